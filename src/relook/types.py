@@ -1,0 +1,117 @@
+"""The values that travel between the rooms: cameras, depth, segments, views, results.
+
+Conventions (DESIGN): RGB is float in [0, 1], C x H x W; cameras are OpenCV, world-to-camera 4 x 4 and K 3 x 3 in pixels;
+depth is along the optical axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from relook.errors import SegmentsError, ShapeError
+
+UNLABELLED = 0
+"""The region id of pixels that belong to no region."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera; pixel centres lie at half-integers, so K maps to coordinates in [0, W] x [0, H]."""
+
+    K: Float[Tensor, "3 3"]
+    """Intrinsics in pixels."""
+    world_to_camera: Float[Tensor, "4 4"]
+    """Rigid transform from world to camera (x right, y down, z forward)."""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Depth of every pixel along the optical axis, with what its numbers mean."""
+
+    values: Float[Tensor, "H W"]
+    """Larger is farther; finite and positive."""
+    kind: Literal["metric", "relative"]
+    """`metric`: scene units; `relative`: known up to scale and shift of the disparity."""
+
+    def disparity(self) -> Float[Tensor, "H W"]:
+        """Inverse depth scaled to [0, 1] between its 1st and 99th percentile (near = 1): what depth ControlNets read."""
+        inverse = 1 / self.values.clamp_min(1e-6)
+        low, high = torch.quantile(_at_most(inverse.flatten(), 1 << 20), torch.tensor([0.01, 0.99], device=inverse.device))
+        return ((inverse - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Region:
+    """One object or surface of a picture."""
+
+    name: str
+    """Class name in lower case, e.g. `sofa`."""
+    instance: int = 0
+    """Counts the regions of one class from 0."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A panoptic partition of a picture: every pixel holds the id of one region, or 0 for none."""
+
+    labels: Int[Tensor, "H W"]
+    """Region ids (int64)."""
+    regions: Mapping[int, Region] = field(default_factory=dict)
+    """What each positive id is."""
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 2:
+            raise ShapeError(f"Segments need labels of shape (H, W), got {tuple(self.labels.shape)}; pass one id per pixel.")
+        unknown = sorted(set(self.labels.unique().tolist()) - set(self.regions) - {UNLABELLED})
+        if unknown:
+            raise SegmentsError(
+                f"Expected a name for every region id in the label map, got none for {unknown[:8]}; add them to its names."
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The class names present, sorted."""
+        present = set(self.labels.unique().tolist())
+        return tuple(sorted({region.name for id, region in self.regions.items() if id in present}))
+
+    def mask(self, name: str) -> Bool[Tensor, "H W"]:
+        """Pixels of every region called `name`."""
+        ids = [id for id, region in self.regions.items() if region.name == name]
+        return torch.isin(self.labels, torch.tensor(ids, dtype=self.labels.dtype, device=self.labels.device))
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture with what is known of it."""
+
+    image: Float[Tensor, "3 H W"]
+    """RGB in [0, 1]."""
+    segments: Segments | None = None
+    depth: Depth | None = None
+    camera: Camera | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        return self.image.shape[-2], self.image.shape[-1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture and the record from which it can be repeated."""
+
+    image: Float[Tensor, "3 H W"]
+    record: dict[str, Any]
+    structure: View
+    style: View
+
+
+def _at_most(values: Tensor, count: int) -> Tensor:
+    """Every k-th value so that at most `count` remain (torch.quantile refuses more than 2^24)."""
+    return values[:: max(1, -(-values.numel() // count))]
