@@ -1,0 +1,113 @@
+"""Which style regions a structure region may take from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from relook.correspond.semantic import Correspondence, at_grid, match_segments
+from relook.errors import InputError, SegmentsError
+from relook.types import Region, Segments
+
+
+def segments(rows: list[list[int]], **names: int) -> Segments:
+    """Label map with one region per keyword, `sofa_2=5` being instance 2 of class sofa."""
+    regions = {}
+    for key, id in names.items():
+        name, _, instance = key.partition("_")
+        regions[id] = Region(name, int(instance or 0))
+    return Segments(torch.tensor(rows), regions)
+
+
+STRUCTURE = segments([[1, 1, 2, 2], [1, 1, 3, 0]], wall=1, sofa=2, lamp=3)
+STYLE = segments([[7, 7, 8], [7, 9, 5]], wall=7, sofa=8, sofa_1=9, rug=5)
+
+
+def test_equal_names_match_and_instances_share() -> None:
+    found = match_segments(STRUCTURE, STYLE)
+    assert found.allowed == {1: (7,), 2: (8, 9), 3: ()}
+
+
+def test_common_ids_are_equal_exactly_where_regions_correspond() -> None:
+    found = match_segments(STRUCTURE, STYLE)
+    wall, sofa = found.structure_classes[0, 0], found.structure_classes[0, 2]
+    assert wall != sofa and min(wall, sofa) > 0
+    assert found.structure_classes.tolist() == [[wall, wall, sofa, sofa], [wall, wall, 0, 0]]
+    assert found.style_classes.tolist() == [[wall, wall, sofa], [wall, sofa, 0]]
+    assert found.class_name(int(sofa)) == "sofa"
+
+
+def test_user_matches_win_and_join_classes() -> None:
+    found = match_segments(STRUCTURE, STYLE, matches={"Lamp ": "sofa", "wall": "rug"})
+    assert found.allowed == {1: (5,), 2: (8, 9), 3: (8, 9)}
+    assert found.structure_classes[1, 2] == found.structure_classes[0, 2] > 0
+
+
+@pytest.mark.parametrize("arguments", [{"matches": {"couch": "sofa"}}, {"keep": ["couch"]}])
+def test_unknown_structure_name_lists_the_names(arguments: dict) -> None:
+    with pytest.raises(SegmentsError, match="structure picture, got 'couch'; it has: lamp, sofa, wall"):
+        match_segments(STRUCTURE, STYLE, **arguments)
+
+
+def test_unknown_style_name_lists_the_names() -> None:
+    with pytest.raises(SegmentsError, match="style picture, got 'lamp'; it has: rug, sofa, wall"):
+        match_segments(STRUCTURE, STYLE, matches={"lamp": "lamp"})
+
+
+def test_picture_without_any_region_says_so() -> None:
+    with pytest.raises(SegmentsError, match="none at all"):
+        match_segments(STRUCTURE, Segments(torch.zeros(2, 2, dtype=torch.int64)), matches={"lamp": "lamp"})
+
+
+def test_minimum_area_unmatches_small_classes_unless_the_user_insists() -> None:
+    small = segments([[1] * 50, [1] * 49 + [2]], wall=1, sofa=2)
+    assert match_segments(small, STYLE, minimum_area=0.02).allowed[2] == ()
+    assert match_segments(small, STYLE, minimum_area=0.01).allowed[2] == (8, 9)
+    assert match_segments(small, STYLE, minimum_area=0.02, matches={"sofa": "sofa"}).allowed[2] == (8, 9)
+
+
+def test_kept_pixels_under_locks_and_under_the_keep_policy() -> None:
+    assert match_segments(STRUCTURE, STYLE, keep=["sofa"]).kept.tolist() == [[0, 0, 1, 1], [0, 0, 0, 0]]
+    assert match_segments(STRUCTURE, STYLE, unmatched="keep").kept.tolist() == [[0, 0, 0, 0], [0, 0, 1, 1]]
+    assert not match_segments(STRUCTURE, STYLE, unmatched="colour").kept.any()
+
+
+@pytest.mark.parametrize(("policy", "free"), [("everything", True), ("colour", False), ("keep", False)])
+def test_mask_of_matched_and_unmatched_tokens(policy: str, free: bool) -> None:
+    mask = match_segments(STRUCTURE, STYLE, unmatched=policy).mask((2, 4), (2, 3))
+    assert mask.shape == (8, 6)
+    assert mask[0].tolist() == [True, True, False, True, False, False]
+    assert mask[2].tolist() == [False, False, True, False, True, False]
+    assert mask[6].tolist() == mask[7].tolist() == [free] * 6
+
+
+def test_mask_row_is_never_empty_when_its_counterpart_is_too_small_for_the_grid() -> None:
+    mask = match_segments(STRUCTURE, STYLE, unmatched="colour").mask((2, 4), (1, 1))
+    assert mask[:6].all() and not mask[6:].any()
+
+
+def test_grid_takes_the_majority() -> None:
+    labels = torch.tensor([[1, 1, 2, 2], [1, 2, 2, 2]])
+    assert at_grid(labels, (1, 2)).tolist() == [[1, 2]]
+
+
+def test_grid_keeps_thin_classes_without_removing_another() -> None:
+    labels = torch.ones(16, 16, dtype=torch.int64)
+    labels[:, 5] = 2
+    found = at_grid(labels, (4, 4))
+    assert (found[:, 1] == 2).all() and (found[:, [0, 2, 3]] == 1).all()
+    assert at_grid(labels, (1, 1)).tolist() == [[1]]
+
+
+def test_grid_finer_than_the_labels_repeats_them() -> None:
+    assert at_grid(torch.tensor([[1, 2]]), (2, 4)).tolist() == [[1, 1, 2, 2]] * 2
+
+
+def test_unknown_policy_is_refused() -> None:
+    with pytest.raises(InputError, match="everything, keep, colour"):
+        match_segments(STRUCTURE, STYLE, unmatched="own")
+
+
+def test_half_shared_regions_are_refused() -> None:
+    with pytest.raises(SegmentsError, match="all their style regions or none"):
+        Correspondence(STRUCTURE, STYLE, {1: (7,), 2: (7, 8), 3: ()})
