@@ -1,0 +1,59 @@
+"""Walks through one room, and exact flow and occlusion between any two of its views."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.dollhouse.layout import Layout, Pose
+from relook.dollhouse.render import Rendering
+from relook.errors import InputError
+
+
+def walk(layout: Layout, frames: int, *, stride: float = 0.5, turn: float = 0.35) -> list[Pose]:
+    """Poses along a gentle arc from the layout's own pose: `stride` metres sideways and on, `turn` radians about y in all.
+
+    The camera keeps clear of walls and furniture at eye height. Raises InputError for fewer than one frame.
+    """
+    if frames < 1:
+        raise InputError(f"Expected at least 1 frame, got {frames}; ask for more.")
+    start = layout.pose
+    width, _, depth = layout.size
+    side = -1.0 if start.eye[0] > 0 else 1.0
+    poses = []
+    for index in range(frames):
+        share = index / max(1, frames - 1)
+        x = start.eye[0] + side * stride * share
+        z = start.eye[2] + stride * 0.6 * math.sin(math.pi / 2 * share)
+        x, z = max(-width / 2 + 0.2, min(width / 2 - 0.2, x)), min(z, depth * 0.4)
+        height = start.eye[1] + 0.03 * math.sin(2 * math.pi * share)
+        poses.append(Pose((x, height, z), start.yaw - side * turn * share, start.pitch, start.fov))
+    return poses
+
+
+def exact_flow(first: Rendering, second: Rendering, *, tolerance: float = 0.02) -> tuple[Float[Tensor, "2 H W"], Bool[Tensor, "H W"]]:
+    """Flow in pixels from every pixel centre of `first` to `second`, and where it is visible there.
+
+    A point is visible when it lands inside the second picture and no surface there is nearer by more than
+    `tolerance` of its depth (depths between pixel centres: the farthest of the four around, so slopes do not hide themselves).
+    """
+    height, width = first.depth.shape
+    camera = second.camera
+    local = first.points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
+    z = local[..., 2]
+    pixels = (local @ camera.K.T)[..., :2] / z.clamp_min(1e-6)[..., None]
+    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    flow = pixels - torch.stack([xs, ys], -1)
+    inside = (pixels >= 0).all(-1) & (pixels[..., 0] < second.depth.shape[1]) & (pixels[..., 1] < second.depth.shape[0]) & (z > 0)
+    corner = (pixels - 0.5).floor().long()
+    limit = torch.tensor([second.depth.shape[1] - 1, second.depth.shape[0] - 1])
+    around = []
+    for dy in (0, 1):
+        for dx in (0, 1):
+            x, y = (corner + torch.tensor([dx, dy])).clamp_min(0).minimum(limit).unbind(-1)
+            around.append(second.depth[y, x])
+    farthest = torch.stack(around).amax(0)
+    return flow.permute(2, 0, 1), inside & (z < farthest * (1 + tolerance))
