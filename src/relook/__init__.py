@@ -1,0 +1,40 @@
+"""Relook: each object of a picture takes the look of its counterpart in a style picture; the structure stays.
+
+>>> from relook import PhotoConfig, restyle_photo
+>>> result = restyle_photo("room.jpg", "look.jpg", PhotoConfig(method="palette"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Camera": "relook.types",
+    "Depth": "relook.types",
+    "PhotoConfig": "relook.config",
+    "Region": "relook.types",
+    "RelookError": "relook.errors",
+    "Result": "relook.types",
+    "Segments": "relook.types",
+    "View": "relook.types",
+    "read_picture": "relook.io",
+    "repeat_photo": "relook.transfer.photo",
+    "restyle_photo": "relook.transfer.photo",
+    "write_picture": "relook.io",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load on first use, so that `relook --help` never waits for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'relook' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,25 @@
+"""Shared fixtures: small real checkpoints, reproducible draws, few threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+SHARED = Path(os.environ.get("RELOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+settings.register_profile("relook", max_examples=20, deadline=None, derandomize=True)
+settings.load_profile("relook")
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of small real checkpoints and photographs; RELOOK_MODELS points into it for the test."""
+    if not (SHARED / "weights").is_dir():
+        pytest.skip(f"needs the shared checkpoints, and {SHARED} has none (set RELOOK_SHARED)")
+    monkeypatch.setenv("RELOOK_MODELS", os.environ.get("RELOOK_MODELS", str(SHARED / "weights")))
+    return SHARED

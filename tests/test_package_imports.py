@@ -1,0 +1,101 @@
+"""The rooms import one way, and the shell starts without torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import relook
+
+ROOT = Path(relook.__file__).parent
+ORDER = [
+    {"types", "errors", "io", "cache", "config", "record", "ops", "__init__"},
+    {"models"},
+    {"perceive"},
+    {"correspond"},
+    {"transfer"},
+    {"lift"},
+    {"evaluate"},
+    {"present"},
+]
+RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+ALLOWED_FOR_DOLLHOUSE = {"dollhouse", "types", "errors", "ops"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def rooms_imported(source: str) -> set[str]:
+    """Rooms that a module's source imports, at any depth (also inside functions)."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "relook":
+            names |= {f"relook.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+    return {name.split(".")[1] for name in names if name.startswith("relook.")} & (set(RANK) | {"dollhouse", "training"})
+
+
+def offences(room: str, imported: set[str]) -> set[str]:
+    """The imported rooms that `room` may not import."""
+    if room == "dollhouse":
+        return imported - ALLOWED_FOR_DOLLHOUSE
+    if room == "training":
+        return imported & {"present"}
+    if room in {"evaluate", "present"}:  # the suites draw rooms; the command line starts the training
+        imported = imported - {"dollhouse"} - ({"training"} if room == "present" else set())
+    return {other for other in imported if other in {"dollhouse", "training"} or RANK[other] > RANK[room]}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path: Path) -> None:
+    room = room_of(path)
+    assert room in {*RANK, "dollhouse", "training"}, f"{room} is not a room of the design"
+    source = path.read_text()
+    assert not offences(room, rooms_imported(source))
+    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.level]
+
+
+@pytest.mark.parametrize(
+    ("room", "source"),
+    [
+        ("ops", "from relook.transfer.edit import AttentionEdit"),
+        ("transfer", "def f():\n    import relook.evaluate.metrics"),
+        ("dollhouse", "from relook.io import write_picture"),
+        ("training", "from relook.present.cli import main"),
+        ("transfer", "from relook.dollhouse import render"),
+    ],
+)
+def test_an_upward_import_is_seen(room: str, source: str) -> None:
+    assert offences(room, rooms_imported(source))
+
+
+def test_no_print_and_no_sys_path() -> None:
+    calls = {
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print")
+        or (isinstance(node, ast.Attribute) and node.attr == "path" and getattr(node.value, "id", "") == "sys")
+    }
+    assert not calls
+
+
+@pytest.mark.parametrize("words", [["--help"], ["photo", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    script = (
+        "import sys; from relook.present.cli import main\n"
+        f"code = main({words!r})\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'skimage', 'scipy', 'cv2', 'ot', 'jinja2'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else code)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "relook" in run.stdout

@@ -1,0 +1,34 @@
+"""The public names, pinned: a change here is a change of the interface and belongs in CHANGELOG.md."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+
+import pytest
+
+import relook
+
+PUBLIC = [
+    "Camera", "Depth", "PhotoConfig", "Region", "RelookError", "Result", "Segments", "View",
+    "__version__", "read_picture", "repeat_photo", "restyle_photo", "write_picture",
+]  # fmt: skip
+
+
+def test_public_names_are_pinned() -> None:
+    assert sorted(relook.__all__) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_loads(name: str) -> None:
+    assert getattr(relook, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="restyle_everything"):
+        relook.restyle_everything
+
+
+def test_version_is_the_installed_one() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", relook.__version__)
+    assert importlib.metadata.version("relook") == relook.__version__
