@@ -17,8 +17,8 @@ from torch.nn.functional import normalize, scaled_dot_product_attention
 from relook.errors import EditError, ShapeError
 
 Masking = Literal["exact", "multiplied"]
-"""`exact`: excluded keys get zero weight. `multiplied`: the mask multiplies the logits (ReStyle3D eq. 4), so that excluded
-keys keep logit 0 and some weight."""
+"""`exact`: excluded keys get zero weight. `multiplied`: the mask multiplies the logits (ReStyle3D eq. 4), so that
+excluded keys keep logit 0 and some weight."""
 
 ROWS = 1024
 """Query rows per chunk where a map is needed."""
@@ -32,10 +32,11 @@ def attend(
     *,
     contrast: float = 1.0,
 ) -> Float[Tensor, "B h N d"]:
-    """softmax(Q K^T / sqrt(d)) V with A <- (A - mean(A)) contrast + mean(A) (Cross-Image Attention, eq. 3); differentiable.
+    """softmax(Q K^T / sqrt(d)) V with A <- (A - mean(A)) contrast + mean(A) (Cross-Image Attention, eq. 3).
 
     mask: True = may attend; excluded keys get exactly zero weight. Rows of A sum to 1 over the m allowed keys, so
     mean(A) = 1/m, and the contrasted product is contrast * A V + (1 - contrast) * mean of the allowed values: no map.
+    Differentiable, so training uses it too.
     Raises ShapeError for a mask that does not fit and EditError for a query that may attend to nothing.
     """
     _check(query, key, mask)
@@ -131,7 +132,7 @@ def nearest_tokens(
     *,
     rows: int = ROWS,
 ) -> Int[Tensor, "B N"]:
-    """For every query token the allowed key token of largest cosine similarity (the first one for a row that allows none)."""
+    """For every query token the allowed key token of largest cosine similarity (key 0 if none is allowed)."""
     query, key = normalize(query, dim=-1), normalize(key, dim=-1)
     best = []
     for start in range(0, query.shape[1], rows):

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -55,15 +55,15 @@ class AttentionEdit:
     size: Grid
     """Height and width of the latents; with the number of tokens it gives the grid of every layer, square or not."""
     keys: Literal["style", "both", "structure"] = "style"
-    """Whose keys and values an output row attends to: the style row's, its own then the style row's, or the structure's."""
+    """Whose keys and values an output row attends to: the style row's, its own and the style's, or the structure's."""
     mask: Callable[[Grid, Grid], Bool[Tensor, "*B N M"]] | None = None
     """`mask(output grid, style grid)` is True where an output token may take from a style token, e.g.
     `Correspondence.mask`: [N M], or one per pair [B N M]; with keys = "both" also [B N N+M]. A token that may take from
     none keeps to its own picture. None allows everything. Not used with keys = "structure"."""
     rearrange: Literal["features", "values"] | None = None
-    """Eye-for-an-eye: put each output token's most similar style token (cosine, within `mask`) in its place before Q, K,
-    V (`features`) or V only (`values`), then attend within the row. With keys = "structure" the structure's tokens are
-    copied, each in its place."""
+    """Eye-for-an-eye: put each output token's most similar style token (cosine, within `mask`) in its place before Q,
+    K, V (`features`) or V only (`values`), then attend within the row. With keys = "structure" the structure's tokens
+    are copied, each in its place."""
     levels: tuple[float, ...] = ()
     """Layers by the height of their grid over the latents' (1, 0.5, 0.25 ...); empty means every level."""
     layers: str = DECODER
@@ -89,13 +89,13 @@ def edited(denoiser: nn.Module, *edits: AttentionEdit) -> Iterator[Counter[tuple
         for name, layer in _layers(denoiser, edits).items():
             chosen = {number: edit for number, edit in enumerate(edits) if re.search(edit.layers, name)}
             originals[layer] = layer.processor
-            layer.set_processor(_EditedSelfAttention(name, chosen, firings))  # type: ignore[arg-type]
+            layer.set_processor(_EditedSelfAttention(name, chosen, layer.processor, firings))  # type: ignore[arg-type]
         yield firings
         for number, edit in enumerate(edits):
             if not any(fired == number for fired, _ in firings):
                 raise EditError(
-                    f"Expected the edit of layers {edit.layers!r} at levels {edit.levels or 'any'} to fire, got no firing "
-                    f"for latents of {edit.size}; choose levels where the denoiser has self-attention."
+                    f"Expected the edit of {edit.layers!r} at levels {edit.levels or 'any'} to fire for latents of "
+                    f"{edit.size}, got no firing; choose levels where the denoiser has self-attention."
                 )
     finally:
         for layer, processor in originals.items():
@@ -132,8 +132,10 @@ def _layers(denoiser: nn.Module, edits: Sequence[AttentionEdit]) -> dict[str, At
 class _EditedSelfAttention:
     """A diffusers attention processor for one layer: rows named as output are edited, all others attend as ever."""
 
-    def __init__(self, name: str, edits: dict[int, AttentionEdit], firings: Counter[tuple[int, str]]) -> None:
-        self.name, self.edits, self.firings = name, edits, firings
+    def __init__(
+        self, name: str, edits: dict[int, AttentionEdit], original: Any, firings: Counter[tuple[int, str]]
+    ) -> None:
+        self.name, self.edits, self.original, self.firings = name, edits, original, firings
 
     def __call__(
         self,
@@ -152,8 +154,7 @@ class _EditedSelfAttention:
             if not edit.levels or level in edit.levels:
                 self.firings[number, self.name] += 1
                 return _project(attn, _edit(attn, hidden_states, edit, grid))
-        query, key, value = _heads(attn, hidden_states)
-        return _project(attn, attend(query, key, value))
+        return self.original(attn, hidden_states)
 
 
 def _edit(attn: Attention, hidden: Tensor, edit: AttentionEdit, grid: Grid) -> Tensor:

@@ -1,0 +1,92 @@
+"""Statistics of pictures and latents: AdaIN whole, masked and per class, and CIE Lab."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+MINIMUM = 4
+"""Classes with fewer positions than this in either picture have no statistics worth matching."""
+
+
+def adain(
+    content: Float[Tensor, "*B C H W"],
+    style: Float[Tensor, "*B C h w"],
+    content_mask: Bool[Tensor, "H W"] | None = None,
+    style_mask: Bool[Tensor, "h w"] | None = None,
+    *,
+    strength: float = 1.0,
+) -> Float[Tensor, "*B C H W"]:
+    """std(style) (content - mean(content)) / std(content) + mean(style), per channel (Huang and Belongie 2017, eq. 8).
+
+    With masks, the statistics are those inside, and content outside its mask stays. strength blends with content.
+    A mask that holds fewer than MINIMUM positions changes nothing.
+    """
+    inside = _flat(content_mask, content)
+    source = style.flatten(-2)[..., _flat(style_mask, style)]
+    values = content.flatten(-2)
+    chosen = values[..., inside]
+    if chosen.shape[-1] < MINIMUM or source.shape[-1] < MINIMUM:
+        return content
+    mean, deviation = chosen.mean(-1, keepdim=True), chosen.std(-1, keepdim=True, correction=0)
+    wanted = source.std(-1, keepdim=True, correction=0) / deviation.clamp_min(1e-5)
+    matched = (chosen - mean) * wanted + source.mean(-1, keepdim=True)
+    result = values.clone()
+    result[..., inside] = chosen + strength * (matched - chosen)
+    return result.view_as(content)
+
+
+def adain_by_class(
+    content: Float[Tensor, "*B C H W"],
+    style: Float[Tensor, "*B C h w"],
+    content_classes: Int[Tensor, "H W"],
+    style_classes: Int[Tensor, "h w"],
+    *,
+    unmatched: bool = False,
+    strength: float = 1.0,
+) -> Float[Tensor, "*B C H W"]:
+    """`adain` for every class that both maps hold; class 0 stays, or takes the whole style picture's."""
+    result = content
+    for label in content_classes.unique().tolist():
+        mine, theirs = content_classes == label, style_classes == label
+        if label == 0 or not bool(theirs.any()):
+            if not unmatched:
+                continue
+            theirs = torch.ones_like(theirs)
+        result = adain(result, style, mine, theirs, strength=strength)
+    return result
+
+
+def rgb_to_lab(image: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
+    """CIE Lab (D65; L in 0..100) of sRGB in [0, 1]."""
+    linear = torch.where(image > 0.04045, ((image.clamp_min(0) + 0.055) / 1.055) ** 2.4, image / 12.92)
+    xyz = torch.einsum("ij,...jhw->...ihw", _XYZ.to(image), linear) / _WHITE.to(image).view(3, 1, 1)
+    bent = torch.where(xyz > _EPSILON, xyz.clamp_min(1e-9) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = bent.unbind(-3)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=-3)
+
+
+def lab_to_rgb(lab: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
+    """sRGB of CIE Lab, clipped to [0, 1]."""
+    lightness, a, b = lab.unbind(-3)
+    y = (lightness + 16) / 116
+    bent = torch.stack([y + a / 500, y, y - b / 200], dim=-3)
+    xyz = torch.where(bent > 0.2068966, bent**3, (bent - 16 / 116) / 7.787) * _WHITE.to(lab).view(3, 1, 1)
+    linear = torch.einsum("ij,...jhw->...ihw", torch.linalg.inv(_XYZ).to(lab), xyz).clamp(0, 1)
+    return torch.where(linear > 0.0031308, 1.055 * linear.clamp_min(1e-9) ** (1 / 2.4) - 0.055, 12.92 * linear)
+
+
+_XYZ = torch.tensor(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],
+    dtype=torch.float64,
+)
+_WHITE = torch.tensor([0.95047, 1.0, 1.08883], dtype=torch.float64)
+_EPSILON = 0.008856
+
+
+def _flat(mask: Tensor | None, picture: Tensor) -> Tensor:
+    """The mask (all True if None) over flattened positions."""
+    if mask is None:
+        return torch.ones(picture.shape[-2] * picture.shape[-1], dtype=torch.bool, device=picture.device)
+    return mask.flatten().to(picture.device)
