@@ -11,7 +11,7 @@ import relook
 
 PUBLIC = [
     "Camera", "Depth", "PhotoConfig", "Region", "RelookError", "Result", "Segments", "View",
-    "__version__", "read_picture", "repeat_photo", "restyle_photo", "write_picture",
+    "__version__", "read_image", "repeat_photo", "restyle_photo", "write_image",
 ]  # fmt: skip
 
 

@@ -20,10 +20,10 @@ _HOMES = {
     "Result": "relook.types",
     "Segments": "relook.types",
     "View": "relook.types",
-    "read_picture": "relook.io",
+    "read_image": "relook.io",
     "repeat_photo": "relook.transfer.photo",
     "restyle_photo": "relook.transfer.photo",
-    "write_picture": "relook.io",
+    "write_image": "relook.io",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604

@@ -1,0 +1,117 @@
+"""What a user may choose, as frozen dataclasses: the command line and the Python API read the same fields and help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from relook.errors import InputError
+
+Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "palette"]
+Preset = Literal["relook", "paper", "released"]
+Unmatched = Literal["everything", "keep", "colour"]
+
+
+@dataclass(frozen=True)
+class PhotoConfig:
+    """How one structure picture takes the look of one style picture."""
+
+    method: Method = "auto"
+    """How to restyle. `auto`: restyle3d if a family is named, else palette, which needs no weights and suits photographs."""
+    preset: Preset = "relook"
+    """The method's settings: `paper` (its formulas), `released` (what its authors' code does) or Relook's own default."""
+    family: str | None = None
+    """Model family: `dollhouse` (embedded, for its own rooms), a folder or a hub id. Default: dollhouse."""
+    steps: int | None = None
+    """Denoising steps. Default: the preset's."""
+    strength: float = 1.0
+    """How much of the new look arrives, 0 (none) to 1 (all)."""
+    seed: int = 0
+    """Seed of every random draw; the same seed and inputs give the same picture."""
+    match: tuple[str, ...] = ()
+    """Correspondences that you state, structure=style, e.g. `sofa=armchair`; separate several by commas or spaces."""
+    keep: tuple[str, ...] = ()
+    """Names of structure regions whose pixels stay exactly as they are, e.g. `window,door`."""
+    unmatched: Unmatched = "everything"
+    """Regions without a counterpart: take from `everything`, `keep` their look, or take only the overall `colour`."""
+    prompt: str = ""
+    """Words for the picture, for families with a text encoder. Default: made from the regions' names."""
+    segmenter: str = "auto"
+    """Which segmenter finds the regions when no segments are given. `auto`: the best one on this machine."""
+    depth_estimator: str = "auto"
+    """Which model estimates depth when no depth is given. `auto`: the best one on this machine, if any."""
+    segments: Path | None = None
+    """Label map of the structure picture: PNG of region ids, with a JSON of names beside it."""
+    style_segments: Path | None = None
+    """Label map of the style picture."""
+    depth: Path | None = None
+    """Depth of the structure picture: 16-bit PNG (millimetres), .npy or .npz."""
+    style_depth: Path | None = None
+    """Depth of the style picture."""
+    device: str = "cpu"
+    """Where the models run: `cpu` or `cuda`."""
+
+    def __post_init__(self) -> None:
+        for name, choices in (("method", Method), ("preset", Preset), ("unmatched", Unmatched)):
+            _one_of(name, getattr(self, name), get_args(choices))
+        if self.steps is not None and self.steps < 1:
+            raise InputError(f"Expected at least 1 step, got {self.steps}; 20 is a good number.")
+        if not 0 <= self.strength <= 1:
+            raise InputError(f"Expected a strength from 0 to 1, got {self.strength}; 1 is the full new look.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"Expected a seed from 0 to 2^63 - 1, got {self.seed}; choose such a number.")
+        object.__setattr__(self, "match", _listed(self.match))
+        object.__setattr__(self, "keep", _listed(self.keep))
+        for name in ("segments", "style_segments", "depth", "style_depth"):
+            if (path := getattr(self, name)) is not None:
+                object.__setattr__(self, name, Path(path))
+        self.matches  # noqa: B018  raises here rather than after the models have run
+
+    @property
+    def chosen_method(self) -> str:
+        """The method with `auto` resolved."""
+        if self.method != "auto":
+            return self.method
+        return "palette" if self.family is None else "restyle3d"
+
+    @property
+    def matches(self) -> Mapping[str, str]:
+        """Structure name -> style name, as the user stated them."""
+        pairs = [tuple(part.strip() for part in words.split("=")) for words in self.match]
+        for words, pair in zip(self.match, pairs, strict=True):
+            if len(pair) != 2 or not all(pair):
+                raise InputError(
+                    f"Expected a correspondence such as sofa=armchair, got {words!r}; write structure=style."
+                )
+        return {ours: theirs for ours, theirs in pairs}
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a record; paths are absolute."""
+        plain = {
+            name: str(value.resolve()) if isinstance(value, Path) else value for name, value in asdict(self).items()
+        }
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> PhotoConfig:
+        """The inverse of `as_json`; InputError for names that this version does not know."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InputError(
+                f"Expected options that this version knows, got {', '.join(unknown)}; install the version of the record."
+            )
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise unless `value` is one of the choices."""
+    if value not in choices:
+        raise InputError(f"Expected a {name} out of {', '.join(choices)}, got {value!r}; choose one of them.")
+
+
+def _listed(words: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """Words separated by commas, in one string or in several."""
+    words = (words,) if isinstance(words, str) else words
+    return tuple(part.strip() for word in words for part in word.split(",") if part.strip())
