@@ -31,7 +31,8 @@ def test_equal_names_match_and_instances_share() -> None:
 def test_common_ids_are_equal_exactly_where_regions_correspond() -> None:
     found = match_segments(STRUCTURE, STYLE)
     wall, sofa = found.structure_classes[0, 0], found.structure_classes[0, 2]
-    assert wall != sofa and min(wall, sofa) > 0
+    assert wall != sofa
+    assert min(wall, sofa) > 0
     assert found.structure_classes.tolist() == [[wall, wall, sofa, sofa], [wall, wall, 0, 0]]
     assert found.style_classes.tolist() == [[wall, wall, sofa], [wall, sofa, 0]]
     assert found.class_name(int(sofa)) == "sofa"
@@ -83,7 +84,8 @@ def test_mask_of_matched_and_unmatched_tokens(policy: str, free: bool) -> None:
 
 def test_mask_row_is_never_empty_when_its_counterpart_is_too_small_for_the_grid() -> None:
     mask = match_segments(STRUCTURE, STYLE, unmatched="colour").mask((2, 4), (1, 1))
-    assert mask[:6].all() and not mask[6:].any()
+    assert mask[:6].all()
+    assert not mask[6:].any()
 
 
 def test_grid_takes_the_majority() -> None:
@@ -95,7 +97,8 @@ def test_grid_keeps_thin_classes_without_removing_another() -> None:
     labels = torch.ones(16, 16, dtype=torch.int64)
     labels[:, 5] = 2
     found = at_grid(labels, (4, 4))
-    assert (found[:, 1] == 2).all() and (found[:, [0, 2, 3]] == 1).all()
+    assert (found[:, 1] == 2).all()
+    assert (found[:, [0, 2, 3]] == 1).all()
     assert at_grid(labels, (1, 1)).tolist() == [[1]]
 
 

@@ -35,7 +35,7 @@ class Correspondence:
     """Regions of the style picture."""
     allowed: Mapping[int, tuple[int, ...]]
     """Structure region id -> style region ids; empty means unmatched. Two regions have the same ids or none in common."""
-    unmatched: UnmatchedPolicy = "everything"
+    unmatched: UnmatchedPolicy | str = "everything"
     """What unmatched structure regions do."""
     keep: tuple[str, ...] = ()
     """Class names of the structure whose pixels stay bit-identical."""
@@ -43,7 +43,9 @@ class Correspondence:
     def __post_init__(self) -> None:
         if self.unmatched not in get_args(UnmatchedPolicy):
             policies = ", ".join(get_args(UnmatchedPolicy))
-            raise InputError(f"Expected an unmatched policy out of {policies}, got {self.unmatched!r}; choose one of them.")
+            raise InputError(
+                f"Expected an unmatched policy out of {policies}, got {self.unmatched!r}; choose one of them."
+            )
         owner: dict[int, int] = {}
         for region, group in self._groups.items():
             for id in self.allowed[region] if group else ():
@@ -105,7 +107,7 @@ def match_segments(
     *,
     matches: Mapping[str, str] | None = None,
     keep: Sequence[str] = (),
-    unmatched: UnmatchedPolicy = "everything",
+    unmatched: UnmatchedPolicy | str = "everything",
     minimum_area: float = 0.0,
 ) -> Correspondence:
     """Match regions by equal class names, or as the user says.
@@ -115,7 +117,9 @@ def match_segments(
     Every instance of a structure class may take from every instance of the matched style class.
     Raises SegmentsError for a name that the picture does not have; the message lists those it has.
     """
-    wanted = {_known(ours, structure, "structure"): _known(theirs, style, "style") for ours, theirs in (matches or {}).items()}
+    wanted = {
+        _known(ours, structure, "structure"): _known(theirs, style, "style") for ours, theirs in (matches or {}).items()
+    }
     ids_by_name: dict[str, tuple[int, ...]] = {
         name: tuple(id for id in sorted(style.regions) if style.regions[id].name == name) for name in style.names
     }
@@ -124,7 +128,9 @@ def match_segments(
         name = wanted.get(region.name, region.name)
         large = region.name in wanted or min(_area(structure, region.name), _area(style, name)) >= minimum_area
         allowed[id] = ids_by_name.get(name, ()) if large else ()
-    return Correspondence(structure, style, allowed, unmatched, tuple(_known(name, structure, "structure") for name in keep))
+    return Correspondence(
+        structure, style, allowed, unmatched, tuple(_known(name, structure, "structure") for name in keep)
+    )
 
 
 def at_grid(classes: Int[Tensor, "H W"], grid: tuple[int, int]) -> Int[Tensor, "h w"]:
