@@ -52,7 +52,7 @@ def write_family(folder: Path, *, attention: bool = True, prediction: str = "eps
     )
     vae.save_pretrained(folder / "vae")
     if attention:
-        ControlNetModel.from_unet(denoiser, conditioning_channels=3).save_pretrained(folder / "controlnet")
+        ControlNetModel.from_unet(denoiser, conditioning_embedding_out_channels=(8, 8, 8)).save_pretrained(folder / "controlnet")
     CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(WORDS),

@@ -1,6 +1,7 @@
 """A family: the parts of a latent diffusion model in the public formats, behind one face.
 
-A family is a folder in the diffusers layout (vae/ unet/ text_encoder/ tokenizer/ scheduler/ and perhaps controlnet/), so the family trained here and Stable Diffusion run through the same code.
+A family is a folder in the diffusers layout (vae/ unet/ text_encoder/ tokenizer/ scheduler/ and perhaps controlnet/), so
+the family trained here and Stable Diffusion run through the same code.
 """
 
 from __future__ import annotations

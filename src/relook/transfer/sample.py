@@ -1,0 +1,102 @@
+"""The noise schedule, one denoising step, and the loop; timesteps fall from noise to picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.errors import InputError
+from relook.models.families import Family
+
+Predictor = Callable[[Tensor, int], Tensor]
+"""(latents [B C h w], timestep) -> predicted noise [B C h w]."""
+
+Hook = Callable[[Tensor, int], Tensor]
+"""(latents after a step, number of schedule points passed: 1 after the first step) -> latents."""
+
+Window = tuple[float, float]
+"""A part of the run as fractions: 0 is pure noise, 1 the finished picture."""
+
+FAINTEST = 1e-4
+"""Runs start at the last timestep with more signal than this: from none at all, a noise prediction says nothing."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The timesteps of a run and the share of signal at each."""
+
+    timesteps: tuple[int, ...]
+    """Falling, one per step."""
+    signal: Float[Tensor, " T+1"]
+    """alpha-bar at every timestep, then 1 for the finished picture."""
+    total: int
+    """Number of timesteps that the family was trained on."""
+
+    def fraction(self, timestep: int) -> float:
+        """How much of the run is over at a timestep, in [0, 1]."""
+        return 1 - timestep / (self.total - 1)
+
+    def first(self, level: float) -> int:
+        """Index of the first step at or below a noise level (1 = from pure noise); at least the last step."""
+        below = [index for index, timestep in enumerate(self.timesteps) if timestep <= level * (self.total - 1) + 1e-6]
+        return below[0] if below else len(self.timesteps) - 1
+
+    def noised(self, clean: Tensor, noise: Tensor, index: int) -> Tensor:
+        """A draw from q(x_t | x_0) = N(sqrt(a) x_0, 1 - a) at a schedule point."""
+        signal = self.signal[index]
+        return signal.sqrt() * clean + (1 - signal).sqrt() * noise
+
+
+def schedule_of(family: Family, steps: int) -> Schedule:
+    """`steps` timesteps evenly spread over the family's training timesteps.
+
+    Raises InputError unless 1 <= steps < the number of training timesteps.
+    """
+    signal = family.noise_levels()
+    total = len(signal)
+    if not 1 <= steps < total:
+        raise InputError(f"Expected 1 to {total - 1} steps, got {steps}; 20 to 100 are usual.")
+    highest = int((signal > FAINTEST).nonzero().max())
+    timesteps = torch.linspace(highest, 1, steps).round().long().tolist()
+    return Schedule(tuple(timesteps), torch.cat([signal[timesteps], signal.new_ones(1)]), total)
+
+
+def active(window: Window, fraction: float) -> bool:
+    """Whether a fraction of the run lies in a window."""
+    return window[0] <= fraction <= window[1]
+
+
+def posterior(
+    latents: Tensor, noise: Tensor, now: Tensor, then: Tensor, eta: float
+) -> tuple[Float[Tensor, "B C h w"], Float[Tensor, ""]]:
+    """Mean and deviation of the next latents (DDIM, Song et al. 2021, eq. 12 and 16); eta 0 is DDIM, 1 is DDPM.
+
+    now, then: alpha-bar before and after the step.
+    """
+    deviation = eta * ((1 - then) / (1 - now) * (1 - now / then)).clamp_min(0).sqrt()
+    clean = (latents - (1 - now).sqrt() * noise) / now.sqrt()
+    return then.sqrt() * clean + (1 - then - deviation**2).clamp_min(0).sqrt() * noise, deviation
+
+
+def denoise(
+    latents: Float[Tensor, "B C h w"],
+    schedule: Schedule,
+    predict: Predictor,
+    noise: Float[Tensor, "T B C h w"],
+    *,
+    eta: float = 1.0,
+    first: int = 0,
+    after: Sequence[Hook] = (),
+) -> Float[Tensor, "B C h w"]:
+    """Run the steps from index `first` on, with the given noise, recorded or fresh; hooks act after each."""
+    for index in range(first, len(schedule.timesteps)):
+        predicted = predict(latents, schedule.timesteps[index])
+        mean, deviation = posterior(latents, predicted, schedule.signal[index], schedule.signal[index + 1], eta)
+        latents = mean + deviation * noise[index]
+        for hook in after:
+            latents = hook(latents, index + 1)
+    return latents
