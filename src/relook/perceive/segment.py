@@ -1,0 +1,189 @@
+"""Regions of a picture behind one interface: `Segmenter` = View -> Segments at the view's size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from relook.errors import InputError, SegmentsError
+from relook.io import read_segments
+from relook.models.registry import available, locate
+from relook.ops.guided import guided_filter
+from relook.types import UNLABELLED, Region, Segments, View
+
+Segmenter = Callable[[View], Segments]
+
+NAMES = ("auto", "exact", "ade20k", "whole")
+"""Segmenters by name; any other name is the path of a label map."""
+SMALLEST = 0.0008
+"""Connected parts below this fraction of the picture join what surrounds them."""
+DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.5
+"""So do parts below this fraction whose mean score is below this."""
+INSTANCE = 0.003
+"""A part of a countable class is an instance of its own from this fraction on."""
+
+
+def segmenter(name: str = "auto") -> Segmenter:
+    """The segmenter called `name`, or one that reads the label map at the path `name`.
+
+    auto: the view's own segments, else ade20k if its checkpoint is here, else whole.
+    """
+    if name == "auto":
+        return _auto
+    known: dict[str, Segmenter] = {"exact": exact, "ade20k": ade20k, "whole": whole}
+    if name in known:
+        return known[name]
+    if Path(name).suffix.lower() == ".png":
+        return partial(from_file, path=Path(name))
+    raise InputError(f"Expected a segmenter out of {', '.join(NAMES)} or a label map (.png), got {name!r}; choose one.")
+
+
+def exact(view: View) -> Segments:
+    """The segments that the view already has."""
+    if view.segments is None:
+        raise SegmentsError("Expected a view with segments, got one without; name a segmenter or a label map.")
+    return view.segments
+
+
+def from_file(view: View, path: Path) -> Segments:
+    """A label map with names (docs/segments.md); it must have the picture's size."""
+    return read_segments(path, view.size)
+
+
+def whole(view: View) -> Segments:
+    """One region for the whole picture."""
+    return Segments(torch.ones(view.size, dtype=torch.int64), {1: Region("picture")})
+
+
+def ade20k(view: View) -> Segments:
+    """DeepLabV3 on MobileNetV2 (MLPerf Mobile), 31 classes of ADE20K.
+
+    Scores of the whole picture, its mirror image and square crops along its longer side are averaged, sharpened along the
+    picture's own edges, and the best class per pixel taken; countable classes split into connected instances.
+    """
+    scores = _scores(view.image)
+    present = scores.flatten(1).max(1).values > 0.3
+    present[0] = False
+    if not bool(present.any()):
+        return whole(view)
+    ids = present.nonzero()[:, 0]
+    sharp = guided_filter(view.image.cpu(), scores[ids], radius=0.012, epsilon=2e-4)
+    best = sharp.max(0)
+    return _panoptic(_without_specks(ids[best.indices].numpy().astype(np.uint8), best.values.numpy()))
+
+
+def _auto(view: View) -> Segments:
+    """The best segments on this machine."""
+    if view.segments is not None:
+        return view.segments
+    return ade20k(view) if available("ade20k") else whole(view)
+
+
+def _scores(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "K h w"]:
+    """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture."""
+    height, width = image.shape[-2:]
+    side, long = min(height, width), max(height, width)
+    small = (round(128 * height / side), round(128 * width / side))
+    total = _probabilities(image, small) + _probabilities(image.flip(-1), small).flip(-1)
+    weight = torch.full(small, 2.0)
+    count = min(4, -(-2 * (long - side) // side) + 1) if long > side else 0
+    for start in np.linspace(0, long - side, count).round().astype(int).tolist():
+        rows, columns = (slice(start, start + side), slice(None)) if height > width else (slice(None), slice(start, start + side))
+        place = min(round(start * 128 / side), max(small) - 128)
+        cut = slice(place, place + 128)
+        square = _probabilities(image[:, rows, columns], (128, 128))
+        inside = (cut, slice(None)) if height > width else (slice(None), cut)
+        total[(slice(None), *inside)] += square
+        weight[inside] += 1
+    return total / weight
+
+
+def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "K h w"]:
+    """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
+    import cv2
+
+    network, logits = _network(str(locate("ade20k")))
+    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    square = cv2.resize(np.ascontiguousarray(pixels), (512, 512), interpolation=cv2.INTER_AREA)
+    network.set_tensor(network.get_input_details()[0]["index"], square[None])
+    network.invoke()
+    scale, zero = logits["quantization"]
+    values = torch.from_numpy((network.get_tensor(logits["index"])[0].astype(np.float32) - zero) * scale)
+    chances = values.permute(2, 0, 1).softmax(0)
+    return torch.nn.functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
+
+
+@lru_cache(maxsize=1)
+def _network(path: str) -> tuple[Any, dict[str, Any]]:
+    """The network with its intermediate results kept, and where its class scores lie (its output holds only the best class)."""
+    import warnings
+
+    from ai_edge_litert.interpreter import Interpreter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = Interpreter(path, experimental_preserve_all_tensors=True)
+    network.allocate_tensors()
+    scores = next(entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd"))
+    return network, scores
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> dict[str, Any]:
+    """Class names in the network's order, and which of them can be counted."""
+    return json.loads(files("relook.perceive").joinpath("ade20k.json").read_text())
+
+
+def _without_specks(classes: Int[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> Int[np.ndarray, "H W"]:
+    """Connected parts that are too small, or smallish and doubtful, take the class of the nearest pixel outside them."""
+    from scipy.ndimage import distance_transform_edt
+
+    specks = np.zeros(classes.shape, bool)
+    for id in np.unique(classes).tolist():
+        for place, part, area in _parts(classes == id):
+            small = area < SMALLEST * classes.size
+            if small or (area < DOUBTFUL * classes.size and scores[place][part].mean() < DOUBTFUL_SCORE):
+                specks[place] |= part
+    if not specks.any() or specks.all():
+        return classes
+    rows, columns = distance_transform_edt(specks, return_distances=False, return_indices=True)
+    return classes[rows, columns]
+
+
+def _panoptic(classes: Int[np.ndarray, "H W"]) -> Segments:
+    """Number the regions: one per class, or one per connected part of a countable class (small parts stay with the largest)."""
+    names, countable = _vocabulary()["classes"], set(_vocabulary()["countable"])
+    labels = np.full(classes.shape, UNLABELLED, dtype=np.int64)
+    regions: dict[int, Region] = {}
+    for id in np.unique(classes).tolist():
+        name, mask = names[id], classes == id
+        labels[mask] = len(regions) + 1
+        regions[len(regions) + 1] = Region(name)
+        parts = sorted(_parts(mask), key=lambda part: -part[2]) if name in countable else []
+        for place, part, area in parts[1:]:
+            if area >= INSTANCE * classes.size:
+                instance = sum(region.name == name for region in regions.values())
+                labels[place][part] = len(regions) + 1
+                regions[len(regions) + 1] = Region(name, instance)
+    return Segments(torch.from_numpy(labels), regions)
+
+
+def _parts(mask: Bool[np.ndarray, "H W"]) -> list[tuple[tuple[slice, slice], np.ndarray, int]]:
+    """Connected parts of a mask: where its box lies, the part inside the box, its pixels."""
+    import cv2
+
+    count, parts, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    found = []
+    for part, (x, y, width, height, area) in enumerate(boxes.tolist()[1:count], start=1):
+        place = (slice(y, y + height), slice(x, x + width))
+        found.append((place, parts[place] == part, area))
+    return found
