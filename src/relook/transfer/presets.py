@@ -1,0 +1,231 @@
+"""The numbers of every method: as the papers print them, as their released code has them, and Relook's own.
+
+All windows are fractions of the run, levels are fractions of the latents' resolution, so a preset holds for any number of steps, any
+size and any family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from relook.errors import InputError
+from relook.ops.attention import Masking
+from relook.transfer.guide import (
+    FreeU,
+    Mix,
+    appearance,
+    classifier_free,
+    linear,
+    semantic,
+    semantic_released,
+)
+from relook.transfer.sample import Window
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Where and when attention goes to the style picture."""
+
+    levels: tuple[float, ...] = ()
+    """Decoder levels (1 = the latents' resolution, 0.5 = half); empty means all."""
+    window: Window = (0.0, 1.0)
+    """Part of the run."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One way to run a method."""
+
+    steps: int = 30
+    """Denoising steps of a whole run; a run that starts later takes fewer."""
+    start: float = 1.0
+    """Noise level at which the run starts: 1 is pure noise, 0.68 skips the first 32 %."""
+    inversion: Literal["ddpm", "ddim"] = "ddpm"
+    """How the structure's noise is found, where it is used."""
+    inversion_guidance: float = 1.0
+    """Classifier-free guidance while inverting."""
+    inverted: float = 1.0
+    """Share of the structure's own noise in every step; 0 is all fresh noise (and needs no inversion)."""
+    rest: bool = True
+    """Add what the deterministic last step of the inversion missed."""
+    recolour: float = 0.0
+    """How far the structure's latents take the style's statistics, class by class, before they are noised or inverted."""
+    eta: float = 1.0
+    """Stochasticity: 1 is DDPM, 0 is DDIM."""
+    attention: tuple[Swap, ...] = (Swap(),)
+    """Where and when attention is edited; empty means never."""
+    keys: Literal["style", "both"] = "style"
+    """The keys of an edited row: the style's, or its own and the style's."""
+    masked: bool = True
+    """Whether regions attend only to the regions that correspond."""
+    masking: Masking = "exact"
+    """How the mask acts."""
+    contrast: float = 1.0
+    """Contrast of the edited attention maps."""
+    clip: bool = False
+    """Clip contrasted maps to [0, 1]."""
+    rearrange: Literal["features", "values"] | None = None
+    """Rearrange the style's features by similarity in place of swapping keys and values (Eye-for-an-eye)."""
+    style_noise: float = 1.0
+    """The style row's timestep as a fraction of the output's; below 1 its noise is fixed."""
+    style_depth: bool = True
+    """Whether the style row gets its own depth, where depth is used and known."""
+    guidance: Literal["appearance", "semantic", "semantic-released", "prompt"] = "appearance"
+    """How predictions are combined (see guide)."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Strength of that guidance at the start and the end of the run."""
+    depth: bool = True
+    """Use depth where the family and the pictures have it."""
+    depth_share: float = 0.6
+    """Share of depth against semantic attention in the semantic guidances."""
+    depth_guidance: float = 0.0
+    """Extra guidance towards the structure's depth (appearance guidance only)."""
+    control_scale: float = 1.0
+    """Strength of the ControlNet's residuals."""
+    injection_share: float = 0.0
+    """Share of the steps whose edited attention goes to the structure in place of the style (0.2 = every fifth)."""
+    injection_window: Window = (0.0, 1.0)
+    """Part of the run with structure injection."""
+    adain: Literal["none", "global", "foreground", "class"] = "none"
+    """Whose statistics the latents take after a step: of the whole style picture, of its matched part, or class by class."""
+    adain_window: Window = (0.2, 1.0)
+    """Part of the run with AdaIN."""
+    adain_strength: float = 1.0
+    """How far."""
+    freeu: FreeU | None = None
+    """FreeU in the decoder."""
+    final: float = 0.0
+    """How far the finished picture takes the style's colour statistics, class by class, in Lab."""
+
+    def mix(self, fraction: float, strength: float = 1.0) -> Mix:
+        """The guidance at a fraction of the run; strength below 1 weakens appearance guidance."""
+        scale = linear(*self.scale, fraction)
+        if self.guidance == "appearance":
+            return appearance(1 + (scale - 1) * strength, depth_guidance=self.depth_guidance)
+        if self.guidance == "prompt":
+            return classifier_free(scale, swap=True, depth=self.depth)
+        return (semantic if self.guidance == "semantic" else semantic_released)(scale, self.depth_share)
+
+    def injects(self, index: int, fraction: float) -> bool:
+        """Whether a step takes the structure's keys and values."""
+        if self.injection_share <= 0:
+            return False
+        within = self.injection_window[0] <= fraction <= self.injection_window[1]
+        return within and index % max(round(1 / self.injection_share), 1) == 0
+
+
+CROSS_IMAGE = Preset(
+    steps=100,
+    inversion_guidance=3.5,
+    rest=False,
+    attention=(Swap((0.5,), (0.1, 0.7)), Swap((1.0,), (0.1, 0.9))),
+    masked=False,
+    contrast=1.67,
+    guidance="appearance",
+    scale=(3.5, 3.5),
+    depth=False,
+    adain="foreground",
+    freeu=FreeU(backbone=(1.2, 1.2, 1.4), skip=(0.9, 0.9, 0.2)),
+)
+"""Cross-Image Attention, paper, section 3 and appendix A."""
+
+RESTYLE3D = Preset(
+    steps=100,
+    inversion_guidance=1.0,
+    rest=False,
+    attention=(Swap((0.5, 1.0), (0.1, 0.7)),),
+    masking="multiplied",
+    contrast=1.67,
+    guidance="semantic",
+    scale=(2.0, 1.0),
+    adain="global",
+)
+"""ReStyle3D stage 1, paper, section 3.2 (eq. 4 and 5); contrast and AdaIN as in Cross-Image Attention."""
+
+EYE = Preset(
+    steps=100,
+    start=0.68,
+    inversion_guidance=3.5,
+    rest=False,
+    attention=(Swap((0.5, 1.0), (0.1, 0.7)),),
+    masked=False,
+    rearrange="features",
+    guidance="prompt",
+    scale=(2.5, 2.5),
+    depth=False,
+    adain="global",
+    adain_window=(0.5, 1.0),
+)
+"""Eye-for-an-eye, as the method is described."""
+
+RELOOK = Preset(
+    steps=30,
+    start=0.8,
+    keys="style",
+    guidance="appearance",
+    scale=(2.0, 2.0),
+    adain="class",
+    adain_window=(0.2, 1.0),
+    style_noise=0.3,
+)
+"""Relook's default: exact masks over the regions that correspond, AdaIN per class, depth in every prediction."""
+
+PRESETS: Mapping[str, Mapping[str, Preset]] = {
+    "restyle3d": {
+        "relook": RELOOK,
+        "paper": RESTYLE3D,
+        "released": replace(
+            RESTYLE3D,
+            steps=120,
+            start=1 - 32 / 120,
+            attention=(Swap((0.5, 1.0), (32 / 120 + 10 / 120, 32 / 120 + 70 / 120)),),
+            clip=True,
+            guidance="semantic-released",
+            adain_window=(32 / 120 + 20 / 120, 1.0),
+            freeu=FreeU(backbone=(1.5, 1.6), skip=(0.9, 0.2)),
+        ),
+        "adain": replace(RELOOK, attention=()),
+        "attention": replace(RELOOK, adain="none", final=0.0, recolour=0.0),
+    },
+    "cross-image-attention": {
+        "relook": replace(RELOOK, masked=False, contrast=1.67, adain="foreground", style_noise=1.0),
+        "paper": CROSS_IMAGE,
+        "released": replace(
+            CROSS_IMAGE,
+            start=0.68,
+            attention=(Swap((0.5, 1.0), (0.42, 1.0)),),
+            clip=True,
+            scale=(3.5, 1.75),
+            injection_share=0.2,
+            injection_window=(0.32, 0.72),
+            adain_window=(0.52, 1.0),
+            freeu=FreeU(backbone=(1.2, 1.2, 1.4), skip=(0.9, 0.9, 0.2), lowpass="backbone"),
+        ),
+    },
+    "eye-for-an-eye": {
+        "relook": replace(RELOOK, rearrange="features", style_noise=1.0),
+        "paper": EYE,
+        "released": replace(
+            EYE,
+            attention=(Swap((0.5, 1.0), (0.42, 1.0)),),
+            injection_share=0.2,
+            injection_window=(0.32, 0.72),
+            adain_window=(0.82, 1.0),
+        ),
+        "values": replace(EYE, rearrange="values"),
+    },
+}
+"""Method -> preset name -> numbers. `relook` is the default; `adain` and `attention` are its two halves alone."""
+
+
+def preset_of(method: str, name: str = "relook") -> Preset:
+    """A preset by name. Raises InputError that lists the names there are."""
+    if method not in PRESETS:
+        raise InputError(f"Expected a method out of {', '.join(PRESETS)}, got {method!r}; choose one of them.")
+    if name not in PRESETS[method]:
+        raise InputError(
+            f"Expected a preset of {method} out of {', '.join(PRESETS[method])}, got {name!r}; choose one of them."
+        )
+    return PRESETS[method][name]

@@ -1,0 +1,259 @@
+"""Restyle one picture: invert, denoise with edited attention, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.errors import EditError, InputError
+from relook.models.families import Family
+from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
+from relook.transfer.edit import AttentionEdit, Rows
+from relook.transfer.guide import (
+    Condition,
+    Mix,
+    Row,
+    classifier_free,
+    compose,
+    freeu,
+    predict_rows,
+    predictor,
+    simplified,
+)
+from relook.transfer.invert import Trajectory, invert_ddim, invert_ddpm
+from relook.transfer.presets import Preset, Swap
+from relook.transfer.sample import Schedule, active, denoise, schedule_of
+from relook.transfer.scene import Scene, scene_of
+from relook.types import View
+
+Progress = Callable[[int, int], None]
+"""(predictions done, predictions in all)."""
+
+
+@torch.no_grad()
+def restyle(
+    family: Family,
+    structure: View,
+    style: View,
+    correspondence: Correspondence | None,
+    preset: Preset,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    strength: float = 1.0,
+    prompt: str = "",
+    progress: Progress | None = None,
+) -> Float[Tensor, "3 H W"]:
+    """The structure picture in the look of the style picture, at the structure's size.
+
+    steps: of a whole run (the preset's if None). strength: 1 is the preset, 0 the structure unchanged; between, the run starts at
+    less noise and statistics and guidance are weaker. Locked pixels are the caller's to put back.
+    Raises InputError for a strength outside [0, 1] and EditError when the preset's edits cannot fire.
+    """
+    if not 0 <= strength <= 1:
+        raise InputError(
+            f"Expected a strength from 0 (unchanged) to 1 (all of the style), got {strength}; choose one between."
+        )
+    if strength == 0:
+        return structure.image
+    scene = scene_of(
+        family, structure, style, correspondence, prompt=prompt, depth=preset.depth, style_depth=preset.style_depth
+    )
+    schedule = schedule_of(family, steps or preset.steps)
+    _check_windows(preset, schedule)
+    run = _begin(scene, preset, schedule, seed, strength, progress)
+    with freeu(family.denoiser, preset.freeu):
+        latents = denoise(
+            run.start, schedule, run.predict, run.noise, eta=preset.eta, first=run.first, after=[run.match_statistics]
+        )
+    image = family.decode(latents + run.trajectory.rest if preset.rest and preset.inverted > 0 else latents)
+    height, width = structure.size
+    return _finished(image[0, :, :height, :width], style, correspondence, preset.final * strength)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one run reads while it denoises."""
+
+    scene: Scene
+    preset: Preset
+    schedule: Schedule
+    strength: float
+    first: int
+    """Index of the first step."""
+    trajectory: Trajectory
+    """The structure's latents and noise."""
+    style: Float[Tensor, "T+1 1 C h w"]
+    """The style's latents at every schedule point."""
+    style_noise: Float[Tensor, "1 C h w"]
+    """Noise of a style row that is at a lower timestep than the output."""
+    start: Float[Tensor, "1 C h w"]
+    noise: Float[Tensor, "T 1 C h w"]
+    """Recorded and fresh noise, mixed."""
+    shown: tuple[Tensor, Tensor] | None
+    """Foreground of the structure and the style, for AdaIN inside it."""
+    report: Progress
+
+    def predict(self, latents: Tensor, timestep: int) -> Tensor:
+        """The guided noise of the output: one pass over a row per condition and the row that attention goes to."""
+        index, fraction = self.schedule.timesteps.index(timestep), self.schedule.fraction(timestep)
+        swaps = [swap for swap in self.preset.attention if active(swap.window, fraction)]
+        mix = simplified(
+            self.preset.mix(fraction, self.strength),
+            prompt=bool(self.scene.prompt),
+            swap=bool(swaps),
+            depth=self.scene.depth is not None,
+        )
+        rows = [self._row(latents, timestep, condition) for condition in mix]
+        inject = bool(swaps) and self.preset.injects(index, fraction)
+        edits = self._edits(mix, swaps, inject)
+        if edits:
+            rows.append(self._structure_row(index) if inject else self._style_row(index))
+        noise = compose(mix, predict_rows(self.scene.family, rows, edits, control_scale=self.preset.control_scale))
+        self.report(index + 1 - self.first, len(self.schedule.timesteps) - self.first)
+        return noise
+
+    def match_statistics(self, latents: Tensor, index: int) -> Tensor:
+        """AdaIN to the style's latents at the same noise level."""
+        fraction = (
+            1.0 if index == len(self.schedule.timesteps) else self.schedule.fraction(self.schedule.timesteps[index])
+        )
+        if self.preset.adain == "none" or not active(self.preset.adain_window, fraction):
+            return latents
+        strength = self.preset.adain_strength * self.strength
+        if self.preset.adain == "foreground" and self.shown is not None:
+            return adain(latents, self.style[index], *self.shown, strength=strength)
+        return _statistics(self.scene, self.preset.adain, latents, self.style[index], strength)
+
+    def _row(self, latents: Tensor, timestep: int, condition: Condition) -> Row:
+        text = self.scene.text if condition.prompt else self.scene.empty
+        return Row(latents, timestep, text, self.scene.depth if condition.depth else None)
+
+    def _structure_row(self, index: int) -> Row:
+        return self._row(
+            self.trajectory.latents[index],
+            self.schedule.timesteps[index],
+            Condition(depth=self.scene.depth is not None),
+        )
+
+    def _style_row(self, index: int) -> Row:
+        timestep, latents = self.schedule.timesteps[index], self.style[index]
+        if self.preset.style_noise < 1:
+            timestep = round(self.preset.style_noise * timestep)
+            signal = self.scene.family.noise_levels()[timestep]
+            latents = signal.sqrt() * self.scene.style + (1 - signal).sqrt() * self.style_noise
+        return Row(latents, timestep, self.scene.text, self.scene.style_depth)
+
+    def _edits(self, mix: Mix, swaps: Sequence[Swap], inject: bool) -> list[AttentionEdit]:
+        output = [place for place, condition in enumerate(mix) if condition.swap]
+        if not output:
+            return []
+        preset, giver = self.preset, (len(mix),)
+        return [
+            AttentionEdit(
+                rows=Rows(output, giver, giver),
+                size=self.scene.size,
+                keys="structure" if inject else preset.keys,
+                mask=self.scene.mask if preset.masked and self.scene.correspondence is not None else None,
+                rearrange=preset.rearrange,
+                levels=swap.levels,
+                contrast=1.0 if inject else preset.contrast,
+                masking=preset.masking,
+                clip=preset.clip and not inject,
+            )
+            for swap in swaps
+        ]
+
+
+def _begin(
+    scene: Scene, preset: Preset, schedule: Schedule, seed: int, strength: float, progress: Progress | None
+) -> _Run:
+    """Noise or invert both pictures and mix the noise of the run."""
+    generator = torch.Generator().manual_seed(seed)
+    first = schedule.first(preset.start * strength**0.5)
+    clean = scene.structure
+    if preset.recolour > 0:
+        clean = _statistics(scene, "class", clean, scene.style, preset.recolour * strength)
+    depth = scene.depth
+    shape = (len(schedule.timesteps), *clean.shape)
+    style = _path(
+        scene, preset, scene.style, schedule, scene.style_depth, generator, first, record=preset.inversion == "ddim"
+    )
+    trajectory = _path(scene, preset, clean, schedule, depth, generator, first, record=preset.inverted > 0)
+    fresh = torch.randn(shape, generator=generator).to(clean)
+    noise = preset.inverted**0.5 * trajectory.noise + (1 - preset.inverted) ** 0.5 * fresh
+    blank = first == 0 and preset.inverted == 0 and preset.recolour == 0 and strength == 1
+    start = torch.randn(clean.shape, generator=generator).to(clean) if blank else trajectory.latents[first]
+    apart = torch.randn(clean.shape, generator=generator).to(clean)
+    shown = scene.foreground(generator) if preset.adain == "foreground" else None
+    report = progress or (lambda done, total: None)
+    return _Run(scene, preset, schedule, strength, first, trajectory, style.latents, apart, start, noise, shown, report)
+
+
+def _path(
+    scene: Scene,
+    preset: Preset,
+    clean: Tensor,
+    schedule: Schedule,
+    depth: Tensor | None,
+    generator: torch.Generator,
+    first: int,
+    *,
+    record: bool,
+) -> Trajectory:
+    """A picture's latents at every schedule point, with its noise if it is to be recorded.
+
+    DDPM inversion draws the latents of a path independently of the denoiser, so a path whose noise nobody needs costs nothing.
+    """
+    mix = classifier_free(preset.inversion_guidance, depth=depth is not None)
+    predict = predictor(
+        scene.family,
+        simplified(mix, prompt=bool(scene.prompt), swap=False, depth=depth is not None),
+        scene.text,
+        scene.empty,
+        depth,
+        control_scale=preset.control_scale,
+    )
+    if not record:
+        return invert_ddpm(clean, schedule, predict, generator, first=len(schedule.timesteps))
+    if preset.inversion == "ddim":
+        return invert_ddim(clean, schedule, predict)
+    return invert_ddpm(clean, schedule, predict, generator, eta=preset.eta, first=first)
+
+
+def _statistics(scene: Scene, kind: str, latents: Tensor, style: Tensor, strength: float) -> Tensor:
+    """AdaIN of latents to style latents: class by class, or whole (also where no classes are known)."""
+    classes = scene.classes()
+    if classes is None or kind != "class":
+        return adain(latents, style, strength=strength)
+    ours, theirs = classes
+    everywhere = scene.correspondence is not None and scene.correspondence.unmatched != "keep"
+    return adain_by_class(latents, style, ours, theirs, unmatched=everywhere, strength=strength)
+
+
+def _finished(image: Tensor, style: View, correspondence: Correspondence | None, strength: float) -> Tensor:
+    """The picture with its colour statistics moved to the style's, class by class, in Lab."""
+    if strength == 0:
+        return image
+    ours, theirs = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
+    if correspondence is None:
+        return lab_to_rgb(adain(ours, theirs, strength=strength))
+    classes = correspondence.structure_classes.to(image.device), correspondence.style_classes.to(image.device)
+    everywhere = correspondence.unmatched != "keep"
+    return lab_to_rgb(adain_by_class(ours, theirs, *classes, unmatched=everywhere, strength=strength))
+
+
+def _check_windows(preset: Preset, schedule: Schedule) -> None:
+    """EditError when no step of a run at full strength lies in a window of the preset."""
+    fractions = [schedule.fraction(timestep) for timestep in schedule.timesteps[schedule.first(preset.start) :]]
+    for swap in preset.attention:
+        if not any(active(swap.window, fraction) for fraction in fractions):
+            raise EditError(
+                f"Expected a step within the attention window {swap.window} of a run from noise level {preset.start}, got none "
+                f"in {len(schedule.timesteps)} steps; take more steps or a wider window."
+            )
