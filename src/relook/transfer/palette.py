@@ -1,0 +1,168 @@
+"""The weight-free method: every object takes the colours and light of its counterpart by optimal transport; its shading stays.
+
+Colours are split into lightness L and chromaticity (a, b) / L in OKLab, which shading does not change. For each pair of classes the
+chromaticity follows the Monge map between the two Gaussians (POT, Flamary et al. 2021), and a smooth layer of the lightness follows a
+monotone curve through the quantiles of both (transport in one dimension) that leaves black black and light sources bright. Fine
+detail is carried over with a bounded gain. Soft region borders follow the edges of the picture, so there are no halos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.errors import InputError, ShapeError
+from relook.ops.guided import guided_filter
+from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
+from relook.types import View
+
+SAMPLES = 20_000
+"""Pixels of a region that its colour statistics are taken from."""
+CORE = 0.8
+"""Share of a region's pixels, nearest its main colour, that count; the rest are mostly other things on it."""
+NOISE = 0.012
+"""Standard deviation of chromaticity below which a surface counts as one colour."""
+CHROMA_GAIN = 1.3
+"""A difference of chromaticity inside a region grows by at most this factor."""
+SLOPES = (0.5, 1.5)
+"""Bounds of the lightness curve's slope around the main lightness."""
+GAINS = (0.6, 1.35)
+"""Bounds of the gain of fine detail."""
+GLOW = 0.65
+"""How much of its brightness a light source keeps when its region gets darker."""
+UNMATCHED_STRENGTH = 0.5
+"""How far regions without a counterpart follow the change of the whole picture."""
+
+
+@dataclass(frozen=True)
+class _Colours:
+    """The main colours of one region."""
+
+    lightness: Float[np.ndarray, "3"]
+    """10, 50 and 90 % quantiles of OKLab L."""
+    mean: Float[np.ndarray, "2"]
+    """Mean chromaticity (a, b) / L."""
+    covariance: Float[np.ndarray, "2 2"]
+    """Its covariance."""
+
+
+def palette(structure: View, style: View, correspondence: Correspondence, strength: float = 1.0) -> Float[Tensor, "3 H W"]:
+    """The structure picture with the colours and light of the style's counterparts.
+
+    strength: 0 leaves the picture as it is, 1 is the full change. Unmatched regions follow the change of the whole picture
+    half way (`everything`, `colour`) or stay as they are (`keep`); locked pixels come back bit-identical.
+    Raises InputError for a strength outside [0, 1], ShapeError if the correspondence belongs to pictures of other sizes.
+    """
+    _check(structure, style, correspondence, strength)
+    image, kept = structure.image, correspondence.kept
+    if strength == 0 or bool(kept.all()):
+        return image.clone()
+    lab, style_lab = rgb_to_oklab(image), rgb_to_oklab(style.image)
+    smooth = guided_filter(image, lab[:1], radius=0.015, epsilon=0.002)[0]
+    pairs = _pairs(correspondence)
+    weights = _soft(image, torch.stack([ours for ours, _ in pairs]))
+    result = torch.zeros_like(lab)
+    for weight, (ours, theirs) in zip(weights, pairs, strict=True):
+        here = weight > 0.004
+        pixels, base = lab[:, here], smooth[here]
+        if theirs is not None:
+            moved = _transport(pixels, base, _colours(lab, ours), _colours(style_lab, theirs))
+        elif correspondence.unmatched == "keep":
+            moved = pixels
+        else:
+            everywhere, anywhere = torch.ones_like(ours), torch.ones_like(style_lab[0], dtype=torch.bool)
+            moved = _transport(pixels, base, _colours(lab, everywhere), _colours(style_lab, anywhere))
+            moved = pixels + UNMATCHED_STRENGTH * (moved - pixels)
+        result[:, here] += weight[here] * moved
+    covered = (weights * (weights > 0.004)).sum(0)
+    result = lab + strength * (result / covered.clamp_min(1e-6) - lab) * (covered > 0)
+    return torch.where(kept, image, oklab_to_displayable(result))
+
+
+def _check(structure: View, style: View, correspondence: Correspondence, strength: float) -> None:
+    """Raise at the boundary."""
+    if not 0 <= strength <= 1:
+        raise InputError(f"Expected a strength from 0 to 1, got {strength}; choose one between.")
+    for name, view, segments in (("structure", structure, correspondence.structure), ("style", style, correspondence.style)):
+        if tuple(segments.labels.shape) != view.size:
+            raise ShapeError(
+                f"Expected {name} segments of shape {view.size} as the picture, got {tuple(segments.labels.shape)}; segment that picture."
+            )
+
+
+def _pairs(correspondence: Correspondence) -> list[tuple[Bool[Tensor, "H W"], Bool[Tensor, "h w"] | None]]:
+    """Mask of each class of the structure with the mask of its counterpart, or None for what is unmatched."""
+    ours, theirs = correspondence.structure_classes, correspondence.style_classes
+    pairs: list[tuple[Tensor, Tensor | None]] = []
+    for id in ours.unique().tolist():
+        counterpart = theirs == id if id else None
+        pairs.append((ours == id, counterpart if counterpart is not None and bool(counterpart.any()) else None))
+    return pairs
+
+
+def _soft(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K H W"]) -> Float[Tensor, "K H W"]:
+    """Weights that follow the picture's edges near the borders of the masks and sum to 1."""
+    if len(masks) == 1:
+        return masks.to(image.dtype)
+    weights = guided_filter(image, masks.to(image.dtype), radius=0.006, epsilon=1e-4, working_side=1280).clamp(0, 1)
+    return weights / weights.sum(0).clamp_min(1e-6)
+
+
+def _colours(lab: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> _Colours:
+    """Statistics of the CORE of a region's pixels around their main colour."""
+    pixels = lab[:, mask]
+    pixels = pixels[:, :: max(1, pixels.shape[1] // SAMPLES)].double().numpy()
+    features = np.stack([pixels[0], *(pixels[1:] / pixels[0].clip(0.1))], axis=1)
+    core = features
+    for _ in range(3):
+        centre = np.median(core, axis=0)
+        spread = core.std(axis=0) + (0.02, NOISE, NOISE)
+        distance = (((features - centre) / spread) ** 2).sum(1)
+        core = features[distance <= np.quantile(distance, CORE)]
+    covariance = np.cov(core[:, 1:], rowvar=False, bias=True) + NOISE**2 * np.eye(2)
+    return _Colours(np.quantile(core[:, 0], (0.1, 0.5, 0.9)), core[:, 1:].mean(0), covariance)
+
+
+def _transport(pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, " N"], ours: _Colours, theirs: _Colours) -> Float[Tensor, "3 N"]:
+    """OKLab pixels of one region, moved to the colours of another; `smooth` is their lightness without fine detail."""
+    from ot.gaussian import bures_wasserstein_mapping
+
+    slope, _ = bures_wasserstein_mapping(ours.mean, theirs.mean, ours.covariance, theirs.covariance)
+    values, vectors = np.linalg.eigh((slope + slope.T) / 2)
+    slope = vectors @ np.diag(values.clip(0, CHROMA_GAIN)) @ vectors.T
+    ratio = pixels[1:] / pixels[0].clamp_min(0.1)
+    centre, target, matrix = (torch.from_numpy(array).to(pixels) for array in (ours.mean, theirs.mean, slope))
+    chroma = matrix @ (ratio - centre[:, None]) + target[:, None]
+    base = _curve(smooth, ours.lightness, theirs.lightness)
+    gain = (base / smooth.clamp_min(0.02)).clamp(*GAINS)
+    light = (base + gain * (pixels[0] - smooth)).clamp(0, 1)
+    return torch.cat([light[None], chroma * light])
+
+
+def _curve(
+    lightness: Float[Tensor, " N"], ours: Float[np.ndarray, "3"], theirs: Float[np.ndarray, "3"]
+) -> Float[Tensor, " N"]:
+    """Monotone curve through matching quantiles with bounded slope; black stays black, white stays bright."""
+    from scipy.interpolate import PchipInterpolator
+
+    gap, wanted = np.diff(ours).clip(0.01), np.diff(theirs)
+    low, high = gap * (wanted / gap).clip(*SLOPES)
+    middle = float(np.clip(theirs[1], 0.02, 0.985))
+    white = min(1.0, GLOW + (1 - GLOW) * middle / max(float(ours[1]), 0.02))
+    x = [0.0, ours[1] - gap[0], ours[1], ours[1] + gap[1], 1.0]
+    y = [0.0, middle - low, middle, middle + high, white]
+    knots = [(x[0], y[0])]
+    for position, value in zip(x[1:-1], y[1:-1], strict=True):
+        if knots[-1][0] + 0.005 < position < 0.995:
+            knots.append((position, float(np.clip(value, knots[-1][1] + 0.001, max(white - 0.005, knots[-1][1] + 0.002)))))
+    knots.append((1.0, max(white, knots[-1][1] + 0.002)))
+    table = PchipInterpolator(*zip(*knots, strict=True))(np.linspace(0, 1, 1025)).clip(0, 1)
+    position = lightness.clamp(0, 1) * 1024
+    left = position.floor().long().clamp_max(1023)
+    values = torch.from_numpy(table).to(lightness)
+    return values[left] + (values[left + 1] - values[left]) * (position - left)
