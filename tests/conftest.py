@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import settings
@@ -23,3 +24,9 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.skip(f"needs the shared checkpoints, and {SHARED} has none (set RELOOK_SHARED)")
     monkeypatch.setenv("RELOOK_MODELS", os.environ.get("RELOOK_MODELS", str(SHARED / "weights")))
     return SHARED
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch the tests' shape checks off, to see what a user sees."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

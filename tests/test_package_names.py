@@ -26,7 +26,7 @@ def test_every_public_name_loads(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="restyle_everything"):
-        relook.restyle_everything
+        _ = relook.restyle_everything
 
 
 def test_version_is_the_installed_one() -> None:

@@ -85,7 +85,7 @@ class PhotoConfig:
                 raise InputError(
                     f"Expected a correspondence such as sofa=armchair, got {words!r}; write structure=style."
                 )
-        return {ours: theirs for ours, theirs in pairs}
+        return dict(pairs)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a record; paths are absolute."""
