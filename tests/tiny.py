@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
@@ -36,7 +38,9 @@ def write_family(folder: Path, *, attention: bool = True, prediction: str = "eps
     from tokenizers import Tokenizer, models, pre_tokenizers
     from tokenizers.processors import TemplateProcessing
     from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     torch.manual_seed(seed)
     denoiser = unet(attention=attention, seed=seed)
     denoiser.save_pretrained(folder / "unet")
@@ -52,7 +56,9 @@ def write_family(folder: Path, *, attention: bool = True, prediction: str = "eps
     )
     vae.save_pretrained(folder / "vae")
     if attention:
-        ControlNetModel.from_unet(denoiser, conditioning_embedding_out_channels=(8, 8, 8)).save_pretrained(folder / "controlnet")
+        ControlNetModel.from_unet(denoiser, conditioning_embedding_out_channels=(8, 8, 8)).save_pretrained(
+            folder / "controlnet"
+        )
     CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(WORDS),
@@ -89,3 +95,24 @@ def write_family(folder: Path, *, attention: bool = True, prediction: str = "eps
     ).save_pretrained(folder / "scheduler")
     (folder / "relook.json").write_text(json.dumps({"name": "tiny", "size": 32, "notes": "random weights for tests"}))
     return folder
+
+
+@cache
+def family(*, attention: bool = True, prediction: str = "epsilon"):
+    """The family of `write_family`, loaded; one per process."""
+    from relook.models.families import load_family
+
+    with TemporaryDirectory() as folder:
+        return load_family(write_family(Path(folder), attention=attention, prediction=prediction))
+
+
+def view(height: int, width: int, names: tuple[str, str, str] = ("wall", "sofa", "bed"), seed: int = 0):
+    """A random picture of three regions (one above, two below) with depth."""
+    from relook.types import Depth, Region, Segments, View
+
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.ones(height, width, dtype=torch.int64)
+    labels[height // 2 :, : width // 2], labels[height // 2 :, width // 2 :] = 2, 3
+    segments = Segments(labels, {id: Region(name) for id, name in enumerate(names, start=1)})
+    depth = Depth(torch.rand(height, width, generator=draw) + 1, "metric")
+    return View(torch.rand(3, height, width, generator=draw), segments, depth)

@@ -15,7 +15,7 @@ from relook.transfer.sample import Predictor, Schedule, denoise, posterior
 class Trajectory:
     """The latents of a run and the noise that leads from each to the next."""
 
-    latents: Float[Tensor, "T+1 B C h w"]
+    latents: Float[Tensor, "P B C h w"]
     """At every schedule point; the last are the picture's own."""
     noise: Float[Tensor, "T B C h w"]
     """Noise of every step in units of its deviation; zero where that is zero (the last step, and all of DDIM)."""

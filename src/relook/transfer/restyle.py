@@ -88,7 +88,7 @@ class _Run:
     """Index of the first step."""
     trajectory: Trajectory
     """The structure's latents and noise."""
-    style: Float[Tensor, "T+1 1 C h w"]
+    style: Float[Tensor, "P 1 C h w"]
     """The style's latents at every schedule point."""
     style_noise: Float[Tensor, "1 C h w"]
     """Noise of a style row that is at a lower timestep than the output."""

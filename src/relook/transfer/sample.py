@@ -31,7 +31,7 @@ class Schedule:
 
     timesteps: tuple[int, ...]
     """Falling, one per step."""
-    signal: Float[Tensor, " T+1"]
+    signal: Float[Tensor, " P"]
     """alpha-bar at every timestep, then 1 for the finished picture."""
     total: int
     """Number of timesteps that the family was trained on."""

@@ -1,0 +1,189 @@
+"""Attention edits: what they change, what they leave, and that they say so when they cannot act."""
+
+import pytest
+import torch
+
+from relook.errors import EditError, ShapeError
+from relook.ops.attention import attend_reference
+from relook.transfer.edit import AttentionEdit, Rows, edited, level_of
+from tiny import unet
+
+SIZE = (6, 10)
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    return unet()
+
+
+@pytest.fixture
+def batch():
+    draw = torch.Generator().manual_seed(0)
+    latents, text = torch.randn(4, 4, *SIZE, generator=draw), torch.randn(4, 3, 16, generator=draw)
+    return latents, torch.tensor([500, 500, 100, 100]), text
+
+
+def run(denoiser, batch, *edits):
+    with torch.no_grad():
+        if not edits:
+            return denoiser(*batch).sample
+        with edited(denoiser, *edits):
+            return denoiser(*batch).sample
+
+
+def random_mask(output, style):
+    draw = torch.Generator().manual_seed(3)
+    return torch.rand(2, output[0] * output[1], style[0] * style[1], generator=draw) > 0.5
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"keys": "both"},
+        {"contrast": 1.67},
+        {"clip": True, "contrast": 1.67, "masking": "multiplied"},
+        {"rearrange": "features"},
+        {"rearrange": "values"},
+    ],
+)
+def test_only_output_rows_change_and_the_model_is_restored(denoiser, batch, change):
+    before, plain = dict(denoiser.attn_processors), run(denoiser, batch)
+    changed = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=random_mask, **change))
+    assert (changed[:2] - plain[:2]).abs().amax((1, 2, 3)).min() > 1e-3
+    torch.testing.assert_close(changed[2:], plain[2:])
+    assert all(denoiser.attn_processors[name] is processor for name, processor in before.items())
+    assert torch.equal(run(denoiser, batch), plain)
+
+
+def test_an_edit_with_the_row_itself_as_style_changes_nothing(denoiser, batch):
+    plain = run(denoiser, batch)
+    for keys in ("style", "both"):
+        torch.testing.assert_close(run(denoiser, batch, AttentionEdit(Rows((0, 1), (0, 1)), SIZE, keys=keys)), plain)
+    torch.testing.assert_close(
+        run(denoiser, batch, AttentionEdit(Rows((0, 1), (0, 1)), SIZE, rearrange="features")), plain
+    )
+
+
+def test_swapped_layer_equals_the_formula(denoiser, batch):
+    layer = denoiser.up_blocks[1].attentions[1].transformer_blocks[0].attn1
+    draw = torch.Generator().manual_seed(5)
+    hidden = torch.randn(2, 60, 8, generator=draw)
+    mask = torch.rand(1, 60, 60, generator=draw) > 0.5
+    mask[0, 7] = False
+
+    def heads(values):
+        return values.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+
+    query, key, value = heads(layer.to_q(hidden[:1])), heads(layer.to_k(hidden)), heads(layer.to_v(hidden))
+    filled = mask.clone()
+    filled[0, 7] = True
+    wanted = attend_reference(query, key[1:], value[1:], filled, contrast=1.67)
+    wanted[:, :, 7] = attend_reference(query, key[:1], value[:1])[:, :, 7]  # no style token: its own picture
+    edit = AttentionEdit(
+        Rows(), SIZE, mask=lambda output, style: mask, contrast=1.67, layers=r"up_blocks\.1.*1\..*attn1$"
+    )
+    with torch.no_grad(), edited(denoiser, edit) as firings:
+        got = layer(hidden)[:1]
+    torch.testing.assert_close(got, layer.to_out[0](wanted.transpose(1, 2).flatten(2)), atol=1e-5, rtol=1e-4)
+    assert sum(firings.values()) == 1
+
+
+def test_edit_keeps_out_of_a_masked_style_region(denoiser, batch):
+    """Changing style tokens outside the mask leaves the first edited layer's output as it is, bit by bit."""
+    layer = denoiser.up_blocks[0].attentions[0].transformer_blocks[0].attn1
+    mask = torch.ones(1, 15, 15, dtype=torch.bool)
+    mask[:, :, 9:] = False
+    edit = AttentionEdit(
+        Rows(), SIZE, mask=lambda output, style: mask, levels=(0.5,), layers=r"up_blocks\.0\..*\.0\.attn1$"
+    )
+    hidden = torch.randn(2, 15, 16)
+    other = hidden.clone()
+    other[1, 9:] = 100
+    results = []
+    for tokens in (hidden, other):
+        with torch.no_grad(), edited(denoiser, AttentionEdit(**{**vars(edit), "layers": r"up_blocks\.0.*attn1$"})):
+            results.append(layer(tokens)[0])
+    assert torch.equal(*results)
+
+
+def test_keys_of_the_structure_come_from_its_row(denoiser, batch):
+    rows = Rows(output=(0,), style=(1,), structure=(2,))
+    other = (batch[0].clone(), *batch[1:])
+    other[0][1] += 5
+    first = run(denoiser, batch, AttentionEdit(rows, SIZE, keys="structure"))[0]
+    assert torch.allclose(first, run(denoiser, other, AttentionEdit(rows, SIZE, keys="structure"))[0], atol=1e-6)
+    other[0][2] += 5
+    assert not torch.allclose(first, run(denoiser, other, AttentionEdit(rows, SIZE, keys="structure"))[0], atol=1e-6)
+
+
+def test_levels_pick_layers_by_their_grid(denoiser, batch):
+    with (
+        torch.no_grad(),
+        edited(
+            denoiser,
+            AttentionEdit(Rows.pairs(2), SIZE, levels=(0.5,)),
+            AttentionEdit(Rows.pairs(2), SIZE, levels=(1.0,)),
+        ) as firings,
+    ):
+        denoiser(*batch)
+        denoiser(*batch)
+    assert {(edit, name.split(".")[1]) for edit, name in firings} == {(0, "0"), (1, "1")}
+    assert set(firings.values()) == {2}
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(60, (1.0, (6, 10))), (15, (0.5, (3, 5))), (6, (0.25, (2, 3)))])
+def test_grids_are_not_assumed_square(tokens, expected):
+    assert level_of(tokens, SIZE) == expected
+
+
+def test_gradients_pass_through_an_edited_batch_of_pairs(batch):
+    denoiser = unet(seed=1)
+    with edited(denoiser, AttentionEdit(Rows.pairs(2), SIZE, keys="both", mask=random_mask)):
+        denoiser(*batch).sample[:2].square().mean().backward()
+    gradient = denoiser.up_blocks[1].attentions[0].transformer_blocks[0].attn1.to_v.weight.grad
+    assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        AttentionEdit(Rows(), SIZE, levels=(0.125,)),
+        AttentionEdit(Rows(), SIZE, layers=r"nothing\.attn1$"),
+        AttentionEdit(Rows(), SIZE, layers=r"up_blocks.*attn2$"),
+        AttentionEdit(Rows(), (7, 7)),
+        AttentionEdit(Rows(output=(9,)), SIZE),
+        AttentionEdit(Rows(output=(0, 1), style=(1, 2, 3)), SIZE),
+        AttentionEdit(Rows(), SIZE, keys="structure"),
+    ],
+)
+def test_edits_that_cannot_fire_raise_and_restore(denoiser, batch, edit):
+    before = dict(denoiser.attn_processors)
+    with pytest.raises(EditError, match="Expected"):
+        run(denoiser, batch, edit)
+    assert all(denoiser.attn_processors[name] is processor for name, processor in before.items())
+
+
+def test_an_edit_whose_block_never_runs_the_model_raises(denoiser):
+    with pytest.raises(EditError, match="no firing"), edited(denoiser, AttentionEdit(Rows(), SIZE)):
+        pass
+
+
+def test_a_denoiser_without_decoder_attention_raises():
+    with (
+        pytest.raises(EditError, match="0 attention layers"),
+        edited(unet(attention=False), AttentionEdit(Rows(), SIZE)),
+    ):
+        pass
+
+
+def test_exceptions_pass_and_the_model_is_restored(denoiser):
+    before = dict(denoiser.attn_processors)
+    with pytest.raises(KeyError), edited(denoiser, AttentionEdit(Rows(), SIZE)):
+        raise KeyError("mine")
+    assert all(denoiser.attn_processors[name] is processor for name, processor in before.items())
+
+
+def test_masks_of_the_wrong_grid_are_refused(denoiser, batch):
+    with pytest.raises(ShapeError, match="grid"):
+        run(denoiser, batch, AttentionEdit(Rows(), SIZE, mask=lambda output, style: torch.ones(4, 4, dtype=torch.bool)))

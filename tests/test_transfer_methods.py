@@ -1,0 +1,205 @@
+"""The three methods end to end on a tiny random family, and what their presets promise."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import tiny
+from relook.correspond.semantic import match_segments
+from relook.errors import EditError, InputError, MissingModelError
+from relook.models.families import load_family
+from relook.transfer.presets import PRESETS, RELOOK, Swap, preset_of
+from relook.transfer.restyle import restyle
+from relook.transfer.selfsegment import foreground, noun_clusters
+from relook.types import View
+
+METHODS = [(method, name) for method, presets in PRESETS.items() for name in presets]
+
+
+@pytest.fixture(scope="module")
+def family():
+    return tiny.family(prediction="v_prediction")
+
+
+@pytest.fixture(scope="module")
+def pair():
+    structure, style = tiny.view(29, 43), tiny.view(40, 24, ("wall", "sofa", "rug"), seed=1)
+    return structure, style, match_segments(structure.segments, style.segments)
+
+
+@pytest.mark.parametrize(("method", "name"), METHODS)
+def test_every_preset_runs_at_odd_sizes_and_depends_on_the_style(family, pair, method, name):
+    structure, style, correspondence = pair
+    preset, before = PRESETS[method][name], dict(family.denoiser.attn_processors)
+    image = restyle(family, structure, style, correspondence, preset, steps=6, prompt="a room")
+    assert image.shape == structure.image.shape
+    assert image.isfinite().all()
+    assert image.min() >= 0
+    assert image.max() <= 1
+    assert torch.equal(image, restyle(family, structure, style, correspondence, preset, steps=6, prompt="a room"))
+    other = replace(style, image=1 - style.image.square())
+    assert (
+        restyle(family, structure, other, correspondence, preset, steps=6, prompt="a room") - image
+    ).abs().max() > 1e-4
+    assert family.denoiser.attn_processors == before
+
+
+@pytest.mark.parametrize("method", PRESETS)
+def test_bare_pictures_are_enough(family, pair, method):
+    structure, style, _ = pair
+    image = restyle(family, View(structure.image), View(style.image), None, preset_of(method, "released"), steps=6)
+    assert image.shape == structure.image.shape
+
+
+@pytest.mark.parametrize("method", PRESETS)
+def test_a_denoiser_without_decoder_attention_raises(pair, method):
+    structure, style, correspondence = pair
+    for name in ("relook", "paper"):
+        with pytest.raises(EditError, match="attention layers"):
+            restyle(tiny.family(attention=False), structure, style, correspondence, preset_of(method, name), steps=6)
+
+
+@pytest.mark.parametrize("method", PRESETS)
+def test_windows_that_no_step_meets_raise(family, pair, method):
+    preset = replace(preset_of(method), attention=(Swap(window=(0.01, 0.02)),))
+    with pytest.raises(EditError, match="window"):
+        restyle(family, *pair, preset, steps=4)
+    with pytest.raises(EditError, match="fire"):
+        restyle(family, *pair, replace(preset, attention=(Swap((0.125,)),)), steps=4)
+
+
+def test_without_edits_and_statistics_the_inverted_run_reproduces_the_structure(family, pair):
+    structure, style, correspondence = pair
+    preset = replace(RELOOK, attention=(), adain="none", scale=(1.0, 1.0))
+    image = restyle(family, structure, style, correspondence, preset, steps=6, prompt="a room")
+    from relook.models.families import padded
+
+    with torch.no_grad():
+        truth = family.decode(family.encode(padded(structure.image, family.multiple)[0][None]))[0, :, :29, :43]
+    assert 10 * torch.log10(1 / (image - truth).square().mean()) > 60
+
+
+def test_masks_keep_regions_apart(family, pair):
+    """With one layer's worth of attention and no statistics, a style region that nothing corresponds to has no say."""
+    structure, style, correspondence = pair
+    preset = replace(preset_of("restyle3d", "attention"), attention=(Swap((1.0,)),), depth=False, style_depth=False)
+    unmatched = match_segments(structure.segments, style.segments, unmatched="colour")
+    assert not torch.equal(
+        restyle(family, structure, style, unmatched, preset, steps=4),
+        restyle(family, structure, style, correspondence, preset, steps=4),
+    )
+
+
+def test_seed_strength_and_progress(family, pair):
+    structure, style, correspondence = pair
+    calls = []
+    restyle(
+        family,
+        structure,
+        style,
+        correspondence,
+        RELOOK,
+        steps=5,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert calls[-1][0] == calls[-1][1] == len(calls)
+    one, two = (restyle(family, structure, style, correspondence, RELOOK, steps=5, seed=seed) for seed in (1, 2))
+    assert not torch.equal(one, two)
+    assert torch.equal(
+        restyle(family, structure, style, correspondence, RELOOK, steps=5, strength=0.0), structure.image
+    )
+    weak = restyle(family, structure, style, correspondence, RELOOK, steps=5, strength=0.2)
+    with torch.no_grad():
+        plain = restyle(family, structure, style, correspondence, replace(RELOOK, attention=(), adain="none"), steps=5)
+    assert (weak - plain).abs().mean() < (one - plain).abs().mean()
+    with pytest.raises(InputError, match="strength"):
+        restyle(family, structure, style, correspondence, RELOOK, strength=1.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keys": "both"},
+        {"inverted": 0.0, "start": 1.0},
+        {"inverted": 0.5},
+        {"recolour": 1.0},
+        {"eta": 0.3},
+        {"inversion": "ddim", "eta": 0.0},
+        {"contrast": 1.67},
+        {"style_noise": 1.0},
+        {"depth_guidance": 0.5, "depth": False},
+        {"adain": "global"},
+        {"adain_strength": 0.5},
+        {"final": 1.0},
+        {"injection_share": 0.5},
+        {"masked": False},
+    ],
+    ids=str,
+)
+def test_every_knob_changes_the_picture_and_keeps_it_finite(family, pair, change):
+    base = replace(RELOOK, attention=(Swap(window=(0.0, 1.0)),), scale=(3.0, 3.0))
+    image = restyle(family, *pair, replace(base, **change), steps=5)
+    assert image.isfinite().all()
+    if "depth_guidance" not in change:
+        assert (image - restyle(family, *pair, base, steps=5)).abs().max() > 1e-4
+
+
+def test_final_statistics_are_those_of_the_style_class_by_class(family, pair):
+    structure, style, correspondence = pair
+    image = restyle(family, structure, style, correspondence, replace(RELOOK, final=1.0), steps=4)
+    for name in ("wall", "sofa"):
+        ours, theirs = image[:, structure.segments.mask(name)], style.image[:, style.segments.mask(name)]
+        assert (ours.mean(1) - theirs.mean(1)).abs().max() < 0.08
+
+
+def test_unknown_presets_list_those_there_are():
+    with pytest.raises(InputError, match="restyle3d"):
+        preset_of("magic")
+    with pytest.raises(InputError, match="released"):
+        preset_of("restyle3d", "best")
+
+
+def test_self_segmentation_finds_the_cluster_that_the_noun_attends_to(family):
+    rows = torch.zeros(30, 30)
+    for cluster in range(5):
+        part = slice(cluster * 6, cluster * 6 + 6)
+        rows[part, part] = 1 / 6
+    scores = torch.full((30,), 0.1)
+    scores[6:12] = 0.3
+    assert noun_clusters(rows, scores).nonzero()[:, 0].tolist() == list(range(6, 12))
+    assert noun_clusters(rows, torch.full((30,), 0.1)).all()
+    before = dict(family.denoiser.attn_processors)
+    with torch.no_grad():
+        mask = foreground(family, torch.randn(1, 4, 8, 12), 500, "a sofa")
+    assert mask.shape == (8, 12)
+    assert mask.any()
+    assert family.denoiser.attn_processors == before
+
+
+def test_families_load_from_folders_and_say_what_is_missing(tmp_path, monkeypatch):
+    folder = tiny.write_family(tmp_path / "mine")
+    family = load_family(folder)
+    assert (family.name, family.size, family.factor, family.multiple) == ("tiny", 32, 4, 8)
+    assert family.revision == load_family(folder).revision
+    assert load_family(tiny.write_family(tmp_path / "other", seed=1)).revision != family.revision
+    image = torch.rand(2, 3, 24, 40)
+    latents = family.encode(image)
+    raw = family.autoencoder.encode(image * 2 - 1).latent_dist.mean
+    torch.testing.assert_close(latents, (raw - 0.1) * 0.7)
+    assert family.decode(latents).shape == image.shape
+    assert family.embed(["a living room", ""]).shape == (2, 8, 16)
+    control = family.control_image(tiny.view(10, 12).depth)
+    assert control.shape == (1, 3, 10, 12)
+    assert control.min() == 0
+    assert control.max() == 1
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(MissingModelError, match="vae"):
+        load_family(folder)
+    (folder / "tokenizer").rename(folder / "elsewhere")
+    with pytest.raises(MissingModelError, match="tokenizer"):
+        load_family(folder)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for name, hint in (("nothing", "sd15"), (str(tmp_path), "unet"), ("/nowhere/at/all", "folder")):
+        with pytest.raises(MissingModelError, match=hint):
+            load_family(name)
