@@ -37,7 +37,7 @@ class PhotoConfig:
     unmatched: Unmatched = "everything"
     """Regions without a counterpart: take from `everything`, `keep` their look, or take only the overall `colour`."""
     prompt: str = ""
-    """Words for the picture, for families with a text encoder. Default: made from the regions' names."""
+    """Words for the picture, for families that read them, e.g. `a bedroom with wooden furniture`."""
     segmenter: str = "auto"
     """Which segmenter finds the regions when no segments are given. `auto`: the best one on this machine."""
     depth_estimator: str = "auto"

@@ -1,0 +1,166 @@
+"""The command line: `relook photo | demo | evaluate | train`. Each command loads what it needs, when it is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+
+import relook
+from relook.config import PhotoConfig
+from relook.errors import InputError, RelookError
+
+OUT, ERR = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+FAILED, INTERRUPTED = 2, 130
+
+SHORT = """[bold]relook[/bold] {version}: each object takes the look of its counterpart in a style picture, the structure stays.
+
+  relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
+  relook demo [--out demo]                         a grid of rooms: every method against the exact answer
+  relook evaluate SUITE --out DIR                  measure: dollhouse-photo, class-swap, steps
+  relook train WHAT                                train the embedded family
+
+relook COMMAND --help lists a command's options; relook --version."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """Restyle one picture: writes the picture, its segments, and a record from which it can be repeated."""
+
+    structure: tyro.conf.Positional[Path | None] = None
+    """The picture that keeps its structure."""
+    style: Path | None = None
+    """The picture that gives the look."""
+    out: Path | None = None
+    """Where to write (png, jpg, webp or tif); the record and the segments come beside it. JPEG cannot hold kept pixels exactly."""
+    from_record: Path | None = None
+    """Repeat a recorded result exactly: the JSON beside it. Needs no other option."""
+    config: tyro.conf.OmitArgPrefixes[PhotoConfig] = field(default_factory=PhotoConfig)
+
+
+def photo(words: Sequence[str]) -> int:
+    """relook photo."""
+    options = _parse(Photo, "relook photo", words)
+    if options.from_record is not None:
+        if options.structure or options.style:
+            raise InputError("Expected only --from-record (and --out), got pictures as well; leave them out.")
+        from relook.transfer.photo import repeat_photo
+
+        with _progress("restyling") as report:
+            result = repeat_photo(options.from_record, out=options.out, progress=report)
+    else:
+        given = {"STRUCTURE": options.structure, "--style": options.style, "--out": options.out}
+        if missing := [name for name, value in given.items() if value is None]:
+            raise InputError(
+                f"Expected a structure, a style and a place to write, got no {', '.join(missing)}; see relook photo --help."
+            )
+        from relook.transfer.photo import restyle_photo
+
+        with _progress("restyling") as report:
+            result = restyle_photo(options.structure, options.style, options.config, out=options.out, progress=report)
+    seconds = sum(result.record["timings"].values())
+    OUT.print(f"{result.record['output']['path']} in {seconds:.1f} s", markup=False)
+    return 0
+
+
+def demo(words: Sequence[str]) -> int:
+    """relook demo."""
+    from relook.present.demo import DemoConfig, run_demo
+
+    options = _parse(DemoConfig, "relook demo", words)
+    with _progress("demo") as report:
+        table, page = run_demo(options, report)
+    OUT.print(table)
+    OUT.print(f"{page}", markup=False)
+    return 0
+
+
+def evaluate(words: Sequence[str]) -> int:
+    """relook evaluate SUITE."""
+    suites: Mapping[str, str] = {
+        "dollhouse-photo": "dollhouse_photo", "class-swap": "class_swap", "steps": "steps",
+    }  # fmt: skip
+    if not words or words[0] in ("-h", "--help"):
+        OUT.print(
+            f"usage: relook evaluate SUITE [options]; suites: {', '.join(suites)}. relook evaluate SUITE --help lists its options."
+        )
+        return 0
+    if words[0] not in suites:
+        raise InputError(f"Expected a suite out of {', '.join(suites)}, got {words[0]!r}; choose one of them.")
+    from importlib import import_module
+
+    suite = import_module(f"relook.evaluate.{suites[words[0]]}")
+    options = _parse(suite.Config, f"relook evaluate {words[0]}", words[1:])
+    with _progress(words[0]) as report:
+        table = suite.run(options, report)
+    OUT.print(table)
+    OUT.print(f"{options.out}", markup=False)
+    return 0
+
+
+def train(words: Sequence[str]) -> int:
+    """relook train: the training room's own command line."""
+    from relook.training.cli import main as training
+
+    return training(list(words)) or 0
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "photo": photo,
+    "demo": demo,
+    "evaluate": evaluate,
+    "train": train,
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; 0, 2 after an error that is the user's to mend (one sentence), 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            OUT.print(SHORT.format(version=relook.__version__))
+            return 0
+        if words[0] in ("--version", "-V"):
+            OUT.print(f"relook {relook.__version__}")
+            return 0
+        if words[0] not in COMMANDS:
+            raise InputError(f"Expected a command out of {', '.join(COMMANDS)}, got {words[0]!r}; see relook --help.")
+        return COMMANDS[words[0]](words[1:])
+    except RelookError as error:
+        ERR.print(f"relook: {error}", markup=False)
+        return FAILED
+    except KeyboardInterrupt:
+        ERR.print("relook: stopped; nothing was left half written.")
+        return INTERRUPTED
+    except SystemExit as stop:  # tyro has printed help (0) or what was wrong (2)
+        return stop.code if isinstance(stop.code, int) else FAILED
+
+
+def _parse(kind: type, program: str, words: Sequence[str]) -> Any:
+    """Options of a command from its words."""
+    return tyro.cli(kind, prog=program, args=list(words))
+
+
+def _progress(title: str) -> Any:
+    """A context that gives `report(done, total)` and draws a bar on stderr while it runs."""
+    from contextlib import contextmanager
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bar() -> Any:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=ERR, transient=True) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    return bar()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""One picture: read, perceive, match, restyle, composite, record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from relook.config import PhotoConfig
+from relook.correspond.semantic import match_segments
+from relook.errors import InputError
+from relook.io import FORMATS, read_depth, read_image, read_segments, sha256, write_image, write_json, write_segments
+from relook.models.registry import CHECKPOINTS, available
+from relook.perceive.segment import segmenter
+from relook.record import Clock, check_weights, make_record, read_record
+from relook.transfer.composite import composite
+from relook.types import Result, View
+
+if TYPE_CHECKING:
+    from relook.models.families import Family
+
+Picture = str | Path | View
+"""A picture's file, or a view with what is known of it."""
+Progress = Callable[[int, int], None]
+"""(steps done, steps in all)."""
+DROPPED = 0.01
+"""ReStyle3D's released code drops classes that fill less than this fraction of either picture."""
+
+
+def restyle_photo(
+    structure: Picture,
+    style: Picture,
+    config: PhotoConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Give the structure picture the look of the style picture, at the structure's own size.
+
+    With `out`, writes the picture there, its record and the segments of both pictures beside it (see `write_result`).
+    Raises an error of relook.errors, one sentence, for inputs or options that cannot be used; nothing is written then.
+    """
+    return _run(structure, style, config or PhotoConfig(), out, progress)
+
+
+def repeat_photo(record: str | Path, *, out: str | Path | None = None, progress: Progress | None = None) -> Result:
+    """Make a recorded picture again, exactly; written to `out`, or where it was.
+
+    Raises RecordError if an input or a weight is not what it was.
+    """
+    recorded = read_record(record)
+    config = PhotoConfig.from_json(recorded["configuration"])
+    structure, style = (recorded["inputs"][name]["path"] for name in ("structure", "style"))
+    return _run(structure, style, config, out or recorded["output"]["path"], progress, recorded)
+
+
+def _run(
+    structure: Picture,
+    style: Picture,
+    config: PhotoConfig,
+    out: str | Path | None,
+    progress: Progress | None,
+    recorded: Mapping[str, Any] | None = None,
+) -> Result:
+    """The straight path; `recorded` is the record that is repeated."""
+    clock = Clock()
+    with clock.part("read"):
+        _check_place(out, structure, style, config)
+        ours = _read(structure, config.segments, config.depth)
+        theirs = _read(style, config.style_segments, config.style_depth)
+    with clock.part("load"):
+        family = None if config.chosen_method == "palette" else _family(config.family or "dollhouse", config.device)
+        weights = _weights(config, family, ours, theirs)
+        if recorded is not None:
+            check_weights(recorded, weights)
+    with clock.part("perceive"):
+        ours, theirs = (_perceive(view, config, family) for view in (ours, theirs))
+    with clock.part("match"):
+        correspondence = match_segments(
+            ours.segments, theirs.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
+            minimum_area=DROPPED if (config.chosen_method, config.preset) == ("restyle3d", "released") else 0.0,
+        )  # fmt: skip
+    with clock.part("restyle"):
+        if family is None:
+            from relook.transfer.palette import palette
+
+            new = palette(ours, theirs, correspondence, config.strength)
+        else:
+            from relook.transfer.presets import preset_of
+            from relook.transfer.restyle import restyle
+
+            preset = preset_of(config.chosen_method, config.preset)
+            new = restyle(
+                family, ours, theirs, correspondence, preset,
+                steps=config.steps, seed=config.seed, strength=config.strength, prompt=config.prompt, progress=progress,
+            )  # fmt: skip
+    image = composite(ours.image, new.cpu(), correspondence.kept)
+    record = make_record(structure, style, config, weights=weights, timings=clock.seconds)
+    result = Result(image, record, ours, theirs)
+    return result if out is None else write_result(out, result)
+
+
+def write_result(out: str | Path, result: Result) -> Result:
+    """Write OUT, OUT.json (its record), OUT.structure.png and OUT.style.png (segments, each with a JSON of names).
+
+    Each file is complete or absent; the picture comes last but one, its record last.
+    """
+    out = Path(out)
+    for name, view in (("structure", result.structure), ("style", result.style)):
+        if view.segments is not None:
+            write_segments(out.with_name(f"{out.stem}.{name}.png"), view.segments)
+    write_image(out, result.image)
+    record = result.record | {"output": {"path": str(out.resolve()), "sha256": sha256(out)}}
+    write_json(out.with_suffix(".json"), record)
+    return replace(result, record=record)
+
+
+def _check_place(out: str | Path | None, structure: Picture, style: Picture, config: PhotoConfig) -> None:
+    """Raise before any work if the result could not be written, or would write over an input."""
+    if out is None:
+        return
+    out = Path(out)
+    if out.suffix.lower() not in FORMATS:
+        raise InputError(f"Expected an output name ending in {', '.join(FORMATS)}, got {out.name!r}; rename it.")
+    inputs = [structure, style, config.segments, config.style_segments, config.depth, config.style_depth]
+    files = {Path(value).resolve() for value in inputs if isinstance(value, str | Path)}
+    if written := files & {
+        path.resolve() for path in (out, *(out.with_name(f"{out.stem}.{n}.png") for n in ("structure", "style")))
+    }:
+        raise InputError(f"Expected an output that is no input, got {written.pop()} as both; choose another name.")
+    place = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    if out.is_dir() or (place != out and not place.is_dir()) or not os.access(place, os.W_OK):
+        raise InputError(f"Expected a place to write {out}, got none ({place} is no writable folder); choose another.")
+
+
+def _read(picture: Picture, segments: Path | None, depth: Path | None) -> View:
+    """A view of a picture, with the segments and depth that the user gives."""
+    view = picture if isinstance(picture, View) else View(read_image(picture))
+    if segments is not None:
+        view = replace(view, segments=read_segments(segments, view.size))
+    return view if depth is None else replace(view, depth=read_depth(depth, view.size))
+
+
+def _perceive(view: View, config: PhotoConfig, family: Family | None) -> View:
+    """The view with segments, and with depth where the family reads depth and some model estimates it."""
+    view = replace(view, segments=segmenter("exact" if view.segments is not None else config.segmenter)(view))
+    if family is None or family.control is None or view.depth is not None:
+        return view
+    from relook.perceive.depth import estimator
+
+    name = _depth_name(config)
+    return view if name == "none" else replace(view, depth=estimator(name)(view))
+
+
+@lru_cache(1)
+def _family(name: str, device: str) -> Family:
+    """The last family used stays loaded."""
+    from relook.models.families import load_family
+
+    return load_family(name, device)
+
+
+def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[str, str]:
+    """Revision of everything learned that the run uses."""
+    used = {} if family is None else {f"family {family.name}": family.revision}
+    names = []
+    if any(view.segments is None for view in views):
+        names.append(("ade20k" if available("ade20k") else "whole") if config.segmenter == "auto" else config.segmenter)
+    if family is not None and family.control is not None and any(view.depth is None for view in views):
+        names.append(_depth_name(config))
+    return used | {name: CHECKPOINTS[name].sha256 for name in names if name in CHECKPOINTS}
+
+
+def _depth_name(config: PhotoConfig) -> str:
+    """The depth estimator with `auto` resolved; `none` where no model is on this machine."""
+    if config.depth_estimator != "auto":
+        return config.depth_estimator
+    return next((name for name in ("fastdepth", "pydnet") if available(name)), "none")
