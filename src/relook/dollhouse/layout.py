@@ -21,7 +21,7 @@ WALL_TURN = {"back": 0.0, "left": math.pi / 2, "right": -math.pi / 2}
 
 @dataclass(frozen=True)
 class Pose:
-    """A camera by where it stands and looks (world: x right, y up, z into the room; metres, radians)."""
+    """A camera by where it stands and looks (world, right-handed: x left, y up, z into the room; metres, radians)."""
 
     eye: tuple[float, float, float]
     yaw: float
@@ -35,7 +35,7 @@ class Pose:
         height, width = size
         sy, cy, sp, cp = math.sin(self.yaw), math.cos(self.yaw), math.sin(self.pitch), math.cos(self.pitch)
         forward = torch.tensor([sy * cp, -sp, cy * cp], dtype=torch.float64)
-        right = torch.tensor([cy, 0.0, -sy], dtype=torch.float64)
+        right = torch.tensor([-cy, 0.0, sy], dtype=torch.float64)
         down = torch.linalg.cross(forward, right)
         rotation = torch.stack([right, down, forward])
         world_to_camera = torch.eye(4, dtype=torch.float64)

@@ -51,12 +51,14 @@ def nearest(kind: int, origin: tuple[Tensor, ...], direction: tuple[Tensor, ...]
     return torch.where((enter < leave) & (enter > NEAR), enter, torch.inf)
 
 
-def nearest_of_any(kinds: Int[Tensor, "*N"], origin: Float[Tensor, "*N 3"], direction: Float[Tensor, "*N 3"]) -> Tensor:
-    """`nearest` for a mixture of kinds."""
-    o, d = origin.unbind(-1), direction.unbind(-1)
-    result = nearest(BOX, o, d)
+def nearest_of_any(kinds: Int[Tensor, "*N"], origin: tuple[Tensor, ...], direction: tuple[Tensor, ...]) -> Tensor:
+    """`nearest` for a mixture of kinds; origin and kinds broadcast to direction's shape."""
+    result = nearest(BOX, origin, direction)
+    kinds = kinds.expand(result.shape)
     for kind in (CYLINDER, ELLIPSOID):
-        result = torch.where(kinds == kind, nearest(kind, o, d), result)
+        where = torch.nonzero(kinds == kind, as_tuple=True)
+        o, d = ([x.expand(result.shape)[where] for x in xs] for xs in (origin, direction))
+        result[where] = nearest(kind, tuple(o), tuple(d))
     return result
 
 

@@ -39,7 +39,7 @@ class Light:
     """An ambient light and a key light from far away."""
 
     direction: RGB
-    """Unit vector towards the key light, in world axes (x right, y up, z into the room)."""
+    """Unit vector towards the key light, in world axes (x left, y up, z into the room)."""
     key: RGB
     ambient: RGB
     shadow: float
@@ -141,4 +141,4 @@ def _light(rng: np.random.Generator) -> Light:
     warmth, strength = rng.uniform(-1, 1), rng.uniform(0.35, 0.6)
     key = (strength * (1 + 0.12 * warmth), strength, strength * (1 - 0.16 * warmth))
     level, tint = rng.uniform(0.5, 0.72), 0.05 * rng.normal()
-    return Light(direction, key, (level * (1 + tint), level, level * (1 - tint)), rng.uniform(0.5, 1.0))
+    return Light(direction, key, (level * (1 + tint), level, level * (1 - tint)), rng.uniform(0.3, 0.75))

@@ -21,11 +21,11 @@ from relook.dollhouse.patterns import TILE
 from relook.errors import InputError
 
 TILE_PIXELS = 16
-REACH = 0.3
+REACH = 0.24
 """Contact shadows look this far for other solids (metres)."""
 ROTATED_GRID = ((0.125, -0.375), (0.375, 0.125), (-0.125, 0.375), (-0.375, -0.125))
 """Offsets of the extra rays from the pixel centre."""
-LOOKING_THROUGH = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))
+NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def trace(
 class _Scene:
     """Solids of B rooms, padded to P, in the frames of their cameras' eyes."""
 
-    origin: Tensor  # B P 3: the eye in each solid's unit frame
+    frames: Tensor  # B P 8: the eye in each solid's unit frame (3), then the turn and scale of directions (see rays)
     yaws: Tensor
     halves: Tensor
     kinds: Tensor
@@ -102,10 +102,11 @@ class _Scene:
     K: Tensor  # B 3 3
     room: Tensor  # B 3: width, height, depth
 
-    def local(self, directions: Tensor, rows: Tensor, solid: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit-frame origin and direction for given solids. directions, rows, solid broadcast to one shape."""
-        yaw, half = self.yaws[rows, solid], self.halves[rows, solid]
-        return self.origin[rows, solid], solids.to_local(directions, yaw) / half
+    def rays(self, rows: Tensor, solid: Tensor, directions: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Origin and direction of rays in the unit frames of chosen solids. rows, solid: any shape; directions: that shape x 3."""
+        ox, oy, oz, cx, sx, hy, cz, sz = self.frames[rows, solid].unbind(-1)
+        dx, dy, dz = directions.unbind(-1)
+        return (ox, oy, oz), (cx * dx + sx * dz, hy * dy, cz * dz - sz * dx)
 
 
 def _scene(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], device: torch.device | str) -> _Scene:
@@ -121,8 +122,10 @@ def _scene(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, in
     absent = torch.arange(yaws.shape[1], device=device) >= lengths[:, None]
     centres = torch.where(absent[..., None], torch.tensor([0.0, -1e3, 0.0], device=device), centres)
     origin = solids.to_local(eye[:, None] - centres, yaws) / halves
+    c, n, (hx, hy, hz) = torch.cos(yaws), torch.sin(yaws), (1 / halves).unbind(-1)
+    turn = torch.stack([c * hx, n * hx, hy, c * hz, n * hz], -1)
     return _Scene(
-        origin, yaws, halves, column("kinds"), column("classes"), column("instances"), column("tints"), centres, eye,
+        torch.cat([origin, turn], -1), yaws, halves, column("kinds"), column("classes"), column("instances"), column("tints"), centres, eye,
         torch.stack([c.world_to_camera[:3, :3] for c in cameras]).to(device),
         torch.stack([c.K for c in cameras]).to(device),
         torch.tensor([layout.size for layout in layouts], dtype=torch.float32, device=device),
@@ -131,21 +134,30 @@ def _scene(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, in
 
 def _trace(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], smooth: bool, device: torch.device | str) -> Geometry:
     scene = _scene(layouts, poses, size, device)
-    height, width = size
+    shape = (len(layouts), *size)
     touched = _touched(scene, size)
-    centre = _directions(scene, size, (0.0, 0.0))
-    hit = _first_hit(scene, centre, touched, size)
+    rays = _directions(scene, size, (0.0, 0.0))
+    hit = _first_hit(scene, rays, touched, size)
+    rows = torch.arange(len(layouts), device=hit.device).repeat_interleave(size[0] * size[1])
+    centre = _look_up(scene, rows, rays.view(-1, 3), hit.flatten())
+    occlusion = _occlusion(scene, centre.points.view(*shape, 3), centre.normals.view(*shape, 3), touched, size)
     texels = texels_for(size)
-    depth, points, normal, texel, tint, glow, cls, inst = _look_up(scene, centre.flatten(1, 2), hit.flatten(1), texels)
-    occlusion = _occlusion(scene, points, normal, touched, size)
-    columns = [(texel, normal, tint, glow)]
+    columns = [centre]
     if smooth:
-        columns += [_sub_sample(scene, _directions(scene, size, offset), hit, texels) for offset in ROTATED_GRID]
-    rays = [torch.stack(column, 2).flatten(1, 2) for column in zip(*columns, strict=True)]
-    shape = (len(layouts), height, width)
+        edge, across, down = _edges(centre, hit)
+        offsets = [_directions(scene, size, offset).view(-1, 3)[edge] for offset in ROTATED_GRID]
+        fresh = _resolve_edges(scene, edge, torch.stack(offsets), hit)
+        for number, (dx, dy) in enumerate(ROTATED_GRID):
+            moved = replace(centre, place=centre.place + dx * across + dy * down)
+            columns.append(moved.overwritten(edge, fresh, slice(number * len(edge), (number + 1) * len(edge))))
+    texel = torch.stack([_texel(c, texels) for c in columns], 1)
+    stacked = [torch.stack([getattr(c, n) for c in columns], 1) for n in ("normals", "tint", "classes")]
+    glow = torch.tensor([GLOWING.get(name, 0.0) for name in CLASSES], device=hit.device)[stacked[2]]
+    count = len(layouts)
     return Geometry(
-        depth.view(shape), points.view(*shape, 3), normal.view(*shape, 3), cls.view(shape), inst.view(shape),
-        occlusion.view(shape), rays[0].int(), rays[1], rays[2], rays[3], texels,
+        centre.depth.view(shape), centre.points.view(*shape, 3), centre.normals.view(*shape, 3), centre.classes.view(shape),
+        centre.instances.view(shape), occlusion.view(shape), texel.view(count, -1), stacked[0].view(count, -1, 3),
+        stacked[1].view(count, -1), glow.view(count, -1), texels,
     )  # fmt: skip
 
 
@@ -158,7 +170,7 @@ def _directions(scene: _Scene, size: tuple[int, int], offset: tuple[float, float
     pixels = torch.stack([x, y, torch.ones_like(x)], -1)
     to_world = torch.linalg.inv(scene.K @ scene.rotation)
     directions = torch.einsum("bij,hwj->bhwi", to_world, pixels)
-    return torch.where(directions.abs() < 1e-7, 1e-7, directions)
+    return torch.where(directions.abs() < 1e-7, 1e-7, directions).contiguous()
 
 
 def _touched(scene: _Scene, size: tuple[int, int]) -> Tensor:
@@ -222,11 +234,7 @@ def _first_hit(scene: _Scene, directions: Tensor, touched: Tensor, size: tuple[i
     for kind in (BOX, CYLINDER, ELLIPSOID):
         for tile, solid in _buckets((touched & (scene.kinds == kind)[:, None]).flatten(0, 1)):
             rows = (tile // tiles)[:, None]
-            c, s = torch.cos(scene.yaws[rows, solid])[:, None], torch.sin(scene.yaws[rows, solid])[:, None]
-            hx, hy, hz = (1 / scene.halves[rows, solid])[:, None].unbind(-1)
-            origin = scene.origin[rows, solid][:, None].unbind(-1)
-            dx, dy, dz = rays[tile][:, :, None].unbind(-1)
-            local = ((c * hx) * dx + (s * hx) * dz, dy * hy, (c * hz) * dz - (s * hz) * dx)
+            origin, local = scene.rays(rows[:, None], solid[:, None], rays[tile][:, :, None])
             distance, which = solids.nearest(kind, origin, local).min(-1)
             closer = distance < best[tile]
             best[tile] = torch.where(closer, distance, best[tile])
@@ -251,80 +259,100 @@ def _room_exit(scene: _Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor,
     return t, cls, normal.float(), torch.stack([u, v], -1)
 
 
-def _look_up(scene: _Scene, directions: Tensor, hit: Tensor, texels: int) -> tuple[Tensor, ...]:
-    """Depth, world point, world normal, texel, tint, glow, class and instance of rays whose solid is known."""
-    device, solid_count = hit.device, scene.yaws.shape[1]
-    rows = torch.arange(len(hit), device=device)[:, None].expand(hit.shape)
+@dataclass(frozen=True)
+class _Hits:
+    """What N rays met."""
+
+    depth: Tensor
+    points: Tensor  # N 3, world
+    normals: Tensor  # N 3, world
+    place: Tensor  # N 2: material coordinates in tiles, or on the unit face for face-mapped classes
+    tint: Tensor
+    classes: Tensor
+    instances: Tensor
+
+    def overwritten(self, index: Tensor, fresh: _Hits, part: slice) -> _Hits:
+        """What colours the rays, replaced at `index` by a part of other hits."""
+        names = ("place", "normals", "tint", "classes")
+        return replace(self, **{n: getattr(self, n).index_copy(0, index, getattr(fresh, n)[part]) for n in names})
+
+
+def _look_up(scene: _Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hits:
+    """Meet the solid that is already known for each ray: rows N (room), directions N x 3, hit N."""
     t, cls, normal, metres = _room_exit(scene, directions, rows)
-    tint, inst, unit = torch.ones_like(t), torch.zeros_like(hit), torch.zeros_like(metres)
-    where = torch.nonzero(hit < solid_count, as_tuple=True)
-    if len(where[0]):
-        r, s = where[0], hit[where]
-        origin, local = scene.local(directions[where], r, s)
-        kinds = scene.kinds[r, s]
-        distance = solids.nearest_of_any(kinds, origin, local)
-        seen = torch.isfinite(distance) & (distance < t[where])
-        where, r, s = (where[0][seen], where[1][seen]), r[seen], s[seen]
-        distance = distance[seen]
-        facing, flat, face = solids.surface(kinds[seen], origin[seen] + distance[:, None] * local[seen], scene.halves[r, s])
-        t[where], cls[where], inst[where], tint[where] = distance, scene.classes[r, s], scene.instances[r, s], scene.tints[r, s]
-        normal[where], metres[where], unit[where] = solids.to_world(facing, scene.yaws[r, s]), flat, face
-    points = scene.eye[rows] + t[..., None] * directions
-    faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=device)[cls]
-    place = torch.where(faced[..., None], unit.clamp(0, 1 - 1e-6), torch.frac(metres / TILE + 64))
-    column, row = (place * texels).long().clamp_max(texels - 1).unbind(-1)
-    glow = torch.tensor([GLOWING.get(name, 0.0) for name in CLASSES], device=device)[cls]
-    return t, points, normal, (cls * texels + row) * texels + column, tint, glow, cls, inst
+    place = metres / TILE
+    tint, inst = torch.ones_like(t), torch.zeros_like(hit)
+    where = torch.nonzero(hit < scene.yaws.shape[1]).flatten()
+    r, s = rows[where], hit[where]
+    origin, local = scene.rays(r, s, directions[where])
+    kinds = scene.kinds[r, s]
+    distance = solids.nearest_of_any(kinds, origin, local)
+    seen = torch.nonzero(distance < t[where]).flatten()
+    where, r, s, distance = where[seen], r[seen], s[seen], distance[seen]
+    unit = torch.stack([o[seen] + distance * d[seen] for o, d in zip(origin, local, strict=True)], -1)
+    facing, flat, face = solids.surface(kinds[seen], unit, scene.halves[r, s])
+    classes = scene.classes[r, s]
+    faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hit.device)[classes]
+    t[where], cls[where], inst[where], tint[where] = distance, classes, scene.instances[r, s], scene.tints[r, s]
+    normal[where] = solids.to_world(facing, scene.yaws[r, s])
+    place[where] = torch.where(faced[:, None], face, flat / TILE)
+    return _Hits(t, scene.eye[rows] + t[:, None] * directions, normal, place, tint, cls, inst)
 
 
-def _sub_sample(scene: _Scene, directions: Tensor, hit: Int[Tensor, "B H W"], texels: int) -> tuple[Tensor, ...]:
-    """Texel, normal, tint and glow of rays beside the pixel centres, choosing among what the neighbours hit."""
-    solid_count = scene.yaws.shape[1]
+def _texel(hits: _Hits, texels: int) -> Int[Tensor, "N"]:
+    """Row of the flattened atlas (class, v, u) that each ray reads."""
+    faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hits.classes.device)[hits.classes]
+    place = torch.where(faced[:, None], hits.place.clamp(0, 1 - 1e-6), hits.place - hits.place.floor())
+    column, row = (place * texels).int().clamp_max_(texels - 1).unbind(-1)
+    return (hits.classes.int() * texels + row) * texels + column
+
+
+def _edges(centre: _Hits, hit: Int[Tensor, "B H W"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Pixels whose neighbours lie on other surfaces (flat indices), and how material coordinates change per pixel."""
+    shape = hit.shape
+    normals, place = centre.normals.view(*shape, 3), centre.place.view(*shape, 2)
+    edge = torch.zeros_like(hit, dtype=torch.bool)
+    for axis in (1, 2):
+        n = shape[axis] - 1
+        other = hit.narrow(axis, 0, n) != hit.narrow(axis, 1, n)
+        other |= (normals.narrow(axis, 0, n) * normals.narrow(axis, 1, n)).sum(-1) < 0.9
+        edge.narrow(axis, 0, n).logical_or_(other)
+        edge.narrow(axis, 1, n).logical_or_(other)
+    slopes = [torch.gradient(place, dim=axis)[0] if shape[axis] > 1 else torch.zeros_like(place) for axis in (2, 1)]
+    return torch.nonzero(edge.flatten()).flatten(), slopes[0].reshape(-1, 2), slopes[1].reshape(-1, 2)
+
+
+def _resolve_edges(scene: _Scene, edge: Tensor, directions: Tensor, hit: Int[Tensor, "B H W"]) -> _Hits:
+    """Cast rays of edge pixels (flat indices E) anew, against what the pixel and its neighbours met. directions: G x E x 3."""
     height, width = hit.shape[1:]
-    ys = torch.arange(height, device=hit.device)
-    xs = torch.arange(width, device=hit.device)
-    near = torch.stack(
-        [hit[:, (ys + dy).clamp(0, height - 1)][:, :, (xs + dx).clamp(0, width - 1)] for dy, dx in LOOKING_THROUGH], -1
-    )
-    where = torch.nonzero((near != near[..., :1]).any(-1), as_tuple=True)
-    best = hit.clone()
-    if len(where[0]):
-        candidates = near[where]
-        rows = where[0][:, None].expand(candidates.shape)
-        real = candidates < solid_count
-        solid = torch.where(real, candidates, 0)
-        origin, local = scene.local(directions[where][:, None].expand(*solid.shape, 3), rows, solid)
-        distance = solids.nearest_of_any(scene.kinds[rows, solid], origin, local)
-        value, index = torch.where(real, distance, torch.inf).min(1)
-        choice = candidates.gather(1, index[:, None])[:, 0]
-        best[where] = torch.where(torch.isfinite(value), choice, solid_count)
-    _, _, normal, texel, tint, glow, _, _ = _look_up(scene, directions.flatten(1, 2), best.flatten(1), texels)
-    return texel, normal, tint, glow
+    y, x, rows = edge % (height * width) // width, edge % width, edge // (height * width)
+    candidates = [hit[rows, (y + dy).clamp(0, height - 1), (x + dx).clamp(0, width - 1)] for dy, dx in NEIGHBOURS]
+    near = torch.stack([hit.flatten()[edge], *candidates], 1)
+    room = scene.yaws.shape[1]
+    solid = torch.where(near < room, near, 0)
+    many = rows[:, None].expand(near.shape)
+    origin, local = scene.rays(many, solid, directions[:, :, None])
+    distance = solids.nearest_of_any(scene.kinds[many, solid], origin, local)
+    value, index = torch.where(near < room, distance, torch.inf).min(2)
+    best = torch.where(torch.isfinite(value), near.expand(*distance.shape).gather(2, index[..., None])[..., 0], room)
+    return _look_up(scene, rows.repeat(len(directions)), directions.flatten(0, 1), best.flatten())
 
 
-def _occlusion(scene: _Scene, points: Tensor, normals: Tensor, touched: Tensor, size: tuple[int, int]) -> Float[Tensor, "B N"]:
-    """Contact shadow by distance fields: how much closer than h the next surface is, h metres off the point."""
-    height, width = size
-    shape = (len(points), height, width, 3)
-    place, facing = _by_tile(points.view(shape), size), _by_tile(normals.view(shape), size)
+def _occlusion(scene: _Scene, points: Tensor, normals: Tensor, touched: Tensor, size: tuple[int, int]) -> Float[Tensor, "B H W"]:
+    """Contact shadow by distance fields, (1 - free / h)^2: how much nearer than h the next surface is, h = REACH off the point."""
+    place, facing = _by_tile(points, size), _by_tile(normals, size)
     tiles = touched.shape[1]
     row = torch.arange(len(place), device=points.device) // tiles
     room = scene.room[row][:, None]
-    buckets = _buckets(touched.flatten(0, 1))
-    total = torch.zeros(place.shape[:2], device=points.device)
-    for step, weight in ((0.06, 0.35), (REACH, 0.65)):
-        probe = place + step * facing
-        x, y, z = probe.unbind(-1)
-        free = torch.stack([room[..., 0] / 2 - x.abs(), y, room[..., 1] - y, z + 1.0, room[..., 2] - z]).amin(0)
-        for tile, solid in buckets:
-            r = (tile // tiles)[:, None]
-            yaw, half = scene.yaws[r, solid][:, None], scene.halves[r, solid][:, None]
-            away = probe[tile][:, :, None] - scene.centres[r, solid][:, None]
-            c, s = torch.cos(yaw), torch.sin(yaw)
-            ax, ay, az = away.unbind(-1)
-            qx, qy, qz = (c * ax + s * az).abs() - half[..., 0], ay.abs() - half[..., 1], (c * az - s * ax).abs() - half[..., 2]
-            outside = (qx.clamp_min(0).square() + qy.clamp_min(0).square() + qz.clamp_min(0).square()).sqrt()
-            distance = outside + torch.maximum(torch.maximum(qx, qy), qz).clamp_max(0)
-            free[tile] = torch.minimum(free[tile], distance.amin(-1))
-        total += weight * (1 - free / step).clamp(0, 1)
-    return _from_tiles(total, size).flatten(1)
+    x, y, z = (place + REACH * facing).unbind(-1)
+    free = torch.stack([room[..., 0] / 2 - x.abs(), y, room[..., 1] - y, z + 1.0, room[..., 2] - z]).amin(0)
+    for tile, solid in _buckets(touched.flatten(0, 1)):
+        r = (tile // tiles)[:, None]
+        c, s = torch.cos(scene.yaws[r, solid])[:, None], torch.sin(scene.yaws[r, solid])[:, None]
+        cx, cy, cz = scene.centres[r, solid][:, None].unbind(-1)
+        hx, hy, hz = scene.halves[r, solid][:, None].unbind(-1)
+        ax, ay, az = x[tile][..., None] - cx, y[tile][..., None] - cy, z[tile][..., None] - cz
+        qx, qy, qz = (c * ax + s * az).abs() - hx, ay.abs() - hy, (c * az - s * ax).abs() - hz
+        outside = (qx.clamp_min(0).square() + qy.clamp_min(0).square() + qz.clamp_min(0).square()).sqrt()
+        free[tile] = torch.minimum(free[tile], outside.amin(-1))
+    return _from_tiles((1 - free / REACH).clamp(0, 1).square(), size)

@@ -1,0 +1,197 @@
+"""Train the embedded denoiser, depth control and text encoder together, on pairs of pictures of one style.
+
+Plain training does not teach a small network to fetch a look from another picture. So every sample is a pair: two rooms in
+one style; the second gives its keys and values to the decoder's self-attention of the first, through the very edit that the
+transfer uses (relook.transfer.edit), class by class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
+
+from relook.dollhouse import CLASSES, sample_layout
+from relook.training.autoencoder import CHANNELS
+from relook.training.data import World
+from relook.training.loop import LoopConfig, train
+from relook.training.vocabulary import LENGTH, build_tokenizer, describe
+from relook.transfer.edit import AttentionEdit, Rows, edited
+from relook.types import Depth
+
+WIDTH = 64
+"""Features of the text encoder."""
+
+
+class Generator(nn.Module):
+    """The parts that train together."""
+
+    def __init__(self, channels: tuple[int, int, int] = (64, 128, 192)) -> None:
+        super().__init__()
+        self.tokenizer = build_tokenizer()
+        self.text_encoder = small_text_encoder(self.tokenizer)
+        self.unet = UNet2DConditionModel(
+            sample_size=16, in_channels=CHANNELS, out_channels=CHANNELS, block_out_channels=channels, layers_per_block=1,
+            down_block_types=("DownBlock2D", "DownBlock2D", "DownBlock2D"), mid_block_type="UNetMidBlock2DCrossAttn",
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+            cross_attention_dim=WIDTH, attention_head_dim=4, norm_num_groups=16,
+        )  # fmt: skip
+        self.controlnet = ControlNetModel.from_unet(self.unet, conditioning_embedding_out_channels=(16, 16, 32, 64))
+
+    def save(self, folder: Path) -> None:
+        """Write every part in half precision, in the layout of diffusers' pipelines."""
+        for name in ("unet", "controlnet", "text_encoder"):
+            getattr(self, name).half().save_pretrained(folder / name)
+            getattr(self, name).float()
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+        small_scheduler().save_pretrained(folder / "scheduler")
+
+
+def small_text_encoder(tokenizer: PreTrainedTokenizerFast) -> CLIPTextModel:
+    """Two layers over the small vocabulary."""
+    config = CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=2 * WIDTH, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=LENGTH, projection_dim=WIDTH,
+        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    return CLIPTextModel(config)
+
+
+def small_scheduler() -> DDIMScheduler:
+    """Stable Diffusion's noise curve, with v-prediction (Salimans & Ho 2022), which rewards colour at high noise."""
+    return DDIMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type="v_prediction",
+        clip_sample=False, set_alpha_to_one=False, steps_offset=1,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch of B pairs: rows 0..B-1 are outputs, rows B..2B-1 their styles."""
+
+    latents: Float[Tensor, "2B C h w"]
+    disparity: Float[Tensor, "2B 3 H W"]
+    tokens: Int[Tensor, "2B T"]
+    classes: dict[tuple[int, int], Int[Tensor, "2B N"]]
+    """Majority class of every token at each grid."""
+
+    def mask(self, grid: tuple[int, int], _: tuple[int, int]) -> Bool[Tensor, "B N N"]:
+        """Output token n may take from style token m when their classes agree."""
+        output, style = self.classes[grid].chunk(2)
+        return output[:, :, None] == style[:, None]
+
+
+def grid_classes(classes: Int[Tensor, "B H W"], grid: tuple[int, int]) -> Int[Tensor, "B N"]:
+    """Class that covers most of each token."""
+    shares = F.adaptive_avg_pool2d(F.one_hot(classes, len(CLASSES)).permute(0, 3, 1, 2).float(), grid)
+    return shares.argmax(1).flatten(1)
+
+
+class PairStream(Iterator[Pairs]):
+    """Endless pairs of rooms of one kind in one style, encoded; half of each batch is new, half drawn from the last ones."""
+
+    def __init__(
+        self, world: World, rooms: list[str], autoencoder: AutoencoderKL, tokenizer: PreTrainedTokenizerFast, batch: int,
+        seed: int, reuse: float = 0.5, memory: int = 6000,
+    ) -> None:  # fmt: skip
+        self.world, self.rooms, self.autoencoder, self.tokenizer = world, rooms, autoencoder, tokenizer
+        self.batch, self.memory, self.reuse = batch, memory, reuse
+        self.rng = np.random.default_rng(seed)
+        self.of_kind = {kind: [i for i, r in enumerate(rooms) if r == kind] for kind in set(rooms)}
+        size = world.geometry.depth.shape[-2:]
+        self.grids = [(size[0] // f, size[1] // f) for f in (8, 16, 32)]
+        geometry = world.geometry
+        self.disparity = torch.stack([Depth(d, "metric").disparity() for d in geometry.depth])
+        self.classes = {g: torch.cat([grid_classes(c, g) for c in geometry.classes.split(64)]) for g in self.grids}
+        self.names = [[CLASSES[i] for i in c.unique().tolist()] for c in geometry.classes]
+        self.stored: list[tuple[int, int, int, Tensor]] = []
+
+    def __next__(self) -> Pairs:
+        fresh = self.batch if len(self.stored) < 8 * self.batch else max(1, round(self.batch * (1 - self.reuse)))
+        items = self._new(fresh)
+        items += [self.stored[i] for i in self.rng.integers(len(self.stored), size=self.batch - fresh)] if fresh < self.batch else []
+        self.stored = (self.stored + items[:fresh])[-self.memory :]
+        rooms = torch.tensor([item[side] for side in (0, 1) for item in items])
+        latents = torch.cat([torch.stack([item[3][side] for item in items]) for side in (0, 1)])
+        prompts = [
+            describe(self.rooms[i], self.world.styles[item[2]], self.names[i], self.rng) if self.rng.random() > 0.4 else ""
+            for i, item in zip(rooms.tolist(), items + items, strict=True)
+        ]
+        encoded = self.tokenizer(prompts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
+        return Pairs(
+            latents, self.disparity[rooms][:, None].expand(-1, 3, -1, -1), encoded.input_ids,
+            {grid: classes[rooms] for grid, classes in self.classes.items()},
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _new(self, count: int) -> list[tuple[int, int, int, Tensor]]:
+        kinds = self.rng.choice(list(self.of_kind), size=count)
+        first, second = (torch.tensor([int(self.rng.choice(self.of_kind[k])) for k in kinds]) for _ in range(2))
+        styles = torch.from_numpy(self.rng.integers(len(self.world.styles), size=count))
+        pictures = self.world.colour(torch.cat([first, second]), styles.repeat(2))
+        latents = self.autoencoder.encode((pictures * 2 - 1).to(memory_format=torch.channels_last)).latent_dist.mean
+        a, b = latents.contiguous().chunk(2)
+        return [(int(first[i]), int(second[i]), int(styles[i]), torch.stack([a[i], b[i]])) for i in range(count)]
+
+
+def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> dict[str, Tensor]:
+    """v-prediction error of both pictures of every pair.
+
+    One batch in eight attends to itself only; the others take class by class from their style row, alone or beside
+    themselves. The style row is as noisy as the output row, or much cleaner (0.3 t), as the transfer may choose.
+    """
+    latents, count = pairs.latents, len(pairs.latents) // 2
+    t = torch.randint(0, 1000, (count,))
+    cleaner = torch.where(torch.rand(count) < 0.6, 0.3, 1.0)
+    timesteps = torch.cat([t, (t * cleaner).long()])
+    noise = torch.randn_like(latents)
+    noisy = scheduler.add_noise(latents, noise, timesteps).to(memory_format=torch.channels_last)
+    goal = scheduler.get_velocity(latents, noise, timesteps)
+    draw = float(torch.rand(()))
+    text = generator.text_encoder(pairs.tokens).last_hidden_state
+    shown = (torch.rand(2 * count, 1, 1, 1) > 0.15).float()
+    down, mid = generator.controlnet(noisy, timesteps, text, pairs.disparity, return_dict=False)
+    inputs = {
+        "encoder_hidden_states": text,
+        "down_block_additional_residuals": [d * shown for d in down],
+        "mid_block_additional_residual": mid * shown,
+    }
+    if draw < 0.125:
+        predicted = generator.unet(noisy, timesteps, **inputs).sample
+    else:
+        keys = "style" if draw < 0.6 else "both"
+        mask = pairs.mask if draw < 0.95 else None
+        edit = AttentionEdit(Rows.pairs(count), tuple(latents.shape[-2:]), keys=keys, mask=mask)
+        with edited(generator.unet, edit):
+            predicted = generator.unet(noisy, timesteps, **inputs).sample
+    error = (predicted - goal).square().mean((1, 2, 3))
+    output, style = error.chunk(2)
+    high = output[t > 600]
+    return {"loss": output.mean() + 0.5 * style.mean(), "output": output.mean(), "high": high.mean() if len(high) else output.mean()}
+
+
+def train_denoiser(
+    folder: Path, autoencoder: AutoencoderKL, *, steps: int = 4000, batch: int = 8, seed: int = 0, rooms: int = 1200,
+    styles: int = 1200, rate: float = 1e-3, size: int = 128,
+) -> Generator:  # fmt: skip
+    """Train on pairs of `rooms` layouts in `styles` styles at `size` pixels; returns the averaged weights."""
+    torch.manual_seed(seed)
+    world = World.build(rooms, styles, (size, size), seed=seed)
+    kinds = [sample_layout(seed + i).room for i in range(rooms)]
+    generator = Generator()
+    generator.unet.to(memory_format=torch.channels_last)
+    generator.controlnet.to(memory_format=torch.channels_last)
+    frozen = autoencoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    stream = PairStream(world, kinds, frozen, generator.tokenizer, batch, seed)
+    scheduler = small_scheduler()
+    config = LoopConfig(steps, rate=rate, every=100)
+    averaged = train(generator, stream, lambda pairs: pair_loss(generator, pairs, scheduler), config, folder)
+    return averaged.eval()
