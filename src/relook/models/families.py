@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
@@ -175,7 +178,9 @@ def load_family(name: str | Path, device: str | torch.device = "cpu", dtype: tor
         name=str(notes.get("name", folder.name)),
         autoencoder=_frozen(_load(folder / "vae", AutoencoderKL.from_pretrained, **kind), device),
         denoiser=_frozen(_load(folder / "unet", UNet2DConditionModel.from_pretrained, **kind), device),
-        control=control_folder and _frozen(_load(control_folder, ControlNetModel.from_pretrained, **kind), device),
+        control=None
+        if control_folder is None
+        else _frozen(_load(control_folder, ControlNetModel.from_pretrained, **kind), device),
         text_encoder=_frozen(_load(folder / "text_encoder", CLIPTextModel.from_pretrained, dtype=dtype), device),
         tokenizer=_load(folder / "tokenizer", AutoTokenizer.from_pretrained),
         scheduler=_load(folder / "scheduler", DDIMScheduler.from_pretrained),

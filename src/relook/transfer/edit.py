@@ -165,8 +165,8 @@ def _edit(attn: Attention, hidden: Tensor, edit: AttentionEdit, grid: Grid) -> T
     if len(output) == 0 or len(source) not in (1, len(output)):
         raise EditError(f"Expected one giving row per output row, got {len(source)} for {len(output)}; name the rows.")
     source = source.expand(len(output))
-    unmasked = edit.mask is None or edit.keys == "structure"
-    mask = None if unmasked else _fit(edit.mask(grid, grid), grid, len(output), hidden.device)
+    masks = None if edit.keys == "structure" else edit.mask
+    mask = None if masks is None else _fit(masks(grid, grid), grid, len(output), hidden.device)
     if edit.rearrange is not None:
         return _rearranged(attn, hidden, edit, output, source, mask)
     query, key, value = _heads(attn, hidden)

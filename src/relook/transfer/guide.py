@@ -176,11 +176,11 @@ def freeu(denoiser: nn.Module, setting: FreeU | None) -> Iterator[None]:
             raise EditError(
                 f"Expected decoder stages for FreeU, got none in {type(denoiser).__name__}; switch FreeU off."
             )
-        width = denoiser.config["block_out_channels"][-1]  # type: ignore[index, union-attr]
+        width = int(denoiser.config["block_out_channels"][-1])  # type: ignore[index, union-attr, arg-type]
         for block, backbone, skip in zip(blocks, setting.backbone, setting.skip, strict=False):
             for resnet in block.resnets:
                 handles.append(resnet.register_forward_pre_hook(_scaler(width, backbone, skip, setting.lowpass)))
-                width = resnet.out_channels
+                width = int(resnet.out_channels)
     try:
         yield
     finally:
