@@ -5,7 +5,7 @@ import torch
 
 from relook.errors import EditError, ShapeError
 from relook.ops.attention import attend_reference
-from relook.transfer.edit import AttentionEdit, Rows, edited, level_of
+from relook.transfer.edit import AttentionEdit, Rows, edited, finest_level, level_of
 from tiny import unet
 
 SIZE = (6, 10)
@@ -135,6 +135,13 @@ def test_levels_pick_layers_by_their_grid(denoiser, batch):
 @pytest.mark.parametrize(("tokens", "expected"), [(60, (1.0, (6, 10))), (15, (0.5, (3, 5))), (6, (0.25, (2, 3)))])
 def test_grids_are_not_assumed_square(tokens, expected):
     assert level_of(tokens, SIZE) == expected
+
+
+def test_the_finest_level_with_attention():
+    assert finest_level(unet()) == 1.0
+    assert finest_level(unet(finest=False)) == 0.5
+    with pytest.raises(EditError, match="0 attention layers"):
+        finest_level(unet(attention=False))
 
 
 def test_gradients_pass_through_an_edited_batch_of_pairs(batch):

@@ -61,6 +61,15 @@ def test_a_denoiser_without_decoder_attention_raises(pair, method):
 
 
 @pytest.mark.parametrize("method", PRESETS)
+def test_levels_follow_the_finest_attention_that_there_is(pair, method):
+    """The embedded family and SDXL have none at the latents' own resolution; the papers' levels still mean the finest."""
+    preset = replace(preset_of(method, "paper"), attention=(Swap((1.0,), (0.1, 0.9)),))
+    assert restyle(tiny.family(finest=False), *pair, preset, steps=4).isfinite().all()
+    with pytest.raises(EditError, match="fire"):
+        restyle(tiny.family(finest=False), *pair, replace(preset, attention=(Swap((2.0,), (0.1, 0.9)),)), steps=4)
+
+
+@pytest.mark.parametrize("method", PRESETS)
 def test_windows_that_no_step_meets_raise(family, pair, method):
     preset = replace(preset_of(method), attention=(Swap(window=(0.01, 0.02)),))
     with pytest.raises(EditError, match="window"):

@@ -13,8 +13,8 @@ SIZES = {"block_out_channels": (8, 16), "norm_num_groups": 4}
 WORDS = ("<|startoftext|>", "<|endoftext|>", "a", "room", "living", "bedroom", "kitchen", "sofa", "wood")
 
 
-def unet(*, attention: bool = True, channels: int = 4, seed: int = 0):
-    """A UNet with self-attention at levels 1 and 0.5 of its decoder (none at all when `attention` is False)."""
+def unet(*, attention: bool = True, finest: bool = True, channels: int = 4, seed: int = 0):
+    """A UNet with self-attention at levels 1 (if `finest`) and 0.5 of its decoder, or none if `attention` is False."""
     from diffusers import UNet2DConditionModel
 
     torch.manual_seed(seed)
@@ -23,7 +23,7 @@ def unet(*, attention: bool = True, channels: int = 4, seed: int = 0):
         in_channels=channels,
         out_channels=channels,
         down_block_types=(f"{kind}DownBlock2D",) * 2,
-        up_block_types=(f"{kind}UpBlock2D",) * 2,
+        up_block_types=(f"{kind}UpBlock2D", f"{kind if finest else ''}UpBlock2D"),
         mid_block_type="UNetMidBlock2DCrossAttn" if attention else None,
         layers_per_block=1,
         cross_attention_dim=16,
@@ -32,7 +32,9 @@ def unet(*, attention: bool = True, channels: int = 4, seed: int = 0):
     ).eval()
 
 
-def write_family(folder: Path, *, attention: bool = True, prediction: str = "epsilon", seed: int = 0) -> Path:
+def write_family(
+    folder: Path, *, attention: bool = True, finest: bool = True, prediction: str = "epsilon", seed: int = 0
+) -> Path:
     """Save a whole random family (about 100 thousand parameters) in the diffusers layout."""
     from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -42,7 +44,7 @@ def write_family(folder: Path, *, attention: bool = True, prediction: str = "eps
 
     logging.disable_progress_bar()
     torch.manual_seed(seed)
-    denoiser = unet(attention=attention, seed=seed)
+    denoiser = unet(attention=attention, finest=finest, seed=seed)
     denoiser.save_pretrained(folder / "unet")
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
@@ -98,12 +100,12 @@ def write_family(folder: Path, *, attention: bool = True, prediction: str = "eps
 
 
 @cache
-def family(*, attention: bool = True, prediction: str = "epsilon"):
+def family(*, attention: bool = True, finest: bool = True, prediction: str = "epsilon"):
     """The family of `write_family`, loaded; one per process."""
     from relook.models.families import load_family
 
     with TemporaryDirectory() as folder:
-        return load_family(write_family(Path(folder), attention=attention, prediction=prediction))
+        return load_family(write_family(Path(folder), attention=attention, finest=finest, prediction=prediction))
 
 
 def view(height: int, width: int, names: tuple[str, str, str] = ("wall", "sofa", "bed"), seed: int = 0):

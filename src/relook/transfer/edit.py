@@ -117,6 +117,16 @@ def level_of(tokens: int, size: Grid) -> tuple[float, Grid]:
     return level, (h, w)
 
 
+def finest_level(denoiser: nn.Module) -> float:
+    """Level of the finest decoder stage with self-attention: 1 in Stable Diffusion 1.5, 0.5 in SDXL and the dollhouse family.
+
+    Raises EditError for a denoiser without any.
+    """
+    stages = len(getattr(denoiser, "up_blocks", ()))
+    found = [int(name.split(".")[1]) for name in _layers(denoiser, [AttentionEdit(Rows(), (1, 1))])]
+    return 0.5 ** (stages - 1 - max(found))
+
+
 def _layers(denoiser: nn.Module, edits: Sequence[AttentionEdit]) -> dict[str, Attention]:
     """Every layer that some edit names."""
     every = {name: module for name, module in denoiser.named_modules() if isinstance(module, Attention)}

@@ -1,7 +1,7 @@
 """The numbers of every method: as the papers print them, as their released code has them, and Relook's own.
 
-All windows are fractions of the run, levels are fractions of the latents' resolution, so a preset holds for any number of steps, any
-size and any family.
+All windows are fractions of the run and all levels fractions of the finest grid, so a preset holds for any number of
+steps, any size and any family.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Swap:
     """Where and when attention goes to the style picture."""
 
     levels: tuple[float, ...] = ()
-    """Decoder levels (1 = the latents' resolution, 0.5 = half); empty means all."""
+    """Decoder levels by their grid over the finest that has self-attention (1 is that one, 0.5 half of it); empty means
+    all. In Stable Diffusion 1.5 at 512 pixels 1 is 64 x 64 tokens."""
     window: Window = (0.0, 1.0)
     """Part of the run."""
 

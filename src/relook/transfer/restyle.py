@@ -13,7 +13,7 @@ from relook.correspond.semantic import Correspondence
 from relook.errors import EditError, InputError
 from relook.models.families import Family
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
-from relook.transfer.edit import AttentionEdit, Rows
+from relook.transfer.edit import AttentionEdit, Rows, finest_level
 from relook.transfer.guide import (
     Condition,
     Mix,
@@ -153,7 +153,7 @@ class _Run:
         output = [place for place, condition in enumerate(mix) if condition.swap]
         if not output:
             return []
-        preset, giver = self.preset, (len(mix),)
+        preset, giver, finest = self.preset, (len(mix),), finest_level(self.scene.family.denoiser)
         return [
             AttentionEdit(
                 rows=Rows(output, giver, giver),
@@ -161,7 +161,7 @@ class _Run:
                 keys="structure" if inject else preset.keys,
                 mask=self.scene.mask if preset.masked and self.scene.correspondence is not None else None,
                 rearrange=preset.rearrange,
-                levels=swap.levels,
+                levels=tuple(level * finest for level in swap.levels),
                 contrast=1.0 if inject else preset.contrast,
                 masking=preset.masking,
                 clip=preset.clip and not inject,
