@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+from torch.nn import functional
 
 from relook.errors import InputError, SegmentsError
 from relook.io import read_segments
@@ -26,8 +27,12 @@ NAMES = ("auto", "exact", "ade20k", "whole")
 """Segmenters by name; any other name is the path of a label map."""
 SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
-DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.5
+DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
+SUPERPIXEL_SIDE, SHARED = 800, 0.7
+"""Longer side of the picture cut into superpixels, and how much of a score a superpixel shares."""
+JOINED = 0.3
+"""Share of its border that a part must have in common with one of an alike class to join it."""
 INSTANCE = 0.003
 """A part of a countable class is an instance of its own from this fraction on."""
 
@@ -67,8 +72,8 @@ def whole(view: View) -> Segments:
 def ade20k(view: View) -> Segments:
     """DeepLabV3 on MobileNetV2 (MLPerf Mobile), 31 classes of ADE20K.
 
-    Scores of the whole picture, its mirror image and square crops along its longer side are averaged, sharpened along the
-    picture's own edges, and the best class per pixel taken; countable classes split into connected instances.
+    Scores of the whole picture, its mirror image and square crops along its longer side are averaged and sharpened along the
+    picture's own edges; the best class per pixel wins, and countable classes split into connected instances.
     """
     scores = _scores(view.image)
     present = scores.flatten(1).max(1).values > 0.3
@@ -76,9 +81,9 @@ def ade20k(view: View) -> Segments:
     if not bool(present.any()):
         return whole(view)
     ids = present.nonzero()[:, 0]
-    sharp = guided_filter(view.image.cpu(), scores[ids], radius=0.012, epsilon=2e-4)
-    best = sharp.max(0)
-    return _panoptic(_without_specks(ids[best.indices].numpy().astype(np.uint8), best.values.numpy()))
+    best = _sharpened(view.image.cpu(), scores[ids]).max(0)
+    classes = _without_specks(ids[best.indices].numpy().astype(np.uint8), best.values.numpy())
+    return _panoptic(_one_object_one_class(classes))
 
 
 def _auto(view: View) -> Segments:
@@ -97,7 +102,9 @@ def _scores(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "K h w"]:
     weight = torch.full(small, 2.0)
     count = min(4, -(-2 * (long - side) // side) + 1) if long > side else 0
     for start in np.linspace(0, long - side, count).round().astype(int).tolist():
-        rows, columns = (slice(start, start + side), slice(None)) if height > width else (slice(None), slice(start, start + side))
+        rows, columns = (
+            (slice(start, start + side), slice(None)) if height > width else (slice(None), slice(start, start + side))
+        )
         place = min(round(start * 128 / side), max(small) - 128)
         cut = slice(place, place + 128)
         square = _probabilities(image[:, rows, columns], (128, 128))
@@ -119,7 +126,25 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Floa
     scale, zero = logits["quantization"]
     values = torch.from_numpy((network.get_tensor(logits["index"])[0].astype(np.float32) - zero) * scale)
     chances = values.permute(2, 0, 1).softmax(0)
-    return torch.nn.functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
+    return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def _sharpened(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K H W"]:
+    """Scores at full size with the picture's edges: mostly shared within superpixels (Felzenszwalb and Huttenlocher 2004)."""
+    from skimage.color import rgb2lab
+    from skimage.segmentation import felzenszwalb
+
+    height, width = image.shape[-2:]
+    scale = min(1.0, SUPERPIXEL_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = functional.interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    lab = rgb2lab(small.permute(1, 2, 0).numpy()) / 100
+    patches = torch.from_numpy(felzenszwalb(lab, scale=40, sigma=0.8, min_size=60, channel_axis=2)).flatten()
+    own = functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
+    pixels = torch.bincount(patches).clamp_min(1)
+    shared = torch.stack([(torch.bincount(patches, score.flatten().double()) / pixels)[patches] for score in own])
+    mixed = own + SHARED * (shared.view_as(own).to(own) - own)
+    return guided_filter(image, mixed, radius=0.004, epsilon=1e-5, working_side=SUPERPIXEL_SIDE)
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +158,9 @@ def _network(path: str) -> tuple[Any, dict[str, Any]]:
         warnings.simplefilter("ignore")
         network = Interpreter(path, experimental_preserve_all_tensors=True)
     network.allocate_tensors()
-    scores = next(entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd"))
+    scores = next(
+        entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
+    )
     return network, scores
 
 
@@ -143,7 +170,7 @@ def _vocabulary() -> dict[str, Any]:
     return json.loads(files("relook.perceive").joinpath("ade20k.json").read_text())
 
 
-def _without_specks(classes: Int[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> Int[np.ndarray, "H W"]:
+def _without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """Connected parts that are too small, or smallish and doubtful, take the class of the nearest pixel outside them."""
     from scipy.ndimage import distance_transform_edt
 
@@ -159,7 +186,28 @@ def _without_specks(classes: Int[np.ndarray, "H W"], scores: Float[np.ndarray, "
     return classes[rows, columns]
 
 
-def _panoptic(classes: Int[np.ndarray, "H W"]) -> Segments:
+def _one_object_one_class(classes: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+    """A part that mostly borders on a larger part of a class often confused with its own (sofa, armchair) joins it."""
+    import cv2
+
+    names, result = _vocabulary()["classes"], classes.copy()
+    for group in _vocabulary()["alike"]:
+        ids = [names.index(name) for name in group]
+        parts = [(area, place, part, id) for id in ids for place, part, area in _parts(classes == id)]
+        for area, place, part, id in sorted(parts, key=lambda entry: entry[0]):
+            (top, bottom), (left, right) = ((edge.start, edge.stop) for edge in place)
+            window = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
+            inside = np.zeros(result[window].shape, np.uint8)
+            inside[top - window[0].start :, left - window[1].start :][: part.shape[0], : part.shape[1]] = part
+            ring = result[window][(cv2.dilate(inside, np.ones((3, 3), np.uint8)) - inside).astype(bool)]
+            shares = {other: float((ring == other).mean()) for other in ids if other != id} if ring.size else {}
+            best = max(shares, key=lambda other: shares[other], default=id)
+            if shares.get(best, 0) > JOINED and (classes == best).sum() > area:
+                result[place][part] = best
+    return result
+
+
+def _panoptic(classes: UInt8[np.ndarray, "H W"]) -> Segments:
     """Number the regions: one per class, or one per connected part of a countable class (small parts stay with the largest)."""
     names, countable = _vocabulary()["classes"], set(_vocabulary()["countable"])
     labels = np.full(classes.shape, UNLABELLED, dtype=np.int64)

@@ -33,6 +33,12 @@ SLOPES = (0.5, 1.5)
 """Bounds of the lightness curve's slope around the main lightness."""
 GAINS = (0.6, 1.35)
 """Bounds of the gain of fine detail."""
+BORDER = 3e-5
+"""Variance of colour above which an edge of the picture counts as the border of a region."""
+RATIOS = (0.35, 1.6)
+"""Bounds of the ratio of new to old main lightness (1.6 in OKLab is four times the light)."""
+BRIGHTEST = 0.95
+"""No main lightness is raised above this: the rest is room for highlights."""
 GLOW = 0.65
 """How much of its brightness a light source keeps when its region gets darker."""
 UNMATCHED_STRENGTH = 0.5
@@ -51,7 +57,9 @@ class _Colours:
     """Its covariance."""
 
 
-def palette(structure: View, style: View, correspondence: Correspondence, strength: float = 1.0) -> Float[Tensor, "3 H W"]:
+def palette(
+    structure: View, style: View, correspondence: Correspondence, strength: float = 1.0
+) -> Float[Tensor, "3 H W"]:
     """The structure picture with the colours and light of the style's counterparts.
 
     strength: 0 leaves the picture as it is, 1 is the full change. Unmatched regions follow the change of the whole picture
@@ -62,7 +70,7 @@ def palette(structure: View, style: View, correspondence: Correspondence, streng
     image, kept = structure.image, correspondence.kept
     if strength == 0 or bool(kept.all()):
         return image.clone()
-    lab, style_lab = rgb_to_oklab(image), rgb_to_oklab(style.image)
+    lab = rgb_to_oklab(image)
     smooth = guided_filter(image, lab[:1], radius=0.015, epsilon=0.002)[0]
     pairs = _pairs(correspondence)
     weights = _soft(image, torch.stack([ours for ours, _ in pairs]))
@@ -71,12 +79,11 @@ def palette(structure: View, style: View, correspondence: Correspondence, streng
         here = weight > 0.004
         pixels, base = lab[:, here], smooth[here]
         if theirs is not None:
-            moved = _transport(pixels, base, _colours(lab, ours), _colours(style_lab, theirs))
+            moved = _transport(pixels, base, _colours(image, ours), _colours(style.image, theirs))
         elif correspondence.unmatched == "keep":
             moved = pixels
         else:
-            everywhere, anywhere = torch.ones_like(ours), torch.ones_like(style_lab[0], dtype=torch.bool)
-            moved = _transport(pixels, base, _colours(lab, everywhere), _colours(style_lab, anywhere))
+            moved = _transport(pixels, base, _colours(image), _colours(style.image))
             moved = pixels + UNMATCHED_STRENGTH * (moved - pixels)
         result[:, here] += weight[here] * moved
     covered = (weights * (weights > 0.004)).sum(0)
@@ -88,7 +95,10 @@ def _check(structure: View, style: View, correspondence: Correspondence, strengt
     """Raise at the boundary."""
     if not 0 <= strength <= 1:
         raise InputError(f"Expected a strength from 0 to 1, got {strength}; choose one between.")
-    for name, view, segments in (("structure", structure, correspondence.structure), ("style", style, correspondence.style)):
+    for name, view, segments in (
+        ("structure", structure, correspondence.structure),
+        ("style", style, correspondence.style),
+    ):
         if tuple(segments.labels.shape) != view.size:
             raise ShapeError(
                 f"Expected {name} segments of shape {view.size} as the picture, got {tuple(segments.labels.shape)}; segment that picture."
@@ -109,26 +119,29 @@ def _soft(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K H W"]) -> Float[
     """Weights that follow the picture's edges near the borders of the masks and sum to 1."""
     if len(masks) == 1:
         return masks.to(image.dtype)
-    weights = guided_filter(image, masks.to(image.dtype), radius=0.006, epsilon=1e-4, working_side=1280).clamp(0, 1)
+    weights = guided_filter(image, masks.to(image.dtype), radius=0.008, epsilon=BORDER, working_side=1280).clamp(0, 1)
     return weights / weights.sum(0).clamp_min(1e-6)
 
 
-def _colours(lab: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> _Colours:
-    """Statistics of the CORE of a region's pixels around their main colour."""
-    pixels = lab[:, mask]
-    pixels = pixels[:, :: max(1, pixels.shape[1] // SAMPLES)].double().numpy()
+def _colours(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"] | None = None) -> _Colours:
+    """Statistics of the CORE of a region's pixels (without mask: of the picture's) around their main colour."""
+    flat = image.flatten(1)
+    inside = torch.arange(flat.shape[1]) if mask is None else mask.flatten().nonzero()[:, 0]
+    pixels = rgb_to_oklab(flat[:, inside[:: max(1, len(inside) // SAMPLES)], None])[..., 0].double().numpy()
     features = np.stack([pixels[0], *(pixels[1:] / pixels[0].clip(0.1))], axis=1)
     core = features
     for _ in range(3):
         centre = np.median(core, axis=0)
-        spread = core.std(axis=0) + (0.02, NOISE, NOISE)
+        spread = core.std(axis=0) + np.array([0.02, NOISE, NOISE])
         distance = (((features - centre) / spread) ** 2).sum(1)
         core = features[distance <= np.quantile(distance, CORE)]
     covariance = np.cov(core[:, 1:], rowvar=False, bias=True) + NOISE**2 * np.eye(2)
     return _Colours(np.quantile(core[:, 0], (0.1, 0.5, 0.9)), core[:, 1:].mean(0), covariance)
 
 
-def _transport(pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, " N"], ours: _Colours, theirs: _Colours) -> Float[Tensor, "3 N"]:
+def _transport(
+    pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, " N"], ours: _Colours, theirs: _Colours
+) -> Float[Tensor, "3 N"]:
     """OKLab pixels of one region, moved to the colours of another; `smooth` is their lightness without fine detail."""
     from ot.gaussian import bures_wasserstein_mapping
 
@@ -152,14 +165,18 @@ def _curve(
 
     gap, wanted = np.diff(ours).clip(0.01), np.diff(theirs)
     low, high = gap * (wanted / gap).clip(*SLOPES)
-    middle = float(np.clip(theirs[1], 0.02, 0.985))
+    middle = float(
+        np.clip(theirs[1], RATIOS[0] * ours[1], RATIOS[1] * ours[1]).clip(0.02, max(BRIGHTEST, float(ours[1])))
+    )
     white = min(1.0, GLOW + (1 - GLOW) * middle / max(float(ours[1]), 0.02))
     x = [0.0, ours[1] - gap[0], ours[1], ours[1] + gap[1], 1.0]
     y = [0.0, middle - low, middle, middle + high, white]
     knots = [(x[0], y[0])]
     for position, value in zip(x[1:-1], y[1:-1], strict=True):
         if knots[-1][0] + 0.005 < position < 0.995:
-            knots.append((position, float(np.clip(value, knots[-1][1] + 0.001, max(white - 0.005, knots[-1][1] + 0.002)))))
+            knots.append(
+                (position, float(np.clip(value, knots[-1][1] + 0.001, max(white - 0.005, knots[-1][1] + 0.002))))
+            )
     knots.append((1.0, max(white, knots[-1][1] + 0.002)))
     table = PchipInterpolator(*zip(*knots, strict=True))(np.linspace(0, 1, 1025)).clip(0, 1)
     position = lightness.clamp(0, 1) * 1024

@@ -1,0 +1,126 @@
+"""Depth of a picture behind one interface: `DepthEstimator` = View -> Depth at the view's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from relook.errors import DepthError, InputError, MissingModelError
+from relook.io import fill_holes, read_depth
+from relook.models.registry import available, locate
+from relook.ops.guided import guided_filter
+from relook.types import Depth, View
+
+DepthEstimator = Callable[[View], Depth]
+
+NAMES = ("auto", "exact", "fastdepth", "pydnet")
+"""Estimators by name; any other name is the path of a depth map."""
+NEAREST = 0.2
+"""No estimate is nearer than this, in metres (fastdepth) or as a fraction of the farthest (pydnet)."""
+
+
+def depth_estimator(name: str = "auto") -> DepthEstimator:
+    """The estimator called `name`, or one that reads the depth map at the path `name`.
+
+    auto: the view's own depth, else fastdepth, else pydnet, whichever checkpoint is here.
+    """
+    known: dict[str, DepthEstimator] = {"auto": _auto, "exact": exact, "fastdepth": fastdepth, "pydnet": pydnet}
+    if name in known:
+        return known[name]
+    if Path(name).suffix.lower() in (".png", ".npy", ".npz"):
+        return partial(from_file, path=Path(name))
+    raise InputError(f"Expected a depth estimator out of {', '.join(NAMES)} or a depth map, got {name!r}; choose one.")
+
+
+def exact(view: View) -> Depth:
+    """The depth that the view already has."""
+    if view.depth is None:
+        raise DepthError("Expected a view with depth, got one without; name a depth estimator or a depth map.")
+    return view.depth
+
+
+def from_file(view: View, path: Path) -> Depth:
+    """A depth map of the picture's size (`relook.io.read_depth` says which files)."""
+    return read_depth(path, view.size)
+
+
+def fastdepth(view: View) -> Depth:
+    """FastDepth trained on NYU rooms (Wofk et al. 2019): metres, 224 x 224, sharpened along the picture's edges."""
+    network = _onnx(str(locate("fastdepth")))
+    pixels = _squeeze(view.image, (224, 224))[None].numpy()
+    (metres,) = network.run(None, {network.get_inputs()[0].name: pixels})
+    return _sharpened(view.image, torch.from_numpy(metres)[0], "metric")
+
+
+def pydnet(view: View) -> Depth:
+    """PyDNet++ (Aleotti et al. 2021): relative depth, 448 x 640, sharpened along the picture's edges.
+
+    Its output grows with distance; it is scaled to [NEAREST, 1] between its 2nd and 98th percentile.
+    """
+    network = _tflite(str(locate("pydnet")))
+    network.set_tensor(
+        network.get_input_details()[0]["index"],
+        _squeeze(view.image, (448, 640)).permute(1, 2, 0)[None].contiguous().numpy(),
+    )
+    network.invoke()
+    raw = torch.from_numpy(network.get_tensor(network.get_output_details()[0]["index"]))[..., 0]
+    low, high = torch.quantile(raw.flatten(), torch.tensor([0.02, 0.98]))
+    scaled = ((raw - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
+    return _sharpened(view.image, NEAREST + (1 - NEAREST) * scaled, "relative")
+
+
+def _auto(view: View) -> Depth:
+    """The best depth on this machine."""
+    if view.depth is not None:
+        return view.depth
+    for name, estimate in (("fastdepth", fastdepth), ("pydnet", pydnet)):
+        if available(name):
+            return estimate(view)
+    raise MissingModelError(
+        "Expected a depth map or the checkpoint of a depth estimator, got neither; pass depth, or set RELOOK_MODELS to a folder "
+        "with fastdepth_nyu.onnx (5.8 MB, MIT)."
+    )
+
+
+def _squeeze(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
+    """The whole picture at a network's size, aspect ignored."""
+    shrunk = functional.interpolate(
+        image.detach().cpu()[None], size, mode="bilinear", antialias=True, align_corners=False
+    )
+    return shrunk[0].clamp(0, 1)
+
+
+def _sharpened(image: Float[Tensor, "3 H W"], depth: Float[Tensor, "1 h w"], kind: Any) -> Depth:
+    """Depth at the picture's size with the picture's edges, never outside the range of the estimate."""
+    if not bool(torch.isfinite(depth).any()):
+        raise DepthError("Expected finite depth from the estimator, got none; check the picture.")
+    coarse = fill_holes(depth[0]).clamp_min(NEAREST)[None]
+    full = guided_filter(image.detach().cpu(), coarse, radius=0.015, epsilon=1e-3)[0]
+    return Depth(full.clamp(float(coarse.min()), float(coarse.max())), kind)
+
+
+@lru_cache(maxsize=1)
+def _onnx(path: str) -> Any:
+    """An ONNX session."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+@lru_cache(maxsize=1)
+def _tflite(path: str) -> Any:
+    """A TFLite interpreter ready to run."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    network = Interpreter(path)
+    network.allocate_tensors()
+    return network

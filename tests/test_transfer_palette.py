@@ -1,0 +1,149 @@
+"""The weight-free method: colours of the counterpart, shading of the structure, locks, clean borders, any picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from relook.correspond.semantic import match_segments
+from relook.errors import InputError, ShapeError
+from relook.ops.oklab import rgb_to_oklab
+from relook.transfer.palette import palette
+from relook.types import Region, Segments, View
+
+NAMES = {1: Region("wall"), 2: Region("sofa")}
+
+
+def room(
+    wall: tuple[float, ...], sofa: tuple[float, ...], size: tuple[int, int] = (48, 64), noise: float = 0.0
+) -> View:
+    """A wall lit from the left above a sofa, each of one colour."""
+    labels = torch.ones(size, dtype=torch.int64)
+    labels[size[0] // 2 :] = 2
+    image = torch.tensor(wall)[:, None, None].expand(3, *size).clone()
+    image[:, size[0] // 2 :] = torch.tensor(sofa)[:, None, None]
+    image *= torch.linspace(1, 0.8, size[1])
+    image += noise * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    return View(image.clamp(0, 1), Segments(labels, NAMES))
+
+
+STRUCTURE = room((0.9, 0.9, 0.88), (0.2, 0.3, 0.6))
+STYLE = room((0.75, 0.45, 0.3), (0.5, 0.6, 0.45), size=(40, 56))
+
+
+def restyle(structure: View, style: View, strength: float = 1.0, **options: object) -> Tensor:
+    return palette(structure, style, match_segments(structure.segments, style.segments, **options), strength)
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """OKLab distance of two mean colours."""
+    means = [rgb_to_oklab(c.mean((1, 2))[:, None, None]) for c in (a, b)]
+    return float((means[0] - means[1]).norm())
+
+
+def test_each_region_takes_the_colour_of_its_counterpart() -> None:
+    output = restyle(STRUCTURE, STYLE)
+    assert output.shape == STRUCTURE.image.shape
+    assert distance(output[:, :20], STYLE.image[:, :16]) < 0.02 < distance(STRUCTURE.image[:, :20], STYLE.image[:, :16])
+    assert distance(output[:, 28:], STYLE.image[:, 24:]) < 0.02 < distance(STRUCTURE.image[:, 28:], STYLE.image[:, 24:])
+
+
+def test_user_matches_swap_the_colours() -> None:
+    output = restyle(STRUCTURE, STYLE, matches={"wall": "sofa", "sofa": "wall"})
+    assert distance(output[:, :20], STYLE.image[:, 24:]) < 0.02
+
+
+def test_shading_stays_monotone() -> None:
+    light = rgb_to_oklab(restyle(STRUCTURE, STYLE))[0]
+    assert (light[10].diff() < 1e-3).all()
+    assert light[10, 0] - light[10, -1] > 0.03
+
+
+def test_borders_are_clean() -> None:
+    """No halo: near the border each side looks as it does far from it."""
+    output = restyle(STRUCTURE, STYLE)
+    assert (output[:, 22] - output[:, 10]).abs().max() < 0.03
+    assert (output[:, 26] - output[:, 40]).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("sofa", [(0.02, 0.02, 0.03), (0.2, 0.3, 0.6)])
+def test_noise_is_not_amplified_much(sofa: tuple[float, ...]) -> None:
+    noisy, clean = room((0.9, 0.9, 0.88), sofa, noise=0.02), room((0.9, 0.9, 0.88), sofa)
+    bright = room((0.75, 0.45, 0.3), (0.95, 0.9, 0.9), size=(40, 56))
+    before = rgb_to_oklab(noisy.image)[0, 30:] - rgb_to_oklab(clean.image)[0, 30:]
+    after = rgb_to_oklab(restyle(noisy, bright))[0, 30:] - rgb_to_oklab(restyle(clean, bright))[0, 30:]
+    assert after.std() < 1.6 * before.std()
+
+
+def test_black_objects_stay_dark_and_lamps_stay_bright_in_a_recoloured_wall() -> None:
+    structure = room((0.9, 0.9, 0.88), (0.2, 0.3, 0.6))
+    structure.image[:, 4:9, 4:9] = 0.03
+    structure.image[:, 4:9, 40:45] = 1.0
+    light = rgb_to_oklab(restyle(structure, STYLE))[0]
+    assert light[6, 6] < 0.25
+    assert light[6, 42] > light[6, 30] + 0.08
+
+
+def test_strength_zero_changes_nothing_and_half_lies_between() -> None:
+    assert torch.equal(restyle(STRUCTURE, STYLE, 0.0), STRUCTURE.image)
+    steps = [distance(restyle(STRUCTURE, STYLE, s)[:, :20], STYLE.image[:, :16]) for s in (0.0, 0.5, 1.0)]
+    assert steps[0] > steps[1] > steps[2]
+
+
+def test_locked_pixels_are_bit_identical() -> None:
+    output = restyle(STRUCTURE, STYLE, keep=["sofa"])
+    sofa = STRUCTURE.segments.mask("sofa")
+    assert torch.equal(output[:, sofa], STRUCTURE.image[:, sofa])
+    assert (output - STRUCTURE.image)[:, ~sofa].abs().mean() > 0.05
+
+
+@pytest.mark.parametrize(("policy", "changes"), [("keep", False), ("everything", True), ("colour", True)])
+def test_labels_without_counterpart_follow_the_policy(policy: str, changes: bool) -> None:
+    structure = View(STRUCTURE.image, Segments(STRUCTURE.segments.labels, {1: Region("wall"), 2: Region("piano")}))
+    output = restyle(structure, STYLE, unmatched=policy)
+    piano = structure.segments.mask("piano")
+    assert torch.equal(output[:, piano], structure.image[:, piano]) is not changes
+    assert distance(output[:, :20], STYLE.image[:, :16]) < 0.02
+
+
+def test_its_own_style_changes_little() -> None:
+    assert (restyle(STRUCTURE, STRUCTURE) - STRUCTURE.image).abs().max() < 0.02
+
+
+PICTURES: dict[str, Callable[[tuple[int, int]], Tensor]] = {
+    "black": lambda size: torch.zeros(3, *size),
+    "white": lambda size: torch.ones(3, *size),
+    "grey": lambda size: torch.full((3, *size), 0.5),
+    "noise": lambda size: torch.from_numpy(np.random.default_rng(0).random((3, *size), dtype=np.float32)),
+    "primary": lambda size: torch.tensor([0.0, 0.0, 1.0])[:, None, None].expand(3, *size).clone(),
+}
+
+
+@pytest.mark.parametrize("ours", PICTURES)
+@pytest.mark.parametrize("theirs", PICTURES)
+@pytest.mark.parametrize("size", [(8, 8), (9, 200)])
+def test_any_colours_and_sizes_give_a_picture(ours: str, theirs: str, size: tuple[int, int]) -> None:
+    labels = torch.ones(size, dtype=torch.int64)
+    labels[0, 0] = 2  # a region of one pixel
+    structure = View(PICTURES[ours](size), Segments(labels, NAMES))
+    style = View(PICTURES[theirs]((8, 12)), Segments(torch.tensor([[1, 2] * 6] * 8), NAMES))
+    output = restyle(structure, style)
+    assert output.shape == (3, *size)
+    assert torch.isfinite(output).all()
+    assert 0 <= output.min() <= output.max() <= 1
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
+def test_strength_outside_the_unit_range_is_refused(strength: float) -> None:
+    with pytest.raises(InputError, match="strength from 0 to 1"):
+        restyle(STRUCTURE, STYLE, strength)
+
+
+def test_segments_of_another_picture_are_refused() -> None:
+    correspondence = match_segments(STYLE.segments, STRUCTURE.segments)
+    with pytest.raises(ShapeError, match="structure segments of shape"):
+        palette(STRUCTURE, STYLE, correspondence)
