@@ -133,6 +133,7 @@ def test_seed_strength_and_progress(family, pair):
         {"inverted": 0.0, "start": 1.0},
         {"inverted": 0.5},
         {"recolour": 1.0},
+        {"whiten": 1.0},
         {"eta": 0.3},
         {"inversion": "ddim", "eta": 0.0},
         {"contrast": 1.67},

@@ -49,6 +49,9 @@ class Preset:
     """Classifier-free guidance while inverting."""
     inverted: float = 1.0
     """Share of the structure's own noise in every step; 0 is all fresh noise (and needs no inversion)."""
+    whiten: float = 0.0
+    """How far the structure's noise takes the statistics of fresh noise, class by class, so that it keeps the structure's
+    edges but not its colours."""
     rest: bool = True
     """Add what the deterministic last step of the inversion missed."""
     recolour: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from jaxtyping import Float
@@ -34,6 +35,9 @@ from relook.types import View
 Progress = Callable[[int, int], None]
 """(predictions done, predictions in all)."""
 
+REFINEMENTS = 4
+"""Fixed-point iterations of every step of DDIM inversion."""
+
 
 @torch.no_grad()
 def restyle(
@@ -51,14 +55,12 @@ def restyle(
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture in the look of the style picture, at the structure's size.
 
-    steps: of a whole run (the preset's if None). strength: 1 is the preset, 0 the structure unchanged; between, the run starts at
-    less noise and statistics and guidance are weaker. Locked pixels are the caller's to put back.
+    steps: of a whole run (the preset's if None). strength: 1 is the preset, 0 the structure unchanged; between, the run
+    starts at less noise and statistics and guidance are weaker. Locked pixels are the caller's to put back.
     Raises InputError for a strength outside [0, 1] and EditError when the preset's edits cannot fire.
     """
     if not 0 <= strength <= 1:
-        raise InputError(
-            f"Expected a strength from 0 (unchanged) to 1 (all of the style), got {strength}; choose one between."
-        )
+        raise InputError(f"Expected a strength from 0 (unchanged) to 1 (full), got {strength}; choose one between.")
     if strength == 0:
         return structure.image
     scene = scene_of(
@@ -97,7 +99,8 @@ class _Run:
     """Recorded and fresh noise, mixed."""
     shown: tuple[Tensor, Tensor] | None
     """Foreground of the structure and the style, for AdaIN inside it."""
-    report: Progress
+    report: Callable[[], None]
+    """Called after every prediction."""
 
     def predict(self, latents: Tensor, timestep: int) -> Tensor:
         """The guided noise of the output: one pass over a row per condition and the row that attention goes to."""
@@ -115,7 +118,7 @@ class _Run:
         if edits:
             rows.append(self._structure_row(index) if inject else self._style_row(index))
         noise = compose(mix, predict_rows(self.scene.family, rows, edits, control_scale=self.preset.control_scale))
-        self.report(index + 1 - self.first, len(self.schedule.timesteps) - self.first)
+        self.report()
         return noise
 
     def match_statistics(self, latents: Tensor, index: int) -> Tensor:
@@ -176,54 +179,72 @@ def _begin(
     """Noise or invert both pictures and mix the noise of the run."""
     generator = torch.Generator().manual_seed(seed)
     first = schedule.first(preset.start * strength**0.5)
+    report = _ticker(progress, _predictions(preset, len(schedule.timesteps), first))
     clean = scene.structure
     if preset.recolour > 0:
         clean = _statistics(scene, "class", clean, scene.style, preset.recolour * strength)
-    depth = scene.depth
-    shape = (len(schedule.timesteps), *clean.shape)
-    style = _path(
-        scene, preset, scene.style, schedule, scene.style_depth, generator, first, record=preset.inversion == "ddim"
-    )
-    trajectory = _path(scene, preset, clean, schedule, depth, generator, first, record=preset.inverted > 0)
-    fresh = torch.randn(shape, generator=generator).to(clean)
-    noise = preset.inverted**0.5 * trajectory.noise + (1 - preset.inverted) ** 0.5 * fresh
+    style = _path(scene, preset, schedule, first, scene.style, scene.style_depth, False, generator, report)
+    own = _path(scene, preset, schedule, first, clean, scene.depth, preset.inverted > 0, generator, report)
+    fresh = torch.randn(own.noise.shape, generator=generator).to(clean)
+    recorded = _whitened(scene, own.noise, fresh, preset.whiten)
+    noise = preset.inverted**0.5 * recorded + (1 - preset.inverted) ** 0.5 * fresh
     blank = first == 0 and preset.inverted == 0 and preset.recolour == 0 and strength == 1
-    start = torch.randn(clean.shape, generator=generator).to(clean) if blank else trajectory.latents[first]
+    start = torch.randn(clean.shape, generator=generator).to(clean) if blank else own.latents[first]
     apart = torch.randn(clean.shape, generator=generator).to(clean)
     shown = scene.foreground(generator) if preset.adain == "foreground" else None
-    report = progress or (lambda done, total: None)
-    return _Run(scene, preset, schedule, strength, first, trajectory, style.latents, apart, start, noise, shown, report)
+    return _Run(scene, preset, schedule, strength, first, own, style.latents, apart, start, noise, shown, report)
 
 
 def _path(
     scene: Scene,
     preset: Preset,
-    clean: Tensor,
     schedule: Schedule,
-    depth: Tensor | None,
-    generator: torch.Generator,
     first: int,
-    *,
+    clean: Tensor,
+    depth: Tensor | None,
     record: bool,
+    generator: torch.Generator,
+    report: Callable[[], None],
 ) -> Trajectory:
-    """A picture's latents at every schedule point, with its noise if it is to be recorded.
+    """A picture's latents at every schedule point, and its noise if it is to be recorded.
 
-    DDPM inversion draws the latents of a path independently of the denoiser, so a path whose noise nobody needs costs nothing.
+    DDPM inversion draws the latents without the denoiser, so a path whose noise nobody needs costs nothing.
     """
-    mix = classifier_free(preset.inversion_guidance, depth=depth is not None)
-    predict = predictor(
-        scene.family,
-        simplified(mix, prompt=bool(scene.prompt), swap=False, depth=depth is not None),
-        scene.text,
-        scene.empty,
-        depth,
-        control_scale=preset.control_scale,
-    )
-    if not record:
-        return invert_ddpm(clean, schedule, predict, generator, first=len(schedule.timesteps))
+    has = {"prompt": bool(scene.prompt), "swap": False, "depth": depth is not None}
+    mix = simplified(classifier_free(preset.inversion_guidance, depth=True), **has)
+    plain = predictor(scene.family, mix, scene.text, scene.empty, depth, control_scale=preset.control_scale)
+
+    def predict(latents: Tensor, timestep: int) -> Tensor:
+        report()
+        return plain(latents, timestep)
+
     if preset.inversion == "ddim":
-        return invert_ddim(clean, schedule, predict)
-    return invert_ddpm(clean, schedule, predict, generator, eta=preset.eta, first=first)
+        return invert_ddim(clean, schedule, predict, refinements=REFINEMENTS)
+    last = len(schedule.timesteps)
+    return invert_ddpm(clean, schedule, predict, generator, eta=preset.eta, first=first if record else last)
+
+
+def _predictions(preset: Preset, steps: int, first: int) -> int:
+    """How many predictions a run makes, those of the inversion included."""
+    if preset.inversion == "ddim":
+        return 2 * steps * (REFINEMENTS + 2) + steps - first
+    return (steps - first) * (2 if preset.inverted > 0 else 1)
+
+
+def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:
+    """A function to call after every prediction."""
+    done = count(1)
+    return (lambda: progress(next(done), total)) if progress is not None else (lambda: None)
+
+
+def _whitened(scene: Scene, noise: Tensor, fresh: Tensor, strength: float) -> Tensor:
+    """Recorded noise with the statistics of fresh noise, class by class."""
+    classes = scene.classes()
+    if strength == 0:
+        return noise
+    if classes is None:
+        return adain(noise, fresh, strength=strength)
+    return adain_by_class(noise, fresh, classes[0], classes[0], unmatched=True, strength=strength)
 
 
 def _statistics(scene: Scene, kind: str, latents: Tensor, style: Tensor, strength: float) -> Tensor:
