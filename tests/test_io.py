@@ -26,7 +26,7 @@ def save(path: Path, array: np.ndarray, mode: str | None = None, **options: obje
 
 @pytest.mark.parametrize("mode", [None, "P", "L", "LA", "RGBA", "1"])
 def test_every_mode_reads_as_three_channels_in_the_unit_range(tmp_path: Path, mode: str | None) -> None:
-    image = io.read_picture(save(tmp_path / "a.png", RGB, mode))
+    image = io.read_image(save(tmp_path / "a.png", RGB, mode))
     expected = np.asarray(Image.fromarray(RGB).convert(mode or "RGB").convert("RGB")) / 255
     assert image.shape == (3, 12, 16)
     assert np.allclose(image.permute(1, 2, 0), expected, atol=1e-6)
@@ -34,20 +34,20 @@ def test_every_mode_reads_as_three_channels_in_the_unit_range(tmp_path: Path, mo
 
 def test_cmyk_reads_close_to_its_colours(tmp_path: Path) -> None:
     flat = np.full((16, 16, 3), (200, 60, 30), np.uint8)
-    image = io.read_picture(save(tmp_path / "a.jpg", flat, "CMYK", quality=100))
+    image = io.read_image(save(tmp_path / "a.jpg", flat, "CMYK", quality=100))
     assert np.allclose(image[:, 8, 8] * 255, (200, 60, 30), atol=8)
 
 
 def test_sixteen_bits_keep_their_range(tmp_path: Path) -> None:
     deep = np.full((9, 9), 32896, np.uint16)
-    image = io.read_picture(save(tmp_path / "a.png", deep))
+    image = io.read_image(save(tmp_path / "a.png", deep))
     assert torch.allclose(image, torch.tensor(32896 / 65535))
 
 
 def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[:, 4:, 3] = 255
-    image = io.read_picture(save(tmp_path / "a.png", pixels))
+    image = io.read_image(save(tmp_path / "a.png", pixels))
     assert (image[:, :, :4] == 1).all()
     assert (image[:, :, 4:] == 0).all()
 
@@ -56,7 +56,7 @@ def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
 def test_pictures_are_turned_as_exif_says(tmp_path: Path, ending: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise to view
-    image = io.read_picture(save(tmp_path / f"a.{ending}", RGB, exif=exif))
+    image = io.read_image(save(tmp_path / f"a.{ending}", RGB, exif=exif))
     assert image.shape == (3, 16, 12)
     assert torch.equal(image, torch.from_numpy(np.rot90(RGB, -1).copy()).permute(2, 0, 1) / 255)
 
@@ -86,21 +86,21 @@ def test_unusable_pictures_are_answered_in_one_sentence(tmp_path: Path, kind: st
     make, reason = BAD_PICTURES[kind]
     make(tmp_path / "a.png")
     with pytest.raises(PictureError, match=reason) as caught:
-        io.read_picture(tmp_path / "a.png")
+        io.read_image(tmp_path / "a.png")
     assert one_sentence(caught.value)
 
 
 def test_huge_pictures_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(io, "MAXIMUM_PIXELS", 100)
     with pytest.raises(PictureError, match=r"got more \(16 x 12\)"):
-        io.read_picture(save(tmp_path / "a.png", RGB))
+        io.read_image(save(tmp_path / "a.png", RGB))
 
 
 @pytest.mark.parametrize("ending", ["png", "webp", "tif"])
 def test_eight_bit_pictures_come_back_bit_identical(tmp_path: Path, ending: str) -> None:
-    image = io.read_picture(save(tmp_path / "a.png", RGB))
-    io.write_picture(tmp_path / f"new/b.{ending}", image)
-    assert torch.equal(io.read_picture(tmp_path / f"new/b.{ending}"), image)
+    image = io.read_image(save(tmp_path / "a.png", RGB))
+    io.write_image(tmp_path / f"new/b.{ending}", image)
+    assert torch.equal(io.read_image(tmp_path / f"new/b.{ending}"), image)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_eight_bit_pictures_come_back_bit_identical(tmp_path: Path, ending: str)
 )
 def test_unwritable_pictures_leave_nothing(tmp_path: Path, name: str, image: torch.Tensor, reason: str) -> None:
     with pytest.raises(PictureError, match=reason):
-        io.write_picture(tmp_path / name, image)
+        io.write_image(tmp_path / name, image)
     assert list(tmp_path.iterdir()) == []
 
 

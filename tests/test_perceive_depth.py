@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from relook.errors import DepthError, InputError, MissingModelError
-from relook.io import read_picture, write_depth
+from relook.io import read_image, write_depth
 from relook.perceive import depth
 from relook.types import Depth, View
 
@@ -22,15 +22,15 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_exact_gives_the_views_own_depth_or_an_error() -> None:
-    assert depth.depth_estimator("exact")(View(IMAGE, depth=OWN)) is OWN
-    assert depth.depth_estimator()(View(IMAGE, depth=OWN)) is OWN
+    assert depth.estimator("exact")(View(IMAGE, depth=OWN)) is OWN
+    assert depth.estimator()(View(IMAGE, depth=OWN)) is OWN
     with pytest.raises(DepthError, match="with depth"):
-        depth.depth_estimator("exact")(View(IMAGE))
+        depth.estimator("exact")(View(IMAGE))
 
 
 def test_a_depth_map_must_fit_the_picture(tmp_path: Path) -> None:
     write_depth(tmp_path / "depth.npz", OWN)
-    read = depth.depth_estimator(str(tmp_path / "depth.npz"))
+    read = depth.estimator(str(tmp_path / "depth.npz"))
     assert torch.equal(read(View(IMAGE)).values, OWN.values)
     with pytest.raises(DepthError, match="Expected 30 x 10 pixels"):
         read(View(IMAGE[:, :10]))
@@ -39,19 +39,19 @@ def test_a_depth_map_must_fit_the_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["auto", "fastdepth", "pydnet"])
 def test_missing_checkpoints_say_what_to_do(no_models: None, name: str) -> None:
     with pytest.raises(MissingModelError, match=r"MB, .*RELOOK_MODELS|RELOOK_MODELS.*MB"):
-        depth.depth_estimator(name)(View(IMAGE))
+        depth.estimator(name)(View(IMAGE))
 
 
 def test_unknown_estimator_is_refused() -> None:
     with pytest.raises(InputError, match="auto, exact, fastdepth, pydnet"):
-        depth.depth_estimator("midas")
+        depth.estimator("midas")
 
 
 @pytest.mark.weights
 @pytest.mark.parametrize(("name", "kind"), [("fastdepth", "metric"), ("pydnet", "relative")])
 def test_the_bed_is_nearer_than_the_far_corner(shared: Path, name: str, kind: str) -> None:
-    image = read_picture(shared / "photos" / "bare-listing_bedroom.jpg")
-    found = depth.depth_estimator(name)(View(image))
+    image = read_image(shared / "photos" / "bare-listing_bedroom.jpg")
+    found = depth.estimator(name)(View(image))
     assert found.kind == kind
     assert found.values.shape == image.shape[1:]
     assert torch.isfinite(found.values).all()

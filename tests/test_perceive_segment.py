@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from relook.errors import InputError, MissingModelError, SegmentsError
-from relook.io import read_picture, write_segments
+from relook.io import read_image, write_segments
 from relook.perceive import segment
 from relook.types import Region, Segments, View
 
@@ -114,7 +114,7 @@ ROOMS = {
 @pytest.mark.weights
 @pytest.mark.parametrize("room", ROOMS)
 def test_ade20k_names_what_photographs_show(shared: Path, room: str) -> None:
-    image = read_picture(shared / "photos" / f"{room}.jpg")
+    image = read_image(shared / "photos" / f"{room}.jpg")
     found = segment.segmenter()(View(image))
     assert found.labels.shape == image.shape[1:]
     assert ROOMS[room] <= set(found.names)

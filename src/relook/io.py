@@ -41,7 +41,7 @@ _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, struct.error, z
 PathLike = str | os.PathLike[str]
 
 
-def read_picture(path: PathLike) -> Float[Tensor, "3 H W"]:
+def read_image(path: PathLike) -> Float[Tensor, "3 H W"]:
     """RGB in [0, 1] of any picture file: upright as EXIF says, transparency over white, 8 or 16 bits, grey or colour.
 
     Raises PictureError if the file is missing, empty, broken, too small or too large.
@@ -53,7 +53,7 @@ def read_picture(path: PathLike) -> Float[Tensor, "3 H W"]:
     return torch.from_numpy(_rgb(picture)).permute(2, 0, 1).contiguous()
 
 
-def write_picture(path: PathLike, image: Float[Tensor, "*shape"]) -> None:
+def write_image(path: PathLike, image: Float[Tensor, "*shape"]) -> None:
     """Write RGB in [0, 1] as 8 bits (values outside are clipped); the ending names the format (png, jpg, webp, tif)."""
     kind = FORMATS.get(Path(path).suffix.lower())
     if kind is None:
@@ -65,9 +65,6 @@ def write_picture(path: PathLike, image: Float[Tensor, "*shape"]) -> None:
     pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     with replacing(path) as temporary:
         Image.fromarray(pixels).save(temporary, format=kind, **_OPTIONS.get(kind, {}))
-
-
-read_image, write_image = read_picture, write_picture
 
 
 def write_segments(path: PathLike, segments: Segments) -> None:

@@ -26,7 +26,7 @@ NEAREST = 0.2
 """No estimate is nearer than this, in metres (fastdepth) or as a fraction of the farthest (pydnet)."""
 
 
-def depth_estimator(name: str = "auto") -> DepthEstimator:
+def estimator(name: str = "auto") -> DepthEstimator:
     """The estimator called `name`, or one that reads the depth map at the path `name`.
 
     auto: the view's own depth, else fastdepth, else pydnet, whichever checkpoint is here.

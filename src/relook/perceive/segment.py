@@ -81,8 +81,10 @@ def ade20k(view: View) -> Segments:
     if not bool(present.any()):
         return whole(view)
     ids = present.nonzero()[:, 0]
-    best = _sharpened(view.image.cpu(), scores[ids]).max(0)
-    classes = _without_specks(ids[best.indices].numpy().astype(np.uint8), best.values.numpy())
+    mixed = _shared_in_superpixels(view.image.cpu(), scores[ids])
+    seen = mixed.argmax(0).unique()
+    best = guided_filter(view.image.cpu(), mixed[seen], 0.004, 1e-5, working_side=SUPERPIXEL_SIDE).max(0)
+    classes = _without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
     return _panoptic(_one_object_one_class(classes))
 
 
@@ -129,8 +131,8 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Floa
     return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
 
 
-def _sharpened(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K H W"]:
-    """Scores at full size with the picture's edges: mostly shared within superpixels (Felzenszwalb and Huttenlocher 2004)."""
+def _shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
+    """Scores with the picture's edges: mostly the mean of their superpixel (Felzenszwalb and Huttenlocher 2004)."""
     from skimage.color import rgb2lab
     from skimage.segmentation import felzenszwalb
 
@@ -143,8 +145,7 @@ def _sharpened(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) ->
     own = functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
     pixels = torch.bincount(patches).clamp_min(1)
     shared = torch.stack([(torch.bincount(patches, score.flatten().double()) / pixels)[patches] for score in own])
-    mixed = own + SHARED * (shared.view_as(own).to(own) - own)
-    return guided_filter(image, mixed, radius=0.004, epsilon=1e-5, working_side=SUPERPIXEL_SIDE)
+    return own + SHARED * (shared.view_as(own).to(own) - own)
 
 
 @lru_cache(maxsize=1)

@@ -74,10 +74,11 @@ def palette(
     smooth = guided_filter(image, lab[:1], radius=0.015, epsilon=0.002)[0]
     pairs = _pairs(correspondence)
     weights = _soft(image, torch.stack([ours for ours, _ in pairs]))
-    result = torch.zeros_like(lab)
+    flat, flat_smooth = lab.flatten(1), smooth.flatten()
+    result, covered = torch.zeros_like(flat), torch.zeros_like(flat_smooth)
     for weight, (ours, theirs) in zip(weights, pairs, strict=True):
-        here = weight > 0.004
-        pixels, base = lab[:, here], smooth[here]
+        here = (weight.flatten() > 0.004).nonzero()[:, 0]
+        pixels, base = flat[:, here], flat_smooth[here]
         if theirs is not None:
             moved = _transport(pixels, base, _colours(image, ours), _colours(style.image, theirs))
         elif correspondence.unmatched == "keep":
@@ -85,10 +86,11 @@ def palette(
         else:
             moved = _transport(pixels, base, _colours(image), _colours(style.image))
             moved = pixels + UNMATCHED_STRENGTH * (moved - pixels)
-        result[:, here] += weight[here] * moved
-    covered = (weights * (weights > 0.004)).sum(0)
-    result = lab + strength * (result / covered.clamp_min(1e-6) - lab) * (covered > 0)
-    return torch.where(kept, image, oklab_to_displayable(result))
+        share = weight.flatten()[here]
+        result.index_add_(1, here, share * moved)
+        covered.index_add_(0, here, share)
+    result = torch.where(covered > 0, result / covered.clamp_min(1e-6), flat).view_as(lab)
+    return torch.where(kept, image, oklab_to_displayable(torch.lerp(lab, result, strength)))
 
 
 def _check(structure: View, style: View, correspondence: Correspondence, strength: float) -> None:
