@@ -66,7 +66,7 @@ def dead_leaves(count: int, side: int, generator: torch.Generator) -> Float[Tens
         grey = uniform(count, 1, 1, 1)
         colour = grey + 0.6 * (uniform(count, 3, 1, 1) - 0.5) * uniform(count, 1, 1, 1)
         grain = 0.12 * uniform(count, 1, 1, 1).square()
-        image = image * (1 - soft) + soft * (colour + grain * noise.roll(int(uniform(1) * side), -1))
+        image = torch.lerp(image, colour + grain * noise, soft)
     return image.clamp(0, 1)
 
 

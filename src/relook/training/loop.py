@@ -38,8 +38,9 @@ def train(
     `folder/state.pt` holds everything needed to go on after a kill, `folder/curve.jsonl` one line of means per checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    torch.set_flush_denormal(True)
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=config.rate, betas=(0.9, 0.99), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(parameters, lr=config.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     averaged = deepcopy(module).requires_grad_(False)
     state, step = folder / "state.pt", 0
     if state.exists():
@@ -62,8 +63,7 @@ def train(
         step, since = step + 1, since + 1
         decay = min(config.average, step / (step + 9))
         with torch.no_grad():
-            for mean, now in zip(averaged.parameters(), module.parameters(), strict=True):
-                mean.lerp_(now, 1 - decay)
+            torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), 1 - decay)
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % config.every == 0 or step == config.steps:
