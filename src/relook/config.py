@@ -12,6 +12,8 @@ from relook.errors import InputError
 Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "palette"]
 Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
+FILES = ("segments", "style_segments", "depth", "style_depth")
+"""Options that name files; they are inputs too."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,6 @@ class PhotoConfig:
             raise InputError(f"Expected a seed from 0 to 2^63 - 1, got {self.seed}; choose such a number.")
         object.__setattr__(self, "match", _listed(self.match))
         object.__setattr__(self, "keep", _listed(self.keep))
-        for name in ("segments", "style_segments", "depth", "style_depth"):
-            if (path := getattr(self, name)) is not None:
-                object.__setattr__(self, name, Path(path))
         self.matches  # noqa: B018  raises here rather than after the models have run
 
     @property
@@ -102,7 +101,8 @@ class PhotoConfig:
             raise InputError(
                 f"Expected options that this version knows, got {', '.join(unknown)}; install the version of the record."
             )
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**plain | {name: Path(plain[name]) for name in FILES if plain.get(name) is not None})
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import relook
-from relook.config import PhotoConfig
+from relook.config import FILES, PhotoConfig
 from relook.errors import InputError, RecordError
 from relook.io import read_json, sha256
-
-FILES = ("segments", "style_segments", "depth", "style_depth")
-"""Options of PhotoConfig that name files; they are inputs too."""
 
 
 @dataclass

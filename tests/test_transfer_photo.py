@@ -1,0 +1,183 @@
+"""The path of one picture: sizes, locks, records, and what is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from pictures import Room, write_room
+from relook import PhotoConfig, restyle_photo
+from relook.errors import InputError, MissingModelError, RecordError, ShapeError
+from relook.io import read_image, read_segments
+from relook.transfer.composite import composite
+from relook.transfer.photo import repeat_photo
+from tiny import write_family
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> tuple[Room, Room]:
+    return write_room(tmp_path, "structure"), write_room(tmp_path, "style", (44, 40), seed=1)
+
+
+def given(rooms: tuple[Room, Room], **options: object) -> PhotoConfig:
+    """A config that names both rooms' label maps and depths."""
+    ours, theirs = rooms
+    files = {
+        "segments": ours.segments,
+        "style_segments": theirs.segments,
+        "depth": ours.depth,
+        "style_depth": theirs.depth,
+    }
+    return PhotoConfig(**{**files, **options})
+
+
+def test_palette_changes_the_picture_and_keeps_locked_pixels_exactly(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    out = tmp_path / "out" / "new.png"
+    result = restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette", keep=("window",)), out=out)
+    before, after = read_image(rooms[0].image), read_image(out)
+    window = read_segments(rooms[0].segments).mask("window")
+    assert torch.equal(before[:, window], after[:, window])
+    assert (before - after)[:, ~window].abs().mean() > 0.05
+    assert torch.equal((result.image * 255).round(), (after * 255).round())
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "new.json", "new.png", "new.structure.json", "new.structure.png", "new.style.json", "new.style.png",
+    ]  # fmt: skip
+    assert read_segments(tmp_path / "out" / "new.structure.png").names == ("floor", "sofa", "wall", "window")
+
+
+@pytest.mark.parametrize("method", ["restyle3d", "cross-image-attention", "eye-for-an-eye"])
+def test_every_method_keeps_the_size_and_repeats_exactly(method: str, rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    family = write_family(tmp_path / "family")
+    config = given(rooms, method=method, family=str(family), steps=4, seed=3)
+    done: list[tuple[int, int]] = []
+    result = restyle_photo(
+        rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png", progress=lambda *step: done.append(step)
+    )
+    assert result.image.shape == (3, 36, 52)
+    assert done[-1][0] == done[-1][1]
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+    assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    other = restyle_photo(
+        rooms[0].image, rooms[1].image, given(rooms, method=method, family=str(family), steps=4, seed=4)
+    )
+    assert not torch.equal(other.image, result.image)
+
+
+def test_a_record_refuses_other_inputs_and_other_weights(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    family = write_family(tmp_path / "family")
+    config = given(rooms, family=str(family), steps=4)
+    restyle_photo(rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png")
+    record = json.loads((tmp_path / "new.json").read_text())
+    assert set(record["inputs"]) == {"structure", "style", "segments", "style_segments", "depth", "style_depth"}
+    assert {"read", "load", "perceive", "match", "restyle"} == set(record["timings"])
+
+    record["weights"] = dict.fromkeys(record["weights"], "0" * 64)
+    (tmp_path / "other.json").write_text(json.dumps(record))
+    with pytest.raises(RecordError, match="revision 0000"):
+        repeat_photo(tmp_path / "other.json")
+    write_room(tmp_path, "style", (44, 40), seed=2)
+    with pytest.raises(RecordError, match="other content"):
+        repeat_photo(tmp_path / "new.json")
+    rooms[1].image.unlink()
+    with pytest.raises(RecordError, match="no file"):
+        repeat_photo(tmp_path / "new.json")
+    with pytest.raises(RecordError, match="something else"):
+        repeat_photo(tmp_path / "new.structure.json")
+
+
+def test_views_in_memory_are_recorded_by_content(rooms: tuple[Room, Room]) -> None:
+    from relook import View
+
+    views = [View(read_image(room.image), read_segments(room.segments)) for room in rooms]
+    result = restyle_photo(views[0], views[1], PhotoConfig(method="palette", match=("sofa=floor",)))
+    assert result.record["inputs"]["structure"]["path"] is None
+    assert result.record["inputs"]["structure"]["sha256"] != result.record["inputs"]["style"]["sha256"]
+    assert "output" not in result.record
+
+
+def test_a_stated_match_changes_only_what_it_names(rooms: tuple[Room, Room]) -> None:
+    plain = restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette")).image
+    stated = restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette", match=("sofa=window",))).image
+    change = (plain - stated).abs().mean(0)
+    segments = read_segments(rooms[0].segments)
+    assert change[segments.mask("sofa")].mean() > 10 * change[segments.mask("floor")].mean()
+
+
+def test_strength_zero_is_the_structure(rooms: tuple[Room, Room]) -> None:
+    result = restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette", strength=0.0))
+    assert (result.image - read_image(rooms[0].image)).abs().max() < 1e-3
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"steps": 0}, "at least 1 step"),
+        ({"strength": 1.5}, "strength from 0 to 1"),
+        ({"seed": -1}, "seed from 0"),
+        ({"method": "magic"}, "method out of auto"),
+        ({"match": ("sofa",)}, "such as sofa=armchair"),
+        ({"match": ("sofa=unicorn",)}, "unicorn"),
+        ({"keep": ("unicorn",)}, "unicorn"),
+        ({"segmenter": "magic"}, "segmenter out of"),
+    ],
+)
+def test_bad_options_are_one_sentence(
+    options: dict[str, object], words: str, rooms: tuple[Room, Room], tmp_path: Path
+) -> None:
+    files = {} if "segmenter" in options else {"segments": rooms[0].segments, "style_segments": rooms[1].segments}
+    with pytest.raises(InputError, match=words) as caught:
+        restyle_photo(
+            rooms[0].image,
+            rooms[1].image,
+            PhotoConfig(**{"method": "palette", **files, **options}),
+            out=tmp_path / "x.png",
+        )
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_family_that_is_nowhere_is_one_sentence(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    with pytest.raises(MissingModelError, match="nowhere"):
+        restyle_photo(rooms[0].image, rooms[1].image, given(rooms, family=str(tmp_path / "nowhere")))
+
+
+def test_outputs_that_would_hurt_are_refused_before_any_work(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    for out, words in (
+        (rooms[0].image, "no input"),
+        (tmp_path / "x.gif", "ending in"),
+        (tmp_path / "file" / "x.png", "folder"),
+    ):
+        with pytest.raises(InputError, match=words):
+            restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette"), out=out)
+
+
+def test_options_survive_a_record() -> None:
+    config = PhotoConfig(
+        match=("sofa=armchair, bed=sofa",), keep=("window,door",), segments=Path("a.png"), strength=0.5
+    )
+    assert config.matches == {"sofa": "armchair", "bed": "sofa"}
+    assert config.keep == ("window", "door")
+    again = PhotoConfig.from_json(json.loads(json.dumps(config.as_json())))
+    assert again.segments is not None
+    assert again.segments.is_absolute()
+    assert again.matches == config.matches
+    assert PhotoConfig().chosen_method == "palette"
+    assert PhotoConfig(family="sd15").chosen_method == "restyle3d"
+    with pytest.raises(InputError, match="strenth"):
+        PhotoConfig.from_json({"strenth": 1})
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_composite_is_bit_exact_and_refuses_other_sizes() -> None:
+    structure, output = torch.rand(3, 5, 7), torch.rand(3, 5, 7)
+    kept = torch.rand(5, 7) > 0.5
+    image = composite(structure, output, kept)
+    assert torch.equal(image[:, kept], structure[:, kept])
+    assert torch.equal(image[:, ~kept], output[:, ~kept])
+    with pytest.raises(ShapeError, match="one size"):
+        composite(structure, torch.rand(3, 5, 8), kept)
