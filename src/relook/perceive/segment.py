@@ -133,6 +133,7 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Floa
 
 def _shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
     """Scores with the picture's edges: mostly the mean of their superpixel (Felzenszwalb and Huttenlocher 2004)."""
+    import cv2
     from skimage.color import rgb2lab
     from skimage.segmentation import felzenszwalb
 
@@ -140,7 +141,11 @@ def _shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, 
     scale = min(1.0, SUPERPIXEL_SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     small = functional.interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
-    lab = rgb2lab(small.permute(1, 2, 0).numpy()) / 100
+    lab = rgb2lab(small.permute(1, 2, 0).numpy()).astype(np.float32) / 100
+    around = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * max(size))
+    lab[..., 0] += 2.5 * (lab[..., 0] - around).clip(
+        -0.05, 0.05
+    )  # so that a white wall ends where a white ceiling begins
     patches = torch.from_numpy(felzenszwalb(lab, scale=40, sigma=0.8, min_size=60, channel_axis=2)).flatten()
     own = functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
     pixels = torch.bincount(patches).clamp_min(1)
