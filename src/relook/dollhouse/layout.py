@@ -199,7 +199,7 @@ def _common(b: _Builder) -> None:
 
 def _rug(b: _Builder, x: float, z: float, width: float, depth: float) -> None:
     kind = f.CYLINDER if b.rng.random() < 0.25 else f.BOX
-    b.add("rug", [f.Part((0, 0.008, 0), (width / 2, 0.008, depth / 2), kind)], x, 0.0, z)
+    b.add("rug", [f.Part((0.0, 0.008, 0.0), (width / 2, 0.008, depth / 2), kind)], x, 0.0, z)
 
 
 def _living(b: _Builder) -> None:

@@ -23,7 +23,7 @@ def _wave(x: Tensor) -> Tensor:
     return 0.5 + 0.5 * torch.sin(TAU * x)
 
 
-def _step(x: Tensor, sharpness: float = 14.0) -> Tensor:
+def _step(x: Tensor, sharpness: float | int = 14) -> Tensor:
     """A soft threshold at 0."""
     return torch.sigmoid(sharpness * x)
 

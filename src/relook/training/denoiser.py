@@ -196,7 +196,7 @@ class Stage:
     """Styles."""
 
 
-STAGES = (Stage(64, 2400, 12, 1.5e-3), Stage(128, 2600, 8, 8e-4))
+STAGES = (Stage(64, 1200, 12, 1e-3), Stage(128, 620, 8, 7e-4))
 """Small pictures first: they teach where looks come from at a quarter of the cost."""
 
 
@@ -213,6 +213,6 @@ def train_denoiser(folder: Path, autoencoder: AutoencoderKL, *, stages: Sequence
         generator.requires_grad_(True).train().to(memory_format=torch.channels_last)
         stream = PairStream(world, kinds, frozen, generator.tokenizer, stage.batch, first)
         module = generator
-        config = LoopConfig(stage.steps, rate=stage.rate, every=100)
+        config = LoopConfig(stage.steps, rate=stage.rate, average=0.995, every=50)
         generator = train(module, stream, lambda pairs, m=module: pair_loss(m, pairs, scheduler), config, folder / str(stage.size))
     return generator.eval()
