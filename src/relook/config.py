@@ -56,6 +56,11 @@ class PhotoConfig:
     """Where the models run: `cpu` or `cuda`."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "match", _listed(self.match))
+        object.__setattr__(self, "keep", _listed(self.keep))
+
+    def check(self) -> None:
+        """Raise InputError, one sentence, for a value that no run can use; every run calls this first."""
         for name, choices in (("method", Method), ("preset", Preset), ("unmatched", Unmatched)):
             _one_of(name, getattr(self, name), get_args(choices))
         if self.steps is not None and self.steps < 1:
@@ -64,9 +69,7 @@ class PhotoConfig:
             raise InputError(f"Expected a strength from 0 to 1, got {self.strength}; 1 is the full new look.")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected a seed from 0 to 2^63 - 1, got {self.seed}; choose such a number.")
-        object.__setattr__(self, "match", _listed(self.match))
-        object.__setattr__(self, "keep", _listed(self.keep))
-        self.matches  # noqa: B018  raises here rather than after the models have run
+        self.matches  # noqa: B018  raises for what is no correspondence
 
     @property
     def chosen_method(self) -> str:

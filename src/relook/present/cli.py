@@ -155,7 +155,7 @@ def _progress(title: str) -> Any:
     @contextmanager
     def bar() -> Any:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=ERR, transient=True) as progress:
+        with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
             task = progress.add_task(title, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
 

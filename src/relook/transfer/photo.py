@@ -66,6 +66,7 @@ def _run(
     recorded: Mapping[str, Any] | None = None,
 ) -> Result:
     """The straight path; `recorded` is the record that is repeated."""
+    config.check()
     clock = Clock()
     with clock.part("read"):
         _check_place(out, structure, style, config)
