@@ -81,13 +81,15 @@ class PhotoConfig:
     @property
     def matches(self) -> Mapping[str, str]:
         """Structure name -> style name, as the user stated them."""
-        pairs = [tuple(part.strip() for part in words.split("=")) for words in self.match]
-        for words, pair in zip(self.match, pairs, strict=True):
-            if len(pair) != 2 or not all(pair):
+        stated: dict[str, str] = {}
+        for words in self.match:
+            ours, equals, theirs = (part.strip() for part in words.partition("="))
+            if not (ours and equals and theirs) or "=" in theirs:
                 raise InputError(
                     f"Expected a correspondence such as sofa=armchair, got {words!r}; write structure=style."
                 )
-        return dict(pairs)
+            stated[ours] = theirs
+        return stated
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a record; paths are absolute."""
@@ -104,7 +106,9 @@ class PhotoConfig:
             raise InputError(
                 f"Expected options that this version knows, got {', '.join(unknown)}; install the version of the record."
             )
-        plain = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         return cls(**plain | {name: Path(plain[name]) for name in FILES if plain.get(name) is not None})
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 
 Image = Float[Tensor, "3 H W"]
+OtherImage = Float[Tensor, "3 h w"]
+"""A picture of another size."""
 
 
 def copy(structure: Image) -> Image:
@@ -18,13 +20,13 @@ def copy(structure: Image) -> Image:
     return structure.clone()
 
 
-def reinhard(structure: Image, style: Image) -> Image:
+def reinhard(structure: Image, style: OtherImage) -> Image:
     """Mean and deviation of the whole picture in CIE Lab made those of the style (Reinhard et al. 2001)."""
     ours, theirs = _lab(structure), _lab(style)
     return _rgb(_matched(ours.reshape(-1, 3), theirs.reshape(-1, 3)).reshape(ours.shape))
 
 
-def statistics(structure: Image, style: Image, correspondence: Correspondence) -> Image:
+def statistics(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
     """Reinhard's transfer per class: every matched class takes its counterpart's mean and deviation; others stay."""
     ours, theirs = _lab(structure), _lab(style)
     ours_ids, theirs_ids = (
@@ -42,11 +44,11 @@ def _matched(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return (values - values.mean(0)) * scale + wanted.mean(0)
 
 
-def _lab(image: Image) -> np.ndarray:
+def _lab(image: Tensor) -> np.ndarray:
     return rgb2lab(image.detach().cpu().double().permute(1, 2, 0).numpy())
 
 
-def _rgb(lab: np.ndarray) -> Image:
+def _rgb(lab: np.ndarray) -> Tensor:
     """RGB in [0, 1]; colours outside of it are clipped."""
     import warnings
 

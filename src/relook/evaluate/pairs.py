@@ -36,7 +36,10 @@ class Pair:
 
     def correspondence(self) -> Correspondence:
         """Regions of equal names."""
-        return match_segments(self.structure.segments, self.style.segments)
+        ours, theirs = self.structure.segments, self.style.segments
+        assert ours is not None
+        assert theirs is not None
+        return match_segments(ours, theirs)
 
 
 @lru_cache(maxsize=128)

@@ -89,7 +89,9 @@ def write_report(
     """A self-contained page: the table, what is left out, and the pairs, worst first."""
     from jinja2 import Environment
 
-    by = next((row for row in ("relook", "on", *reversed(run.rows)) if row in summary and row != CEILING), CEILING)
+    by = next(
+        (row for row in ("relook", "on", *reversed(list(run.rows))) if row in summary and row != CEILING), CEILING
+    )
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("relook.evaluate").joinpath("templates/report.html").read_text(encoding="utf-8")
     )
@@ -127,10 +129,10 @@ def _best(summary: Mapping[str, Score]) -> dict[str, str]:
     """The best row of every metric, the ceiling apart."""
     best = {}
     for key, metric in METRICS.items():
-        known = {row: score[key] for row, score in summary.items() if score[key] is not None and row != CEILING}
+        known = {row: value for row, score in summary.items() if (value := score[key]) is not None and row != CEILING}
         if len(known) > 1:
             choose = max if metric.better == "higher" else min
-            best[key] = choose(known, key=lambda row: known[row])
+            best[key] = choose(known, key=known.__getitem__)
     return best
 
 

@@ -79,6 +79,8 @@ def _run(
             check_weights(recorded, weights)
     with clock.part("perceive"):
         ours, theirs = (_perceive(view, config, family) for view in (ours, theirs))
+        assert ours.segments is not None
+        assert theirs.segments is not None
     with clock.part("match"):
         correspondence = match_segments(
             ours.segments, theirs.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
