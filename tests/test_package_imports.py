@@ -40,7 +40,9 @@ def rooms_imported(source: str) -> set[str]:
             names |= {f"relook.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module)
-    return {name.split(".")[1] for name in names if name.startswith("relook.")} & (set(RANK) | {"dollhouse", "training"})
+    return {name.split(".")[1] for name in names if name.startswith("relook.")} & (
+        set(RANK) | {"dollhouse", "training"}
+    )
 
 
 def offences(room: str, imported: set[str]) -> set[str]:

@@ -16,6 +16,12 @@ from relook.training.loop import LoopConfig, train
 
 CHANNELS = 8
 """Latent channels; the autoencoder shrinks each side by 4."""
+GROUPS = 4
+"""Groups of every group norm."""
+SPREAD = 2.0
+"""Deviation that the constant channel gives its norm group."""
+LINEAR = 4.0
+"""Offset before a SiLU that makes it nearly linear."""
 
 
 def small_autoencoder() -> AutoencoderKL:
@@ -75,13 +81,6 @@ def _open(norm: nn.GroupNorm, conv: nn.Conv2d) -> None:
     mean = torch.full((norm.num_channels,), -(size**-0.5))
     mean[size - 1 :: size] += size**0.5
     conv.bias -= (conv.weight.sum((2, 3)) * (LINEAR + mean)).sum(1)
-
-
-GROUPS = 4
-SPREAD = 2.0
-"""Deviation that the constant channel gives its norm group."""
-LINEAR = 4.0
-"""Offset before a SiLU that makes it nearly linear."""
 
 
 def _free(channels: int) -> list[int]:

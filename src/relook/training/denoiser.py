@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from relook.dollhouse import CLASSES, sample_layout
+from relook.ops.statistics import adain_by_class
 from relook.training.autoencoder import CHANNELS
 from relook.training.data import World
 from relook.training.loop import LoopConfig, train
@@ -78,6 +79,9 @@ class Pairs:
     """A batch of B pairs: rows 0..B-1 are outputs, rows B..2B-1 their styles."""
 
     latents: Float[Tensor, "2B C h w"]
+    recoloured: Float[Tensor, "B C h w"]
+    """The outputs' rooms in other styles, their latents moved class by class to the statistics of the style pictures: what a
+    transfer starts from when it does not start from pure noise."""
     disparity: Float[Tensor, "2B 3 H W"]
     tokens: Int[Tensor, "2B T"]
     classes: dict[tuple[int, int], Int[Tensor, "2B N"]]
@@ -100,7 +104,7 @@ class PairStream(Iterator[Pairs]):
 
     def __init__(
         self, world: World, rooms: list[str], autoencoder: AutoencoderKL, tokenizer: PreTrainedTokenizerFast, batch: int,
-        seed: int, reuse: float = 0.5, memory: int = 6000,
+        seed: int, reuse: float = 0.7, memory: int = 6000,
     ) -> None:  # fmt: skip
         self.world, self.rooms, self.autoencoder, self.tokenizer = world, rooms, autoencoder, tokenizer
         self.batch, self.memory, self.reuse = batch, memory, reuse
@@ -112,7 +116,7 @@ class PairStream(Iterator[Pairs]):
         self.disparity = torch.stack([Depth(d, "metric").disparity() for d in geometry.depth])
         self.classes = {g: torch.cat([grid_classes(c, g) for c in geometry.classes.split(64)]) for g in self.grids}
         self.names = [[CLASSES[i] for i in c.unique().tolist()] for c in geometry.classes]
-        self.stored: list[tuple[int, int, int, Tensor]] = []
+        self.stored: list[tuple[int, int, int, Tensor]] = []  # room, room of the style picture, style, latents
 
     def __next__(self) -> Pairs:
         fresh = self.batch if len(self.stored) < 8 * self.batch else max(1, round(self.batch * (1 - self.reuse)))
@@ -126,8 +130,9 @@ class PairStream(Iterator[Pairs]):
             for i, item in zip(rooms.tolist(), items + items, strict=True)
         ]
         encoded = self.tokenizer(prompts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
+        recoloured = torch.stack([item[3][2] for item in items])
         return Pairs(
-            latents, self.disparity[rooms][:, None].expand(-1, 3, -1, -1), encoded.input_ids,
+            latents, recoloured, self.disparity[rooms][:, None].expand(-1, 3, -1, -1), encoded.input_ids,
             {grid: classes[rooms] for grid, classes in self.classes.items()},
         )  # fmt: skip
 
@@ -135,16 +140,31 @@ class PairStream(Iterator[Pairs]):
     def _new(self, count: int) -> list[tuple[int, int, int, Tensor]]:
         kinds = self.rng.choice(list(self.of_kind), size=count)
         first, second = (torch.tensor([int(self.rng.choice(self.of_kind[k])) for k in kinds]) for _ in range(2))
-        styles = torch.from_numpy(self.rng.integers(len(self.world.styles), size=count))
-        pictures = self.world.colour(torch.cat([first, second]), styles.repeat(2))
+        styles, others = (torch.from_numpy(self.rng.integers(len(self.world.styles), size=count)) for _ in range(2))
+        pictures = self.world.colour(torch.cat([first, second, first]), torch.cat([styles, styles, others]))
         latents = self.autoencoder.encode((pictures * 2 - 1).to(memory_format=torch.channels_last)).latent_dist.mean
-        a, b = latents.contiguous().chunk(2)
-        return [(int(first[i]), int(second[i]), int(styles[i]), torch.stack([a[i], b[i]])) for i in range(count)]
+        a, b, c = latents.contiguous().chunk(3)
+        items = []
+        for i in range(count):
+            h, w = self.grids[0]
+            ours, theirs = (self.classes[h, w][int(room[i])].view(h, w) + 1 for room in (first, second))
+            start = adain_by_class(c[i : i + 1], b[i : i + 1], ours, theirs, unmatched=True)[0]
+            items.append((int(first[i]), int(second[i]), int(styles[i]), torch.stack([a[i], b[i], start])))
+        return items
+
+
+def _started(pairs: Pairs, noise: Tensor, t: Tensor, scheduler: DDIMScheduler) -> Tensor:
+    """Noisy outputs; half of those at middling noise (0.25 to 0.85) hold some of the recoloured room."""
+    answer = pairs.latents[: len(noise)]
+    share = torch.rand(len(noise)).sqrt() * (torch.rand(len(noise)) < 0.6) * (t > 250) * (t < 850)
+    return scheduler.add_noise(torch.lerp(answer, pairs.recoloured, share.view(-1, 1, 1, 1)), noise, t)
 
 
 def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> dict[str, Tensor]:
     """v-prediction error of both pictures of every pair.
 
+    In half of the pairs the output row holds, under its noise, a share of the recoloured room in place of the answer, so that
+    runs that begin there are led to the answer: the goal is always v = (sqrt(a) x_t - x_0) / sqrt(1 - a) for the true x_0.
     One batch in eight attends to itself only; the others take class by class from their style row, alone or beside
     themselves. The style row is as noisy as the output row, or much cleaner (0.3 t), as the transfer may choose.
     """
@@ -154,7 +174,9 @@ def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> d
     timesteps = torch.cat([t, (t * cleaner).long()])
     noise = torch.randn_like(latents)
     noisy = scheduler.add_noise(latents, noise, timesteps).to(memory_format=torch.channels_last)
-    goal = scheduler.get_velocity(latents, noise, timesteps)
+    noisy[:count] = _started(pairs, noise[:count], t, scheduler)
+    signal = scheduler.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
+    goal = (signal.sqrt() * noisy - latents) / (1 - signal).sqrt()
     draw = float(torch.rand(()))
     text = generator.text_encoder(pairs.tokens).last_hidden_state
     shown = (torch.rand(2 * count, 1, 1, 1) > 0.15).float()
@@ -196,7 +218,7 @@ class Stage:
     """Styles."""
 
 
-STAGES = (Stage(64, 1200, 12, 1e-3), Stage(128, 620, 8, 7e-4))
+STAGES = (Stage(64, 1200, 12, 1e-3), Stage(128, 480, 8, 8e-4, 900, 1200))
 """Small pictures first: they teach where looks come from at a quarter of the cost."""
 
 

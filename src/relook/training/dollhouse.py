@@ -22,9 +22,9 @@ class TrainDollhouse:
 
     out: Path = Path("runs/dollhouse")
     """Folder for checkpoints, curves and the finished family (`family/`)."""
-    part: Literal["all", "autoencoder", "denoiser"] = "all"
-    """`denoiser` takes the autoencoder that lies in `out/family/vae`."""
-    autoencoder_steps: int = 900
+    part: Literal["all", "autoencoder", "denoiser", "papers"] = "all"
+    """`denoiser` takes the autoencoder that lies in `out/family/vae`; `papers` only measures and writes cards and samples."""
+    autoencoder_steps: int = 500
     """Optimiser steps of the autoencoder."""
     decoder_steps: int = 900
     """Further steps of its decoder alone (the latents stay as they are)."""
@@ -45,23 +45,34 @@ def train_dollhouse(config: TrainDollhouse) -> Path:
 
     family = config.out / "family"
     vae = family / "vae"
-    if config.part == "denoiser" and not (vae / "config.json").exists():
+    if config.part not in ("all", "autoencoder") and not (vae / "config.json").exists():
         raise InputError(f"Expected a trained autoencoder in {vae}, got none; train with --part all or autoencoder first.")
-    if config.part != "denoiser":
+    if config.part in ("all", "autoencoder"):
         model = train_autoencoder(config.out / "autoencoder", steps=config.autoencoder_steps, seed=config.seed)
         model = train_decoder(config.out / "decoder", model, steps=config.decoder_steps, seed=config.seed)
         model.half().save_pretrained(vae)
-    if config.part != "autoencoder":
+    if config.part in ("all", "denoiser"):
         stages = [replace(stage, steps=max(1, round(stage.steps * config.denoiser_scale))) for stage in STAGES]
         frozen = AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32)
         train_denoiser(config.out / "denoiser", frozen, stages=stages, seed=config.seed).save(family)
+    _write_papers(config, family)
+    return family
+
+
+def _write_papers(config: TrainDollhouse, family: Path) -> None:
+    """Curves, measured quality, a model card per part, and the contact sheet."""
+    from relook.training.cards import write_cards
+    from relook.training.samples import write_contact_sheet
+
     for curve in sorted(config.out.glob("**/curve.jsonl")):
         name = "-".join(curve.parent.relative_to(config.out).parts)
         (family / "curves").mkdir(exist_ok=True)
         shutil.copy(curve, family / "curves" / f"{name}.jsonl")
-    about = {"name": "dollhouse", "size": 128, "seed": config.seed, "command": "relook train dollhouse", "quality": quality(vae)}
+    about = {"name": "dollhouse", "size": 128, "seed": config.seed, "quality": quality(family / "vae")}
     (family / "relook.json").write_text(json.dumps(about, indent=1) + "\n")
-    return family
+    write_cards(family)
+    if (family / "unet").exists():
+        write_contact_sheet(family, config.out / "samples.png")
 
 
 @torch.no_grad()

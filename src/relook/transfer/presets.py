@@ -100,6 +100,8 @@ class Preset:
     """How far."""
     freeu: FreeU | None = None
     """FreeU in the decoder."""
+    detail: float = 0.0
+    """Share of the structure's own fine edges, recoloured class by class, that the autoencoder loses and that is put back."""
     final: float = 0.0
     """How far the finished picture takes the style's colour statistics, class by class, in Lab."""
 

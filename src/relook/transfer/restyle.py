@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import EditError, InputError
-from relook.models.families import Family
+from relook.models.families import Family, padded
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
 from relook.transfer.edit import AttentionEdit, Rows, finest_level
 from relook.transfer.guide import (
@@ -75,7 +75,10 @@ def restyle(
         )
     image = family.decode(latents + run.trajectory.rest if preset.rest and preset.inverted > 0 else latents)
     height, width = structure.size
-    return _finished(image[0, :, :height, :width], style, correspondence, preset.final * strength)
+    image = image[0, :, :height, :width]
+    if preset.detail > 0:
+        image = (image + preset.detail * _lost_detail(family, structure, style, correspondence, strength)).clamp(0, 1)
+    return _finished(image, style, correspondence, preset.final * strength)
 
 
 @dataclass(frozen=True)
@@ -267,6 +270,15 @@ def _finished(image: Tensor, style: View, correspondence: Correspondence | None,
     classes = correspondence.structure_classes.to(image.device), correspondence.style_classes.to(image.device)
     everywhere = correspondence.unmatched != "keep"
     return lab_to_rgb(adain_by_class(ours, theirs, *classes, unmatched=everywhere, strength=strength))
+
+
+def _lost_detail(
+    family: Family, structure: View, style: View, correspondence: Correspondence | None, strength: float
+) -> Float[Tensor, "3 H W"]:
+    """What the autoencoder loses of the structure picture in the style's colour statistics: edges finer than a latent."""
+    recoloured = _finished(structure.image.to(family.device), style, correspondence, strength).float()
+    whole, (height, width) = padded(recoloured, family.multiple)
+    return recoloured - family.decode(family.encode(whole[None]))[0, :, :height, :width]
 
 
 def _check_windows(preset: Preset, schedule: Schedule) -> None:
