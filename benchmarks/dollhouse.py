@@ -1,6 +1,6 @@
 """Pictures per second of the dollhouse on this machine: geometry, and restyling of cached geometry, at 128 x 128.
 
-    python benchmarks/dollhouse.py
+python benchmarks/dollhouse.py
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from relook.dollhouse import sample_layout, sample_style, shade, trace
 
-ROOMS, REPEATS, SIZE = 64, 5, (128, 128)
+ROOMS, REPEATS, SIZE = 32, 3, (128, 128)
 
 
 def rate(work: Callable[[], object]) -> float:
@@ -35,7 +35,9 @@ def main() -> None:
     console = Console(highlight=False)
     console.print(f"geometry, one ray a pixel:   {rate(lambda: trace(layouts, SIZE, smooth=False)):6.0f} pictures/s")
     console.print(f"geometry, five rays a pixel: {rate(lambda: trace(layouts, SIZE)):6.0f} pictures/s")
-    console.print(f"restyling, five rays a pixel:{rate(lambda: shade(geometry, styles, atlases=atlases)):6.0f} pictures/s")
+    console.print(
+        f"restyling, five rays a pixel:{rate(lambda: shade(geometry, styles, atlases=atlases)):6.0f} pictures/s"
+    )
 
 
 if __name__ == "__main__":

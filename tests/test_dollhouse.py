@@ -122,6 +122,7 @@ def test_rays_meet_what_a_slow_search_meets():
 
 def _march(layout, index: int, eye, ray) -> float:
     """Where a ray enters a solid, by fine sampling and bisection of the inside test."""
+
     def inside(t):
         p = eye + t[:, None] * ray - layout.centres[index]
         c, s = torch.cos(layout.yaws[index]), torch.sin(layout.yaws[index])
@@ -170,7 +171,8 @@ def test_the_view_names_what_is_seen():
     view = picture.view()
     assert view.segments is not None
     assert set(view.segments.names) == seen(picture)
-    assert view.depth is not None and view.depth.kind == "metric"
+    assert view.depth is not None
+    assert view.depth.kind == "metric"
     for name in view.segments.names:
         assert torch.equal(view.segments.mask(name), picture.classes == CLASSES.index(name))
 

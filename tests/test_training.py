@@ -57,7 +57,8 @@ def test_normalising_changes_latents_not_pictures(world):
 def test_crops_are_endless_pictures(world):
     batch = next(crops(world, 8, 32, torch.Generator().manual_seed(0)))
     assert batch.shape == (8, 3, 32, 32)
-    assert batch.min() >= 0 and batch.max() <= 1
+    assert batch.min() >= 0
+    assert batch.max() <= 1
     again = dead_leaves(2, 32, torch.Generator().manual_seed(1))
     assert torch.equal(again, dead_leaves(2, 32, torch.Generator().manual_seed(1)))
 

@@ -42,7 +42,9 @@ class Depth:
     def disparity(self) -> Float[Tensor, "H W"]:
         """Inverse depth scaled to [0, 1] between its 1st and 99th percentile (near = 1): what depth ControlNets read."""
         inverse = 1 / self.values.clamp_min(1e-6)
-        low, high = torch.quantile(_at_most(inverse.flatten(), 1 << 20), torch.tensor([0.01, 0.99], device=inverse.device))
+        low, high = torch.quantile(
+            _at_most(inverse.flatten(), 1 << 20), torch.tensor([0.01, 0.99], device=inverse.device)
+        )
         return ((inverse - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
 
 
@@ -67,7 +69,9 @@ class Segments:
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2:
-            raise ShapeError(f"Segments need labels of shape (H, W), got {tuple(self.labels.shape)}; pass one id per pixel.")
+            raise ShapeError(
+                f"Segments need labels of shape (H, W), got {tuple(self.labels.shape)}; pass one id per pixel."
+            )
         unknown = sorted(set(self.labels.unique().tolist()) - set(self.regions) - {UNLABELLED})
         if unknown:
             raise SegmentsError(

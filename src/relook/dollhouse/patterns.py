@@ -123,7 +123,22 @@ def speckle(u: Tensor, v: Tensor, frequency: int, phase: float) -> Tensor:
 
 PATTERNS: dict[str, Pattern] = {
     f.__name__: f
-    for f in (plain, stripes, bands, checks, gingham, dots, diamonds, chevron, wood, brick, tiles, marble, weave, speckle)
+    for f in (
+        plain,
+        stripes,
+        bands,
+        checks,
+        gingham,
+        dots,
+        diamonds,
+        chevron,
+        wood,
+        brick,
+        tiles,
+        marble,
+        weave,
+        speckle,
+    )
 }
 """Every pattern by name."""
 
@@ -157,5 +172,10 @@ def screen(u: Tensor, v: Tensor, frequency: int, phase: float) -> Tensor:
     return 0.5 * _step(0.16 - (u + 0.4 * v - 0.5 - 0.3 * phase).abs(), 12)
 
 
-FACE_PATTERNS: dict[str, Pattern] = {"window": window_view, "door": door_panels, "painting": picture, "television": screen}
+FACE_PATTERNS: dict[str, Pattern] = {
+    "window": window_view,
+    "door": door_panels,
+    "painting": picture,
+    "television": screen,
+}
 """Patterns of the face-mapped classes: they cover a face once."""

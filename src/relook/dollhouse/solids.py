@@ -69,13 +69,18 @@ def _slab(o: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _quadratic(o: tuple[Tensor, ...], d: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    a = sum(x * x for x in d)
-    b = sum(x * y for x, y in zip(o, d, strict=True))
-    c = sum(x * x for x in o) - 1
-    discriminant = b * b - a * c  # type: ignore[operator]
+    a, b, c = _dot(d, d), _dot(o, d), _dot(o, o) - 1
+    discriminant = b * b - a * c
     root = discriminant.clamp_min(0).sqrt()
     miss = torch.where(discriminant > 0, 0.0, torch.inf)
-    return (-b - root) / a + miss, (-b + root) / a - miss  # type: ignore[operator]
+    return (-b - root) / a + miss, (-b + root) / a - miss
+
+
+def _dot(x: tuple[Tensor, ...], y: tuple[Tensor, ...]) -> Tensor:
+    total = x[0] * y[0]
+    for p, q in zip(x[1:], y[1:], strict=True):
+        total = total + p * q
+    return total
 
 
 def surface(
@@ -93,7 +98,9 @@ def surface(
     side = torch.nn.functional.normalize(round_all * torch.tensor([1.0, 0.0, 1.0], device=point.device), dim=-1)
     up = torch.tensor([0.0, 1.0, 0.0], device=point.device) * point[:, 1:2].sign()
     tube = torch.where(cap[:, None], up, side)
-    normal = torch.where((kinds == ELLIPSOID)[:, None], round_all, torch.where((kinds == CYLINDER)[:, None], tube, flat))
+    normal = torch.where(
+        (kinds == ELLIPSOID)[:, None], round_all, torch.where((kinds == CYLINDER)[:, None], tube, flat)
+    )
     metres = point * halves
     x, y, z = metres.unbind(-1)
     lying = ((kinds == BOX) & (axis == 1)) | ((kinds == CYLINDER) & cap)
@@ -101,5 +108,7 @@ def surface(
     rolled = torch.atan2(point[:, 0], -point[:, 2]) * halves[:, 0]
     u = torch.where(sideways, z, torch.where((kinds == CYLINDER) & ~cap, rolled, x))
     v = torch.where(lying, z, y)
-    face = torch.stack([torch.where(sideways, point[:, 2], point[:, 0]), torch.where(lying, point[:, 2], point[:, 1])], -1)
+    face = torch.stack(
+        [torch.where(sideways, point[:, 2], point[:, 0]), torch.where(lying, point[:, 2], point[:, 1])], -1
+    )
     return normal, torch.stack([u, v], -1), (face.clamp(-1, 1) + 1) / 2

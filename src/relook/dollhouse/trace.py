@@ -18,11 +18,9 @@ from relook.dollhouse.classes import CLASS_ID, CLASSES, FACE_MAPPED, GLOWING
 from relook.dollhouse.furniture import BOX, CYLINDER, ELLIPSOID
 from relook.dollhouse.layout import Layout, Pose
 from relook.dollhouse.patterns import TILE
+from relook.dollhouse.scene import REACH, Scene, buckets, by_tile, directions_of, from_tiles, scene_of, touched_tiles
 from relook.errors import InputError
 
-TILE_PIXELS = 16
-REACH = 0.24
-"""Contact shadows look this far for other solids (metres)."""
 ROTATED_GRID = ((0.125, -0.375), (0.375, 0.125), (-0.125, 0.375), (-0.375, -0.125))
 """Offsets of the extra rays from the pixel centre."""
 NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
@@ -85,58 +83,13 @@ def trace(
     return Geometry.cat([_trace(layouts[i : i + batch], poses[i : i + batch], size, smooth, device) for i in starts])
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """Solids of B rooms, padded to P, in the frames of their cameras' eyes."""
-
-    frames: Tensor  # B P 8: the eye in each solid's unit frame (3), then the turn and scale of directions (see rays)
-    yaws: Tensor
-    halves: Tensor
-    kinds: Tensor
-    classes: Tensor
-    instances: Tensor
-    tints: Tensor
-    centres: Tensor
-    eye: Tensor  # B 3
-    rotation: Tensor  # B 3 3: world to camera
-    K: Tensor  # B 3 3
-    room: Tensor  # B 3: width, height, depth
-
-    def rays(self, rows: Tensor, solid: Tensor, directions: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Origin and direction of rays in the unit frames of chosen solids. rows, solid: any shape; directions: that shape x 3."""
-        ox, oy, oz, cx, sx, hy, cz, sz = self.frames[rows, solid].unbind(-1)
-        dx, dy, dz = directions.unbind(-1)
-        return (ox, oy, oz), (cx * dx + sx * dz, hy * dy, cz * dz - sz * dx)
-
-
-def _scene(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], device: torch.device | str) -> _Scene:
-    pad = torch.nn.utils.rnn.pad_sequence
-
-    def column(name: str, fill: float = 0.0) -> Tensor:
-        return pad([getattr(layout, name) for layout in layouts], batch_first=True, padding_value=fill).to(device)
-
-    cameras = [pose.camera(size) for pose in poses]
-    eye = torch.tensor([pose.eye for pose in poses], dtype=torch.float32, device=device)
-    centres, halves, yaws = column("centres"), column("halves", 1e-4), column("yaws")
-    lengths = torch.tensor([len(layout.yaws) for layout in layouts], device=device)
-    absent = torch.arange(yaws.shape[1], device=device) >= lengths[:, None]
-    centres = torch.where(absent[..., None], torch.tensor([0.0, -1e3, 0.0], device=device), centres)
-    origin = solids.to_local(eye[:, None] - centres, yaws) / halves
-    c, n, (hx, hy, hz) = torch.cos(yaws), torch.sin(yaws), (1 / halves).unbind(-1)
-    turn = torch.stack([c * hx, n * hx, hy, c * hz, n * hz], -1)
-    return _Scene(
-        torch.cat([origin, turn], -1), yaws, halves, column("kinds"), column("classes"), column("instances"), column("tints"), centres, eye,
-        torch.stack([c.world_to_camera[:3, :3] for c in cameras]).to(device),
-        torch.stack([c.K for c in cameras]).to(device),
-        torch.tensor([layout.size for layout in layouts], dtype=torch.float32, device=device),
-    )  # fmt: skip
-
-
-def _trace(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], smooth: bool, device: torch.device | str) -> Geometry:
-    scene = _scene(layouts, poses, size, device)
+def _trace(
+    layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], smooth: bool, device: torch.device | str
+) -> Geometry:
+    scene = scene_of(layouts, poses, size, device)
     shape = (len(layouts), *size)
-    touched = _touched(scene, size)
-    rays = _directions(scene, size, (0.0, 0.0))
+    touched = touched_tiles(scene, size)
+    rays = directions_of(scene, size, (0.0, 0.0))
     hit = _first_hit(scene, rays, touched, size)
     rows = torch.arange(len(layouts), device=hit.device).repeat_interleave(size[0] * size[1])
     centre = _look_up(scene, rows, rays.view(-1, 3), hit.flatten())
@@ -145,7 +98,7 @@ def _trace(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, in
     columns = [centre]
     if smooth:
         edge, across, down = _edges(centre, hit)
-        offsets = [_directions(scene, size, offset).view(-1, 3)[edge] for offset in ROTATED_GRID]
+        offsets = [directions_of(scene, size, offset).view(-1, 3)[edge] for offset in ROTATED_GRID]
         fresh = _resolve_edges(scene, edge, torch.stack(offsets), hit)
         for number, (dx, dy) in enumerate(ROTATED_GRID):
             moved = replace(centre, place=centre.place + dx * across + dy * down)
@@ -161,88 +114,24 @@ def _trace(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, in
     )  # fmt: skip
 
 
-def _directions(scene: _Scene, size: tuple[int, int], offset: tuple[float, float]) -> Float[Tensor, "B H W 3"]:
-    """World ray directions whose camera z is 1, so that the ray parameter is the depth."""
-    device = scene.eye.device
-    ys = torch.arange(size[0], device=device) + 0.5 + offset[1]
-    xs = torch.arange(size[1], device=device) + 0.5 + offset[0]
-    y, x = torch.meshgrid(ys, xs, indexing="ij")
-    pixels = torch.stack([x, y, torch.ones_like(x)], -1)
-    to_world = torch.linalg.inv(scene.K @ scene.rotation)
-    directions = torch.einsum("bij,hwj->bhwi", to_world, pixels)
-    return torch.where(directions.abs() < 1e-7, 1e-7, directions).contiguous()
-
-
-def _touched(scene: _Scene, size: tuple[int, int]) -> Tensor:
-    """B x tiles x P: whether a solid, grown by the reach of contact shadows, may show in a tile."""
-    device = scene.eye.device
-    corners = torch.tensor([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], device=device)
-    local = corners * (scene.halves + REACH)[:, :, None]
-    world = solids.to_world(local, scene.yaws[:, :, None].expand(local.shape[:-1])) + scene.centres[:, :, None]
-    camera = torch.einsum("bij,bpkj->bpki", scene.rotation, world - scene.eye[:, None, None])
-    z = camera[..., 2]
-    pixels = torch.einsum("bij,bpkj->bpki", scene.K, camera)[..., :2] / z.clamp_min(1e-3)[..., None]
-    low, high = pixels.amin(2), pixels.amax(2)
-    crossing, behind = (z < solids.NEAR).any(2), (z < solids.NEAR).all(2)
-    ty, tx = -(-size[0] // TILE_PIXELS), -(-size[1] // TILE_PIXELS)
-    y = torch.arange(ty, device=device).repeat_interleave(tx) * TILE_PIXELS
-    x = torch.arange(tx, device=device).repeat(ty) * TILE_PIXELS
-    inside = (low[:, None, :, 0] < x[:, None] + TILE_PIXELS) & (high[:, None, :, 0] > x[:, None])
-    inside &= (low[:, None, :, 1] < y[:, None] + TILE_PIXELS) & (high[:, None, :, 1] > y[:, None])
-    return (inside | crossing[:, None]) & ~behind[:, None]
-
-
-def _by_tile(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """B x H x W x C -> (B * tiles) x pixels x C, padded by repeating the border."""
-    height, width = size
-    py, px = -height % TILE_PIXELS, -width % TILE_PIXELS
-    if py or px:
-        rows = torch.arange(height + py, device=values.device).clamp_max(height - 1)
-        cols = torch.arange(width + px, device=values.device).clamp_max(width - 1)
-        values = values[:, rows][:, :, cols]
-    b, h, w, c = values.shape
-    t = TILE_PIXELS
-    return values.view(b, h // t, t, w // t, t, c).transpose(2, 3).reshape(-1, t * t, c)
-
-
-def _from_tiles(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Inverse of `_by_tile` for one value a pixel: -> B x H x W."""
-    t = TILE_PIXELS
-    ty, tx = -(-size[0] // t), -(-size[1] // t)
-    return values.view(-1, ty, tx, t, t).transpose(2, 3).reshape(-1, ty * t, tx * t)[:, : size[0], : size[1]]
-
-
-def _buckets(chosen: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Split tiles by how many solids they test: [(tiles, solids of each, padded by repeats of an unused one)]."""
-    counts = chosen.sum(1)
-    order = chosen.to(torch.int8).argsort(dim=1, descending=True, stable=True)
-    result, low = [], 0
-    for high in (3, 6, 10, 16, 28, chosen.shape[1]):
-        tiles = torch.nonzero((counts > low) & (counts <= high)).flatten()
-        if len(tiles):
-            result.append((tiles, order[tiles, : int(counts[tiles].max())]))
-        low = high
-    return result
-
-
-def _first_hit(scene: _Scene, directions: Tensor, touched: Tensor, size: tuple[int, int]) -> Int[Tensor, "B H W"]:
+def _first_hit(scene: Scene, directions: Tensor, touched: Tensor, size: tuple[int, int]) -> Int[Tensor, "B H W"]:
     """Index of the first solid that each ray meets; P stands for the room itself."""
-    rays = _by_tile(directions, size)
+    rays = by_tile(directions, size)
     tiles = touched.shape[1]
     best = torch.full(rays.shape[:2], torch.inf, device=rays.device)
     winner = torch.full(rays.shape[:2], touched.shape[2], device=rays.device)
     for kind in (BOX, CYLINDER, ELLIPSOID):
-        for tile, solid in _buckets((touched & (scene.kinds == kind)[:, None]).flatten(0, 1)):
+        for tile, solid in buckets((touched & (scene.kinds == kind)[:, None]).flatten(0, 1)):
             rows = (tile // tiles)[:, None]
             origin, local = scene.rays(rows[:, None], solid[:, None], rays[tile][:, :, None])
             distance, which = solids.nearest(kind, origin, local).min(-1)
             closer = distance < best[tile]
             best[tile] = torch.where(closer, distance, best[tile])
             winner[tile] = torch.where(closer, solid.gather(1, which), winner[tile])
-    return _from_tiles(winner, size)
+    return from_tiles(winner, size)
 
 
-def _room_exit(scene: _Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _room_exit(scene: Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Where rays leave the room: depth, class, normal, and material coordinates in metres."""
     half = scene.room / 2
     middle = torch.stack([torch.zeros_like(half[:, 0]), half[:, 1], half[:, 2]], -1)
@@ -253,7 +142,9 @@ def _room_exit(scene: _Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor,
     point = scene.eye[rows] + t[..., None] * directions
     sign = directions.gather(-1, axis[..., None]).sign()
     normal = -torch.nn.functional.one_hot(axis, 3) * sign
-    cls = torch.where(axis == 1, torch.where(sign[..., 0] > 0, CLASS_ID["ceiling"], CLASS_ID["floor"]), CLASS_ID["wall"])
+    cls = torch.where(
+        axis == 1, torch.where(sign[..., 0] > 0, CLASS_ID["ceiling"], CLASS_ID["floor"]), CLASS_ID["wall"]
+    )
     u = torch.where(axis == 0, point[..., 2], point[..., 0])
     v = torch.where(axis == 1, point[..., 2], point[..., 1])
     return t, cls, normal.float(), torch.stack([u, v], -1)
@@ -277,7 +168,7 @@ class _Hits:
         return replace(self, **{n: getattr(self, n).index_copy(0, index, getattr(fresh, n)[part]) for n in names})
 
 
-def _look_up(scene: _Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hits:
+def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hits:
     """Meet the solid that is already known for each ray: rows N (room), directions N x 3, hit N."""
     t, cls, normal, metres = _room_exit(scene, directions, rows)
     place = metres / TILE
@@ -322,7 +213,7 @@ def _edges(centre: _Hits, hit: Int[Tensor, "B H W"]) -> tuple[Tensor, Tensor, Te
     return torch.nonzero(edge.flatten()).flatten(), slopes[0].reshape(-1, 2), slopes[1].reshape(-1, 2)
 
 
-def _resolve_edges(scene: _Scene, edge: Tensor, directions: Tensor, hit: Int[Tensor, "B H W"]) -> _Hits:
+def _resolve_edges(scene: Scene, edge: Tensor, directions: Tensor, hit: Int[Tensor, "B H W"]) -> _Hits:
     """Cast rays of edge pixels (flat indices E) anew, against what the pixel and its neighbours met. directions: G x E x 3."""
     height, width = hit.shape[1:]
     y, x, rows = edge % (height * width) // width, edge % width, edge // (height * width)
@@ -338,15 +229,17 @@ def _resolve_edges(scene: _Scene, edge: Tensor, directions: Tensor, hit: Int[Ten
     return _look_up(scene, rows.repeat(len(directions)), directions.flatten(0, 1), best.flatten())
 
 
-def _occlusion(scene: _Scene, points: Tensor, normals: Tensor, touched: Tensor, size: tuple[int, int]) -> Float[Tensor, "B H W"]:
+def _occlusion(
+    scene: Scene, points: Tensor, normals: Tensor, touched: Tensor, size: tuple[int, int]
+) -> Float[Tensor, "B H W"]:
     """Contact shadow by distance fields, (1 - free / h)^2: how much nearer than h the next surface is, h = REACH off the point."""
-    place, facing = _by_tile(points, size), _by_tile(normals, size)
+    place, facing = by_tile(points, size), by_tile(normals, size)
     tiles = touched.shape[1]
     row = torch.arange(len(place), device=points.device) // tiles
     room = scene.room[row][:, None]
     x, y, z = (place + REACH * facing).unbind(-1)
     free = torch.stack([room[..., 0] / 2 - x.abs(), y, room[..., 1] - y, z + 1.0, room[..., 2] - z]).amin(0)
-    for tile, solid in _buckets(touched.flatten(0, 1)):
+    for tile, solid in buckets(touched.flatten(0, 1)):
         r = (tile // tiles)[:, None]
         c, s = torch.cos(scene.yaws[r, solid])[:, None], torch.sin(scene.yaws[r, solid])[:, None]
         cx, cy, cz = scene.centres[r, solid][:, None].unbind(-1)
@@ -355,4 +248,4 @@ def _occlusion(scene: _Scene, points: Tensor, normals: Tensor, touched: Tensor, 
         qx, qy, qz = (c * ax + s * az).abs() - hx, ay.abs() - hy, (c * az - s * ax).abs() - hz
         outside = (qx.clamp_min(0).square() + qy.clamp_min(0).square() + qz.clamp_min(0).square()).sqrt()
         free[tile] = torch.minimum(free[tile], outside.amin(-1))
-    return _from_tiles((1 - free / REACH).clamp(0, 1).square(), size)
+    return from_tiles((1 - free / REACH).clamp(0, 1).square(), size)

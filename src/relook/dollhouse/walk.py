@@ -34,7 +34,9 @@ def walk(layout: Layout, frames: int, *, stride: float = 0.5, turn: float = 0.35
     return poses
 
 
-def exact_flow(first: Rendering, second: Rendering, *, tolerance: float = 0.02) -> tuple[Float[Tensor, "2 H W"], Bool[Tensor, "H W"]]:
+def exact_flow(
+    first: Rendering, second: Rendering, *, tolerance: float = 0.02
+) -> tuple[Float[Tensor, "2 H W"], Bool[Tensor, "H W"]]:
     """Flow in pixels from every pixel centre of `first` to `second`, and where it is visible there.
 
     A point is visible when it lands inside the second picture and no surface there is nearer by more than
@@ -47,7 +49,12 @@ def exact_flow(first: Rendering, second: Rendering, *, tolerance: float = 0.02) 
     pixels = (local @ camera.K.T)[..., :2] / z.clamp_min(1e-6)[..., None]
     ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     flow = pixels - torch.stack([xs, ys], -1)
-    inside = (pixels >= 0).all(-1) & (pixels[..., 0] < second.depth.shape[1]) & (pixels[..., 1] < second.depth.shape[0]) & (z > 0)
+    inside = (
+        (pixels >= 0).all(-1)
+        & (pixels[..., 0] < second.depth.shape[1])
+        & (pixels[..., 1] < second.depth.shape[0])
+        & (z > 0)
+    )
     corner = (pixels - 0.5).floor().long()
     limit = torch.tensor([second.depth.shape[1] - 1, second.depth.shape[0] - 1])
     around = []

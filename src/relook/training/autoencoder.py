@@ -67,7 +67,9 @@ def start_linear(model: AutoencoderKL) -> AutoencoderKL:
     smooth = torch.tensor([0.25, 0.5, 0.25])
     for block in leave.up_blocks[:-1]:
         conv = block.upsamplers[0].conv
-        _route(conv, _eye(_free(conv.out_channels), _free(conv.in_channels))[..., None, None] * smooth[:, None] * smooth)
+        _route(
+            conv, _eye(_free(conv.out_channels), _free(conv.in_channels))[..., None, None] * smooth[:, None] * smooth
+        )
     _route(leave.conv_out, _centred(_eye(range(3), _free(leave.conv_out.in_channels)[:3])), constant=False)
     _open(leave.conv_norm_out, leave.conv_out)
     return model
@@ -80,7 +82,12 @@ def _open(norm: nn.GroupNorm, conv: nn.Conv2d) -> None:
     size = norm.num_channels // norm.num_groups
     mean = torch.full((norm.num_channels,), -(size**-0.5))
     mean[size - 1 :: size] += size**0.5
-    conv.bias -= (conv.weight.sum((2, 3)) * (LINEAR + mean)).sum(1)
+    _bias(conv).sub_((conv.weight.sum((2, 3)) * (LINEAR + mean)).sum(1))
+
+
+def _bias(conv: nn.Conv2d) -> Tensor:
+    assert conv.bias is not None  # every convolution of an AutoencoderKL has one
+    return conv.bias
 
 
 def _free(channels: int) -> list[int]:
@@ -121,7 +128,7 @@ def _haar(free: list[int]) -> Tensor:
 def _route(conv: nn.Conv2d, kernel: Tensor, constant: bool = True) -> None:
     """Replace a convolution by a small random one plus `kernel`, keeping each norm group's constant channel constant."""
     conv.weight.mul_(0.02)
-    conv.bias.zero_()
+    _bias(conv).zero_()
     conv.weight[: kernel.shape[0], : kernel.shape[1]] += kernel
     if conv.in_channels > CHANNELS:
         size = conv.in_channels // GROUPS
@@ -129,10 +136,12 @@ def _route(conv: nn.Conv2d, kernel: Tensor, constant: bool = True) -> None:
     if constant:
         size = conv.out_channels // GROUPS
         conv.weight[size - 1 :: size] = 0
-        conv.bias[size - 1 :: size] = SPREAD * size**0.5
+        _bias(conv)[size - 1 :: size] = SPREAD * size**0.5
 
 
-def train_autoencoder(folder: Path, *, steps: int = 500, batch: int = 20, side: int = 64, seed: int = 0) -> AutoencoderKL:
+def train_autoencoder(
+    folder: Path, *, steps: int = 500, batch: int = 20, side: int = 64, seed: int = 0
+) -> AutoencoderKL:
     """Fit and normalise an autoencoder; returns the averaged weights, latents at zero mean and unit mean variance.
 
     loss = |x - x'| + 4 (x - x')^2 + 1e-4 |z|^2, with a little noise on the latents so that near codes look alike.

@@ -48,6 +48,7 @@ def dead_leaves(count: int, side: int, generator: torch.Generator) -> Float[Tens
 
     The dead leaves model (Lee, Mumford & Huang 2001): sizes fall with the cube, so edges occur at every scale.
     """
+
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
@@ -61,7 +62,11 @@ def dead_leaves(count: int, side: int, generator: torch.Generator) -> Float[Tens
         turned = dx * angle.cos() + dy * angle.sin(), dy * angle.cos() - dx * angle.sin()
         stretch = 0.3 + uniform(count, 1, 1)
         square = uniform(count, 1, 1) < 0.5
-        inside = torch.where(square, torch.maximum(turned[0].abs(), (turned[1] * stretch).abs()), torch.hypot(turned[0], turned[1] * stretch))
+        inside = torch.where(
+            square,
+            torch.maximum(turned[0].abs(), (turned[1] * stretch).abs()),
+            torch.hypot(turned[0], turned[1] * stretch),
+        )
         soft = ((radius - inside) * side * 0.8 + 0.5).clamp(0, 1)[:, None]
         grey = uniform(count, 1, 1, 1)
         colour = grey + 0.6 * (uniform(count, 3, 1, 1) - 0.5) * uniform(count, 1, 1, 1)
@@ -78,7 +83,9 @@ def _pink(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "N
     return pink / pink.std((-1, -2), keepdim=True)
 
 
-def crops(world: World, batch: int, side: int, generator: torch.Generator, *, leaves: float = 0.3) -> Iterator[Float[Tensor, "B 3 S S"]]:
+def crops(
+    world: World, batch: int, side: int, generator: torch.Generator, *, leaves: float = 0.3
+) -> Iterator[Float[Tensor, "B 3 S S"]]:
     """Endless square crops of restyled rooms, a share of them dead leaves."""
     fresh = max(1, int(batch * (1 - leaves)) // 4)
     height, width = world.geometry.depth.shape[1:]

@@ -121,12 +121,18 @@ class PairStream(Iterator[Pairs]):
     def __next__(self) -> Pairs:
         fresh = self.batch if len(self.stored) < 8 * self.batch else max(1, round(self.batch * (1 - self.reuse)))
         items = self._new(fresh)
-        items += [self.stored[i] for i in self.rng.integers(len(self.stored), size=self.batch - fresh)] if fresh < self.batch else []
+        items += (
+            [self.stored[i] for i in self.rng.integers(len(self.stored), size=self.batch - fresh)]
+            if fresh < self.batch
+            else []
+        )
         self.stored = (self.stored + items[:fresh])[-self.memory :]
         rooms = torch.tensor([item[side] for side in (0, 1) for item in items])
         latents = torch.cat([torch.stack([item[3][side] for item in items]) for side in (0, 1)])
         prompts = [
-            describe(self.rooms[i], self.world.styles[item[2]], self.names[i], self.rng) if self.rng.random() > 0.4 else ""
+            describe(self.rooms[i], self.world.styles[item[2]], self.names[i], self.rng)
+            if self.rng.random() > 0.4
+            else ""
             for i, item in zip(rooms.tolist(), items + items, strict=True)
         ]
         encoded = self.tokenizer(prompts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
@@ -189,15 +195,19 @@ def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> d
     if draw < 0.125:
         predicted = generator.unet(noisy, timesteps, **inputs).sample
     else:
-        keys = "style" if draw < 0.6 else "both"
+        size = latents.shape[-2], latents.shape[-1]
         mask = pairs.mask if draw < 0.95 else None
-        edit = AttentionEdit(Rows.pairs(count), tuple(latents.shape[-2:]), keys=keys, mask=mask)
+        edit = AttentionEdit(Rows.pairs(count), size, keys="style" if draw < 0.6 else "both", mask=mask)
         with edited(generator.unet, edit):
             predicted = generator.unet(noisy, timesteps, **inputs).sample
     error = (predicted - goal).square().mean((1, 2, 3))
     output, style = error.chunk(2)
     high = output[t > 600]
-    return {"loss": output.mean() + 0.5 * style.mean(), "output": output.mean(), "high": high.mean() if len(high) else output.mean()}
+    return {
+        "loss": output.mean() + 0.5 * style.mean(),
+        "output": output.mean(),
+        "high": high.mean() if len(high) else output.mean(),
+    }
 
 
 @dataclass(frozen=True)
@@ -222,7 +232,9 @@ STAGES = (Stage(64, 1200, 12, 1e-3), Stage(128, 480, 8, 8e-4, 900, 1200))
 """Small pictures first: they teach where looks come from at a quarter of the cost."""
 
 
-def train_denoiser(folder: Path, autoencoder: AutoencoderKL, *, stages: Sequence[Stage] = STAGES, seed: int = 0) -> Generator:
+def train_denoiser(
+    folder: Path, autoencoder: AutoencoderKL, *, stages: Sequence[Stage] = STAGES, seed: int = 0
+) -> Generator:
     """Train stage after stage, each from the averaged weights of the one before; returns the last average."""
     torch.manual_seed(seed)
     generator = Generator()
@@ -232,9 +244,11 @@ def train_denoiser(folder: Path, autoencoder: AutoencoderKL, *, stages: Sequence
         first = seed + 10_000 * number
         world = World.build(stage.rooms, stage.styles, (stage.size, stage.size), seed=first)
         kinds = [sample_layout(first + i).room for i in range(stage.rooms)]
-        generator.requires_grad_(True).train().to(memory_format=torch.channels_last)
+        generator.requires_grad_(True).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         stream = PairStream(world, kinds, frozen, generator.tokenizer, stage.batch, first)
         module = generator
         config = LoopConfig(stage.steps, rate=stage.rate, average=0.995, every=50)
-        generator = train(module, stream, lambda pairs, m=module: pair_loss(m, pairs, scheduler), config, folder / str(stage.size))
+        generator = train(
+            module, stream, lambda pairs, m=module: pair_loss(m, pairs, scheduler), config, folder / str(stage.size)
+        )
     return generator.eval()

@@ -46,7 +46,9 @@ def train_dollhouse(config: TrainDollhouse) -> Path:
     family = config.out / "family"
     vae = family / "vae"
     if config.part not in ("all", "autoencoder") and not (vae / "config.json").exists():
-        raise InputError(f"Expected a trained autoencoder in {vae}, got none; train with --part all or autoencoder first.")
+        raise InputError(
+            f"Expected a trained autoencoder in {vae}, got none; train with --part all or autoencoder first."
+        )
     if config.part in ("all", "autoencoder"):
         model = train_autoencoder(config.out / "autoencoder", steps=config.autoencoder_steps, seed=config.seed)
         model = train_decoder(config.out / "decoder", model, steps=config.decoder_steps, seed=config.seed)

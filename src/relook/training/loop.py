@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
+
+Trained = TypeVar("Trained", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ class LoopConfig:
 
 
 def train(
-    module: nn.Module, batches: Iterator, loss: Callable[..., dict[str, torch.Tensor]], config: LoopConfig, folder: Path
-) -> nn.Module:
+    module: Trained, batches: Iterator, loss: Callable[..., dict[str, torch.Tensor]], config: LoopConfig, folder: Path
+) -> Trained:
     """Minimise `loss(batch)["loss"]` over the module's parameters; returns the averaged copy.
 
     `folder/state.pt` holds everything needed to go on after a kill, `folder/curve.jsonl` one line of means per checkpoint.
@@ -72,7 +75,15 @@ def train(
             with (folder / "curve.jsonl").open("a") as curve:
                 curve.write(json.dumps(row) + "\n")
             sums, since = {}, 0
-            _save(state, {"module": module.state_dict(), "averaged": averaged.state_dict(), "optimiser": optimiser.state_dict(), "step": step})
+            _save(
+                state,
+                {
+                    "module": module.state_dict(),
+                    "averaged": averaged.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "step": step,
+                },
+            )
     return averaged
 
 
