@@ -106,7 +106,7 @@ ROWS: Mapping[str, Row] = {
 }
 """Every row of dollhouse-photo, in the table's order."""
 
-_FRESH = replace(preset_of("restyle3d", "attention"), start=1.0, inverted=0.0, recolour=0.0, final=0.0)
+_FRESH = replace(preset_of("restyle3d", "attention"), start=1.0)
 
 CLASS_SWAP: Mapping[str, Row] = {
     "off": diffusion(replace(_FRESH, attention=()), "fresh noise, depth, the same prompt; no attention to the style"),

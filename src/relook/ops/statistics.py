@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -17,10 +19,12 @@ def adain(
     style_mask: Bool[Tensor, "h w"] | None = None,
     *,
     strength: float = 1.0,
+    gain: float = math.inf,
 ) -> Float[Tensor, "*B C H W"]:
     """std(style) (content - mean(content)) / std(content) + mean(style), per channel (Huang and Belongie 2017, eq. 8).
 
-    With masks, the statistics are those inside, and content outside its mask stays. strength blends with content.
+    With masks, the statistics are those inside, and content outside its mask stays. strength blends with content. gain
+    bounds the factor on deviations.
     A mask that holds fewer than MINIMUM positions changes nothing.
     """
     inside = _flat(content_mask, content)
@@ -31,6 +35,7 @@ def adain(
         return content
     mean, deviation = chosen.mean(-1, keepdim=True), chosen.std(-1, keepdim=True, correction=0)
     wanted = source.std(-1, keepdim=True, correction=0) / deviation.clamp_min(1e-5)
+    wanted = wanted.clamp_max(gain)
     matched = (chosen - mean) * wanted + source.mean(-1, keepdim=True)
     result = values.clone()
     result[..., inside] = chosen + strength * (matched - chosen)
@@ -45,6 +50,7 @@ def adain_by_class(
     *,
     unmatched: bool = False,
     strength: float = 1.0,
+    gain: float = math.inf,
 ) -> Float[Tensor, "*B C H W"]:
     """`adain` for every class that both maps hold; class 0 stays, or takes the whole style picture's."""
     result = content
@@ -54,7 +60,7 @@ def adain_by_class(
             if not unmatched:
                 continue
             theirs = torch.ones_like(theirs)
-        result = adain(result, style, mine, theirs, strength=strength)
+        result = adain(result, style, mine, theirs, strength=strength, gain=gain)
     return result
 
 

@@ -26,8 +26,8 @@ class TrainDollhouse:
     """`denoiser` takes the autoencoder that lies in `out/family/vae`; `papers` only measures and writes cards and samples."""
     autoencoder_steps: int = 500
     """Optimiser steps of the autoencoder."""
-    decoder_steps: int = 900
-    """Further steps of its decoder alone (the latents stay as they are)."""
+    decoder_steps: int = 0
+    """Further steps of its decoder alone, on larger crops (the latents stay as they are)."""
     denoiser_scale: float = 1.0
     """Factor on the steps of the denoiser's stages; 0.01 is a dry run."""
     seed: int = 0
@@ -51,7 +51,8 @@ def train_dollhouse(config: TrainDollhouse) -> Path:
         )
     if config.part in ("all", "autoencoder"):
         model = train_autoencoder(config.out / "autoencoder", steps=config.autoencoder_steps, seed=config.seed)
-        model = train_decoder(config.out / "decoder", model, steps=config.decoder_steps, seed=config.seed)
+        if config.decoder_steps:
+            model = train_decoder(config.out / "decoder", model, steps=config.decoder_steps, seed=config.seed)
         model.half().save_pretrained(vae)
     if config.part in ("all", "denoiser"):
         stages = [replace(stage, steps=max(1, round(stage.steps * config.denoiser_scale))) for stage in STAGES]
