@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from relook.dollhouse import Geometry, Style, sample_layout, sample_style, shade, trace
@@ -22,8 +22,8 @@ class World:
 
     geometry: Geometry
     styles: list[Style]
-    atlases: Float[Tensor, "N C T T 3"]
-    """Baked materials as uint8."""
+    atlases: UInt8[Tensor, "N C T T 3"]
+    """Baked materials, 0 to 255."""
 
     @staticmethod
     def build(rooms: int, styles: int, size: tuple[int, int], *, seed: int = 0, wild: float = 0.2) -> World:

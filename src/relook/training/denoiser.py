@@ -76,15 +76,15 @@ def small_scheduler() -> DDIMScheduler:
 
 @dataclass(frozen=True)
 class Pairs:
-    """A batch of B pairs: rows 0..B-1 are outputs, rows B..2B-1 their styles."""
+    """A batch of B pairs in R = 2 B rows: rows 0..B-1 are outputs, rows B..2B-1 their styles."""
 
-    latents: Float[Tensor, "2B C h w"]
+    latents: Float[Tensor, "R C h w"]
     recoloured: Float[Tensor, "B C h w"]
     """The outputs' rooms in other styles, their latents moved class by class to the statistics of the style pictures: what a
     transfer starts from when it does not start from pure noise."""
-    disparity: Float[Tensor, "2B 3 H W"]
-    tokens: Int[Tensor, "2B T"]
-    classes: dict[tuple[int, int], Int[Tensor, "2B N"]]
+    disparity: Float[Tensor, "R 3 H W"]
+    tokens: Int[Tensor, "R T"]
+    classes: dict[tuple[int, int], Int[Tensor, "R N"]]
     """Majority class of every token at each grid."""
 
     def mask(self, grid: tuple[int, int], _: tuple[int, int]) -> Bool[Tensor, "B N N"]:
