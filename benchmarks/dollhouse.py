@@ -14,7 +14,7 @@ from rich.console import Console
 
 from relook.dollhouse import sample_layout, sample_style, shade, trace
 
-ROOMS, REPEATS, SIZE = 32, 3, (128, 128)
+ROOMS, REPEATS, SIZE = 64, 5, (128, 128)
 
 
 def rate(work: Callable[[], object]) -> float:

@@ -70,7 +70,7 @@ def trace(
     poses: Sequence[Pose] | None = None,
     smooth: bool = True,
     device: torch.device | str = "cpu",
-    batch: int = 8,
+    batch: int = 16,
 ) -> Geometry:
     """Cast the rays of every layout, from its own pose or from `poses`; `smooth` sends five rays a pixel instead of one.
 
