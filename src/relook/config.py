@@ -28,6 +28,8 @@ class PhotoConfig:
     """Model family: `dollhouse` (embedded, for its own rooms), a folder or a hub id. Default: dollhouse."""
     steps: int | None = None
     """Denoising steps. Default: the preset's."""
+    size: int | None = None
+    """Longer side in pixels at which a denoiser works; the change is carried to the full size. Default: twice the family's own."""
     strength: float = 1.0
     """How much of the new look arrives, 0 (none) to 1 (all)."""
     seed: int = 0
@@ -65,6 +67,8 @@ class PhotoConfig:
             _one_of(name, getattr(self, name), get_args(choices))
         if self.steps is not None and self.steps < 1:
             raise InputError(f"Expected at least 1 step, got {self.steps}; 20 is a good number.")
+        if self.size is not None and self.size < 32:
+            raise InputError(f"Expected a working size of at least 32 pixels, got {self.size}; choose a larger one.")
         if not 0 <= self.strength <= 1:
             raise InputError(f"Expected a strength from 0 to 1, got {self.strength}; 1 is the full new look.")
         if not 0 <= self.seed < 2**63:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relook.evaluate.report import table, write_grid, write_report
+from relook.evaluate.report import markdown, table, write_grid, write_report
 from relook.evaluate.rows import ROWS, Row
 from relook.evaluate.suite import Report, prepare, summarise, write_summary
+from relook.io import write_bytes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -60,7 +61,7 @@ def run(config: Config, report: Report) -> Table:
 def run_rows(
     title: str, lead: str, rows: Mapping[str, Row], config: Config, report: Report, columns: Sequence[str] = ()
 ) -> Table:
-    """Run any rows over the pairs of a config and write summary.json, grid.png (with `columns`) and report.html."""
+    """Run any rows over the pairs of a config and write summary.json, table.md, grid.png (with `columns`) and report.html."""
     planned, missing = prepare(
         rows, config.rows, out=config.out, pairs=config.pairs, seed=config.seed, size=config.size, steps=config.steps,
         family=config.family, device=config.device,
@@ -68,6 +69,7 @@ def run_rows(
     outcomes = list(planned.outcomes(report))
     summary = summarise(outcomes)
     write_summary(planned, summary)
+    write_bytes(config.out / "table.md", markdown(summary).encode())
     shown = [row for row in (columns or GRID_ROWS) if row in summary] or list(summary)[:6]
     write_grid(config.out / "grid.png", planned, outcomes, shown, pairs=12)
     write_report(config.out / "report.html", title, lead, planned, outcomes, summary, missing)

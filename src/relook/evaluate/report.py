@@ -149,3 +149,13 @@ def _data(image: Float[Tensor, "3 H W"]) -> str:
     buffer = BytesIO()
     _picture(image).save(buffer, format="PNG")
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def markdown(summary: Mapping[str, Score]) -> str:
+    """The summary as a Markdown table, the best of each column bold."""
+    best = _best(summary)
+    lines = ["| row | " + " | ".join(heads()) + " |", "|---|" + "---:|" * len(DIGITS)]
+    for name, score in summary.items():
+        cells = [f"**{_text(k, score[k])}**" if best.get(k) == name else _text(k, score[k]) for k in DIGITS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

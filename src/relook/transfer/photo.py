@@ -9,8 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxtyping import Float
+from torch import Tensor
+
 from relook.config import PhotoConfig
-from relook.correspond.semantic import match_segments
+from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError
 from relook.io import FORMATS, read_depth, read_image, read_segments, sha256, write_image, write_json, write_segments
 from relook.models.registry import CHECKPOINTS, available
@@ -79,31 +82,45 @@ def _run(
             check_weights(recorded, weights)
     with clock.part("perceive"):
         ours, theirs = (_perceive(view, config, family) for view in (ours, theirs))
-        assert ours.segments is not None
-        assert theirs.segments is not None
     with clock.part("match"):
-        correspondence = match_segments(
-            ours.segments, theirs.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
-            minimum_area=DROPPED if (config.chosen_method, config.preset) == ("restyle3d", "released") else 0.0,
-        )  # fmt: skip
+        correspondence = _match(ours, theirs, config)
     with clock.part("restyle"):
         if family is None:
             from relook.transfer.palette import palette
 
             new = palette(ours, theirs, correspondence, config.strength)
         else:
-            from relook.transfer.presets import preset_of
-            from relook.transfer.restyle import restyle
-
-            preset = preset_of(config.chosen_method, config.preset)
-            new = restyle(
-                family, ours, theirs, correspondence, preset,
-                steps=config.steps, seed=config.seed, strength=config.strength, prompt=config.prompt, progress=progress,
-            )  # fmt: skip
+            new = _denoised(family, ours, theirs, config, progress)
     image = composite(ours.image, new.cpu(), correspondence.kept)
     record = make_record(structure, style, config, weights=weights, timings=clock.seconds)
     result = Result(image, record, ours, theirs)
     return result if out is None else write_result(out, result)
+
+
+def _match(structure: View, style: View, config: PhotoConfig) -> Correspondence:
+    """Which regions correspond, as the user and the preset want it."""
+    assert structure.segments is not None
+    assert style.segments is not None
+    return match_segments(
+        structure.segments, style.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
+        minimum_area=DROPPED if (config.chosen_method, config.preset) == ("restyle3d", "released") else 0.0,
+    )  # fmt: skip
+
+
+def _denoised(
+    family: Family, structure: View, style: View, config: PhotoConfig, progress: Progress | None
+) -> Float[Tensor, "3 H W"]:
+    """Restyled by diffusion at the working size, carried to the structure's own."""
+    from relook.transfer.presets import preset_of
+    from relook.transfer.restyle import restyle
+    from relook.transfer.working import TIMES, carried, shrunk
+
+    ours, theirs = (shrunk(view, config.size or TIMES * family.size) for view in (structure, style))
+    new = restyle(
+        family, ours, theirs, _match(ours, theirs, config), preset_of(config.chosen_method, config.preset),
+        steps=config.steps, seed=config.seed, strength=config.strength, prompt=config.prompt, progress=progress,
+    )  # fmt: skip
+    return carried(structure.image, ours.image, new.cpu())
 
 
 def write_result(out: str | Path, result: Result) -> Result:
