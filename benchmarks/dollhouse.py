@@ -34,9 +34,9 @@ def main() -> None:
     atlases = torch.stack([style.atlas(geometry.texels) for style in styles])
     console = Console(highlight=False)
     console.print(f"geometry, one ray a pixel:   {rate(lambda: trace(layouts, SIZE, smooth=False)):6.0f} pictures/s")
-    console.print(f"geometry, five rays a pixel: {rate(lambda: trace(layouts, SIZE)):6.0f} pictures/s")
+    console.print(f"geometry, four rays a pixel: {rate(lambda: trace(layouts, SIZE)):6.0f} pictures/s")
     console.print(
-        f"restyling, five rays a pixel:{rate(lambda: shade(geometry, styles, atlases=atlases)):6.0f} pictures/s"
+        f"restyling, four rays a pixel:{rate(lambda: shade(geometry, styles, atlases=atlases)):6.0f} pictures/s"
     )
 
 

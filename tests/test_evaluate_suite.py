@@ -83,8 +83,8 @@ def test_statistics_act_per_class_and_leave_the_unmatched_alone() -> None:
 
 def test_the_rows_are_the_ones_that_readers_expect() -> None:
     assert list(ROWS) == [
-        "copy", "reinhard", "statistics", "adain", "attention", "palette", "relook",
-        "restyle3d/paper", "restyle3d/released",
+        "copy", "reinhard", "statistics", "adain", "palette", "relook",
+        "restyle3d/paper", "restyle3d/released", "restyle3d/attention", "restyle3d/both", "restyle3d/no-attention",
         "cross-image-attention/paper", "cross-image-attention/released", "cross-image-attention/relook",
         "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook", "exact",
     ]  # fmt: skip

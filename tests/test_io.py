@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from relook import io
+from relook import files, io
 from relook.errors import DepthError, InputError, PictureError, SegmentsError
 from relook.types import Depth, Region, Segments
 
@@ -124,34 +124,34 @@ def test_unwritable_pictures_leave_nothing(tmp_path: Path, name: str, image: tor
 )
 def test_a_stopped_write_keeps_the_old_file_and_no_other(tmp_path: Path, failure: BaseException, seen: type) -> None:
     target = tmp_path / "a.json"
-    io.write_json(target, {"old": 1})
-    with pytest.raises(seen), io.replacing(target) as temporary:  # noqa: PT012
+    files.write_json(target, {"old": 1})
+    with pytest.raises(seen), files.replacing(target) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise failure
-    assert io.read_json(target) == {"old": 1}
+    assert files.read_json(target) == {"old": 1}
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Expected to write") as caught:
-        io.write_json(tmp_path / "file" / "a.json", {})
+        files.write_json(tmp_path / "file" / "a.json", {})
     assert one_sentence(caught.value)
 
 
 def test_json_refuses_nan_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="JSON can hold"):
-        io.write_json(tmp_path / "a.json", {"psnr": float("nan")})
+        files.write_json(tmp_path / "a.json", {"psnr": float("nan")})
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(InputError, match="readable JSON"):
-        io.read_json(tmp_path / "a.json")
+        files.read_json(tmp_path / "a.json")
 
 
 def test_sha256_of_a_known_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert io.sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert files.sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     with pytest.raises(InputError, match="No such file"):
-        io.sha256(tmp_path / "b")
+        files.sha256(tmp_path / "b")
 
 
 @pytest.mark.parametrize("top", [2, 255, 256, 65535])

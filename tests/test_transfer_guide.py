@@ -154,7 +154,8 @@ def test_windows_and_starts_are_fractions(family):
         assert schedule.timesteps[0] == 999
         assert schedule.timesteps[-1] == 1
         assert schedule.first(0.5) / steps == pytest.approx(0.5, abs=0.5 / steps + 0.01)
-        assert schedule.first(0.0) == steps - 1
+        assert schedule.first(1e-6) == steps - 1
+        assert schedule.first(0.0) == steps, "no noise, no steps"
         assert [active((0.4, 0.6), schedule.fraction(t)) for t in (999, 500, 1)] == [False, True, False]
     assert linear(3.5, 1.75, 0.5) == pytest.approx(2.625)
     with pytest.raises(InputError, match="steps"):

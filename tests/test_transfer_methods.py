@@ -93,6 +93,21 @@ def test_without_edits_and_statistics_the_inverted_run_reproduces_the_structure(
     assert 10 * torch.log10(1 / (image - truth).square().mean()) > 60
 
 
+def test_adain_alone_never_denoises(family, pair, monkeypatch):
+    structure, style, correspondence = pair
+    monkeypatch.setattr(family.denoiser, "forward", lambda *_, **__: pytest.fail("the denoiser ran"))
+    image = restyle(family, structure, style, correspondence, preset_of("restyle3d", "adain"), steps=6)
+    plain = restyle(
+        family,
+        structure,
+        structure,
+        match_segments(structure.segments, structure.segments),
+        preset_of("restyle3d", "adain"),
+    )
+    assert (image - structure.image).abs().mean() > (plain - structure.image).abs().mean() - 1e-6
+    assert not torch.equal(image, plain)
+
+
 def test_masks_keep_regions_apart(family, pair):
     """With one layer's worth of attention and no statistics, a style region that nothing corresponds to has no say."""
     structure, style, correspondence = pair

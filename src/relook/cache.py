@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from relook.errors import InputError
-from relook.io import read_json, write_json
+from relook.files import read_json, write_json
 
 
 def key(*parts: Any) -> str:

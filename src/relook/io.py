@@ -1,20 +1,12 @@
-"""Files in and out: pictures, label maps, depth, JSON. The only room that knows uint8 and H x W x C.
-
-Whatever is written is complete or absent: a temporary file beside its place takes the name in one step.
-"""
+"""Pictures, label maps and depth in and out. The only room that knows uint8 and H x W x C."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import struct
-import tempfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +17,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from relook.errors import DepthError, InputError, PictureError, SegmentsError
+from relook.files import PathLike, read_json, reason, replacing, write_json
 from relook.types import UNLABELLED, Depth, Region, Segments
 
 MINIMUM_SIDE = 8
@@ -37,8 +30,6 @@ _OPTIONS: Mapping[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling":
 MILLIMETRES = 1000.0
 """A 16-bit depth PNG counts millimetres; 0 is a hole."""
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, struct.error, zlib.error, zipfile.BadZipFile)
-
-PathLike = str | os.PathLike[str]
 
 
 def read_image(path: PathLike) -> Float[Tensor, "3 H W"]:
@@ -163,67 +154,6 @@ def fill_holes(values: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     return values[rows, columns]
 
 
-def write_json(path: PathLike, data: Any) -> None:
-    """Write JSON, indented, keys in the given order; NaN is refused."""
-    try:
-        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Expected values that JSON can hold for {path}, got others ({error}); convert them."
-        ) from error
-    write_bytes(path, (text + "\n").encode())
-
-
-def read_json(path: PathLike) -> Any:
-    """Read JSON; InputError if it is missing or broken."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"Expected a readable JSON file at {path}, got none ({_reason(error)}); check the name."
-        ) from error
-
-
-def write_bytes(path: PathLike, content: bytes) -> None:
-    """Write a whole file in one step."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def sha256(path: PathLike) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"Expected a readable file at {path}, got none ({_reason(error)}); check the name.") from error
-
-
-@contextmanager
-def replacing(path: PathLike) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its name when the block ends well and disappears otherwise.
-
-    Raises InputError if the place cannot be written (no permission, full disk); what was there before stays.
-    """
-    path = Path(path)
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f"Expected to write {path}, got an error ({_reason(error)}); choose another place.") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
 def _open(path: PathLike, problem: type[InputError]) -> Image.Image:
     """A decoded picture, or the given error in one sentence."""
     try:
@@ -239,7 +169,7 @@ def _open(path: PathLike, problem: type[InputError]) -> Image.Image:
         limit = f"{MAXIMUM_PIXELS // 1_000_000} million pixels"
         raise problem(f"Expected at most {limit} in {path}, got more ({error}); make it smaller.") from error
     except _BROKEN as error:
-        raise problem(f"Expected a readable picture at {path}, got none ({_reason(error)}); check the file.") from error
+        raise problem(f"Expected a readable picture at {path}, got none ({reason(error)}); check the file.") from error
 
 
 def _rgb(picture: Image.Image) -> Float[np.ndarray, "H W 3"]:
@@ -286,7 +216,7 @@ def _array(path: Path) -> tuple[np.ndarray, Literal["metric", "relative"] | str]
         with loaded:
             return loaded["values"].astype(np.float32), str(loaded["kind"]) if "kind" in loaded else "metric"
     except _BROKEN as error:
-        raise DepthError(f"Expected depth `values` in {path}, got none ({_reason(error)}); check the file.") from error
+        raise DepthError(f"Expected depth `values` in {path}, got none ({reason(error)}); check the file.") from error
 
 
 def _must_fit(shape: tuple[int, ...], size: tuple[int, int] | None, path: Path, problem: type[InputError]) -> None:
@@ -307,16 +237,3 @@ def _png(path: PathLike, problem: type[InputError]) -> Path:
     if Path(path).suffix.lower() != ".png":
         raise problem(f"Expected a name ending in .png, got {Path(path).name!r}; rename it.")
     return Path(path)
-
-
-def _reason(error: BaseException) -> str:
-    """One line on what went wrong."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split())[:120] or type(error).__name__
-
-
-def _umask() -> int:
-    """The process's file creation mask (reading it means setting it)."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -18,7 +18,7 @@ from typing import Any
 import relook
 from relook.config import FILES, PhotoConfig
 from relook.errors import InputError, RecordError
-from relook.io import read_json, sha256
+from relook.files import read_json, sha256
 
 
 @dataclass

@@ -22,7 +22,7 @@ REACH = 0.24
 class Scene:
     """Solids of B rooms, padded to P, in the frames of their cameras' eyes."""
 
-    frames: Tensor  # B P 8: the eye in each solid's unit frame (3), then the turn and scale of directions (see rays)
+    frames: Tensor  # 8 B P: the eye in each solid's unit frame (3), then the turn and scale of directions (see rays)
     yaws: Tensor
     halves: Tensor
     kinds: Tensor
@@ -37,7 +37,9 @@ class Scene:
 
     def rays(self, rows: Tensor, solid: Tensor, directions: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Origin and direction of rays in the unit frames of chosen solids. rows, solid: any shape; directions: that shape x 3."""
-        ox, oy, oz, cx, sx, hy, cz, sz = self.frames[rows, solid].unbind(-1)
+        which = rows * self.yaws.shape[1] + solid
+        chosen = self.frames.flatten(1).index_select(1, which.flatten()).view(8, *which.shape)
+        ox, oy, oz, cx, sx, hy, cz, sz = chosen.unbind(0)
         dx, dy, dz = directions.unbind(-1)
         return (ox, oy, oz), (cx * dx + sx * dz, hy * dy, cz * dz - sz * dx)
 
@@ -58,9 +60,9 @@ def scene_of(
     centres = torch.where(absent[..., None], torch.tensor([0.0, -1e3, 0.0], device=device), centres)
     origin = solids.to_local(eye[:, None] - centres, yaws) / halves
     c, n, (hx, hy, hz) = torch.cos(yaws), torch.sin(yaws), (1 / halves).unbind(-1)
-    turn = torch.stack([c * hx, n * hx, hy, c * hz, n * hz], -1)
+    frames = torch.stack([*origin.unbind(-1), c * hx, n * hx, hy, c * hz, n * hz])
     return Scene(
-        torch.cat([origin, turn], -1), yaws, halves, column("kinds"), column("classes"), column("instances"), column("tints"), centres, eye,
+        frames, yaws, halves, column("kinds"), column("classes"), column("instances"), column("tints"), centres, eye,
         torch.stack([c.world_to_camera[:3, :3] for c in cameras]).to(device),
         torch.stack([c.K for c in cameras]).to(device),
         torch.tensor([layout.size for layout in layouts], dtype=torch.float32, device=device),

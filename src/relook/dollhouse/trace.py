@@ -1,7 +1,7 @@
 """The slow half of rendering: rays of many rooms at once against their solids, kept as buffers that any style can colour.
 
 A picture is cut into tiles; each tile tests only the solids whose outline on the screen touches it. Every pixel sends one ray
-through its centre (the exact maps) and, for smooth edges, four more that look among what the pixel and its neighbours hit.
+through its centre (the exact maps) and, for smooth edges, three more that look among what the pixel and its neighbours hit.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from relook.dollhouse.patterns import TILE
 from relook.dollhouse.scene import REACH, Scene, buckets, by_tile, directions_of, from_tiles, scene_of, touched_tiles
 from relook.errors import InputError
 
-ROTATED_GRID = ((0.125, -0.375), (0.375, 0.125), (-0.125, 0.375), (-0.375, -0.125))
-"""Offsets of the extra rays from the pixel centre."""
+OFFSETS = ((0.386, 0.104), (-0.283, 0.283), (-0.104, -0.386))
+"""Offsets of the extra rays from the pixel centre: a turned triangle, so that upright and level edges pass the rays one by one."""
 NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
@@ -72,7 +72,7 @@ def trace(
     device: torch.device | str = "cpu",
     batch: int = 16,
 ) -> Geometry:
-    """Cast the rays of every layout, from its own pose or from `poses`; `smooth` sends five rays a pixel instead of one.
+    """Cast the rays of every layout, from its own pose or from `poses`; `smooth` sends four rays a pixel instead of one.
 
     Raises InputError for an empty list or a size below one pixel.
     """
@@ -95,23 +95,37 @@ def _trace(
     centre = _look_up(scene, rows, rays.view(-1, 3), hit.flatten())
     occlusion = _occlusion(scene, centre.points.view(*shape, 3), centre.normals.view(*shape, 3), touched, size)
     texels = texels_for(size)
-    columns = [centre]
+    texel = _texel(centre, centre.place, texels)[:, None]
+    colouring = [centre.normals[:, None], centre.tint[:, None], _glow(centre.classes)[:, None]]
     if smooth:
         edge, across, down = _edges(centre, hit)
-        offsets = [directions_of(scene, size, offset).view(-1, 3)[edge] for offset in ROTATED_GRID]
-        fresh = _resolve_edges(scene, edge, torch.stack(offsets), hit)
-        for number, (dx, dy) in enumerate(ROTATED_GRID):
-            moved = replace(centre, place=centre.place + dx * across + dy * down)
-            columns.append(moved.overwritten(edge, fresh, slice(number * len(edge), (number + 1) * len(edge))))
-    texel = torch.stack([_texel(c, texels) for c in columns], 1)
-    stacked = [torch.stack([getattr(c, n) for c in columns], 1) for n in ("normals", "tint", "classes")]
-    glow = torch.tensor([GLOWING.get(name, 0.0) for name in CLASSES], device=hit.device)[stacked[2]]
+        offsets = [directions_of(scene, size, offset).view(-1, 3)[edge] for offset in OFFSETS]
+        fresh = _resolve_edges(scene, edge, torch.stack(offsets, 1), hit)
+        moved = [_texel(centre, centre.place + dx * across + dy * down, texels) for dx, dy in OFFSETS]
+        texel = torch.stack([texel[:, 0], *moved], 1)
+        texel[edge, 1:] = _texel(fresh, fresh.place, texels).view(len(edge), -1)
+        colouring = [
+            _fanned(column, edge, new)
+            for column, new in zip(colouring, (fresh.normals, fresh.tint, _glow(fresh.classes)), strict=True)
+        ]
     count = len(layouts)
     return Geometry(
         centre.depth.view(shape), centre.points.view(*shape, 3), centre.normals.view(*shape, 3), centre.classes.view(shape),
-        centre.instances.view(shape), occlusion.view(shape), texel.view(count, -1), stacked[0].view(count, -1, 3),
-        stacked[1].view(count, -1), glow.view(count, -1), texels,
+        centre.instances.view(shape), occlusion.view(shape), texel.view(count, -1),
+        colouring[0].reshape(count, -1, 3), colouring[1].reshape(count, -1), colouring[2].reshape(count, -1), texels,
     )  # fmt: skip
+
+
+def _fanned(column: Tensor, edge: Tensor, fresh: Tensor) -> Tensor:
+    """N x 1 x ... values of pixels for all rays of each; those of edge pixels but the first are fresh."""
+    rays = 1 + len(OFFSETS)
+    values = column.expand(-1, rays, *column.shape[2:]).contiguous()
+    values[edge, 1:] = fresh.view(len(edge), rays - 1, *column.shape[2:])
+    return values
+
+
+def _glow(classes: Tensor) -> Tensor:
+    return torch.tensor([GLOWING.get(name, 0.0) for name in CLASSES], device=classes.device)[classes]
 
 
 def _first_hit(scene: Scene, directions: Tensor, touched: Tensor, size: tuple[int, int]) -> Int[Tensor, "B H W"]:
@@ -134,20 +148,22 @@ def _first_hit(scene: Scene, directions: Tensor, touched: Tensor, size: tuple[in
 def _room_exit(scene: Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Where rays leave the room: depth, class, normal, and material coordinates in metres."""
     half = scene.room / 2
-    middle = torch.stack([torch.zeros_like(half[:, 0]), half[:, 1], half[:, 2]], -1)
-    origin = (scene.eye - middle)[rows]
-    walls = half[rows] * directions.sign()
-    ts = (walls - origin) / directions
-    t, axis = ts.min(-1)
-    point = scene.eye[rows] + t[..., None] * directions
-    sign = directions.gather(-1, axis[..., None]).sign()
-    normal = -torch.nn.functional.one_hot(axis, 3) * sign
-    cls = torch.where(
-        axis == 1, torch.where(sign[..., 0] > 0, CLASS_ID["ceiling"], CLASS_ID["floor"]), CLASS_ID["wall"]
+    eye = scene.eye - torch.stack([torch.zeros_like(half[:, 0]), half[:, 1], half[:, 2]], -1)
+    ts, signs, axes = [], [], []
+    for component, reach, start in zip(directions.unbind(-1), half.unbind(-1), eye.unbind(-1), strict=True):
+        signs.append(component.sign())
+        ts.append((reach[rows] * signs[-1] - start[rows]) / component)
+    t = torch.minimum(torch.minimum(ts[0], ts[1]), ts[2])
+    axes = [ts[0] == t, (ts[1] == t) & (ts[0] != t)]
+    axes.append(~(axes[0] | axes[1]))
+    normal = torch.stack([torch.where(axis, -sign, 0.0) for axis, sign in zip(axes, signs, strict=True)], -1)
+    flat = torch.where(signs[1] > 0, CLASS_ID["ceiling"], CLASS_ID["floor"])
+    x, y, z = (
+        start[rows] + t * component
+        for start, component in zip(scene.eye.unbind(-1), directions.unbind(-1), strict=True)
     )
-    u = torch.where(axis == 0, point[..., 2], point[..., 0])
-    v = torch.where(axis == 1, point[..., 2], point[..., 1])
-    return t, cls, normal.float(), torch.stack([u, v], -1)
+    place = torch.stack([torch.where(axes[0], z, x), torch.where(axes[1], z, y)], -1)
+    return t, torch.where(axes[1], flat, CLASS_ID["wall"]), normal, place
 
 
 @dataclass(frozen=True)
@@ -161,11 +177,6 @@ class _Hits:
     tint: Tensor
     classes: Tensor
     instances: Tensor
-
-    def overwritten(self, index: Tensor, fresh: _Hits, part: slice) -> _Hits:
-        """What colours the rays, replaced at `index` by a part of other hits."""
-        names = ("place", "normals", "tint", "classes")
-        return replace(self, **{n: getattr(self, n).index_copy(0, index, getattr(fresh, n)[part]) for n in names})
 
 
 def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hits:
@@ -190,10 +201,10 @@ def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hi
     return _Hits(t, scene.eye[rows] + t[:, None] * directions, normal, place, tint, cls, inst)
 
 
-def _texel(hits: _Hits, texels: int) -> Int[Tensor, "N"]:
-    """Row of the flattened atlas (class, v, u) that each ray reads."""
+def _texel(hits: _Hits, place: Tensor, texels: int) -> Int[Tensor, "N"]:
+    """Row of the flattened atlas (class, v, u) that rays read which meet the same surfaces at `place`."""
     faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hits.classes.device)[hits.classes]
-    place = torch.where(faced[:, None], hits.place.clamp(0, 1 - 1e-6), hits.place - hits.place.floor())
+    place = torch.where(faced[:, None], place.clamp(0, 1 - 1e-6), place - place.floor())
     column, row = (place * texels).int().clamp_max_(texels - 1).unbind(-1)
     return (hits.classes.int() * texels + row) * texels + column
 
@@ -214,19 +225,25 @@ def _edges(centre: _Hits, hit: Int[Tensor, "B H W"]) -> tuple[Tensor, Tensor, Te
 
 
 def _resolve_edges(scene: Scene, edge: Tensor, directions: Tensor, hit: Int[Tensor, "B H W"]) -> _Hits:
-    """Cast rays of edge pixels (flat indices E) anew, against what the pixel and its neighbours met. directions: G x E x 3."""
+    """Cast rays of edge pixels (flat indices E) anew, against what the pixel and its neighbours met. directions: E x G x 3."""
     height, width = hit.shape[1:]
     y, x, rows = edge % (height * width) // width, edge % width, edge // (height * width)
     candidates = [hit[rows, (y + dy).clamp(0, height - 1), (x + dx).clamp(0, width - 1)] for dy, dx in NEIGHBOURS]
-    near = torch.stack([hit.flatten()[edge], *candidates], 1)
     room = scene.yaws.shape[1]
-    solid = torch.where(near < room, near, 0)
-    many = rows[:, None].expand(near.shape)
-    origin, local = scene.rays(many, solid, directions[:, :, None])
-    distance = solids.nearest_of_any(scene.kinds[many, solid], origin, local)
-    value, index = torch.where(near < room, distance, torch.inf).min(2)
-    best = torch.where(torch.isfinite(value), near.expand(*distance.shape).gather(2, index[..., None])[..., 0], room)
-    return _look_up(scene, rows.repeat(len(directions)), directions.flatten(0, 1), best.flatten())
+    near = torch.stack([hit.flatten()[edge], *candidates], 1).sort(1).values
+    near[:, 1:] = torch.where(near[:, 1:] == near[:, :-1], room, near[:, 1:])  # each solid once; P is the room
+    near = near.sort(1).values
+    counts = (near < room).sum(1)
+    best = torch.full(directions.shape[:2], room, device=hit.device)
+    for many in range(1, near.shape[1] + 1):
+        some = torch.nonzero(counts == many).flatten()
+        if len(some):
+            row, solid = rows[some, None, None], near[some, None, :many]
+            origin, local = scene.rays(row, solid, directions[some, :, None])
+            value, index = solids.nearest_of_any(scene.kinds[row, solid], origin, local).min(2)
+            found = solid[:, 0].gather(1, index)
+            best[some] = torch.where(torch.isfinite(value), found, room)
+    return _look_up(scene, rows.repeat_interleave(directions.shape[1]), directions.flatten(0, 1), best.flatten())
 
 
 def _occlusion(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from relook.evaluate.report import markdown, table, write_grid, write_report
 from relook.evaluate.rows import ROWS, Row
 from relook.evaluate.suite import Report, prepare, summarise, write_summary
-from relook.io import write_bytes
+from relook.files import write_bytes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,7 +19,8 @@ GRID_ROWS = (
     "statistics",
     "palette",
     "adain",
-    "attention",
+    "restyle3d/attention",
+    "restyle3d/both",
     "relook",
     "cross-image-attention/relook",
     "eye-for-an-eye/relook",

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from relook.evaluate.metrics import METRICS
-from relook.io import replacing, write_bytes
+from relook.files import replacing, write_bytes
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -84,14 +84,13 @@ ROWS: Mapping[str, Row] = {
         lambda pair, _: baselines.reinhard(pair.structure.image, pair.style.image),
     ),
     "statistics": Row("colour statistics per class", _statistics),
-    "adain": diffusion(preset_of("restyle3d", "adain"), "the default without attention: AdaIN per class alone"),
-    "attention": diffusion(preset_of("restyle3d", "attention"), "the default without AdaIN: attention alone"),
+    "adain": diffusion(preset_of("restyle3d", "adain"), "AdaIN per class in latents, and nothing else"),
     "palette": Row("Relook without weights: optimal transport per class", _palette),
     "relook": diffusion(preset_of("restyle3d", "relook"), "Relook's default: semantic attention and AdaIN per class"),
     **{
         f"{method}/{name}": diffusion(preset_of(method, name), f"{method}, {words}")
         for method, names in (
-            ("restyle3d", ("paper", "released")),
+            ("restyle3d", ("paper", "released", "attention", "both", "no-attention")),
             ("cross-image-attention", ("paper", "released", "relook")),
             ("eye-for-an-eye", ("paper", "released", "relook")),
         )
@@ -99,6 +98,9 @@ ROWS: Mapping[str, Row] = {
             ("paper", "as published"),
             ("released", "as its code runs"),
             ("relook", "Relook's settings"),
+            ("attention", "attention alone: the default without AdaIN and mixing"),
+            ("both", "AdaIN and attention: the default without mixing"),
+            ("no-attention", "the default without attention"),
         )
         if name in names
     },

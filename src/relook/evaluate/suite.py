@@ -16,7 +16,8 @@ from relook.errors import InputError, MissingModelError
 from relook.evaluate.metrics import METRICS, colour_error, lpips, pattern_error, psnr, ssim
 from relook.evaluate.pairs import Pair, draw_pair
 from relook.evaluate.rows import Row, Setting
-from relook.io import read_image, write_image, write_json
+from relook.files import write_json
+from relook.io import read_image, write_image
 from relook.models.families import Family, load_family
 
 Score = dict[str, float | None]

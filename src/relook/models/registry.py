@@ -123,6 +123,6 @@ def available(name: str) -> bool:
 @lru_cache(maxsize=64)
 def _digest(path: Path, size: int, changed: int) -> str:
     """SHA-256 of a file, computed once for each state of it."""
-    from relook.io import sha256
+    from relook.files import sha256
 
     return sha256(path)

@@ -15,7 +15,8 @@ from torch import Tensor
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError
-from relook.io import FORMATS, read_depth, read_image, read_segments, sha256, write_image, write_json, write_segments
+from relook.files import sha256, write_json
+from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
 from relook.models.registry import CHECKPOINTS, available
 from relook.perceive.segment import segmenter
 from relook.record import Clock, check_weights, make_record, read_record

@@ -42,7 +42,7 @@ class Preset:
     steps: int = 30
     """Denoising steps of a whole run; a run that starts later takes fewer."""
     start: float = 1.0
-    """Noise level at which the run starts: 1 is pure noise, 0.68 skips the first 32 %."""
+    """Noise level at which the run starts: 1 is pure noise, 0.68 skips the first 32 %, 0 does not denoise at all."""
     inversion: Literal["ddpm", "ddim"] = "ddpm"
     """How the structure's noise is found, where it is used."""
     inversion_guidance: float = 1.0
@@ -194,8 +194,10 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             adain_window=(32 / 120 + 20 / 120, 1.0),
             freeu=FreeU(backbone=(1.5, 1.6), skip=(0.9, 0.2)),
         ),
-        "adain": replace(RELOOK, attention=()),
+        "adain": Preset(start=0.0, inverted=0.0, recolour=1.0, attention=(), depth=False),
         "attention": replace(RELOOK, recolour=0.0, final=0.0, structure_share=0.0),
+        "both": replace(RELOOK, final=0.0, structure_share=0.0),
+        "no-attention": replace(RELOOK, attention=()),
     },
     "cross-image-attention": {
         "relook": replace(RELOOK, masked=False, contrast=1.67, style_noise=1.0),
@@ -225,7 +227,8 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
         "values": replace(EYE, rearrange="values"),
     },
 }
-"""Method -> preset name -> numbers. `relook` is the default; `adain` and `attention` are its two halves alone."""
+"""Method -> preset name -> numbers. `relook` is the default. Its parts: `adain` only moves the latents' statistics, `attention`
+only denoises with attention, `both` does one after the other; `no-attention` is the default without its attention."""
 
 
 def preset_of(method: str, name: str = "relook") -> Preset:

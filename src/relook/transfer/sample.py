@@ -41,7 +41,9 @@ class Schedule:
         return 1 - timestep / (self.total - 1)
 
     def first(self, level: float) -> int:
-        """Index of the first step at or below a noise level (1 = from pure noise); at least the last step."""
+        """Index of the first step at or below a noise level (1 = from pure noise), at least the last step; past it for level 0."""
+        if level <= 0:
+            return len(self.timesteps)
         below = [index for index, timestep in enumerate(self.timesteps) if timestep <= level * (self.total - 1) + 1e-6]
         return below[0] if below else len(self.timesteps) - 1
 

@@ -1,0 +1,90 @@
+"""Whole files: whatever is written is complete or absent, because a temporary file beside its place takes the name in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from relook.errors import InputError
+
+PathLike = str | os.PathLike[str]
+
+
+def write_json(path: PathLike, data: Any) -> None:
+    """Write JSON, indented, keys in the given order; NaN is refused."""
+    try:
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected values that JSON can hold for {path}, got others ({error}); convert them."
+        ) from error
+    write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: PathLike) -> Any:
+    """Read JSON; InputError if it is missing or broken."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"Expected a readable JSON file at {path}, got none ({reason(error)}); check the name."
+        ) from error
+
+
+def write_bytes(path: PathLike, content: bytes) -> None:
+    """Write a whole file in one step."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def sha256(path: PathLike) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"Expected a readable file at {path}, got none ({reason(error)}); check the name.") from error
+
+
+@contextmanager
+def replacing(path: PathLike) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its name when the block ends well and disappears otherwise.
+
+    Raises InputError if the place cannot be written (no permission, full disk); what was there before stays.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"Expected to write {path}, got an error ({reason(error)}); choose another place.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def reason(error: BaseException) -> str:
+    """One line on what went wrong."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split())[:120] or type(error).__name__
+
+
+def _umask() -> int:
+    """The process's file creation mask (reading it means setting it)."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
