@@ -98,7 +98,7 @@ ROWS: Mapping[str, Row] = {
             ("paper", "as published"),
             ("released", "as its code runs"),
             ("relook", "Relook's settings"),
-            ("attention", "attention alone: the default without AdaIN and mixing"),
+            ("attention", "attention alone, from fresh noise"),
             ("both", "AdaIN and attention: the default without mixing"),
             ("no-attention", "the default without attention"),
         )
@@ -108,11 +108,13 @@ ROWS: Mapping[str, Row] = {
 }
 """Every row of dollhouse-photo, in the table's order."""
 
-_FRESH = replace(preset_of("restyle3d", "attention"), start=1.0)
+_ATTENTION = preset_of("restyle3d", "attention")
 
 CLASS_SWAP: Mapping[str, Row] = {
-    "off": diffusion(replace(_FRESH, attention=()), "fresh noise, depth, the same prompt; no attention to the style"),
-    "on": diffusion(_FRESH, "the same, with semantic attention to the style; no AdaIN"),
+    "off": diffusion(
+        replace(_ATTENTION, attention=()), "fresh noise, depth, the same prompt; no attention to the style"
+    ),
+    "on": diffusion(_ATTENTION, "the same, with semantic attention to the style; no AdaIN"),
 }
 """Whether attention carries the look: nothing else does in either row."""
 

@@ -34,13 +34,13 @@ def guided_filter(
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     small, target = _resize(guide, size), _resize(values, size)
     pixels = max(1, round(radius * max(size)))
-    mean, mean_target = _box(small, pixels), _box(target, pixels)
+    mean, mean_target = box(small, pixels), box(target, pixels)
     inverse = _inverse_covariance(small, mean, pixels, epsilon)
-    cross = torch.stack([_box(target * channel, pixels) for channel in small]) - mean[:, None] * mean_target[None]
+    cross = torch.stack([box(target * channel, pixels) for channel in small]) - mean[:, None] * mean_target[None]
     slope = torch.stack([row[0] * cross[0] + row[1] * cross[1] + row[2] * cross[2] for row in inverse])
     offset = mean_target - (slope * mean[:, None]).sum(0)
-    result = _resize(_box(offset, pixels), (height, width))
-    for channel, factor in zip(guide, _box(slope.flatten(0, 1), pixels).view_as(slope), strict=True):
+    result = _resize(box(offset, pixels), (height, width))
+    for channel, factor in zip(guide, box(slope.flatten(0, 1), pixels).view_as(slope), strict=True):
         result.addcmul_(_resize(factor, (height, width)), channel)
     return result
 
@@ -49,9 +49,7 @@ def _inverse_covariance(
     guide: Float[Tensor, "3 H W"], mean: Float[Tensor, "3 H W"], radius: int, epsilon: float
 ) -> list[list[Tensor]]:
     """(covariance + epsilon)^-1 of the guide's colours in each window, by cofactors (far faster than a solve per pixel)."""
-    c = {
-        (i, j): _box((guide[i] * guide[j])[None], radius)[0] - mean[i] * mean[j] for i in range(3) for j in range(i, 3)
-    }
+    c = {(i, j): box((guide[i] * guide[j])[None], radius)[0] - mean[i] * mean[j] for i in range(3) for j in range(i, 3)}
     for i in range(3):
         c[i, i] = c[i, i] + epsilon
     xx, xy, xz, yy, yz, zz = c[0, 0], c[0, 1], c[0, 2], c[1, 1], c[1, 2], c[2, 2]
@@ -62,7 +60,7 @@ def _inverse_covariance(
     return [[entry * scale for entry in row] for row in rows]
 
 
-def _box(values: Float[Tensor, "C H W"], radius: int) -> Float[Tensor, "C H W"]:
+def box(values: Float[Tensor, "C H W"], radius: int) -> Float[Tensor, "C H W"]:
     """Mean over a square window, mirrored at the borders (OpenCV's running sums: any radius costs the same)."""
     import cv2
 

@@ -22,7 +22,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
 
   relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
-  relook evaluate SUITE --out DIR                  measure: dollhouse-photo, class-swap, steps
+  relook evaluate SUITE --out DIR                  measure: dollhouse-photo, class-swap, steps, autoencoder
   relook train WHAT                                train the embedded family
 
 relook COMMAND --help lists a command's options; relook --version."""
@@ -83,7 +83,7 @@ def demo(words: Sequence[str]) -> int:
 def evaluate(words: Sequence[str]) -> int:
     """relook evaluate SUITE."""
     suites: Mapping[str, str] = {
-        "dollhouse-photo": "dollhouse_photo", "class-swap": "class_swap", "steps": "steps",
+        "dollhouse-photo": "dollhouse_photo", "class-swap": "class_swap", "steps": "steps", "autoencoder": "autoencoder",
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         OUT.print(

@@ -36,7 +36,7 @@ def _card(part: str, name: str, purpose: str, size: int, about: dict) -> str:
 
 - Data: the procedural world `relook.dollhouse` only, layout and style seeds below 1,000,000; no photograph was used.
 - Recipe: `relook train dollhouse --seed {about["seed"]}`; learning curves lie in ../curves.
-- The shipped weights were stopped and resumed while stage lengths and data changed, so this recipe makes their like, not their bytes.
+- The shipped weights were made stage by stage in separate runs while the first stages' data changed, so this recipe makes their like, not their bytes.
 - Measured: {measured}.
 - Limits: it knows these rooms at about {about["size"]} pixels; it is a test bed for methods, not a model of photographs.
 """

@@ -166,14 +166,21 @@ def _read(picture: Picture, segments: Path | None, depth: Path | None) -> View:
 
 
 def _perceive(view: View, config: PhotoConfig, family: Family | None) -> View:
-    """The view with segments, and with depth where the family reads depth and some model estimates it."""
+    """The view with segments, and with depth where the family and the preset read depth and some model estimates it."""
     view = replace(view, segments=segmenter("exact" if view.segments is not None else config.segmenter)(view))
-    if family is None or family.control is None or view.depth is not None:
+    if not _reads_depth(config, family) or view.depth is not None:
         return view
     from relook.perceive.depth import estimator
 
     name = _depth_name(config)
     return view if name == "none" else replace(view, depth=estimator(name)(view))
+
+
+def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
+    """Whether the run has a use for depth."""
+    from relook.transfer.presets import preset_of
+
+    return family is not None and family.control is not None and preset_of(config.chosen_method, config.preset).depth
 
 
 @lru_cache(1)
@@ -190,7 +197,7 @@ def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[s
     names = []
     if any(view.segments is None for view in views):
         names.append(("ade20k" if available("ade20k") else "whole") if config.segmenter == "auto" else config.segmenter)
-    if family is not None and family.control is not None and any(view.depth is None for view in views):
+    if _reads_depth(config, family) and any(view.depth is None for view in views):
         names.append(_depth_name(config))
     return used | {name: CHECKPOINTS[name].sha256 for name in names if name in CHECKPOINTS}
 

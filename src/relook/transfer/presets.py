@@ -101,10 +101,18 @@ class Preset:
     freeu: FreeU | None = None
     """FreeU in the decoder."""
     final: float = 0.0
-    """How far each class of the finished picture takes the style's mean colour in Lab; its contrast may fall to the style's, not rise."""
+    """How far each class of the finished picture takes the style's mean and deviation in Lab."""
+    final_gain: float = 1.0
+    """The most by which contrast may rise while it does; 1 only lets it fall."""
     structure_share: float = 0.0
-    """Share of the structure picture itself, in the style's Lab statistics class by class, in the finished picture: it has the edges
-    that are finer than a latent, the denoiser has the light and the patterns."""
+    """Share of the structure picture itself, in the style's Lab statistics class by class, in the finished picture."""
+    edge_share: float = 0.0
+    """The same beside the edges of segments and depth, if it is more: the picture has edges that are finer than a latent."""
+    plain_share: float = 0.0
+    """The same on surfaces that are plain in the style, if it is more: there the picture has the light, and the denoiser nothing to add."""
+    smooth: float = 0.0
+    """Reach, as a fraction of the longer side, within which patterns are smoothed away on surfaces of the structure picture that are
+    not plain, before it is mixed in (needs segments; depth keeps creases)."""
 
     def mix(self, fraction: float, strength: float = 1.0) -> Mix:
         """The guidance at a fraction of the run; strength below 1 weakens appearance guidance."""
@@ -169,16 +177,20 @@ EYE = Preset(
 
 RELOOK = Preset(
     steps=20,
-    start=0.8,
+    start=0.9,
     inverted=0.0,
     recolour=1.0,
     eta=0.0,
     style_noise=0.3,
     final=1.0,
-    structure_share=0.6,
+    final_gain=4.0,
+    edge_share=0.5,
+    plain_share=0.9,
+    smooth=0.02,
 )
-"""Relook's default: from the structure's latents in the style's statistics (AdaIN per class) under noise, by semantic attention with exact
-masks to a style picture that is cleaner than the output, with depth; one prediction a step. Tuned on pairs of seed 7."""
+"""Relook's default: from the structure's latents in the style's statistics (AdaIN per class) under much noise, by semantic attention
+with exact masks to a style picture that is cleaner than the output, with depth; one prediction a step. The denoiser paints what is
+patterned; edges and plain surfaces come from the structure picture in the style's colours. Tuned on pairs of seed 7."""
 
 PRESETS: Mapping[str, Mapping[str, Preset]] = {
     "restyle3d": {
@@ -195,8 +207,8 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             freeu=FreeU(backbone=(1.5, 1.6), skip=(0.9, 0.2)),
         ),
         "adain": Preset(start=0.0, inverted=0.0, recolour=1.0, attention=(), depth=False),
-        "attention": replace(RELOOK, recolour=0.0, final=0.0, structure_share=0.0),
-        "both": replace(RELOOK, final=0.0, structure_share=0.0),
+        "attention": replace(RELOOK, start=1.0, recolour=0.0, final=0.0, edge_share=0.0, plain_share=0.0),
+        "both": replace(RELOOK, final=0.0, edge_share=0.0, plain_share=0.0),
         "no-attention": replace(RELOOK, attention=()),
     },
     "cross-image-attention": {
@@ -228,7 +240,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
     },
 }
 """Method -> preset name -> numbers. `relook` is the default. Its parts: `adain` only moves the latents' statistics, `attention`
-only denoises with attention, `both` does one after the other; `no-attention` is the default without its attention."""
+only denoises, from fresh noise, with attention; `both` does one after the other; `no-attention` is the default without its attention."""
 
 
 def preset_of(method: str, name: str = "relook") -> Preset:

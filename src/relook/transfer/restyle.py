@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -14,8 +13,9 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 from relook.errors import EditError, InputError
 from relook.models.families import Family
-from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
+from relook.ops.statistics import adain, adain_by_class
 from relook.transfer.edit import AttentionEdit, Rows, finest_level
+from relook.transfer.finish import finished
 from relook.transfer.guide import (
     Condition,
     Mix,
@@ -77,7 +77,7 @@ def restyle(
     image = family.decode(latents + run.trajectory.rest if preset.rest and preset.inverted > 0 else latents)
     height, width = structure.size
     image = image[0, :, :height, :width]
-    return _finished(image, structure, style, correspondence, preset, strength)
+    return finished(image, structure, style, correspondence, preset, strength)
 
 
 @dataclass(frozen=True)
@@ -257,33 +257,6 @@ def _statistics(scene: Scene, kind: str, latents: Tensor, style: Tensor, strengt
     ours, theirs = classes
     everywhere = scene.correspondence is not None and scene.correspondence.unmatched != "keep"
     return adain_by_class(latents, style, ours, theirs, unmatched=everywhere, strength=strength)
-
-
-def _finished(
-    image: Tensor, structure: View, style: View, correspondence: Correspondence | None, preset: Preset, strength: float
-) -> Tensor:
-    """The decoded picture with its classes' mean colours put right, and the recoloured structure picture mixed in."""
-    final, share = (
-        preset.final * strength,
-        1 - (1 - preset.structure_share) * strength if preset.structure_share else 0.0,
-    )
-    if final > 0:
-        image = _recoloured(image, style, correspondence, final, gain=1.0)
-    if share > 0:
-        image = torch.lerp(image, _recoloured(structure.image.to(image), style, correspondence, strength), share)
-    return image
-
-
-def _recoloured(
-    image: Tensor, style: View, correspondence: Correspondence | None, strength: float, gain: float = math.inf
-) -> Tensor:
-    """A picture in the style's Lab statistics, class by class; contrast rises by at most `gain`."""
-    ours, theirs = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
-    if correspondence is None:
-        return lab_to_rgb(adain(ours, theirs, strength=strength, gain=gain))
-    classes = correspondence.structure_classes.to(image.device), correspondence.style_classes.to(image.device)
-    everywhere = correspondence.unmatched != "keep"
-    return lab_to_rgb(adain_by_class(ours, theirs, *classes, unmatched=everywhere, strength=strength, gain=gain))
 
 
 def _check_windows(preset: Preset, schedule: Schedule) -> None:

@@ -1,0 +1,94 @@
+"""The last touch on a decoded picture: colours put right, and the structure picture mixed in where it knows better."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
+from relook.ops.surface import edges, smooth_within
+from relook.transfer.presets import Preset
+from relook.types import View
+
+FAINT = 1.0
+"""Deviation of lightness (Lab) within a surface below which its pattern counts for little."""
+PROBE = 0.02
+"""Reach within which a surface is smoothed to see its pattern, as a fraction of the longer side."""
+
+
+def finished(
+    image: Float[Tensor, "3 H W"],
+    structure: View,
+    style: View,
+    correspondence: Correspondence | None,
+    preset: Preset,
+    strength: float = 1.0,
+) -> Float[Tensor, "3 H W"]:
+    """The decoded picture with its classes' statistics put right, and the recoloured structure picture mixed in.
+
+    The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces. So it is
+    mixed in by `structure_share` everywhere, `edge_share` beside edges and `plain_share` where the style's surface is plain;
+    its own patterns are smoothed away first. Without segments only `structure_share` acts.
+    """
+    if preset.final > 0:
+        image = recoloured(image, style, correspondence, preset.final * strength, gain=preset.final_gain)
+    if max(preset.structure_share, preset.edge_share, preset.plain_share) <= 0:
+        return image
+    share = torch.full(image.shape[-2:], preset.structure_share, device=image.device)
+    own = structure.image.to(image)
+    if correspondence is not None and structure.segments is not None and style.segments is not None:
+        ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
+        if preset.smooth > 0:
+            own = torch.lerp(own, _smooth(structure, preset.smooth).to(image), _patterned(structure, ours, ours))
+        plain = (1 - _patterned(style, theirs, ours)) * (ours > 0)
+        near = edges(structure.segments.labels, _disparity(structure)).to(image.device)
+        share = torch.stack([share, preset.plain_share * plain, preset.edge_share * near]).amax(0)
+    own = recoloured(own, style, correspondence, strength, gain=1.0 if preset.smooth > 0 else math.inf)
+    return torch.lerp(image, own, 1 - (1 - share) * strength)
+
+
+def recoloured(
+    image: Float[Tensor, "3 H W"],
+    style: View,
+    correspondence: Correspondence | None,
+    strength: float,
+    gain: float = math.inf,
+) -> Float[Tensor, "3 H W"]:
+    """A picture in the style's Lab statistics, class by class; contrast rises by at most `gain`."""
+    ours, theirs = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
+    if correspondence is None:
+        return lab_to_rgb(adain(ours, theirs, strength=strength, gain=gain))
+    classes = correspondence.structure_classes.to(image.device), correspondence.style_classes.to(image.device)
+    everywhere = correspondence.unmatched != "keep"
+    return lab_to_rgb(adain_by_class(ours, theirs, *classes, unmatched=everywhere, strength=strength, gain=gain))
+
+
+def _patterned(view: View, classes: Int[Tensor, "h w"], asked: Int[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """For every pixel of `asked`, how patterned its class is in a view, 0 (plain) to 1: v / (v + FAINT^2), v the variance of
+    lightness about its smoothed self, away from edges."""
+    assert view.segments is not None
+    picture = view.image.to(asked.device)
+    residual = rgb_to_lab(picture)[0] - rgb_to_lab(_smooth(view, PROBE).to(asked.device))[0]
+    inside = edges(view.segments.labels, _disparity(view)).to(asked.device) < 0.5
+    result = torch.zeros(asked.shape, device=asked.device)
+    for label in asked.unique().tolist():
+        where = (classes == label) & inside
+        where = where if bool(where.any()) else classes == label
+        if bool(where.any()):
+            variance = residual[where].square().mean()
+            result[asked == label] = variance / (variance + FAINT**2)
+    return result
+
+
+def _smooth(view: View, reach: float) -> Float[Tensor, "3 H W"]:
+    """The picture without the patterns of its surfaces."""
+    assert view.segments is not None
+    return smooth_within(view.image, view.segments.labels, _disparity(view), reach=reach)
+
+
+def _disparity(view: View) -> Float[Tensor, "H W"] | None:
+    return None if view.depth is None else view.depth.disparity()
