@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from relook.errors import ShapeError
-from relook.ops.surface import conductance, edges, smooth_within
+from relook.ops.surface import STEP, conductance, edges, smooth_within
 
 
 def stripes(side: int = 48) -> torch.Tensor:
@@ -28,6 +28,20 @@ def test_patterns_go_and_the_mean_of_every_region_stays() -> None:
         assert torch.allclose(smooth[:, inside].mean(1), image[:, inside].mean(1), atol=1e-4)
         assert smooth[:, inside].std() < 0.15 * image[:, inside].std()
     assert (smooth[:, :, 23] - smooth[:, :, 24]).abs().min() > 0.25, "nothing flows over the border"
+
+
+def test_one_step_moves_colour_between_neighbours_of_one_region() -> None:
+    """The slow twin: pixel by pixel, each pair of neighbours once."""
+    image, labels = torch.rand(2, 5, 6), torch.randint(1, 3, (5, 6))
+    expected = image.clone()
+    for y in range(5):
+        for x in range(6):
+            for v, u in ((y + 1, x), (y, x + 1)):
+                if v < 5 and u < 6 and labels[y, x] == labels[v, u]:
+                    flow = STEP * (image[:, v, u] - image[:, y, x])
+                    expected[:, y, x] += flow
+                    expected[:, v, u] -= flow
+    assert torch.allclose(smooth_within(image, labels, reach=(2 * STEP) ** 0.5 / 6), expected, atol=1e-6)
 
 
 def test_a_crease_of_one_region_stops_the_flow_and_a_plane_does_not() -> None:

@@ -43,7 +43,9 @@ def finished(
     if correspondence is not None and structure.segments is not None and style.segments is not None:
         ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
         if preset.smooth > 0:
-            own = torch.lerp(own, _smooth(structure, preset.smooth).to(image), _patterned(structure, ours, ours))
+            own = torch.lerp(
+                own, _smooth(structure, preset.smooth).to(image), strength * _patterned(structure, ours, ours)
+            )
         plain = (1 - _patterned(style, theirs, ours)) * (ours > 0)
         near = edges(structure.segments.labels, _disparity(structure)).to(image.device)
         share = torch.stack([share, preset.plain_share * plain, preset.edge_share * near]).amax(0)
