@@ -103,7 +103,7 @@ def _trace(
         fresh = _resolve_edges(scene, edge, torch.stack(offsets, 1), hit)
         moved = [_texel(centre, centre.place + dx * across + dy * down, texels) for dx, dy in OFFSETS]
         texel = torch.stack([texel[:, 0], *moved], 1)
-        texel[edge, 1:] = _texel(fresh, fresh.place, texels).view(len(edge), -1)
+        texel[edge, 1:] = _texel(fresh, fresh.place, texels).view(len(edge), len(OFFSETS))
         colouring = [
             _fanned(column, edge, new)
             for column, new in zip(colouring, (fresh.normals, fresh.tint, _glow(fresh.classes)), strict=True)
