@@ -149,7 +149,7 @@ def _room_exit(scene: Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor, 
     """Where rays leave the room: depth, class, normal, and material coordinates in metres."""
     half = scene.room / 2
     eye = scene.eye - torch.stack([torch.zeros_like(half[:, 0]), half[:, 1], half[:, 2]], -1)
-    ts, signs, axes = [], [], []
+    ts, signs = [], []
     for component, reach, start in zip(directions.unbind(-1), half.unbind(-1), eye.unbind(-1), strict=True):
         signs.append(component.sign())
         ts.append((reach[rows] * signs[-1] - start[rows]) / component)

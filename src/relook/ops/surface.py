@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from relook.errors import ShapeError
+from relook.ops.guided import box
 
 STEP = 0.22
 """Diffusion per iteration; above 0.25 it is unstable."""
@@ -74,8 +75,6 @@ def edges(
     labels: Int[Tensor, "H W"], disparity: Float[Tensor, "H W"] | None = None, *, reach: float = 0.012
 ) -> Float[Tensor, "H W"]:
     """1 on the geometry's edges (region borders, creases), falling to 0 within a few times `reach` of the longer side."""
-    from relook.ops.guided import box
-
     down, across = conductance(labels, disparity)
     edge = torch.zeros(labels.shape, device=labels.device)
     for flow, axis in ((down, 0), (across, 1)):

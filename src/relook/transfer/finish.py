@@ -16,8 +16,6 @@ from relook.types import View
 
 FAINT = 1.0
 """Deviation of lightness (Lab) within a surface below which its pattern counts for little."""
-PROBE = 0.02
-"""Reach within which a surface is smoothed to see its pattern, as a fraction of the longer side."""
 
 
 def finished(
@@ -42,13 +40,11 @@ def finished(
     own = structure.image.to(image)
     if correspondence is not None and structure.segments is not None and style.segments is not None:
         ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
-        if preset.smooth > 0:
-            own = torch.lerp(
-                own, _smooth(structure, preset.smooth).to(image), strength * _patterned(structure, ours, ours)
-            )
-        plain = (1 - _patterned(style, theirs, ours)) * (ours > 0)
+        smooth = _smooth(structure, preset.smooth).to(image)
+        own = torch.lerp(own, smooth, strength * _patterned(structure, smooth, ours, ours))
+        plain = 1 - _patterned(style, _smooth(style, preset.smooth).to(image), theirs, ours)
         near = edges(structure.segments.labels, _disparity(structure)).to(image.device)
-        share = torch.stack([share, preset.plain_share * plain, preset.edge_share * near]).amax(0)
+        share = torch.stack([share, preset.plain_share * plain * (ours > 0), preset.edge_share * near]).amax(0)
     own = recoloured(own, style, correspondence, strength, gain=1.0 if preset.smooth > 0 else math.inf)
     return torch.lerp(image, own, 1 - (1 - share) * strength)
 
@@ -69,14 +65,15 @@ def recoloured(
     return lab_to_rgb(adain_by_class(ours, theirs, *classes, unmatched=everywhere, strength=strength, gain=gain))
 
 
-def _patterned(view: View, classes: Int[Tensor, "h w"], asked: Int[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+def _patterned(
+    view: View, smooth: Float[Tensor, "3 h w"], classes: Int[Tensor, "h w"], asked: Int[Tensor, "H W"]
+) -> Float[Tensor, "H W"]:
     """For every pixel of `asked`, how patterned its class is in a view, 0 (plain) to 1: v / (v + FAINT^2), v the variance of
     lightness about its smoothed self, away from edges."""
     assert view.segments is not None
-    picture = view.image.to(asked.device)
-    residual = rgb_to_lab(picture)[0] - rgb_to_lab(_smooth(view, PROBE).to(asked.device))[0]
-    inside = edges(view.segments.labels, _disparity(view)).to(asked.device) < 0.5
-    result = torch.zeros(asked.shape, device=asked.device)
+    residual = rgb_to_lab(view.image.to(smooth))[0] - rgb_to_lab(smooth)[0]
+    inside = edges(view.segments.labels, _disparity(view)).to(smooth.device) < 0.5
+    result = torch.zeros(asked.shape, device=smooth.device)
     for label in asked.unique().tolist():
         where = (classes == label) & inside
         where = where if bool(where.any()) else classes == label

@@ -109,7 +109,8 @@ class Preset:
     edge_share: float = 0.0
     """The same beside the edges of segments and depth, if it is more: the picture has edges that are finer than a latent."""
     plain_share: float = 0.0
-    """The same on surfaces that are plain in the style, if it is more: there the picture has the light, and the denoiser nothing to add."""
+    """The same on surfaces that are plain in the style, if it is more: there the picture has the light, and the denoiser nothing to add.
+    What is plain is told by `smooth`; at 0 everything is."""
     smooth: float = 0.0
     """Reach, as a fraction of the longer side, within which patterns are smoothed away on surfaces of the structure picture that are
     not plain, before it is mixed in (needs segments; depth keeps creases)."""
