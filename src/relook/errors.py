@@ -4,7 +4,8 @@
     ├── InputError          a file, picture, option or tensor that cannot be used as given
     │   ├── PictureError    a picture that cannot be read or has no usable pixels
     │   ├── SegmentsError   a label map or its names that do not fit
-    │   └── DepthError      a depth map that does not fit or holds no depth
+    │   ├── DepthError      a depth map that does not fit or holds no depth
+    │   └── GeometryError   views, cameras or captures that do not fit together
     ├── ShapeError          a tensor of the wrong shape (also a ValueError)
     ├── EditError           an attention edit that could not fire, or was left half applied
     ├── MissingModelError   a checkpoint or family that is not on this machine
@@ -34,6 +35,10 @@ class SegmentsError(InputError):
 
 class DepthError(InputError):
     """A depth map does not fit the picture, or holds no finite depth."""
+
+
+class GeometryError(InputError):
+    """Views, cameras or a capture do not fit together, or show too little in common."""
 
 
 class ShapeError(RelookError, ValueError):

@@ -107,6 +107,42 @@ class View:
 
 
 @dataclass(frozen=True)
+class Matches:
+    """Where every pixel of a first view is seen in a second view of the same room."""
+
+    flow: Float[Tensor, "2 H W"]
+    """(dx, dy) in pixels: a point seen at the centre p of a first-view pixel is seen at p + flow in the second view."""
+    confidence: Float[Tensor, "H W"]
+    """From 0 (a guess) to 1 (certain)."""
+    occluded: Bool[Tensor, "H W"]
+    """Pixels whose point the second view does not show: hidden, or outside the picture."""
+
+    def __post_init__(self) -> None:
+        sizes = tuple(self.flow.shape[1:]), tuple(self.confidence.shape), tuple(self.occluded.shape)
+        if self.flow.ndim != 3 or self.flow.shape[0] != 2 or len(set(sizes)) != 1:
+            raise ShapeError(
+                f"Expected flow (2, H, W) with confidence and occlusion (H, W), got {tuple(self.flow.shape)}, {sizes[1]} "
+                f"and {sizes[2]}; pass maps of one size."
+            )
+
+
+@dataclass(frozen=True)
+class Pointmaps:
+    """What is known of a room from several views: the world point under every pixel, and the cameras."""
+
+    points: tuple[Float[Tensor, "H W 3"], ...]
+    """World points at pixel centres, one map per view; NaN where none is known."""
+    cameras: tuple[Camera, ...]
+    """One per view, in the same world."""
+    confidence: tuple[Float[Tensor, "H W"], ...]
+    """From 0 (unknown) to 1 (certain)."""
+    kind: Literal["metric", "relative"]
+    """`metric`: scene units; `relative`: known up to one scale for all views."""
+    source: str
+    """The back end that found them."""
+
+
+@dataclass(frozen=True)
 class Result:
     """A finished picture and the record from which it can be repeated."""
 

@@ -67,6 +67,8 @@ def train(
         decay = min(config.average, step / (step + 9))
         with torch.no_grad():
             torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), 1 - decay)
+            for mean, now in zip(averaged.buffers(), module.buffers(), strict=True):
+                mean.copy_(now)
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if step % config.every == 0 or step == config.steps:
