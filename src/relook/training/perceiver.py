@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class PictureStream(Iterator[Batch]):
 
     def __init__(self, rooms: int, styles: int, batch: int, seed: int, side: int = SIDE) -> None:
         self.size, self.batch, self.seed, self.drawn = (side, side), batch, seed, rooms
-        self.world = World.build(rooms, styles, self.size, seed=seed, wild=0.35)
+        self.world = World.build(rooms, styles, self.size, seed=seed, wild=0.25)
         self.rng = np.random.default_rng([30, seed])
         layouts = [sample_layout(seed + i) for i in range(rooms)]
         self.parts = torch.cat(
@@ -123,7 +123,7 @@ def disturbed(images: Float[Tensor, "B 3 H W"], rng: np.random.Generator) -> Flo
         small = F.interpolate(colour, scale_factor=float(rng.uniform(0.4, 0.9)), mode="bilinear", antialias=True)
         colour = F.interpolate(small, images.shape[-2:], mode="bilinear", align_corners=False)
     noise = torch.from_numpy(rng.standard_normal(images.shape, dtype=np.float32))
-    return (colour + draw(0, 0.04) * noise).clamp(0, 1)
+    return (colour + draw(0.0, 0.04) * noise).clamp(0, 1)
 
 
 def perception_loss(network: Perceiver, batch: Batch) -> dict[str, Tensor]:
@@ -156,12 +156,12 @@ def descriptor_loss(found: Perceived, batch: Batch) -> Tensor:
     count = len(batch.classes)
     flat = batch.classes.flatten(1)
     frequency = F.one_hot(flat, len(CLASSES)).float().mean(1).gather(1, flat)
-    chosen = torch.multinomial(frequency.rsqrt(), POINTS, replacement=False)
+    chosen = torch.multinomial(frequency.rsqrt(), min(POINTS, flat.shape[1]), replacement=False)
     ids = flat.gather(1, chosen).flatten()
     parts = torch.stack([p[c] for p, c in zip(batch.parts.flatten(1, 2), chosen, strict=True)]).flatten(0, 1)
     vectors = found.descriptors.flatten(2).transpose(1, 2)
     vectors = torch.stack([v[c] for v, c in zip(vectors, chosen, strict=True)]).flatten(0, 1)
-    picture = torch.arange(count).repeat_interleave(POINTS)
+    picture = torch.arange(count).repeat_interleave(chosen.shape[1])
     other = picture[:, None] != picture[None]
     alike = torch.exp(-torch.cdist(parts, parts).square() / (2 * ALIKE**2)) + 0.02
     target = alike * (ids[:, None] == ids[None]) * other
@@ -171,13 +171,40 @@ def descriptor_loss(found: Perceived, batch: Batch) -> Tensor:
     return losses[total[:, 0] > 0].mean()
 
 
-def train_perceiver(folder: Path, *, steps: int = 6000, batch: int = 8, rooms: int = 700, seed: int = 0) -> Perceiver:
-    """Train from nothing; returns the averaged network."""
+@dataclass(frozen=True)
+class Stage:
+    """Part of a run at one size of pictures."""
+
+    side: int
+    """Side of the pictures in pixels."""
+    steps: int
+    """Optimiser steps."""
+    batch: int
+    """Pictures per step."""
+    rate: float
+    """Highest learning rate."""
+    rooms: int
+    """Rooms kept at a time; every step brings a new one."""
+    styles: int = 1500
+    """Styles that colour them."""
+
+
+STAGES = (Stage(128, 2400, 16, 1.5e-3, 1500), Stage(256, 1400, 8, 8e-4, 600))
+"""Small pictures first: they teach what things are at a quarter of the cost."""
+
+
+def train_perceiver(folder: Path, *, stages: Sequence[Stage] = STAGES, seed: int = 0) -> Perceiver:
+    """Train stage after stage, each from the averaged weights of the one before; returns the last average."""
     torch.manual_seed(seed)
-    stream = PictureStream(rooms, 1500, batch, seed)
-    network = Perceiver.fresh(CLASSES).train()
-    config = LoopConfig(steps, rate=1.2e-3, warm_up=min(200, steps), average=0.998, every=50)
-    return train(network, stream, lambda pictures: perception_loss(network, pictures), config, folder).eval()
+    network = Perceiver.fresh(CLASSES)
+    for number, stage in enumerate(stages):
+        torch.manual_seed(seed + number)
+        stream = PictureStream(stage.rooms, stage.styles, stage.batch, seed + 100_000 * number, stage.side)
+        config = LoopConfig(stage.steps, rate=stage.rate, warm_up=min(150, stage.steps), average=0.997, every=50)
+        place = folder / f"{number + 1}-{stage.side}"
+        network.requires_grad_(True).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = train(network, stream, lambda pictures, n=network: perception_loss(n, pictures), config, place)
+    return network.eval()
 
 
 def _centre(maps: Tensor) -> Tensor:
