@@ -44,9 +44,9 @@ def test_user_matches_win_and_join_classes() -> None:
     assert found.structure_classes[1, 2] == found.structure_classes[0, 2] > 0
 
 
-@pytest.mark.parametrize("arguments", [{"matches": {"couch": "sofa"}}, {"keep": ["couch"]}])
+@pytest.mark.parametrize("arguments", [{"matches": {"piano": "sofa"}}, {"keep": ["piano"]}])
 def test_unknown_structure_name_lists_the_names(arguments: dict) -> None:
-    with pytest.raises(SegmentsError, match="structure picture, got 'couch'; it has: lamp, sofa, wall"):
+    with pytest.raises(SegmentsError, match="structure picture, got 'piano'; it has: lamp, sofa, wall"):
         match_segments(STRUCTURE, STYLE, **arguments)
 
 
@@ -114,3 +114,49 @@ def test_unknown_policy_is_refused() -> None:
 def test_half_shared_regions_are_refused() -> None:
     with pytest.raises(SegmentsError, match="all their style regions or none"):
         Correspondence(STRUCTURE, STYLE, {1: (7,), 2: (7, 8), 3: ()})
+
+
+def test_names_of_one_meaning_correspond_and_keep_the_names_they_were_given() -> None:
+    structure = segments([[1, 2, 3, 4, 5]], couch=1, picture=2, fridge=3, windowpane=4, armchair=5)
+    style = segments([[1, 2, 3, 4, 5, 6]], settee=1, painting=2, refrigerator=3, window=4, couch=5, chair=6)
+    found = match_segments(structure, style)
+    assert found.allowed == {1: (1, 5), 2: (2,), 3: (3,), 4: (4,), 5: ()}
+    assert found.structure.names == ("armchair", "couch", "fridge", "picture", "windowpane")
+    assert found.class_name(int(found.structure_classes[0, 2])) == "refrigerator"
+
+
+def test_statements_and_locks_take_any_name_of_the_same_meaning() -> None:
+    structure = segments([[1, 2, 3]], couch=1, television=2, wall=3)
+    style = segments([[1, 2]], armchair=1, wall=2)
+    found = match_segments(structure, style, matches={"Sofa": "easy chair"}, keep=["TV"])
+    assert found.allowed == {1: (1,), 2: (), 3: (2,)}
+    assert found.kept.tolist() == [[False, True, False]]
+
+
+def test_the_exact_name_is_preferred_and_takes_its_regions_out_of_the_group() -> None:
+    structure = segments([[1, 2, 3]], lamp=1, **{"floor lamp": 2}, wall=3)
+    style = segments([[4, 5, 6]], **{"table lamp": 4, "floor lamp": 5}, wall=6)
+    assert match_segments(structure, style).allowed == {1: (4, 5), 2: (4, 5), 3: (6,)}
+    found = match_segments(structure, style, matches={"lamp": "table lamp"})
+    assert found.allowed == {1: (4,), 2: (5,), 3: (6,)}
+    locked = match_segments(structure, style, keep=["floor lamp"]).kept
+    assert locked.tolist() == [[False, True, False]]
+    apart = match_segments(structure, style, matches={"lamp": "table lamp", "wall": "floor lamp"})
+    assert apart.allowed == {1: (4,), 2: (4,), 3: (5,)}
+
+
+def test_a_class_is_as_large_as_all_its_synonyms() -> None:
+    halves = segments([[1] * 49 + [2], [1] * 49 + [3]], wall=1, sofa=2, couch=3)
+    assert match_segments(halves, STYLE, minimum_area=0.02).allowed[2] == (8, 9)
+    assert match_segments(halves, STYLE, minimum_area=0.021).allowed[2] == ()
+
+
+def test_regions_that_the_style_lists_but_does_not_show_are_no_counterparts() -> None:
+    style = Segments(torch.tensor([[7]]), {7: Region("wall"), 8: Region("sofa")})
+    assert match_segments(STRUCTURE, style).allowed == {1: (7,), 2: (), 3: ()}
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_unknown_use_of_instances_is_refused() -> None:
+    with pytest.raises(InputError, match="shared, matched"):
+        match_segments(STRUCTURE, STYLE, instances="paired")

@@ -13,7 +13,7 @@ import relook
 
 ROOT = Path(relook.__file__).parent
 ORDER = [
-    {"types", "errors", "files", "io", "cache", "config", "record", "ops", "__init__"},
+    {"types", "errors", "files", "io", "captures", "cache", "config", "record", "ops", "__init__"},
     {"models"},
     {"perceive"},
     {"correspond"},

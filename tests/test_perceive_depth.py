@@ -36,15 +36,38 @@ def test_a_depth_map_must_fit_the_picture(tmp_path: Path) -> None:
         read(View(IMAGE[:, :10]))
 
 
-@pytest.mark.parametrize("name", ["auto", "fastdepth", "pydnet"])
+@pytest.mark.parametrize("name", ["fastdepth", "pydnet"])
 def test_missing_checkpoints_say_what_to_do(no_models: None, name: str) -> None:
     with pytest.raises(MissingModelError, match=r"MB, .*RELOOK_MODELS|RELOOK_MODELS.*MB"):
         depth.estimator(name)(View(IMAGE))
 
 
+def test_auto_falls_back_to_the_embedded_network_and_then_says_what_to_do(
+    no_models: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth, "embedded", lambda view: OWN)
+    assert depth.estimator()(View(IMAGE)) is OWN
+
+    def missing(view: View) -> Depth:
+        raise MissingModelError("none")
+
+    monkeypatch.setattr(depth, "embedded", missing)
+    with pytest.raises(MissingModelError, match=r"fastdepth_nyu.onnx \(5.8 MB, MIT\)"):
+        depth.estimator()(View(IMAGE))
+
+
 def test_unknown_estimator_is_refused() -> None:
-    with pytest.raises(InputError, match="auto, exact, fastdepth, pydnet"):
+    with pytest.raises(InputError, match="auto, exact, fastdepth, pydnet, embedded"):
         depth.estimator("midas")
+
+
+def test_coarse_depth_with_holes_is_filled_and_nothing_at_all_is_refused() -> None:
+    coarse = torch.full((1, 5, 6), 2.0)
+    coarse[0, 0, 0], coarse[0, 1, 1] = float("nan"), -1
+    full = depth.at_full_size(IMAGE, coarse, "metric")
+    assert torch.allclose(full.values, torch.full((20, 30), 2.0))
+    with pytest.raises(DepthError, match="finite, positive depth"):
+        depth.at_full_size(IMAGE, torch.full((1, 5, 6), float("nan")), "metric")
 
 
 @pytest.mark.weights

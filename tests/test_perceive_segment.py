@@ -10,7 +10,7 @@ import torch
 
 from relook.errors import InputError, MissingModelError, SegmentsError
 from relook.io import read_image, write_segments
-from relook.perceive import segment
+from relook.perceive import ade20k, segment
 from relook.types import Region, Segments, View
 
 IMAGE = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
@@ -31,7 +31,7 @@ def test_exact_gives_the_views_own_segments_or_an_error() -> None:
 def test_whole_is_one_region() -> None:
     found = segment.segmenter("whole")(View(IMAGE))
     assert found.labels.shape == (20, 30)
-    assert found.names == ("picture",)
+    assert found.names == ("whole picture",)
 
 
 def test_a_label_map_must_fit_the_picture(tmp_path: Path) -> None:
@@ -42,9 +42,36 @@ def test_a_label_map_must_fit_the_picture(tmp_path: Path) -> None:
         read(View(IMAGE[:, :10]))
 
 
-def test_auto_prefers_own_segments_and_needs_no_weights(no_models: None) -> None:
+def test_auto_prefers_own_segments_then_ade20k_then_the_embedded_network_then_none(
+    no_models: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from relook.models import perceiver
+
     assert segment.segmenter()(View(IMAGE, OWN)) is OWN
-    assert segment.segmenter()(View(IMAGE)).names == ("picture",)
+    monkeypatch.setattr(perceiver, "FOLDER", tmp_path)
+    assert segment.segmenter()(View(IMAGE)).names == ("whole picture",)
+    assert segment.revisions("auto") == {}
+    (tmp_path / "heads.safetensors").write_bytes(b"weights")
+    assert segment.chosen("auto") == "embedded"
+    assert list(segment.revisions("auto")) == ["embedded perception"]
+    monkeypatch.setattr(segment, "available", lambda name: name == "ade20k")
+    assert segment.chosen("auto") == "ade20k"
+    assert segment.chosen("whole") == "whole"
+
+
+def test_revisions_name_what_is_learned() -> None:
+    from relook.models.registry import CHECKPOINTS
+
+    assert segment.revisions("ade20k") == {"ade20k": CHECKPOINTS["ade20k"].sha256}
+    assert segment.revisions("exact") == segment.revisions("whole") == segment.revisions("map.png") == {}
+
+
+def test_a_part_that_is_no_class_stays_unlabelled() -> None:
+    classes = np.zeros((20, 20), np.int64)
+    classes[:5] = -1
+    found = segment.numbered(classes, ("sofa",), ("sofa",))
+    assert (found.labels[:5] == 0).all()
+    assert set(found.regions) == {1}
 
 
 def test_ade20k_without_its_checkpoint_says_what_to_do(no_models: None) -> None:
@@ -53,7 +80,7 @@ def test_ade20k_without_its_checkpoint_says_what_to_do(no_models: None) -> None:
 
 
 def test_unknown_segmenter_is_refused() -> None:
-    with pytest.raises(InputError, match="auto, exact, ade20k, whole"):
+    with pytest.raises(InputError, match="auto, exact, embedded, ade20k, whole"):
         segment.segmenter("sam")
 
 
@@ -64,31 +91,32 @@ def test_specks_and_doubtful_parts_join_their_surroundings() -> None:
     classes[70:80, 70:80] = 9  # small and sure
     scores = np.full((100, 100), 0.9, np.float32)
     scores[40:50, 40:50] = 0.3
-    found = segment._without_specks(classes, scores)
+    found = ade20k.without_specks(classes, scores)
     assert (found[:60] == 1).all()
     assert (found[70:80, 70:80] == 9).all()
 
 
 def test_part_of_an_object_joins_a_class_that_it_is_often_taken_for() -> None:
-    names = segment._vocabulary()["classes"]
+    names = ade20k._vocabulary()["classes"]
     sofa, armchair, wall = (names.index(name) for name in ("sofa", "armchair", "wall"))
     classes = np.full((100, 100), wall, np.uint8)
     classes[50:90, 10:60] = sofa
     classes[50:90, 60:70] = armchair
     classes[10:30, 70:95] = armchair  # stands alone
-    found = segment._one_object_one_class(classes)
+    found = ade20k._one_object_one_class(classes)
     assert (found[50:90, 10:70] == sofa).all()
     assert (found[10:30, 70:95] == armchair).all()
     assert (found == wall).sum() == (classes == wall).sum()
 
 
 def test_countable_classes_split_into_instances_and_surfaces_do_not() -> None:
-    names = segment._vocabulary()["classes"]
+    names = ade20k._vocabulary()["classes"]
     classes = np.full((100, 100), names.index("wall"), np.uint8)
     classes[:, 48:52] = names.index("ceiling")
     classes[10:30, 10:30] = classes[60:80, 10:40] = names.index("chair")
     classes[5:8, 90:93] = names.index("chair")  # too small for an instance of its own
-    found = segment._panoptic(classes)
+    vocabulary = ade20k._vocabulary()
+    found = segment.numbered(classes, vocabulary["classes"], vocabulary["countable"])
     assert sorted((region.name, region.instance) for region in found.regions.values()) == [
         ("ceiling", 0),
         ("chair", 0),
@@ -99,7 +127,7 @@ def test_countable_classes_split_into_instances_and_surfaces_do_not() -> None:
 
 
 def test_vocabulary_has_the_networks_32_classes() -> None:
-    vocabulary = segment._vocabulary()
+    vocabulary = ade20k._vocabulary()
     assert len(set(vocabulary["classes"])) == 32
     named = set(vocabulary["countable"]).union(*vocabulary["alike"])
     assert named <= set(vocabulary["classes"])
@@ -125,4 +153,9 @@ def test_ade20k_names_what_photographs_show(shared: Path, room: str) -> None:
 @pytest.mark.parametrize("size", [(8, 8), (300, 40), (17, 260), (64, 64)])
 def test_ade20k_takes_any_size(shared: Path, size: tuple[int, int]) -> None:
     image = torch.rand(3, *size, generator=torch.Generator().manual_seed(1))
-    assert segment.ade20k(View(image)).labels.shape == size
+    assert ade20k.segments(View(image)).labels.shape == size
+
+
+def test_revisions_of_what_is_no_segmenter() -> None:
+    with pytest.raises(InputError, match="segmenter out of"):
+        segment.revisions("magic")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,9 +170,12 @@ def test_bad_options_are_refused(
     ("line", "part"),
     [
         (["photo"], "STRUCTURE, --style, --out"),
-        (["paint"], "photo, demo, evaluate, train"),
+        (["paint"], "photo, perceive, demo, evaluate, train"),
         (["evaluate", "everything"], "dollhouse-photo, class-swap, steps"),
         (["evaluate", "dollhouse-photo", "--rows", "magic"], "magic"),
+        (["evaluate", "perception", "--rooms", "0"], "rooms or photographs"),
+        (["perceive"], "a folder to write to"),
+        (["perceive", "nowhere.png", "--out", "seen"], "nowhere.png"),
         (["evaluate", "dollhouse-photo", "--pairs", "0"], "at least 1 pair"),
         (["photo", "--from-record", "nowhere.json"], "nowhere.json"),
     ],
@@ -217,3 +222,51 @@ def test_stopping_a_run_writes_nothing(
     assert main(words(rooms, tmp_path / "out.png")) == 130
     assert "stopped" in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_perceive_writes_is_what_photo_reads(
+    rooms: tuple[Room, Room], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen, out = tmp_path / "seen", tmp_path / "out.png"
+    maps = ["--segmenter", str(rooms[0].segments), "--depth-estimator", str(rooms[0].depth)]
+    assert main(["perceive", str(rooms[0].image), "--out", str(seen), *maps]) == 0
+    assert "floor, sofa, wall, window; metric depth" in capsys.readouterr().out
+    again = ["--segments", str(seen / "segments.png"), "--depth", str(seen / "depth.npz"), "--keep", "sofa"]
+    assert main(words(rooms, out, *again)) == 0
+    assert (tmp_path / "out.structure.png").read_bytes() == (seen / "segments.png").read_bytes()
+    assert (tmp_path / "out.structure.json").read_bytes() == (seen / "segments.json").read_bytes()
+    read, written = (np.load(path)["values"] for path in (rooms[0].depth, seen / "depth.npz"))
+    assert np.array_equal(read, written)
+
+
+@pytest.mark.parametrize("make", BAD_PICTURES.values(), ids=BAD_PICTURES)
+def test_perceive_refuses_bad_pictures(
+    make: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "bad.png")
+    refused(["perceive", str(tmp_path / "bad.png"), "--out", str(tmp_path / "seen")], "bad.png", tmp_path, capsys)
+
+
+@pytest.mark.parametrize("make", [grey, rgba, sixteen_bits, on_its_side])
+def test_perceive_takes_unusual_pictures(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "unusual.png")
+    line = ["perceive", str(tmp_path / "unusual.png"), "--out", str(tmp_path), "--segmenter", "whole"]
+    assert main([*line, "--depth-estimator", "none"]) == 0
+    assert {size_of(tmp_path / f"{name}.png") for name in ("segments", "overlay", "edges")} == {(52, 36)}
+
+
+def test_evaluate_lists_its_suites(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("perception", "matching", "geometry", "dollhouse-correspondence"))
+
+
+def test_help_of_perceive_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from relook.present.cli import main\n"
+        "code = main(['perceive', '--help'])\n"
+        "sys.exit(str({'torch', 'transformers', 'skimage', 'cv2'} & set(sys.modules)) if 'torch' in sys.modules else code)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "--depth-estimator" in run.stdout

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import tiny
+from relook.correspond.features import at_tokens, descriptor
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import load_family
@@ -181,6 +182,54 @@ def test_final_statistics_are_those_of_the_style_class_by_class(family, pair):
     for name in ("wall", "sofa"):
         ours, theirs = image[:, structure.segments.mask(name)], style.image[:, style.segments.mask(name)]
         assert (ours.mean(1) - theirs.mean(1)).abs().max() < 0.08
+
+
+def test_a_descriptor_is_asked_once_about_clean_pictures_and_its_matches_rule(family, pair, monkeypatch):
+    """Eye-for-an-eye by a descriptor: the same in every layer and step, and within regions that correspond."""
+    structure, style, correspondence = pair
+    preset = replace(preset_of("eye-for-an-eye", "paper"), masked=True)
+    asked = []
+
+    def fake(name, own):
+        assert (name, own) == ("mine", family)
+        return lambda view: (asked.append(view), descriptor("colour")(view))[1]
+
+    plain = restyle(family, structure, style, correspondence, preset, steps=6)
+    monkeypatch.setattr("relook.transfer.scene.descriptor", fake)
+    image = restyle(family, structure, style, correspondence, preset, steps=6, matcher="mine")
+    assert len(asked) == 2
+    assert asked[0].image.shape == (3, 32, 48)  # padded to the family's multiple
+    assert torch.equal(asked[0].image[:, :29, :43], structure.image)
+    assert torch.equal(asked[1].image, style.image)
+    assert not torch.allclose(image, plain, atol=1e-3)
+    named = replace(preset, matcher="mine")
+    assert torch.equal(image, restyle(family, structure, style, correspondence, named, steps=6))
+    free = restyle(family, structure, style, correspondence, replace(named, masked=False), steps=6)
+    assert not torch.allclose(image, free, atol=1e-3)
+
+
+def test_places_of_a_scene_are_kept_and_stay_within_regions(family, pair):
+    structure, style, correspondence = pair
+    with torch.no_grad():
+        scene = scene_of(family, structure, style, correspondence, matcher="colour")
+        bare = scene_of(family, structure, style, correspondence)
+    places, mask = scene.places((4, 6), (4, 6)), scene.mask((4, 6), (4, 6))
+    assert mask.gather(1, places[:, None]).all()
+    assert scene.places((4, 6), (4, 6)) is places
+    free = scene.places((4, 6), (4, 6), masked=False)
+    assert not torch.equal(free, places)
+    ours, theirs = (at_tokens(features, (4, 6)).flatten(1) for features in scene.descriptors)
+    assert torch.equal(free, (ours.T @ theirs).argmax(1))
+    with pytest.raises(EditError, match="matcher"):
+        bare.places((4, 6), (4, 6))
+
+
+def test_only_methods_that_rearrange_take_a_matcher(family, pair):
+    with pytest.raises(InputError, match="eye-for-an-eye"):
+        restyle(family, *pair, RELOOK, steps=4, matcher="colour")
+    assert {preset.matcher for preset in PRESETS["restyle3d"].values()} == {"hidden"}
+    for name in ("paper", "released"):
+        assert preset_of("eye-for-an-eye", name).matcher == "hidden"
 
 
 def test_unknown_presets_list_those_there_are():

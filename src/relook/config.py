@@ -12,6 +12,9 @@ from relook.errors import InputError
 Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "palette"]
 Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
+Instances = Literal["shared", "matched"]
+CHOICES = {"method": Method, "preset": Preset, "unmatched": Unmatched, "instances": Instances}
+"""Options that are one of a few words."""
 FILES = ("segments", "style_segments", "depth", "style_depth")
 """Options that name files; they are inputs too."""
 
@@ -40,10 +43,18 @@ class PhotoConfig:
     """Names of structure regions whose pixels stay exactly as they are, e.g. `window,door`."""
     unmatched: Unmatched = "everything"
     """Regions without a counterpart: take from `everything`, `keep` their look, or take only the overall `colour`."""
+    instances: Instances = "shared"
+    """Several objects of one class: `shared`, each takes from all counterparts; `matched`, each from one, by place, size and outline."""
     prompt: str = ""
     """Words for the picture, for families that read them, e.g. `a bedroom with wooden furniture`."""
     segmenter: str = "auto"
-    """Which segmenter finds the regions when no segments are given. `auto`: the best one on this machine."""
+    """Which segmenter finds the regions when no segments are given: `ade20k`, `embedded`, `whole`, or a panoptic or semantic model of
+    transformers (folder or hub id). `auto`: the best one on this machine."""
+    label: tuple[str, ...] = ()
+    """Things to find by your own words in both pictures, over the regions there are, e.g. `ottoman,red chair`."""
+    labeller: str = "auto"
+    """What finds them: `clipseg`, `grounding-dino`, a CLIPSeg model, or DETECTOR+SAM (folders or hub ids). `auto`: the best one on this
+    machine."""
     depth_estimator: str = "auto"
     """Which model estimates depth when no depth is given. `auto`: the best one on this machine, if any."""
     segments: Path | None = None
@@ -60,10 +71,11 @@ class PhotoConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "match", _listed(self.match))
         object.__setattr__(self, "keep", _listed(self.keep))
+        object.__setattr__(self, "label", _listed(self.label))
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use; every run calls this first."""
-        for name, choices in (("method", Method), ("preset", Preset), ("unmatched", Unmatched)):
+        for name, choices in CHOICES.items():
             _one_of(name, getattr(self, name), get_args(choices))
         if self.steps is not None and self.steps < 1:
             raise InputError(f"Expected at least 1 step, got {self.steps}; 20 is a good number.")

@@ -1,6 +1,7 @@
 """Which regions of the style picture each region of the structure may take its look from.
 
-Regions correspond when their class names are equal (ReStyle3D section 3.2); a user may say otherwise for any name, and may lock names.
+Regions correspond when their class names mean the same (ReStyle3D section 3.2; couch and sofa do: relook.perceive.vocabulary); a user may
+say otherwise for any name, and may lock names.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from relook.correspond.instances import matched_instances
 from relook.errors import InputError, SegmentsError
+from relook.perceive.vocabulary import canonical, tidy
 from relook.types import UNLABELLED, Segments
 
 UnmatchedPolicy = Literal["everything", "keep", "colour"]
 """What a structure region without a counterpart does: take from the whole style picture, stay as it is (its pixels are locked), or
 keep its own patterns and take only the colour statistics of the whole style picture."""
+
+Instances = Literal["shared", "matched"]
+"""What several objects of one class do: take from all their counterparts, or each from one of them."""
 
 THIN_SHARE = 0.25
 """A thin class also takes the tokens of which it fills at least this much, if it would vanish from the grid otherwise."""
@@ -109,28 +115,32 @@ def match_segments(
     keep: Sequence[str] = (),
     unmatched: UnmatchedPolicy | str = "everything",
     minimum_area: float = 0.0,
+    instances: Instances | str = "shared",
 ) -> Correspondence:
-    """Match regions by equal class names, or as the user says.
+    """Match regions by class names that mean the same, or as the user says.
 
-    matches: structure name -> style name, stronger than equality and than `minimum_area`; keep: structure names to lock.
+    matches: structure name -> style name, stronger than equality and than `minimum_area`; keep: structure names to lock. Both take any
+    name of the same meaning, and the exact name alone where the picture has it.
     minimum_area: a class that fills less than this fraction of either picture is unmatched (ReStyle3D's code uses 0.01).
-    Every instance of a structure class may take from every instance of the matched style class.
+    instances: `shared`, every instance of a structure class may take from every instance of the matched style class; `matched`, each
+    takes from one of them, chosen by place, size and outline.
     Raises SegmentsError for a name that the picture does not have; the message lists those it has.
     """
-    wanted = {
-        _known(ours, structure, "structure"): _known(theirs, style, "style") for ours, theirs in (matches or {}).items()
-    }
-    ids_by_name: dict[str, tuple[int, ...]] = {
-        name: tuple(id for id in sorted(style.regions) if style.regions[id].name == name) for name in style.names
-    }
+    if instances not in get_args(Instances):
+        raise InputError(f"Expected instances out of {', '.join(get_args(Instances))}, got {instances!r}; choose one.")
+    our_parts, their_parts = _Named(structure, "structure"), _Named(style, "style")
+    stated: dict[int, tuple[int, ...]] = {}
+    for ours, theirs in (matches or {}).items():
+        stated |= dict.fromkeys(our_parts.called(ours), their_parts.called(theirs))
     allowed: dict[int, tuple[int, ...]] = {}
     for id, region in structure.regions.items():
-        name = wanted.get(region.name, region.name)
-        large = region.name in wanted or min(_area(structure, region.name), _area(style, name)) >= minimum_area
-        allowed[id] = ids_by_name.get(name, ()) if large else ()
-    return Correspondence(
-        structure, style, allowed, unmatched, tuple(_known(name, structure, "structure") for name in keep)
-    )
+        ids = their_parts.alike(region.name)
+        large = min(our_parts.area(our_parts.alike(region.name)), their_parts.area(ids)) >= minimum_area
+        allowed[id] = stated.get(id, _beside(ids, stated) if large else ())
+    if instances == "matched":
+        allowed = matched_instances(structure, style, allowed)
+    locked = {structure.regions[id].name for name in keep for id in our_parts.called(name)}
+    return Correspondence(structure, style, allowed, unmatched, tuple(sorted(locked)))
 
 
 def at_grid(classes: Int[Tensor, "H W"], grid: tuple[int, int]) -> Int[Tensor, "h w"]:
@@ -173,15 +183,43 @@ def _relabel(labels: Int[Tensor, "H W"], groups: Mapping[int, int]) -> Int[Tenso
     return table.to(labels.device)[labels]
 
 
-def _area(segments: Segments, name: str) -> float:
-    """Fraction of the picture that a class fills."""
-    return int(segments.mask(name).sum()) / max(segments.labels.numel(), 1)
+class _Named:
+    """The regions that a picture shows, found by name."""
+
+    def __init__(self, segments: Segments, which: str) -> None:
+        ids, counts = segments.labels.unique(return_counts=True)
+        self.segments, self.which = segments, which
+        self.pixels = {id: count for id, count in zip(ids.tolist(), counts.tolist(), strict=True) if id != UNLABELLED}
+        self.by_meaning: dict[str, tuple[int, ...]] = {}
+        for id in self.pixels:
+            common = canonical(segments.regions[id].name)
+            self.by_meaning[common] = (*self.by_meaning.get(common, ()), id)
+
+    def alike(self, name: str) -> tuple[int, ...]:
+        """Ids of the regions whose names mean the same as `name`, ascending."""
+        return self.by_meaning.get(canonical(name), ())
+
+    def called(self, name: str) -> tuple[int, ...]:
+        """Ids of the regions that a user calls `name`: by exactly this name, else by its meaning.
+
+        Raises SegmentsError, with the names that there are.
+        """
+        alike = self.alike(name)
+        if not alike:
+            there = ", ".join(self.segments.names) or "none at all"
+            raise SegmentsError(f"Expected a class name of the {self.which} picture, got {name!r}; it has: {there}.")
+        return tuple(id for id in alike if self.segments.regions[id].name == tidy(name)) or alike
+
+    def area(self, ids: Sequence[int]) -> float:
+        """Fraction of the picture that regions fill."""
+        return sum(self.pixels[id] for id in ids) / max(self.segments.labels.numel(), 1)
 
 
-def _known(name: str, segments: Segments, which: str) -> str:
-    """The name as the picture spells it, or an error that lists the names there are."""
-    tidy = name.strip().lower()
-    if tidy not in segments.names:
-        there = ", ".join(segments.names) or "none at all"
-        raise SegmentsError(f"Expected a class name of the {which} picture, got {name!r}; it has: {there}.")
-    return tidy
+def _beside(ids: tuple[int, ...], stated: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
+    """Counterparts by meaning, less those that a statement took out of their group (`lamp=table lamp` leaves the floor lamps).
+
+    Lists must be equal or have nothing in common; where statements took the whole group apart, the first of them is joined.
+    """
+    parts = [part for part in stated.values() if set(part) < set(ids)]
+    taken = {id for part in parts for id in part}
+    return tuple(id for id in ids if id not in taken) or (parts[0] if parts else ())

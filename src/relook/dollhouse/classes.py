@@ -10,6 +10,11 @@ CLASSES: tuple[str, ...] = (
 
 CLASS_ID: dict[str, int] = {name: index for index, name in enumerate(CLASSES)}
 
+FURNITURE: tuple[str, ...] = (
+    "sofa", "armchair", "bed", "table", "chair", "cabinet", "shelf", "lamp", "plant", "cushion", "refrigerator", "television",
+)  # fmt: skip
+"""Classes of things that stand in a room, as against the room itself and what lies or hangs on it."""
+
 FACE_MAPPED: frozenset[str] = frozenset({"window", "door", "painting", "television"})
 """Classes whose material is one picture stretched over each face (others tile in metres)."""
 

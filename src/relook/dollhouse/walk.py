@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.dollhouse.layout import Layout, Pose
 from relook.dollhouse.render import Rendering
 from relook.errors import InputError
+from relook.ops.geometry import flow_from_depth
 
 
 def walk(layout: Layout, frames: int, *, stride: float = 0.5, turn: float = 0.35) -> list[Pose]:
@@ -42,25 +42,5 @@ def exact_flow(
     A point is visible when it lands inside the second picture and no surface there is nearer by more than
     `tolerance` of its depth (depths between pixel centres: the farthest of the four around, so slopes do not hide themselves).
     """
-    height, width = first.depth.shape
-    camera = second.camera
-    local = first.points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
-    z = local[..., 2]
-    pixels = (local @ camera.K.T)[..., :2] / z.clamp_min(1e-6)[..., None]
-    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    flow = pixels - torch.stack([xs, ys], -1)
-    inside = (
-        (pixels >= 0).all(-1)
-        & (pixels[..., 0] < second.depth.shape[1])
-        & (pixels[..., 1] < second.depth.shape[0])
-        & (z > 0)
-    )
-    corner = (pixels - 0.5).floor().long()
-    limit = torch.tensor([second.depth.shape[1] - 1, second.depth.shape[0] - 1])
-    around = []
-    for dy in (0, 1):
-        for dx in (0, 1):
-            x, y = (corner + torch.tensor([dx, dy])).clamp_min(0).minimum(limit).unbind(-1)
-            around.append(second.depth[y, x])
-    farthest = torch.stack(around).amax(0)
-    return flow.permute(2, 0, 1), inside & (z < farthest * (1 + tolerance))
+    found = flow_from_depth(first.depth, first.camera, second.depth, second.camera, tolerance=tolerance)
+    return found.flow, found.visible

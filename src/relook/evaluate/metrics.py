@@ -43,16 +43,23 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {}
-"""Every metric by its name."""
+"""Every metric of pictures by its name."""
+MATCHING: dict[str, Metric] = {}
+"""Every metric of dense correspondence by its name."""
 
 
 def declare(
-    name: str, title: str, better: Literal["higher", "lower"], range: tuple[float, float], source: str
+    name: str,
+    title: str,
+    better: Literal["higher", "lower"],
+    range: tuple[float, float],
+    source: str,
+    registry: dict[str, Metric] = METRICS,
 ) -> Callable[[Function], Function]:
-    """Enter a function into METRICS unchanged."""
+    """Enter a function into a registry unchanged."""
 
     def enter(function: Function) -> Function:
-        METRICS[name] = Metric(name, title, better, range, source, function)
+        registry[name] = Metric(name, title, better, range, source, function)
         return function
 
     return enter
@@ -135,6 +142,26 @@ def pattern_error(output: Image, exact: Image, regions: Int[Tensor, "H W"]) -> f
     return float(np.mean(octaves)) if octaves else None
 
 
+@declare("right_class", "right class", "higher", (0.0, 1.0), "share of places", MATCHING)
+def class_accuracy(
+    found: Int[Tensor, " N"], true: Int[Tensor, " N"], mask: Bool[Tensor, " N"] | None = None
+) -> float | None:
+    """Share of the masked places whose counterpart is of their class; None if there are none."""
+    return _mean((found == true).double(), mask)
+
+
+@declare("pck", "PCK", "higher", (0.0, 1.0), "Yang and Ramanan 2013; radius in parts of the longer side", MATCHING)
+def pck(distances: Float[Tensor, " N"], radius: float = 0.1, mask: Bool[Tensor, " N"] | None = None) -> float | None:
+    """Share of the masked places whose answer lies within `radius` of a true one; distances in parts of the longer side."""
+    return _mean((distances <= radius).double(), mask)
+
+
+@declare("end_point_error", "error", "lower", (0.0, 2**0.5), "mean distance in parts of the longer side", MATCHING)
+def end_point_error(distances: Float[Tensor, " N"], mask: Bool[Tensor, " N"] | None = None) -> float | None:
+    """Mean distance from the answer to the nearest true one, in parts of the longer side, over the masked places."""
+    return _mean(distances.double(), mask)
+
+
 def _gradients(lab: np.ndarray, sigma: float) -> np.ndarray:
     """Derivatives of Gaussian along y and x of every channel: (2, 3, H, W)."""
     orders = ((1, 0, 0), (0, 1, 0))
@@ -161,8 +188,8 @@ def _lab(image: Image) -> np.ndarray:
     return rgb2lab(image.detach().cpu().double().clamp(0, 1).permute(1, 2, 0).numpy())
 
 
-def _mean(values: Float[Tensor, "H W"], mask: Bool[Tensor, "H W"] | None) -> float | None:
-    """Mean over the masked pixels; None if there are none."""
+def _mean(values: Float[Tensor, "*shape"], mask: Bool[Tensor, "*shape"] | None) -> float | None:
+    """Mean over the masked values; None if there are none."""
     chosen = values if mask is None else values[mask.to(values.device)]
     return float(chosen.mean()) if chosen.numel() else None
 

@@ -84,6 +84,42 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
             task="quality: LPIPS v0.1",
             source="https://github.com/richzhang/PerceptualSimilarity",
         ),
+        Checkpoint(
+            name="raft_sintel",
+            file="raft_sintel.safetensors",
+            sha256="015efd75b5e92d6b1364ad9dca5c36bbe15f48ac3e2fce253f785bf14d3cd0a9",
+            licence="BSD-3-Clause",
+            size=21_062_336,
+            task="matches: RAFT optical flow, trained to Sintel",
+            source="https://github.com/princeton-vl/RAFT",
+        ),
+        Checkpoint(
+            name="raft_small",
+            file="raft_small.safetensors",
+            sha256="c1262e5cb6bb1b0bc10577a9a4f6967909ba425f29cf1ad73d9dd78391492082",
+            licence="BSD-3-Clause",
+            size=3_970_408,
+            task="matches: RAFT optical flow, small",
+            source="https://github.com/princeton-vl/RAFT",
+        ),
+        Checkpoint(
+            name="xfeat",
+            file="xfeat.safetensors",
+            sha256="1ddf8028ac94f752ace47888547148d277f7fec1e6a08ab3985fecb507a8421b",
+            licence="Apache-2.0",
+            size=6_217_888,
+            task="matches: XFeat keypoints and descriptors",
+            source="https://github.com/verlab/accelerated_features",
+        ),
+        Checkpoint(
+            name="xfeat_lighterglue",
+            file="xfeat_lighterglue.safetensors",
+            sha256="df1e9ce961eefb9d54c6bc89186024d84a61931ad8f5ae5b782ca0ba6d8a691c",
+            licence="Apache-2.0",
+            size=10_743_004,
+            task="matches: LighterGlue for XFeat's keypoints",
+            source="https://github.com/verlab/accelerated_features",
+        ),
     )
 }
 """The checkpoints by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,29 +14,42 @@ from torch.nn import functional
 
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import fill_holes, read_depth
+from relook.models.hub import is_model
 from relook.models.registry import available, locate
-from relook.ops.guided import guided_filter
+from relook.ops.upsample import upsample_depth
 from relook.types import Depth, View
 
 DepthEstimator = Callable[[View], Depth]
 
-NAMES = ("auto", "exact", "fastdepth", "pydnet")
-"""Estimators by name; any other name is the path of a depth map."""
+NAMES = ("auto", "exact", "fastdepth", "pydnet", "embedded")
+"""Estimators by name; any other name is a depth map's path, or a transformers depth model by hub id or folder."""
 NEAREST = 0.2
 """No estimate is nearer than this, in metres (fastdepth) or as a fraction of the farthest (pydnet)."""
 
 
 def estimator(name: str = "auto") -> DepthEstimator:
-    """The estimator called `name`, or one that reads the depth map at the path `name`.
+    """The estimator called `name`, one that reads the depth map at the path `name`, or a transformers model (hub id or folder).
 
-    auto: the view's own depth, else fastdepth, else pydnet, whichever checkpoint is here.
+    auto: the view's own depth, else fastdepth, else pydnet, whichever checkpoint is here, else the embedded network. On photographs
+    fastdepth and pydnet look alike, but fastdepth says metres; the embedded network has only seen drawn rooms.
     """
-    known: dict[str, DepthEstimator] = {"auto": _auto, "exact": exact, "fastdepth": fastdepth, "pydnet": pydnet}
+    known: dict[str, DepthEstimator] = {
+        "auto": _auto,
+        "exact": exact,
+        "fastdepth": fastdepth,
+        "pydnet": pydnet,
+        "embedded": embedded,
+    }
     if name in known:
         return known[name]
     if Path(name).suffix.lower() in (".png", ".npy", ".npz"):
         return partial(from_file, path=Path(name))
-    raise InputError(f"Expected a depth estimator out of {', '.join(NAMES)} or a depth map, got {name!r}; choose one.")
+    if Path(name).is_dir() or is_model(name):
+        return partial(from_model, model=name)
+    raise InputError(
+        f"Expected a depth estimator out of {', '.join(NAMES)}, a depth map, or a transformers model (hub id or folder), "
+        f"got {name!r}; choose one."
+    )
 
 
 def exact(view: View) -> Depth:
@@ -51,12 +64,27 @@ def from_file(view: View, path: Path) -> Depth:
     return read_depth(path, view.size)
 
 
+def from_model(view: View, model: str) -> Depth:
+    """What a transformers depth model says, with the picture's edges: metres or relative, as its configuration tells."""
+    from relook.perceive.depth_models import load_depth_model
+
+    coarse, kind = load_depth_model(model).coarse(view.image)
+    return at_full_size(view.image, coarse[None], kind)
+
+
+def embedded(view: View) -> Depth:
+    """What the embedded perception network says (`relook.perceive.embedded`)."""
+    from relook.perceive import embedded
+
+    return embedded.depth(view)
+
+
 def fastdepth(view: View) -> Depth:
     """FastDepth trained on NYU rooms (Wofk et al. 2019): metres, 224 x 224, sharpened along the picture's edges."""
     network = _onnx(str(locate("fastdepth")))
     pixels = _squeeze(view.image, (224, 224))[None].numpy()
     (metres,) = network.run(None, {network.get_inputs()[0].name: pixels})
-    return _sharpened(view.image, torch.from_numpy(metres)[0], "metric")
+    return at_full_size(view.image, torch.from_numpy(metres)[0], "metric")
 
 
 def pydnet(view: View) -> Depth:
@@ -73,7 +101,7 @@ def pydnet(view: View) -> Depth:
     raw = torch.from_numpy(network.get_tensor(network.get_output_details()[0]["index"]))[..., 0]
     low, high = torch.quantile(raw.flatten(), torch.tensor([0.02, 0.98]))
     scaled = ((raw - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
-    return _sharpened(view.image, NEAREST + (1 - NEAREST) * scaled, "relative")
+    return at_full_size(view.image, NEAREST + (1 - NEAREST) * scaled, "relative")
 
 
 def _auto(view: View) -> Depth:
@@ -83,10 +111,13 @@ def _auto(view: View) -> Depth:
     for name, estimate in (("fastdepth", fastdepth), ("pydnet", pydnet)):
         if available(name):
             return estimate(view)
-    raise MissingModelError(
-        "Expected a depth map or the checkpoint of a depth estimator, got neither; pass depth, or set RELOOK_MODELS to a folder "
-        "with fastdepth_nyu.onnx (5.8 MB, MIT)."
-    )
+    try:
+        return embedded(view)
+    except MissingModelError as error:
+        raise MissingModelError(
+            "Expected a depth map or the checkpoint of a depth estimator, got neither; pass depth, or set RELOOK_MODELS to a "
+            "folder with fastdepth_nyu.onnx (5.8 MB, MIT)."
+        ) from error
 
 
 def _squeeze(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
@@ -97,13 +128,17 @@ def _squeeze(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tens
     return shrunk[0].clamp(0, 1)
 
 
-def _sharpened(image: Float[Tensor, "3 H W"], depth: Float[Tensor, "1 h w"], kind: Any) -> Depth:
-    """Depth at the picture's size with the picture's edges, never outside the range of the estimate."""
-    if not bool(torch.isfinite(depth).any()):
-        raise DepthError("Expected finite depth from the estimator, got none; check the picture.")
-    coarse = fill_holes(depth[0]).clamp_min(NEAREST)[None]
-    full = guided_filter(image.detach().cpu(), coarse, radius=0.015, epsilon=1e-3)[0]
-    return Depth(full.clamp(float(coarse.min()), float(coarse.max())), kind)
+def at_full_size(
+    image: Float[Tensor, "3 H W"], depth: Float[Tensor, "1 h w"], kind: Literal["metric", "relative"]
+) -> Depth:
+    """Coarse depth at the picture's size with the picture's edges, never outside the range of the estimate.
+
+    Holes (not finite, or not positive) take the nearest depth. Raises DepthError where there is no depth at all.
+    """
+    if not bool((torch.isfinite(depth) & (depth > 0)).any()):
+        raise DepthError("Expected finite, positive depth from the estimator, got none; check the picture.")
+    coarse = fill_holes(depth[0].float()).clamp_min(NEAREST)
+    return Depth(upsample_depth(image.detach().cpu(), coarse), kind)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""The command line: `relook photo | demo | evaluate | train`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | perceive | demo | evaluate | train`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 import relook
 from relook.config import PhotoConfig
 from relook.errors import InputError, RelookError
+from relook.perceive.perceive import PerceiveConfig, perceive_photo
 
 OUT, ERR = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED, INTERRUPTED = 2, 130
@@ -21,8 +22,9 @@ FAILED, INTERRUPTED = 2, 130
 SHORT = """[bold]relook[/bold] {version}: each object takes the look of its counterpart in a style picture, the structure stays.
 
   relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
+  relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, as files to edit
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
-  relook evaluate SUITE --out DIR                  measure: dollhouse-photo, class-swap, steps, autoencoder
+  relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook train WHAT                                train the embedded family
 
 relook COMMAND --help lists a command's options; relook --version."""
@@ -68,6 +70,29 @@ def photo(words: Sequence[str]) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class Perceive:
+    """See a picture: writes its regions with names, depth and edges, which relook photo reads back, and pictures of them."""
+
+    photo: tyro.conf.Positional[Path | None] = None
+    """The picture."""
+    out: Path | None = None
+    """Folder to write to: segments.png and .json, depth.npz and .png, edges.png, overlay.png, depth_preview.png."""
+    config: tyro.conf.OmitArgPrefixes[PerceiveConfig] = field(default_factory=PerceiveConfig)
+
+
+def perceive(words: Sequence[str]) -> int:
+    """relook perceive."""
+    options = _parse(Perceive, "relook perceive", words)
+    if options.photo is None or options.out is None:
+        raise InputError("Expected a picture and a folder to write to, got less; see relook perceive --help.")
+    view = perceive_photo(options.photo, options.config, out=options.out)
+    seen = ", ".join(view.segments.names if view.segments is not None else ())
+    depth = "no depth (no model is here)" if view.depth is None else f"{view.depth.kind} depth"
+    OUT.print(f"{options.out}: {seen}; {depth}", markup=False)
+    return 0
+
+
 def demo(words: Sequence[str]) -> int:
     """relook demo."""
     from relook.present.demo import DemoConfig, run_demo
@@ -84,6 +109,7 @@ def evaluate(words: Sequence[str]) -> int:
     """relook evaluate SUITE."""
     suites: Mapping[str, str] = {
         "dollhouse-photo": "dollhouse_photo", "class-swap": "class_swap", "steps": "steps", "autoencoder": "autoencoder",
+        "perception": "perception", "dollhouse-correspondence": "correspondence", "matching": "matching", "geometry": "geometry",
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         OUT.print(
@@ -112,6 +138,7 @@ def train(words: Sequence[str]) -> int:
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "photo": photo,
+    "perceive": perceive,
     "demo": demo,
     "evaluate": evaluate,
     "train": train,

@@ -1,4 +1,4 @@
-"""`relook train perceiver` and `relook train flow`: the embedded perception networks, from nothing but seeds."""
+"""`relook train perceiver`: the embedded perception network, from nothing but seeds."""
 
 from __future__ import annotations
 
@@ -20,24 +20,6 @@ class TrainPerceiver:
     """Seed of weights, rooms, styles and order."""
 
 
-@dataclass(frozen=True)
-class TrainFlow:
-    """Train the network that mends optical flow; a stopped run goes on from its last checkpoint."""
-
-    out: Path = Path("runs/flow")
-    """Folder for checkpoints, the curve and the finished network (`flow/`)."""
-    steps: int = 1500
-    """Optimiser steps."""
-    batch: int = 4
-    """Pairs of pictures per step."""
-    rooms: int = 450
-    """Rooms, each seen from two places."""
-    styles: int = 900
-    """Styles that colour them."""
-    seed: int = 0
-    """Seed of weights, rooms, styles and order."""
-
-
 def train_perceiver_folder(config: TrainPerceiver) -> Path:
     """Train and save in half precision; returns the folder that `load_perceiver` reads."""
     from relook.training import perceiver
@@ -46,25 +28,7 @@ def train_perceiver_folder(config: TrainPerceiver) -> Path:
     network = perceiver.train_perceiver(config.out / "run", stages=stages, seed=config.seed)
     folder = config.out / "perceiver"
     network.save(folder)
-    _write_papers(config.out, folder, PERCEIVER_CARD.format(**vars(config)))
-    return folder
-
-
-def train_flow_folder(config: TrainFlow) -> Path:
-    """Train and save in half precision; returns the folder that `load_flow_refiner` reads."""
-    from relook.training.flow import train_flow
-
-    network = train_flow(
-        config.out / "run",
-        steps=config.steps,
-        batch=config.batch,
-        rooms=config.rooms,
-        styles=config.styles,
-        seed=config.seed,
-    )
-    folder = config.out / "flow"
-    network.save(folder)
-    _write_papers(config.out, folder, FLOW_CARD.format(**vars(config)))
+    _write_papers(config.out, folder, CARD.format(**vars(config)))
     return folder
 
 
@@ -78,7 +42,7 @@ def _write_papers(out: Path, folder: Path, card: str) -> None:
     (folder / "README.md").write_text(card + f"- Last line of the curve (training data): {reached}.\n")
 
 
-PERCEIVER_CARD = """# dollhouse / perceiver
+CARD = """# dollhouse / perceiver
 
 Residual encoder with a UPerNet pyramid (3.3 M parameters in all, half precision, Apache-2.0) and heads for twenty classes, geometry (log depth in metres, way to the
 middle of the object) and descriptors of 48 numbers. config.json and model.safetensors are a plain `UperNetForSemanticSegmentation`.
@@ -87,13 +51,4 @@ middle of the object) and descriptors of 48 numbers. config.json and model.safet
 - Recipe: `relook train perceiver --scale {scale} --seed {seed}`, 128 pixels first, then 256; the curves lie beside it.
 - Measured: `relook evaluate perception` and `relook evaluate dollhouse-correspondence`, see docs/results.md.
 - Limits: it knows these rooms. On photographs it is a last resort; metres hold for rooms like these only.
-"""
-FLOW_CARD = """# dollhouse / flow
-
-Mends OpenCV's DIS flow (half precision, Apache-2.0): features at a quarter of the side, windows of correlations, four rounds; says how sure it is
-and what is hidden.
-
-- Data: pairs of views of `relook.dollhouse` rooms with exact flow, and dead leaves bent smoothly; seeds below 1,000,000; no photograph was used.
-- Recipe: `relook train flow --steps {steps} --batch {batch} --rooms {rooms} --styles {styles} --seed {seed}`; the curve lies beside it.
-- Measured: `relook evaluate matching`, see docs/results.md.
 """

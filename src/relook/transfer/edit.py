@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 from diffusers.models.attention_processor import Attention
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from relook.errors import EditError, ShapeError
@@ -64,6 +64,10 @@ class AttentionEdit:
     """Eye-for-an-eye: put each output token's most similar style token (cosine, within `mask`) in its place before Q,
     K, V (`features`) or V only (`values`), then attend within the row. With keys = "structure" the structure's tokens
     are copied, each in its place."""
+    places: Callable[[Grid, Grid], Int[Tensor, "*B N"]] | None = None
+    """For `rearrange`: `places(output grid, style grid)` says which style token takes each output token's place, in rows
+    [N] or one per pair [B N]; -1: none does, and the output keeps its own. `mask` then has no say. None: the cosine of
+    the hidden states decides in every layer and step, as the paper has it."""
     levels: tuple[float, ...] = ()
     """Layers by the height of their grid over the latents' (1, 0.5, 0.25 ...); empty means every level."""
     layers: str = DECODER
@@ -178,7 +182,11 @@ def _edit(attn: Attention, hidden: Tensor, edit: AttentionEdit, grid: Grid) -> T
     masks = None if edit.keys == "structure" else edit.mask
     mask = None if masks is None else _fit(masks(grid, grid), grid, len(output), hidden.device)
     if edit.rearrange is not None:
-        return _rearranged(attn, hidden, edit, output, source, mask)
+        places = None if edit.places is None or edit.keys == "structure" else edit.places(grid, grid)
+        found = None if places is None else _fit_places(places, grid, len(output), hidden.device)
+        return _rearranged(attn, hidden, edit, output, source, mask, found)
+    if edit.places is not None:
+        raise EditError("Expected places only with a rearrangement, got them with swapped keys; set rearrange.")
     query, key, value = _heads(attn, hidden)
     answer = _attend_style(query, key, value, edit, output, source, mask)
     others = torch.ones(count, dtype=torch.bool, device=hidden.device).index_fill(0, output, False).nonzero()[:, 0]
@@ -211,17 +219,25 @@ def _attend_style(
 
 
 def _rearranged(
-    attn: Attention, hidden: Tensor, edit: AttentionEdit, output: Tensor, source: Tensor, mask: Tensor | None
+    attn: Attention,
+    hidden: Tensor,
+    edit: AttentionEdit,
+    output: Tensor,
+    source: Tensor,
+    mask: Tensor | None,
+    places: Tensor | None,
 ) -> Tensor:
     """Eye-for-an-eye: style tokens moved to where the output needs them, then ordinary self-attention in every row."""
     own, giver = hidden[output], hidden[source]
+    matched = mask.any(-1) if places is None and mask is not None else None
     if edit.keys == "structure":
         moved = giver
     else:
-        nearest = nearest_tokens(own.detach(), giver.detach(), mask)
-        moved = giver.gather(1, nearest[..., None].expand(-1, -1, giver.shape[-1]))
-    if mask is not None:
-        moved = torch.where(mask.any(-1)[..., None], moved, own)
+        nearest = nearest_tokens(own.detach(), giver.detach(), mask) if places is None else places.clamp_min(0)
+        moved = giver.gather(1, nearest[..., None].expand(len(giver), -1, giver.shape[-1]))
+        matched = matched if places is None else places >= 0
+    if matched is not None:
+        moved = torch.where(matched[..., None], moved, own)
     features = hidden.index_copy(0, output, moved)
     query, key, value = _heads(attn, features)
     if edit.rearrange == "values":
@@ -247,6 +263,18 @@ def _project(attn: Attention, attended: Tensor) -> Tensor:
     for layer in attn.to_out:
         hidden = layer(hidden)
     return hidden / attn.rescale_output_factor
+
+
+def _fit_places(places: Tensor, grid: Grid, pairs: int, device: torch.device) -> Tensor:
+    """The places as [1 or pairs, N] on the model's device."""
+    places = (places if places.ndim == 2 else places[None]).to(device)
+    tokens = grid[0] * grid[1]
+    if places.shape[0] not in (1, pairs) or places.shape[1] != tokens or int(places.max()) >= tokens:
+        raise ShapeError(
+            f"Expected places ({pairs}, {tokens}) of tokens below {tokens} for grid {grid}, got {tuple(places.shape)} up to "
+            f"{int(places.max())}; match at this grid."
+        )
+    return places
 
 
 def _indices(rows: Sequence[int] | Tensor, count: int, device: torch.device) -> Tensor:

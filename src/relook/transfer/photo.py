@@ -17,8 +17,9 @@ from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError
 from relook.files import sha256, write_json
 from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
+from relook.models.pretrained import anchored
 from relook.models.registry import CHECKPOINTS, available
-from relook.perceive.segment import segmenter
+from relook.perceive.segment import NAMES, revisions, segmenter
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.transfer.composite import composite
 from relook.types import Result, View
@@ -70,6 +71,7 @@ def _run(
     recorded: Mapping[str, Any] | None = None,
 ) -> Result:
     """The straight path; `recorded` is the record that is repeated."""
+    config = _anchored(config)
     config.check()
     clock = Clock()
     with clock.part("read"):
@@ -82,7 +84,7 @@ def _run(
         if recorded is not None:
             check_weights(recorded, weights)
     with clock.part("perceive"):
-        ours, theirs = (_perceive(view, config, family) for view in (ours, theirs))
+        ours, theirs = _labelled([_perceive(view, config, family) for view in (ours, theirs)], config)
     with clock.part("match"):
         correspondence = _match(ours, theirs, config)
     with clock.part("restyle"):
@@ -104,6 +106,7 @@ def _match(structure: View, style: View, config: PhotoConfig) -> Correspondence:
     assert style.segments is not None
     return match_segments(
         structure.segments, style.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
+        instances=config.instances,
         minimum_area=DROPPED if (config.chosen_method, config.preset) == ("restyle3d", "released") else 0.0,
     )  # fmt: skip
 
@@ -176,6 +179,25 @@ def _perceive(view: View, config: PhotoConfig, family: Family | None) -> View:
     return view if name == "none" else replace(view, depth=estimator(name)(view))
 
 
+def _labelled(views: list[View], config: PhotoConfig) -> list[View]:
+    """The views with what the user named found and painted over their segments."""
+    if not config.label:
+        return views
+    from relook.perceive.open_vocabulary import label_views
+
+    return label_views(views, config.label, config.labeller)
+
+
+def _anchored(config: PhotoConfig) -> PhotoConfig:
+    """The configuration with the paths of models made absolute, so that its record repeats from any folder."""
+    config = replace(config, segmenter=anchored(config.segmenter, NAMES))
+    if not config.label:
+        return config
+    from relook.perceive import open_vocabulary
+
+    return replace(config, labeller=open_vocabulary.absolute(config.labeller))
+
+
 def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
     """Whether the run has a use for depth."""
     from relook.transfer.presets import preset_of
@@ -194,9 +216,13 @@ def _family(name: str, device: str) -> Family:
 def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[str, str]:
     """Revision of everything learned that the run uses."""
     used = {} if family is None else {f"family {family.name}": family.revision}
-    names = []
     if any(view.segments is None for view in views):
-        names.append(("ade20k" if available("ade20k") else "whole") if config.segmenter == "auto" else config.segmenter)
+        used |= revisions(config.segmenter)
+    if config.label:
+        from relook.perceive import open_vocabulary
+
+        used |= open_vocabulary.revisions(config.labeller)
+    names = []
     if _reads_depth(config, family) and any(view.depth is None for view in views):
         names.append(_depth_name(config))
     return used | {name: CHECKPOINTS[name].sha256 for name in names if name in CHECKPOINTS}

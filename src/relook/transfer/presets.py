@@ -72,6 +72,10 @@ class Preset:
     """Clip contrasted maps to [0, 1]."""
     rearrange: Literal["features", "values"] | None = None
     """Rearrange the style's features by similarity in place of swapping keys and values (Eye-for-an-eye)."""
+    matcher: str = "hidden"
+    """What says which style token goes where when features are rearranged: `hidden`, the denoiser's hidden states in every layer and
+    step (the paper), or the name of a descriptor (`embedded`, `dift:sd15`, a backbone's hub id or folder), asked once per run about
+    the clean pictures."""
     style_noise: float = 1.0
     """The style row's timestep as a fraction of the output's; below 1 its noise is fixed."""
     style_depth: bool = True

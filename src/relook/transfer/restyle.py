@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 
 import torch
@@ -52,21 +53,25 @@ def restyle(
     seed: int = 0,
     strength: float = 1.0,
     prompt: str = "",
+    matcher: str | None = None,
     progress: Progress | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture in the look of the style picture, at the structure's size.
 
     steps: of a whole run (the preset's if None). strength: 1 is the preset, 0 the structure unchanged; between, the run
     starts at less noise and statistics and guidance are weaker. Locked pixels are the caller's to put back.
-    Raises InputError for a strength outside [0, 1] and EditError when the preset's edits cannot fire.
+    matcher: in place of the preset's, for presets that rearrange features (see Preset.matcher).
+    Raises InputError for a strength outside [0, 1] or a matcher that nothing would ask, and EditError when the preset's edits cannot fire.
     """
     if not 0 <= strength <= 1:
         raise InputError(f"Expected a strength from 0 (unchanged) to 1 (full), got {strength}; choose one between.")
     if strength == 0:
         return structure.image
+    preset = preset if matcher is None else _matched_by(preset, matcher)
     scene = scene_of(
-        family, structure, style, correspondence, prompt=prompt, depth=preset.depth, style_depth=preset.style_depth
-    )
+        family, structure, style, correspondence, prompt=prompt, depth=preset.depth, style_depth=preset.style_depth,
+        matcher=preset.matcher if preset.rearrange is not None else "hidden",
+    )  # fmt: skip
     schedule = schedule_of(family, steps or preset.steps)
     _check_windows(preset, schedule)
     run = _begin(scene, preset, schedule, seed, strength, progress)
@@ -166,6 +171,7 @@ class _Run:
                 keys="structure" if inject else preset.keys,
                 mask=self.scene.mask if preset.masked and self.scene.correspondence is not None else None,
                 rearrange=preset.rearrange,
+                places=None if self.scene.descriptors is None else partial(self.scene.places, masked=preset.masked),
                 levels=tuple(level * finest for level in swap.levels),
                 contrast=1.0 if inject else preset.contrast,
                 masking=preset.masking,
@@ -257,6 +263,15 @@ def _statistics(scene: Scene, kind: str, latents: Tensor, style: Tensor, strengt
     ours, theirs = classes
     everywhere = scene.correspondence is not None and scene.correspondence.unmatched != "keep"
     return adain_by_class(latents, style, ours, theirs, unmatched=everywhere, strength=strength)
+
+
+def _matched_by(preset: Preset, matcher: str) -> Preset:
+    """The preset with another matcher."""
+    if preset.rearrange is None:
+        raise InputError(
+            f"Expected a matcher only for methods that rearrange features, got {matcher!r}; use eye-for-an-eye or leave it out."
+        )
+    return replace(preset, matcher=matcher)
 
 
 def _check_windows(preset: Preset, schedule: Schedule) -> None:

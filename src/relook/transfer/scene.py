@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from relook.correspond.dense import rearrangement
+from relook.correspond.features import descriptor
 from relook.correspond.semantic import Correspondence, at_grid
 from relook.errors import EditError
 from relook.models.families import Family, padded
@@ -38,7 +40,10 @@ class Scene:
     """Control image of the style."""
     correspondence: Correspondence | None
     """In the padded frame."""
+    descriptors: tuple[Float[Tensor, "K a b"], Float[Tensor, "K c d"]] | None = None
+    """Of the padded structure and the style, where a descriptor says which tokens correspond."""
     _masks: dict[tuple[Grid, Grid], Tensor] = field(default_factory=dict)
+    _places: dict[tuple[Grid, Grid, bool], Tensor] = field(default_factory=dict)
     _classes: list[Tensor] = field(default_factory=list)
 
     @property
@@ -53,6 +58,19 @@ class Scene:
         if (output, style) not in self._masks:
             self._masks[output, style] = self.correspondence.mask(output, style).to(self.structure.device)
         return self._masks[output, style]
+
+    def places(self, output: Grid, style: Grid, masked: bool = True) -> Int[Tensor, " N"]:
+        """Which style token belongs in each output token's place by the descriptors, kept per grid; -1 for none.
+
+        masked: only within regions that correspond, where a correspondence is known. Raises EditError without descriptors.
+        """
+        if self.descriptors is None:
+            raise EditError("Expected descriptors of both pictures, got none; name a matcher when the scene is made.")
+        key = (output, style, masked)
+        if key not in self._places:
+            within = self.correspondence if masked else None
+            self._places[key] = rearrangement(*self.descriptors, output, style, within).to(self.structure.device)
+        return self._places[key]
 
     def classes(self) -> tuple[Int[Tensor, "h w"], Int[Tensor, "h w"]] | None:
         """Common class ids of the structure's and the style's latents (0 = unmatched), or None without correspondence."""
@@ -90,8 +108,12 @@ def scene_of(
     prompt: str = "",
     depth: bool = True,
     style_depth: bool = True,
+    matcher: str = "hidden",
 ) -> Scene:
-    """Encode both pictures; depth is used where asked for and where the family has a ControlNet."""
+    """Encode both pictures; depth is used where asked for and where the family has a ControlNet.
+
+    matcher: `hidden`, or the name of the descriptor that both pictures are described by (see `relook.correspond.features`).
+    """
     ours, _ = padded(structure.image, family.multiple)
     size = ours.shape[-2], ours.shape[-1]
     theirs = interpolate(style.image[None], size, mode="bicubic", antialias=True).clamp(0, 1)
@@ -107,7 +129,13 @@ def scene_of(
         depth=_padded(family.control_image(structure.depth), size) if depth and structure.depth else None,
         style_depth=_stretched(family, style.depth, size) if depth and style_depth and style.depth else None,
         correspondence=None if correspondence is None else _framed(correspondence, size),
+        descriptors=None if matcher == "hidden" else _described(matcher, family, ours, style.image),
     )
+
+
+def _described(matcher: str, family: Family, structure: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    describe = descriptor(matcher, family)
+    return describe(View(structure)), describe(View(style))
 
 
 def _padded(image: Tensor, size: Grid) -> Tensor:

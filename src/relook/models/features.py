@@ -1,0 +1,191 @@
+"""Feature maps inside networks that were made for something else: denoisers (DIFT) and vision transformers (DINO and its kin).
+
+Every function takes one RGB picture and gives a map that spans the whole picture, whatever its aspect.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from relook.errors import InputError, MissingModelError, ShapeError
+from relook.models.families import Family
+from relook.types import Depth
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of colours where a backbone's folder does not say."""
+BATCH = 4
+"""Noised copies in one pass of a denoiser."""
+
+
+def fitted(image: Float[Tensor, "3 H W"], side: int, multiple: int) -> Float[Tensor, "3 H2 W2"]:
+    """The picture with about side x side pixels, its aspect kept up to sides that are multiples of `multiple`."""
+    height, width = image.shape[-2:]
+    scale = side / math.sqrt(height * width)
+    size = [max(1, round(length * scale / multiple)) * multiple for length in (height, width)]
+    if size == [height, width]:
+        return image
+    return interpolate(image[None], size, mode="bicubic", align_corners=False, antialias=True)[0].clamp(0, 1)
+
+
+@contextmanager
+def recorded(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the module's outputs while the block runs; its hook is gone afterwards, also after an exception."""
+    outputs: list[Tensor] = []
+
+    def keep(_: nn.Module, __: Any, output: Any) -> None:
+        outputs.append((output[0] if isinstance(output, tuple) else output).detach())
+
+    handle = module.register_forward_hook(keep)
+    try:
+        yield outputs
+    finally:
+        handle.remove()
+
+
+@dataclass(frozen=True)
+class Dift:
+    """Which features of a denoiser describe a picture (DIFT, Tang et al. 2023, section 4); the defaults are theirs."""
+
+    timestep: int = 261
+    """How much noise is put on the picture, out of the family's training timesteps."""
+    block: int = 1
+    """Number of the decoder stage whose output is read, from the deepest."""
+    ensemble: int = 8
+    """Draws of noise whose features are averaged."""
+    side: int | None = None
+    """Root of the area at which the picture is read; the family's own size if None."""
+
+
+@torch.no_grad()
+def denoiser_features(
+    family: Family,
+    image: Float[Tensor, "3 H W"],
+    setting: Dift | None = None,
+    *,
+    depth: Depth | None = None,
+    prompt: str = "",
+    seed: int = 0,
+) -> Float[Tensor, "C h w"]:
+    """Mean features of a decoder stage over draws of noise at one timestep; float32 on the CPU.
+
+    x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, one pass of the denoiser for each draw. The same seed gives the same features.
+    depth: told to the denoiser through the family's ControlNet, if it has one (not part of DIFT).
+    Raises InputError for a timestep or a stage that the family does not have.
+    """
+    setting = setting or Dift()
+    levels, stages = family.noise_levels(), list(family.denoiser.up_blocks)
+    if not 0 <= setting.timestep < len(levels) or not 0 <= setting.block < len(stages) or setting.ensemble < 1:
+        raise InputError(
+            f"Expected a timestep below {len(levels)}, a decoder stage below {len(stages)} and at least one draw for "
+            f"{family.name!r}, got {setting.timestep}, {setting.block} and {setting.ensemble}; choose others."
+        )
+    picture = fitted(image, setting.side or family.size, family.multiple)
+    clean = family.encode(picture[None]).float()
+    signal = levels[setting.timestep]
+    draws = torch.randn(setting.ensemble, *clean.shape[1:], generator=torch.Generator().manual_seed(seed)).to(clean)
+    noised = (signal.sqrt() * clean + (1 - signal).sqrt() * draws).to(family.dtype)
+    text = family.embed([prompt]).to(family.dtype)
+    with recorded(stages[setting.block]) as outputs:
+        for part in noised.split(BATCH):
+            steps = torch.full((len(part),), setting.timestep, device=family.device)
+            words = text.expand(len(part), -1, -1)
+            told = _told(family, part, steps, words, depth, picture.shape[-2:])
+            family.denoiser(part, steps, encoder_hidden_states=words, **told)
+    return torch.cat(outputs).float().mean(0).cpu()
+
+
+def _told(
+    family: Family, latents: Tensor, steps: Tensor, text: Tensor, depth: Depth | None, size: tuple[int, ...]
+) -> dict[str, Any]:
+    """The ControlNet's residuals for a depth map, or nothing."""
+    if depth is None or family.control is None:
+        return {}
+    control = interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True).to(family.dtype)
+    down, middle = family.control(latents, steps, text, control.expand(len(latents), -1, -1, -1), return_dict=False)
+    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A vision transformer (or a network with a feature map) that reads pictures of any aspect."""
+
+    model: nn.Module
+    mean: tuple[float, ...]
+    """Of the colours that it was trained on."""
+    deviation: tuple[float, ...]
+    patch: int
+    """Pixels per token along one side."""
+    side: int
+    """Root of the area at which pictures are read."""
+
+    @torch.no_grad()
+    def features(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+        """The last layer's tokens as a map, float32; class and register tokens, which come first, are left out.
+
+        Position encodings are interpolated to the picture's own grid. Raises ShapeError when the network gives fewer tokens than
+        that grid has.
+        """
+        picture = fitted(image, self.side, self.patch)[None]
+        mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.deviation))
+        takes = inspect.signature(self.model.forward).parameters
+        options = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in takes else {}
+        found = self.model(pixel_values=(picture - mean) / deviation, **options).last_hidden_state.float()
+        if found.ndim == 4:
+            return found[0]
+        grid = (picture.shape[-2] // self.patch, picture.shape[-1] // self.patch)
+        if found.shape[1] < grid[0] * grid[1]:
+            raise ShapeError(
+                f"Expected at least {grid[0]} x {grid[1]} tokens from {type(self.model).__name__}, got {found.shape[1]}; "
+                f"use a backbone with one token per patch."
+            )
+        return found[0, -grid[0] * grid[1] :].T.unflatten(1, grid).contiguous()
+
+
+@lru_cache(maxsize=1)
+def load_backbone(name: str, side: int | None = None) -> Backbone:
+    """A backbone by hub id or local folder (DINOv2 with or without registers, DINOv3, ViT and the like), frozen, on the CPU.
+
+    side: root of the area at which it reads pictures; its training size if None. Only safetensors are read.
+    Raises MissingModelError when it is not on this machine and cannot be fetched.
+    """
+    from transformers import AutoModel
+    from transformers.image_processing_base import ImageProcessingMixin
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        model = AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        where = (
+            "loadable weights (config.json, model.safetensors) in the folder" if Path(name).is_dir() else "the model"
+        )
+        raise MissingModelError(
+            f"Expected {where} {name}, got {type(error).__name__}; get it with `hf download {name}` (its page on the hub tells "
+            f"size and licence) or name a local folder."
+        ) from error
+    try:
+        processor, _ = ImageProcessingMixin.get_image_processor_dict(name)
+    except OSError:
+        processor = {}
+    own = getattr(model.config, "image_size", None)
+    patch = getattr(model.config, "patch_size", None)
+    mean, deviation = processor.get("image_mean") or IMAGENET[0], processor.get("image_std") or IMAGENET[1]
+    return Backbone(
+        model.eval().requires_grad_(False),
+        tuple(mean),
+        tuple(deviation),
+        patch if isinstance(patch, int) else 32,
+        side or (own if isinstance(own, int) else 224),
+    )

@@ -1,0 +1,167 @@
+"""Loading transformers checkpoints from their folders without pickles, in silence, with one sentence when it fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.errors import MissingModelError, PictureError, RelookError
+from relook.files import reason, sha256
+from relook.models.hub import is_hub_id, model_folder
+from relook.models.registry import FOLDER_VARIABLE
+
+PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Files of a checkpoint that are fetched from the hub: never a pickle."""
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a name is an existing folder, or looks like a hub id `owner/name`."""
+    return Path(name).expanduser().is_dir() or is_hub_id(name)
+
+
+def anchored(name: str, known: tuple[str, ...] = ()) -> str:
+    """The name with the path of an existing file or folder made absolute, so that a record repeats from anywhere.
+
+    known: names that are never paths; hub ids stay as they are.
+    """
+    place = Path(name).expanduser()
+    return str(place.resolve()) if name not in known and place.exists() else name
+
+
+def is_here(name: str) -> bool:
+    """Whether a checkpoint can be loaded without the network."""
+    if _place(name) is not None or (Path(name).expanduser() / "config.json").is_file():
+        return True
+    if not is_hub_id(name):
+        return False
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(name, allow_patterns=list(PATTERNS), local_files_only=True)
+    except (OSError, ValueError):  # not in the cache, or no id that the hub could have
+        return False
+    return (Path(found) / "config.json").is_file()
+
+
+def checkpoint(name: str, what: str, note: str = "") -> Path:
+    """Folder of a checkpoint: that path, the same name under $RELOOK_MODELS, the hub's cache, or else the hub.
+
+    what: the kind of model, and note: size and licence, for the sentence of the errors: MissingModelError when it is nowhere to be
+    found, InputError when the name is neither a folder with config.json nor a hub id.
+    """
+    return _place(name) or model_folder(name, what, note=note, patterns=PATTERNS)
+
+
+def load(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
+    """A frozen model in evaluation mode from the safetensors of a folder; `loader` is the from_pretrained of its class.
+
+    Raises MissingModelError when the weights are missing, do not fit, or leave a parameter of the model as it was drawn.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise MissingModelError(
+            f"Expected weights as .safetensors in {folder}, got none; convert them at https://huggingface.co/spaces/safetensors/convert."
+        )
+    model, report = read(folder, loader, use_safetensors=True, output_loading_info=True, **options)
+    absent = sorted(set(report["missing_keys"]) & {name for name, _ in model.named_parameters()})
+    if absent:
+        raise MissingModelError(
+            f"Expected all weights of {type(model).__name__} in {folder}, got none for {len(absent)} tensors such as {absent[0]}; "
+            f"give a checkpoint trained for this task."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def read(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
+    """What a from_pretrained makes of a local folder, in silence; MissingModelError, one sentence, when it cannot."""
+    try:
+        with _quiet():
+            return loader(str(folder), local_files_only=True, **options)
+    except MissingModelError:
+        raise
+    except (
+        Exception
+    ) as error:  # broken JSON, tensors of other shapes, classes that this version does not know, missing packages
+        raise MissingModelError(
+            f"Expected a loadable transformers model in {folder}, got: {reason(error)}; fetch it again, whole."
+        ) from error
+
+
+def revision(folder: Path) -> str:
+    """sha256 over the hashes of the weights and settings (*.safetensors, *.json, *.txt) of a folder, in the order of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(file for pattern in ("*.safetensors", "*.json", "*.txt") for file in folder.glob(pattern)):
+        status = file.stat()
+        digest.update(f"{file.name} {_digest(file, status.st_size, status.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
+def settings(folder: Path) -> Mapping[str, Any]:
+    """config.json of a checkpoint; MissingModelError if it is broken."""
+    try:
+        return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise MissingModelError(
+            f"Expected a JSON object in {folder / 'config.json'}, got something else; fetch the checkpoint again."
+        ) from error
+
+
+@contextmanager
+def asked(name: str, size: tuple[int, int]) -> Iterator[None]:
+    """PictureError, one sentence, when a model or its image processor cannot take a picture of `size` (H, W)."""
+    try:
+        with torch.inference_mode():
+            yield
+    except (ValueError, RuntimeError, IndexError, ZeroDivisionError) as error:
+        if isinstance(error, RelookError):
+            raise
+        raise PictureError(
+            f"Expected a picture that {name} can look at, got one of {size[1]} x {size[0]} pixels ({reason(error)}); "
+            f"use another picture or model."
+        ) from error
+
+
+def as_picture(image: Float[Tensor, "3 H W"]) -> Any:
+    """RGB in [0, 1] as the 8-bit Pillow picture that image processors read (an array could be taken for channels-first)."""
+    from PIL import Image
+
+    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+    return Image.fromarray(pixels.contiguous().numpy())
+
+
+def _place(name: str) -> Path | None:
+    """Folder of a checkpoint under $RELOOK_MODELS, unless the name is a folder itself."""
+    root = os.environ.get(FOLDER_VARIABLE)
+    if not root or Path(name).expanduser().is_dir():
+        return None
+    place = Path(root) / name
+    return place if (place / "config.json").is_file() else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no advice from transformers for a while."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, size: int, changed: int) -> str:
+    """SHA-256 of a file, computed once for each state of it."""
+    return sha256(path)

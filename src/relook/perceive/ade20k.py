@@ -1,0 +1,166 @@
+"""The ADE20K network of 31 classes (TFLite), and how its coarse scores become regions with the picture's edges."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from relook.models.registry import locate
+from relook.ops.guided import guided_filter
+from relook.perceive.segment import connected_parts, numbered, whole
+from relook.types import Segments, View
+
+SMALLEST = 0.0008
+"""Connected parts below this fraction of the picture join what surrounds them."""
+DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
+"""So do parts below this fraction whose mean score is below this."""
+SUPERPIXEL_SIDE, SHARED = 800, 0.7
+"""Longer side of the picture cut into superpixels, and how much of a score a superpixel shares."""
+JOINED = 0.3
+"""Share of its border that a part must have in common with one of an alike class to join it."""
+
+
+def segments(view: View) -> Segments:
+    """DeepLabV3 on MobileNetV2 (MLPerf Mobile), 31 classes of ADE20K.
+
+    Scores of the whole picture, its mirror image and square crops along its longer side are averaged and sharpened along the
+    picture's own edges; the best class per pixel wins, and countable classes split into connected instances.
+    """
+    scores = _scores(view.image)
+    present = scores.flatten(1).max(1).values > 0.3
+    present[0] = False
+    if not bool(present.any()):
+        return whole(view)
+    ids = present.nonzero()[:, 0]
+    mixed = shared_in_superpixels(view.image.cpu(), scores[ids])
+    seen = mixed.argmax(0).unique()
+    best = guided_filter(view.image.cpu(), mixed[seen], 0.004, 1e-5, working_side=SUPERPIXEL_SIDE).max(0)
+    classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
+    vocabulary = _vocabulary()
+    return numbered(_one_object_one_class(classes), vocabulary["classes"], frozenset(vocabulary["countable"]))
+
+
+def _scores(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "K h w"]:
+    """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture."""
+    height, width = image.shape[-2:]
+    side, long = min(height, width), max(height, width)
+    small = (round(128 * height / side), round(128 * width / side))
+    total = _probabilities(image, small) + _probabilities(image.flip(-1), small).flip(-1)
+    weight = torch.full(small, 2.0)
+    count = min(4, -(-2 * (long - side) // side) + 1) if long > side else 0
+    for start in np.linspace(0, long - side, count).round().astype(int).tolist():
+        rows, columns = (
+            (slice(start, start + side), slice(None)) if height > width else (slice(None), slice(start, start + side))
+        )
+        place = min(round(start * 128 / side), max(small) - 128)
+        cut = slice(place, place + 128)
+        square = _probabilities(image[:, rows, columns], (128, 128))
+        inside = (cut, slice(None)) if height > width else (slice(None), cut)
+        total[(slice(None), *inside)] += square
+        weight[inside] += 1
+    return total / weight
+
+
+def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "K h w"]:
+    """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
+    import cv2
+
+    network, logits = _network(str(locate("ade20k")))
+    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    square = cv2.resize(np.ascontiguousarray(pixels), (512, 512), interpolation=cv2.INTER_AREA)
+    network.set_tensor(network.get_input_details()[0]["index"], square[None])
+    network.invoke()
+    scale, zero = logits["quantization"]
+    values = torch.from_numpy((network.get_tensor(logits["index"])[0].astype(np.float32) - zero) * scale)
+    chances = values.permute(2, 0, 1).softmax(0)
+    return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
+    """Scores with the picture's edges: mostly the mean of their superpixel (Felzenszwalb and Huttenlocher 2004)."""
+    import cv2
+    from skimage.color import rgb2lab
+    from skimage.segmentation import felzenszwalb
+
+    height, width = image.shape[-2:]
+    scale = min(1.0, SUPERPIXEL_SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = functional.interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    lab = rgb2lab(small.permute(1, 2, 0).numpy()).astype(np.float32) / 100
+    around = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * max(size))
+    lab[..., 0] += 2.5 * (lab[..., 0] - around).clip(
+        -0.05, 0.05
+    )  # so that a white wall ends where a white ceiling begins
+    patches = torch.from_numpy(felzenszwalb(lab, scale=40, sigma=0.8, min_size=60, channel_axis=2)).flatten()
+    own = functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
+    pixels = torch.bincount(patches).clamp_min(1)
+    shared = torch.stack([(torch.bincount(patches, score.flatten().double()) / pixels)[patches] for score in own])
+    return own + SHARED * (shared.view_as(own).to(own) - own)
+
+
+@lru_cache(maxsize=1)
+def _network(path: str) -> tuple[Any, dict[str, Any]]:
+    """The network with its intermediate results kept, and where its class scores lie (its output holds only the best class)."""
+    import warnings
+
+    from ai_edge_litert.interpreter import Interpreter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = Interpreter(path, experimental_preserve_all_tensors=True)
+    network.allocate_tensors()
+    scores = next(
+        entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
+    )
+    return network, scores
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> dict[str, Any]:
+    """Class names in the network's order, and which of them can be counted."""
+    return json.loads(files("relook.perceive").joinpath("ade20k.json").read_text())
+
+
+def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+    """Connected parts that are too small, or smallish and doubtful, take the class of the nearest pixel outside them."""
+    from scipy.ndimage import distance_transform_edt
+
+    specks = np.zeros(classes.shape, bool)
+    for id in np.unique(classes).tolist():
+        for place, part, area in connected_parts(classes == id):
+            small = area < SMALLEST * classes.size
+            if small or (area < DOUBTFUL * classes.size and scores[place][part].mean() < DOUBTFUL_SCORE):
+                specks[place] |= part
+    if not specks.any() or specks.all():
+        return classes
+    rows, columns = distance_transform_edt(specks, return_distances=False, return_indices=True)
+    return classes[rows, columns]
+
+
+def _one_object_one_class(classes: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+    """A part that mostly borders on a larger part of a class often confused with its own (sofa, armchair) joins it."""
+    import cv2
+
+    names, result = _vocabulary()["classes"], classes.copy()
+    for group in _vocabulary()["alike"]:
+        ids = [names.index(name) for name in group]
+        parts = [(area, place, part, id) for id in ids for place, part, area in connected_parts(classes == id)]
+        for area, place, part, id in sorted(parts, key=lambda entry: entry[0]):
+            (top, bottom), (left, right) = ((edge.start, edge.stop) for edge in place)
+            window = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
+            inside = np.zeros(result[window].shape, np.uint8)
+            inside[top - window[0].start :, left - window[1].start :][: part.shape[0], : part.shape[1]] = part
+            ring = result[window][(cv2.dilate(inside, np.ones((3, 3), np.uint8)) - inside).astype(bool)]
+            shares = {other: float((ring == other).mean()) for other in ids if other != id} if ring.size else {}
+            best = max(shares, key=lambda other: shares[other], default=id)
+            if shares.get(best, 0) > JOINED and (classes == best).sum() > area:
+                result[place][part] = best
+    return result

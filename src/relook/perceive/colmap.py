@@ -1,0 +1,193 @@
+"""Cameras and sparse points from plain pictures with COLMAP (Schönberger and Frahm 2016), through pycolmap: no weights.
+
+SIFT features, exhaustive matching, incremental mapping; one thread and a fixed seed, so the same pictures give the same cameras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.errors import GeometryError, MissingModelError
+from relook.io import write_image
+from relook.types import Camera, View
+
+SEED = 0
+"""Seed of every random draw."""
+GUESS = 1.2
+"""Focal length as a part of the longer side where none is known (COLMAP's own guess); the mapping refines it."""
+FEATURES = 4096
+"""SIFT features per picture at most."""
+CONTRAST = 0.002
+"""SIFT's peak threshold: lower than usual, since walls have little contrast."""
+ANGLES = (16.0, 4.0)
+"""Least angle in degrees between the rays of the first pair's points, where COLMAP chooses the first pair; the smaller one also where
+the pair is given."""
+STARTS = 3
+"""Stretches of the pictures whose first and last are given as first pairs, too. A first pair that sees little but one plane has two
+solutions, and the wrong one spreads over the whole reconstruction; it shows in the reprojection error, so the best start is taken."""
+SURE = 30
+"""Matches that agree on one camera move before two pictures may start a reconstruction (COLMAP's default is 100)."""
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """The reconstructed points that one picture shows."""
+
+    camera: Camera
+    pixels: Float[Tensor, "N 2"]
+    """Where they are seen (x, y)."""
+    points: Float[Tensor, "N 3"]
+    """Where they are in the world."""
+
+    @property
+    def depth(self) -> Float[Tensor, " N"]:
+        """Their depth along the camera's axis."""
+        pose = self.camera.world_to_camera
+        return self.points @ pose[2, :3] + pose[2, 3]
+
+
+def reconstruct(
+    images: Sequence[Float[Tensor, "3 H W"]], intrinsics: Sequence[Float[Tensor, "3 3"] | None] | None = None
+) -> Mapping[int, Sparse]:
+    """The largest reconstruction out of the pictures: their numbers (those that could be registered) -> camera and points.
+
+    intrinsics: known ones stay as they are; pictures of one size without any share one focal length, which is found.
+    Raises GeometryError where no two pictures can be reconstructed, MissingModelError without pycolmap.
+    """
+    colmap = _pycolmap()
+    if len(images) < 2:
+        raise GeometryError(f"Expected at least two pictures to reconstruct, got {len(images)}; add pictures.")
+    known = list(intrinsics) if intrinsics is not None else [None] * len(images)
+    with TemporaryDirectory(prefix="relook-colmap-") as folder, _quiet(colmap):
+        for number, image in enumerate(images):
+            write_image(Path(folder) / "images" / _name(number), image)
+        _match(colmap, Path(folder), images, known)
+        models = _map_from_all_starts(colmap, Path(folder), len(images), any(K is None for K in known))
+        found = max(models, key=lambda m: (m.num_reg_images(), -m.compute_mean_reprojection_error()), default=None)
+        if found is None or found.num_reg_images() < 2:
+            raise GeometryError(
+                f"Expected {len(images)} overlapping pictures of one room, got none that COLMAP can put together; "
+                "take more pictures with smaller steps, or choose geometry matches."
+            )
+        return {
+            int(image.name.split(".")[0]): _sparse(found, image) for image in found.images.values() if image.has_pose
+        }
+
+
+def known_intrinsics(views: Sequence[View]) -> list[Tensor | None]:
+    """What the views' cameras say of focal length and centre; their poses are not read."""
+    return [None if view.camera is None else view.camera.K for view in views]
+
+
+def guessed_intrinsics(size: tuple[int, int]) -> Float[Tensor, "3 3"]:
+    """Intrinsics of a picture of size (H, W) of which nothing is known: the usual focal length, centre in the middle."""
+    focal = GUESS * max(size)
+    return torch.tensor([[focal, 0.0, size[1] / 2], [0.0, focal, size[0] / 2], [0.0, 0.0, 1.0]])
+
+
+def _match(colmap: Any, folder: Path, images: Sequence[Float[Tensor, "3 H W"]], known: Sequence[Tensor | None]) -> None:
+    """Features of every picture, group by group of equal size and intrinsics, and verified matches of every pair."""
+    database, pictures = folder / "database.db", folder / "images"
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for number, (image, K) in enumerate(zip(images, known, strict=True)):
+        key = (*image.shape[1:], None if K is None else tuple(K.flatten().tolist()))
+        groups.setdefault(key, []).append(_name(number))
+    features = colmap.FeatureExtractionOptions()
+    features.num_threads, features.sift.max_num_features, features.sift.peak_threshold = 1, FEATURES, CONTRAST
+    for (_, _, K), names in groups.items():
+        reader = colmap.ImageReaderOptions()
+        reader.default_focal_length_factor = GUESS
+        reader.camera_model = "SIMPLE_PINHOLE" if K is None else "PINHOLE"
+        if K is not None:
+            reader.camera_params = ",".join(repr(K[place]) for place in (0, 4, 2, 5))
+        colmap.extract_features(
+            database, pictures, names, colmap.CameraMode.SINGLE, reader, features, device=colmap.Device.cpu
+        )
+    matching, verification = colmap.FeatureMatchingOptions(), colmap.TwoViewGeometryOptions()
+    matching.num_threads, verification.ransac.random_seed = 1, SEED
+    colmap.match_exhaustive(
+        database, matching_options=matching, verification_options=verification, device=colmap.Device.cpu
+    )
+
+
+def _map_from_all_starts(colmap: Any, folder: Path, count: int, refine: bool) -> list[Any]:
+    """Reconstructions from the first pairs that COLMAP chooses, and from the ends of some stretches of the pictures."""
+    with colmap.Database.open(str(folder / "database.db")) as database:
+        ids = {image.name: image.image_id for image in database.read_all_images()}
+    ends = [round(place * (count - 1) / STARTS) for place in range(STARTS + 1)]
+    pairs = {(ids[_name(i)], ids[_name(j)]) for i, j in pairwise(ends) if i != j}
+    starts: list[tuple[float, tuple[int, int] | None]] = [(angle, None) for angle in ANGLES]
+    starts += [(ANGLES[-1], pair) for pair in sorted(pairs)]
+    return [
+        model
+        for number, (angle, pair) in enumerate(starts)
+        for model in _map(colmap, folder, count, number, angle, pair, refine)
+    ]
+
+
+def _map(
+    colmap: Any, folder: Path, count: int, number: int, angle: float, pair: tuple[int, int] | None, refine: bool
+) -> list[Any]:
+    """Incremental mapping of whatever the database matches."""
+    options = colmap.IncrementalPipelineOptions()
+    options.num_threads, options.random_seed = 1, SEED
+    options.mapper.num_threads, options.mapper.random_seed = 1, SEED
+    options.triangulation.random_seed = SEED
+    options.extract_colors, options.min_model_size = False, 2
+    options.mapper.init_min_tri_angle, options.mapper.init_min_num_inliers = angle, SURE
+    options.triangulation.ignore_two_view_tracks = count > 2
+    options.ba_refine_focal_length = options.mapper.abs_pose_refine_focal_length = refine
+    if pair is not None:
+        options.init_image_id1, options.init_image_id2 = pair
+        options.multiple_models, options.init_num_trials = False, 1
+    colmap.set_random_seed(SEED)
+    out = folder / f"models-{number}"
+    out.mkdir()
+    return list(colmap.incremental_mapping(folder / "database.db", folder / "images", out, options).values())
+
+
+def _sparse(model: Any, image: Any) -> Sparse:
+    """One registered picture of a reconstruction; COLMAP's pixel centres lie at half-integers, as Relook's do."""
+    pose = torch.eye(4, dtype=torch.float64)
+    pose[:3] = torch.from_numpy(image.cam_from_world().matrix())
+    K = torch.from_numpy(image.camera.calibration_matrix())
+    seen = [(point.xy, model.points3D[point.point3D_id].xyz) for point in image.points2D if point.has_point3D()]
+    pixels, points = (
+        torch.tensor([pair[i].tolist() for pair in seen], dtype=torch.float32).reshape(-1, 2 + i) for i in range(2)
+    )
+    return Sparse(Camera(K.float(), pose.float()), pixels, points)
+
+
+def _name(number: int) -> str:
+    return f"{number:05d}.png"
+
+
+def _pycolmap() -> Any:
+    try:
+        import pycolmap
+    except ImportError as error:
+        raise MissingModelError(
+            "Expected the package pycolmap (25 MB, BSD-3-Clause), got none; install it with `pip install relook[views]`."
+        ) from error
+    return pycolmap
+
+
+@contextmanager
+def _quiet(colmap: Any) -> Iterator[None]:
+    """Only fatal messages of COLMAP while the block runs."""
+    before = colmap.logging.minloglevel
+    colmap.logging.minloglevel = int(colmap.logging.Level.FATAL)
+    try:
+        yield
+    finally:
+        colmap.logging.minloglevel = before

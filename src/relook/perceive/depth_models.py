@@ -1,0 +1,133 @@
+"""Any depth model of transformers by hub id or folder: Depth Anything, DPT (MiDaS), GLPN, ZoeDepth and the like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.errors import DepthError, InputError, MissingModelError
+from relook.models.hub import model_folder
+
+NOTES: Mapping[str, str] = {
+    "depth-anything/Depth-Anything-V2-Small-hf": "99 MB, Apache-2.0",
+    "depth-anything/Depth-Anything-V2-Base-hf": "390 MB, CC-BY-NC-4.0: not for commercial use",
+    "depth-anything/Depth-Anything-V2-Large-hf": "1.3 GB, CC-BY-NC-4.0: not for commercial use",
+    "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf": "99 MB, Apache-2.0",
+    "depth-anything/Depth-Anything-V2-Metric-Indoor-Base-hf": "390 MB, CC-BY-NC-4.0: not for commercial use",
+    "depth-anything/Depth-Anything-V2-Metric-Indoor-Large-hf": "1.3 GB, CC-BY-NC-4.0: not for commercial use",
+    "Intel/dpt-large": "1.4 GB, Apache-2.0",
+    "Intel/zoedepth-nyu-kitti": "1.4 GB, MIT",
+    "vinvino02/glpn-nyu": "245 MB, Apache-2.0",
+}
+"""Size and licence of well-known depth models, for messages."""
+FARTHEST = 0.1
+"""Disparity of the farthest place of a relative estimate, as a part of the nearest one's: such depth spans 1 to 10."""
+ZOE_PADDING = 3.0
+"""ZoeDepth's processor mirrors int(sqrt(side / 2) * this) pixels around the picture."""
+
+Output = Literal["disparity", "metric"]
+"""What a network's numbers are: disparity up to scale and shift (larger is nearer), or depth in metres."""
+
+
+@dataclass(frozen=True)
+class DepthModel:
+    """A loaded depth network with its image processor."""
+
+    network: Any
+    processor: Any
+    output: Output
+
+    @torch.inference_mode()
+    def raw(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "h w"]:
+        """What the network says of the whole picture, at the network's own size."""
+        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        inputs = self.processor(images=pixels, return_tensors="pt", input_data_format="channels_last")
+        found = self.network(**{key: value.to(self.network.device) for key, value in inputs.items()})
+        if self.network.config.model_type == "depth_pro":  # its metres need the field of view that it also says
+            found = self.processor.post_process_depth_estimation(found)[0]["predicted_depth"]
+        else:
+            found = found.predicted_depth[0]
+        found = found.float().cpu()
+        if self.network.config.model_type == "zoedepth" and getattr(self.processor, "do_pad", False):
+            found = _unpadded(found, (image.shape[1], image.shape[2]))
+        if not bool(torch.isfinite(found).all()):
+            raise DepthError(
+                "Expected finite depth from the model, got NaN or infinity; check the picture or its weights."
+            )
+        return found
+
+    def coarse(self, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tensor, "h w"], Literal["metric", "relative"]]:
+        """Positive depth, larger is farther, at the network's own size, and its kind."""
+        raw = self.raw(image)
+        return (raw, "metric") if self.output == "metric" else (depth_of_disparity(raw), "relative")
+
+
+def depth_of_disparity(disparity: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Relative depth from 1 (nearest) to 1 / FARTHEST of disparity that is known up to scale and shift; flat stays flat."""
+    low, high = torch.quantile(disparity.flatten(), torch.tensor([0.01, 0.99]))
+    share = ((disparity - low) / (high - low).clamp_min(1e-6)).clamp(0, 1) if high > low else torch.ones_like(disparity)
+    return 1 / (FARTHEST + (1 - FARTHEST) * share)
+
+
+def output_of(config: Any) -> Output:
+    """Disparity or metres, as a transformers configuration tells. Raises InputError for a model of neither."""
+    kind = str(config.model_type)
+    if hasattr(config, "depth_estimation_type"):  # Depth Anything and its kin
+        return "metric" if config.depth_estimation_type == "metric" else "disparity"
+    if kind == "dpt":  # MiDaS heads give disparity; those that DINOv2's authors trained give metres
+        backbone = getattr(config, "backbone_config", None)
+        return "metric" if getattr(backbone, "model_type", "") == "dinov2" else "disparity"
+    if kind in ("glpn", "zoedepth", "depth_pro", "tipsv2_dpt"):
+        return "metric"
+    raise InputError(
+        f"Expected a model of the depth of rooms (Depth Anything, DPT, GLPN, ZoeDepth), got {kind}; name such a model."
+    )
+
+
+@lru_cache(maxsize=2)
+def load_depth_model(name: str) -> DepthModel:
+    """A depth model by hub id or folder, on the CPU.
+
+    Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no depth model.
+    """
+    folder = model_folder(name, "the depth model", note=NOTES.get(name, ""))
+    from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
+
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise MissingModelError(
+            f"Expected a transformers configuration in {folder}, got {type(error).__name__}; fetch the model again."
+        ) from error
+    architecture = (getattr(config, "architectures", None) or ["a model without a task"])[0]
+    if type(config) not in AutoModelForDepthEstimation._model_mapping:
+        raise InputError(
+            f"Expected a depth model in {name}, got {architecture} ({config.model_type}); name a depth model."
+        )
+    output = output_of(config)
+    try:
+        processor = AutoImageProcessor.from_pretrained(folder)
+        network = AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        line = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        raise MissingModelError(
+            f"Expected a depth model that loads from {folder}, got: {line}; fetch it again."
+        ) from error
+    return DepthModel(network.eval().requires_grad_(False), processor, output)
+
+
+def _unpadded(found: Float[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "h2 w2"]:
+    """Without the part of a map that covers ZoeDepth's mirrored border."""
+    inner = []
+    for length, side in zip(found.shape, size, strict=True):
+        border = int(math.sqrt(side / 2) * ZOE_PADDING)
+        cut = round(length * border / (side + 2 * border))
+        inner.append(slice(cut, length - cut))
+    return found[inner[0], inner[1]]

@@ -1,0 +1,200 @@
+"""Where everything is in several views of one room, behind one interface: `GeometryEstimator` = views -> Pointmaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.captures import CapturedView
+from relook.errors import GeometryError, InputError, MissingModelError
+from relook.ops.align import fit_disparity, relative_to_first
+from relook.ops.geometry import pixel_centres, sample, unproject
+from relook.perceive import adapters, colmap
+from relook.perceive.depth import DepthEstimator, estimator
+from relook.perceive.keypoints import KeypointMatcher, keypoint_matches
+from relook.types import Camera, Depth, Pointmaps, View
+
+GeometryEstimator = Callable[[Sequence[View]], Pointmaps]
+
+NAMES = ("auto", "exact", "sensor", "colmap", "matches", *adapters.ADAPTERS)
+"""Back ends by name; mapanything, vggt, dust3r and mast3r need the packages of that name."""
+NEAR = 0.08
+"""Distance, as a part of the longer side, over which a sparse point corrects the depth around it."""
+PRIOR = 0.5
+"""Weight of "no correction" against one sparse point on the spot."""
+WRONG = 0.4
+"""Natural logarithm by which a sparse point may differ from the fitted depth before it counts as a mistake."""
+GRID = 32
+"""Corrections are found on a grid of so many cells along the longer side."""
+
+
+def geometry(
+    name: str = "auto", *, depth: str | DepthEstimator = "auto", keypoints: str | KeypointMatcher = "auto"
+) -> GeometryEstimator:
+    """The back end called `name`.
+
+    auto, best first: exact (views with depth and camera), sensor (captured views), mapanything where installed, colmap, matches
+    (views in the order of a walk); `Pointmaps.source` says which. depth and keypoints: what colmap and matches lean on.
+    """
+    estimate = estimator(depth) if isinstance(depth, str) else depth
+    match = partial(keypoint_matches, name=keypoints) if isinstance(keypoints, str) else keypoints
+    known: dict[str, GeometryEstimator] = {
+        "exact": exact,
+        "sensor": sensor,
+        "colmap": partial(from_colmap, estimate=estimate),
+        "matches": partial(from_matches, estimate=estimate, match=match),
+        **{name: partial(adapters.reconstruct, name=name) for name in adapters.ADAPTERS},
+    }
+    if name == "auto":
+        order = ("mapanything", "colmap", "matches")
+        return partial(_auto, back_ends={name: known[name] for name in order})
+    if name not in known:
+        raise InputError(f"Expected geometry out of {', '.join(NAMES)}, got {name!r}; choose one of them.")
+    return known[name]
+
+
+def exact(views: Sequence[View]) -> Pointmaps:
+    """The points of views that have depth and camera. Raises GeometryError for views without."""
+    cameras, points = [], []
+    for number, view in enumerate(_some(views)):
+        if view.depth is None or view.camera is None or view.depth.kind != "metric":
+            raise GeometryError(
+                f"Expected metric depth and a camera in every view, got view {number} without; choose another geometry."
+            )
+        cameras.append(view.camera)
+        points.append(unproject(view.depth.values, view.camera))
+    return _pointmaps(points, cameras, [torch.ones(view.size) for view in views], "metric", "exact")
+
+
+def sensor(views: Sequence[View]) -> Pointmaps:
+    """The points that a capture's depth sensor measured; NaN and confidence 0 where it has no reading."""
+    cameras, points = [], []
+    for number, view in enumerate(_some(views)):
+        if not isinstance(view, CapturedView) or view.readings is None or view.camera is None:
+            raise GeometryError(
+                f"Expected a capture's readings and a camera in every view, got view {number} without; read the views with "
+                "relook.captures, or choose another geometry."
+            )
+        cameras.append(view.camera)
+        points.append(unproject(view.readings.masked(), view.camera))
+    return _pointmaps(points, cameras, [torch.ones(view.size) for view in views], "metric", "sensor")
+
+
+def from_colmap(views: Sequence[View], estimate: DepthEstimator) -> Pointmaps:
+    """Cameras and sparse points from COLMAP, made dense with estimated depth; the first camera is the world's origin.
+
+    Intrinsics are taken from the views' cameras where they have one (poses are not), else found. Raises GeometryError naming the
+    views that COLMAP cannot place: a walk with a hole in it has no one geometry.
+    """
+    found = colmap.reconstruct([view.image for view in _some(views)], colmap.known_intrinsics(views))
+    if missing := [number for number in range(len(views)) if number not in found]:
+        raise GeometryError(
+            f"Expected {len(views)} views that overlap, got {len(found)} that COLMAP can place, without "
+            f"{', '.join(map(str, missing))}; leave those out or choose geometry matches."
+        )
+    return densified(
+        views, [found[number] for number in range(len(views))], [estimate(view) for view in views], "colmap"
+    )
+
+
+def from_matches(views: Sequence[View], estimate: DepthEstimator, match: KeypointMatcher) -> Pointmaps:
+    """Cameras chained from matches and estimated depth (`relook.perceive.chain`), for views in the order of a walk."""
+    from relook.perceive.chain import chain
+
+    depths = [estimate(view) for view in _some(views)]
+    return densified(views, chain(views, depths, match), depths, "matches")
+
+
+def fit_to_points(
+    depth: Float[Tensor, "H W"], pixels: Float[Tensor, "N 2"], known: Float[Tensor, " N"], *, shift: bool = True
+) -> tuple[Float[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """Estimated depth bent to known depths at some pixels, and how far to trust it.
+
+    First scale and, with `shift`, shift of disparity (robust; relative depth needs the shift, metric depth is better without).
+    Then, around known depths, the smooth correction of its logarithm that they ask for: sum w r / (sum w + PRIOR) with Gaussian
+    weights w. Confidence is sum w / (sum w + 1), less where the corrections disagree.
+    """
+    size = (depth.shape[0], depth.shape[1])
+    usable = torch.isfinite(known) & (known > 0)
+    estimate = sample(depth[None], pixels[None])[0, 0]
+    fit = fit_disparity(estimate[usable], known[usable], shift=shift)
+    fitted = fit.apply(depth)
+    rest = (known / sample(fitted[None], pixels[None])[0, 0]).log()
+    right = usable & (rest.abs() < WRONG)
+    cells = tuple(max(1, round(GRID * side / max(size))) for side in size)
+    centres = pixel_centres((cells[0], cells[1])) * torch.tensor([size[1] / cells[1], size[0] / cells[0]])
+    reach = NEAR * max(size)
+    distances = torch.cdist(centres.reshape(-1, 2), pixels[right])
+    weights = torch.exp(-distances.square() / (2 * reach**2))
+    total = weights.sum(1)
+    correction = (weights @ rest[right]) / (total + PRIOR)
+    spread = (weights * (rest[right] - correction[:, None]).square()).sum(1) / total.clamp_min(1e-6)
+    confidence = total / (total + 1) / (1 + spread.clamp_min(0).sqrt() / 0.1)
+    maps = torch.stack([correction, confidence]).view(2, *cells)
+    correction, confidence = torch.nn.functional.interpolate(
+        maps[None], size, mode="bicubic" if min(cells) > 3 else "bilinear", align_corners=False
+    )[0]
+    return fitted * correction.exp(), confidence.clamp(0, 1)
+
+
+def _auto(views: Sequence[View], back_ends: dict[str, GeometryEstimator]) -> Pointmaps:
+    """The best geometry that these views and this machine allow."""
+    if all(view.depth is not None and view.depth.kind == "metric" and view.camera is not None for view in _some(views)):
+        return exact(views)
+    if all(isinstance(view, CapturedView) and view.readings is not None and view.camera is not None for view in views):
+        return sensor(views)
+    for name, back_end in back_ends.items():
+        try:
+            return back_end(views)
+        except (GeometryError, MissingModelError):
+            if name == "matches":
+                raise
+    raise GeometryError("Expected a back end for geometry, got none; name one.")
+
+
+def densified(views: Sequence[View], seen: Sequence[colmap.Sparse], depths: Sequence[Depth], source: str) -> Pointmaps:
+    """Dense points of views whose cameras and some points are known up to one scale; metric where the depth is."""
+    metric = all(depth.kind == "metric" for depth in depths)
+    scale = _metric_scale(seen, depths) if metric else 1.0
+    change = relative_to_first([sparse.camera for sparse in seen], scale)
+    cameras, points, confidences = [], [], []
+    for view, sparse, depth in zip(views, seen, depths, strict=True):
+        if view.size != tuple(depth.values.shape) or len(sparse.points) < 2:
+            raise GeometryError(
+                f"Expected points and depth for every view, got {len(sparse.points)}; leave that view out."
+            )
+        camera = change.camera(sparse.camera)
+        dense, confidence = fit_to_points(depth.values, sparse.pixels, sparse.depth * scale, shift=not metric)
+        cameras.append(camera)
+        points.append(unproject(dense, camera))
+        confidences.append(confidence)
+    return _pointmaps(points, cameras, confidences, "metric" if metric else "relative", source)
+
+
+def _metric_scale(seen: Sequence[colmap.Sparse], depths: Sequence[Depth]) -> float:
+    """Metres per unit of a reconstruction: the median over all its points of estimated by reconstructed depth."""
+    ratios = [
+        sample(depth.values[None], sparse.pixels[None])[0, 0] / sparse.depth
+        for sparse, depth in zip(seen, depths, strict=True)
+    ]
+    return float(torch.cat(ratios).median())
+
+
+def _pointmaps(
+    points: list[Tensor], cameras: list[Camera], confidence: list[Tensor], kind: str, source: str
+) -> Pointmaps:
+    """Pointmaps whose confidence is 0 where no point is known."""
+    sure = [
+        torch.where(torch.isfinite(p).all(-1), c, torch.zeros_like(c)) for p, c in zip(points, confidence, strict=True)
+    ]
+    return Pointmaps(tuple(points), tuple(cameras), tuple(sure), "metric" if kind == "metric" else "relative", source)
+
+
+def _some(views: Sequence[View]) -> Sequence[View]:
+    if not views:
+        raise GeometryError("Expected at least one view, got none; pass views of one room.")
+    return views

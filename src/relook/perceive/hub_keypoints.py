@@ -1,0 +1,60 @@
+"""Keypoint matchers of transformers (LightGlue, SuperGlue, EfficientLoFTR) by hub id or local folder."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from relook.models import pretrained
+from relook.perceive.keypoints import KeypointMatches
+from relook.types import View
+
+NOTES = {
+    "ETH-CVG/lightglue_superpoint": "LightGlue Apache-2.0; SuperPoint's weights in it are for non-commercial research only",
+    "zju-community/efficientloftr": "Apache-2.0",
+}
+"""Licences of well-known matchers, for messages."""
+FINER = 64
+"""The processors cut places to whole pixels, so they are asked for whole 1/64 pixels."""
+
+
+@torch.no_grad()
+def transformers_matches(first: View, second: View, model: str, *, least: float = 0.1) -> KeypointMatches:
+    """Points that a model matches with a score above `least`.
+
+    Raises MissingModelError if the model is neither here nor to be had, or is no keypoint matcher.
+    """
+    processor, network = load_keypoint_model(model)
+    pictures = [_pixels(view.image) for view in (first, second)]
+    inputs = processor(pictures, return_tensors="pt", input_data_format="channels_last")
+    found = network(**inputs)
+    sizes = [[[FINER * side for side in view.size] for view in (first, second)]]
+    matched = processor.post_process_keypoint_matching(found, torch.tensor(sizes), threshold=least)[0]
+    height, width = inputs["pixel_values"].shape[-2:]
+    places = []
+    for view, points in zip((first, second), (matched["keypoints0"], matched["keypoints1"]), strict=True):
+        half = (
+            torch.tensor([view.size[1] / width, view.size[0] / height]) / 2
+        )  # a whole number there is a pixel's centre
+        places.append(points.float() / FINER + half)
+    return KeypointMatches(places[0], places[1], matched["matching_scores"].float().clamp(0, 1))
+
+
+@lru_cache(maxsize=1)
+def load_keypoint_model(model: str) -> tuple[Any, Any]:
+    """The image processor and the network of a hub id or folder (safetensors only)."""
+    from transformers import AutoImageProcessor, AutoModelForKeypointMatching
+
+    folder = pretrained.checkpoint(model, "the keypoint matcher", NOTES.get(model, ""))
+    return pretrained.read(folder, AutoImageProcessor.from_pretrained), pretrained.load(
+        folder, AutoModelForKeypointMatching.from_pretrained
+    )
+
+
+def _pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
+    return (image.detach().cpu().clamp(0, 1).permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()

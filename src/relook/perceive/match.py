@@ -1,0 +1,128 @@
+"""Dense matches between two views of one room behind one interface: `Matcher` = View, View -> Matches at the first view's size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.captures import CapturedView
+from relook.errors import GeometryError, InputError
+from relook.models.pretrained import is_checkpoint
+from relook.models.registry import available
+from relook.ops.geometry import flow_from_depth, known_depth
+from relook.perceive.dis import dis
+from relook.perceive.interpolate import densified
+from relook.perceive.keypoints import HUB_IDS, keypoint_matches
+from relook.perceive.raft import raft
+from relook.types import Matches, View
+
+Matcher = Callable[[View, View], Matches]
+
+NAMES = (
+    "auto", "exact", "raft", "raft-small", "xfeat", "xfeat-dense", "lighterglue", "sift", "lightglue", "loftr", "dis",
+)  # fmt: skip
+"""Matchers by name; any other name is the hub id or the folder of a keypoint matcher of transformers."""
+DRAWN, SENSED = 0.02, 0.05
+"""A surface hides what lies behind it by more than this part of its depth, for drawn depth and for a sensor's."""
+
+LOST = 0.4
+"""Mean confidence below which DIS flow counts as lost: the views are too far apart for it."""
+
+
+def matcher(name: str = "auto") -> Matcher:
+    """The matcher called `name`.
+
+    auto: exact where both views have depth and a camera (a sensor's holes are filled by the next), else raft or raft-small, the first
+    that is on this machine, else dis, or sift where dis has lost its way.
+    Sparse matchers (xfeat, xfeat-dense, lighterglue, sift, lightglue, loftr) are made dense by `relook.perceive.interpolate`.
+    """
+    known: dict[str, Matcher] = {
+        "auto": _auto,
+        "exact": exact,
+        "raft": raft,
+        "raft-small": partial(raft, checkpoint="raft_small"),
+        "dis": dis,
+    }
+    if name in known:
+        return known[name]
+    if name in NAMES or name in HUB_IDS or is_checkpoint(name):
+        return partial(sparse, keypoints=name)
+    raise InputError(f"Expected a matcher out of {', '.join(NAMES)}, a hub id or a folder, got {name!r}; choose one.")
+
+
+def exact(first: View, second: View) -> Matches:
+    """What the views' own depth and cameras say, be the depth drawn or read by a sensor.
+
+    Pixels without depth take their nearest neighbour's flow at confidence 0; where the second view has no depth, confidence is a half.
+    Raises GeometryError for views without metric depth or a camera, or without any depth in the first.
+    """
+    depth, other = metric_depth(first), metric_depth(second)
+    if depth is None or other is None or first.camera is None or second.camera is None:
+        raise GeometryError(
+            "Expected two views with metric depth and a camera, got one without; read them from a capture, or choose another matcher."
+        )
+    sensed = isinstance(first, CapturedView) or isinstance(second, CapturedView)
+    found = flow_from_depth(depth, first.camera, other, second.camera, tolerance=SENSED if sensed else DRAWN)
+    unknown = ~torch.isfinite(found.flow).all(0)
+    if bool(unknown.all()):
+        raise GeometryError("Expected depth in the first view, got none; choose another matcher.")
+    flow = _nearest(found.flow, unknown) if bool(unknown.any()) else found.flow
+    confidence = (found.visible & ~unknown).float() * torch.where(found.known, 1.0, 0.5)
+    return Matches(flow, confidence, ~found.visible & ~unknown)
+
+
+def metric_depth(view: View) -> Float[Tensor, "H W"] | None:
+    """A view's own depth in scene units, NaN where its sensor read nothing; None without any."""
+    if view.depth is not None and view.depth.kind == "metric":
+        return view.depth.values
+    if isinstance(view, CapturedView) and view.readings is not None:
+        return view.readings.masked()
+    return None
+
+
+def sparse(first: View, second: View, keypoints: str) -> Matches:
+    """The matches of a keypoint matcher, made dense. Raises GeometryError when there are too few."""
+    return densified(first, second, keypoint_matches(first, second, keypoints))
+
+
+def _auto(first: View, second: View) -> Matches:
+    """The best matches on this machine."""
+    if any(metric_depth(view) is None or view.camera is None for view in (first, second)):
+        return _seen(first, second)
+    measured, depth = exact(first, second), metric_depth(first)
+    assert depth is not None
+    unknown = ~known_depth(depth)
+    if not bool(unknown.any()):
+        return measured
+    seen = _seen(first, second)
+    return Matches(
+        torch.where(unknown, seen.flow, measured.flow),
+        torch.where(unknown, seen.confidence, measured.confidence),
+        torch.where(unknown, seen.occluded, measured.occluded),
+    )
+
+
+def _seen(first: View, second: View) -> Matches:
+    """The best matches on this machine from the pictures alone."""
+    for checkpoint in ("raft_sintel", "raft_small"):
+        if available(checkpoint):
+            return raft(first, second, checkpoint=checkpoint)
+    flow = dis(first, second)
+    if float(flow.confidence.mean()) >= LOST:
+        return flow
+    try:
+        return sparse(first, second, "sift")
+    except GeometryError:
+        return flow
+
+
+def _nearest(flow: Float[Tensor, "2 H W"], unknown: Bool[Tensor, "H W"]) -> Float[Tensor, "2 H W"]:
+    """Flow with unknown pixels replaced by the nearest known one."""
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = distance_transform_edt(unknown.numpy(), return_distances=False, return_indices=True)
+    return flow[:, torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]

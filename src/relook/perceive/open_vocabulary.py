@@ -1,0 +1,273 @@
+"""Regions for labels in the user's own words (`--label ottoman`): CLIPSeg, or Grounding DINO with SAM.
+
+A `Labeller` finds a label in a picture; what it finds is painted over the regions of the ordinary segmenter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.errors import InputError, SegmentsError
+from relook.models import pretrained
+from relook.ops.guided import guided_filter
+from relook.perceive.segment import SMALLEST, connected_parts
+from relook.perceive.vocabulary import tidy
+from relook.types import UNLABELLED, Region, Segments, View
+
+
+@dataclass(frozen=True)
+class Found:
+    """One object that has a label."""
+
+    name: str
+    """The label, tidied."""
+    mask: Bool[Tensor, "H W"]
+    """Its pixels, at least one."""
+    score: float
+    """How sure the model is, from 0 to 1."""
+
+
+Labeller = Callable[[View, Sequence[str]], list[Found]]
+
+CLIPSEG, DINO, SAM = "CIDAS/clipseg-rd64-refined", "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base"
+"""The checkpoints behind the names `clipseg` and `grounding-dino`."""
+NOTES: Mapping[str, str] = {CLIPSEG: "0.6 GB, Apache-2.0", DINO: "0.7 GB, Apache-2.0", SAM: "0.4 GB, Apache-2.0"}
+"""Size and licence of them."""
+NAMES: Mapping[str, str] = {"grounding-dino": f"{DINO}+{SAM}", "clipseg": CLIPSEG}
+"""Labellers by name, best first; any other name is a CLIPSeg checkpoint, or a Grounding DINO checkpoint, `+`, and a SAM checkpoint."""
+LIKELY = 0.4
+"""CLIPSeg's score from which a pixel has a label."""
+BOX = 0.3
+"""Grounding DINO's score from which a box is believed."""
+SAME = 0.7
+"""Of two masks of one label with this much in common (intersection over union), the surer one stays."""
+
+
+def labeller(name: str = "auto") -> Labeller:
+    """The labeller called `name`; auto is the first of NAMES whose checkpoints are on this machine, else the last of them, fetched.
+
+    Raises InputError for what is no name, folder or hub id. A checkpoint is looked for when the labeller is first used.
+    """
+    parts = _parts(name)
+    return partial(clipseg, name=parts[0]) if len(parts) == 1 else partial(grounded, detector=parts[0], cutter=parts[1])
+
+
+def revisions(name: str) -> Mapping[str, str]:
+    """Name and revision of the checkpoints of a labeller. Raises MissingModelError when one is nowhere to be found."""
+    return {f"labeller {part}": pretrained.revision(_folder(part)) for part in _parts(name)}
+
+
+def absolute(name: str) -> str:
+    """The labeller's name with the paths of existing folders made absolute."""
+    if name == "auto" or name in NAMES:
+        return name
+    return "+".join(pretrained.anchored(part.strip()) for part in name.split("+"))
+
+
+def label_views(views: Sequence[View], labels: Sequence[str], name: str = "auto") -> list[View]:
+    """The views, which have segments, with every label painted over them where it is found.
+
+    A label that is in some of the views is enough; SegmentsError for one that is in none of them.
+    """
+    wanted = tuple(dict.fromkeys(word for label in labels if (word := tidy(label.replace(".", " ")))))
+    if not wanted:
+        return list(views)
+    find = labeller(name)
+    found = [find(view, wanted) for view in views]
+    if lost := [label for label in wanted if not any(one.name == label for several in found for one in several)]:
+        raise SegmentsError(
+            f"Expected {', '.join(lost)} in one of the pictures, got none in any; use another word, or paint the label map yourself."
+        )
+    return [replace(view, segments=painted(_segments(view), here)) for view, here in zip(views, found, strict=True)]
+
+
+def with_labels(view: View, labels: Sequence[str], name: str = "auto") -> View:
+    """One view, which has segments, with every label painted over them; SegmentsError for a label that is not found in it."""
+    return label_views([view], labels, name)[0]
+
+
+def painted(segments: Segments, found: Sequence[Found]) -> Segments:
+    """Segments with found objects painted over them as new regions, the smaller ones over the larger ones.
+
+    A region that is covered wholly disappears; regions that stay keep their ids; instances are counted on from those of the same name.
+    """
+    labels, regions = segments.labels.clone(), dict(segments.regions)
+    count = {name: 1 + max(r.instance for r in regions.values() if r.name == name) for name in segments.names}
+    for one in sorted(found, key=lambda one: -int(one.mask.sum())):
+        id = max([UNLABELLED, *regions]) + 1
+        labels[one.mask.to(labels.device)] = id
+        regions[id] = Region(one.name, count.get(one.name, 0))
+        count[one.name] = count.get(one.name, 0) + 1
+    left = set(labels.unique().tolist())
+    return Segments(labels, {id: region for id, region in regions.items() if id in left})
+
+
+def clipseg(view: View, labels: Sequence[str], *, name: str = CLIPSEG) -> list[Found]:
+    """Where CLIPSeg (Lüddecke and Ecker 2022) sees each label: the connected parts of what scores LIKELY, the likeliest label per pixel.
+
+    Scores have 352 x 352 places and are sharpened along the picture's edges. Parts below SMALLEST of the picture are left out unless
+    their label has no larger one.
+    """
+    model, processor, tokenizer = _clipseg(name, pretrained.revision(_folder(name)))
+    words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
+    with pretrained.asked(name, view.size):
+        pixels = processor(pretrained.as_picture(view.image), return_tensors="pt")["pixel_values"]
+        logits = model(
+            pixel_values=pixels.expand(len(labels), -1, -1, -1),
+            input_ids=words["input_ids"],
+            attention_mask=words["attention_mask"],
+        ).logits
+    coarse = logits.view(len(labels), *logits.shape[-2:]).sigmoid()
+    scores = guided_filter(view.image.detach().float().cpu(), coarse, radius=0.01, epsilon=1e-3).clamp(0, 1)
+    best = scores.max(0)
+    found = []
+    for index, label in enumerate(labels):
+        mask = ((best.indices == index) & (best.values >= LIKELY)).numpy()
+        parts = sorted(connected_parts(mask), key=lambda part: -part[2])
+        for place, part, area in parts:
+            if area >= SMALLEST * mask.size or area == parts[0][2]:
+                whole = np.zeros(mask.shape, bool)
+                whole[place] = part
+                found.append(Found(label, torch.from_numpy(whole), float(scores[index][whole].mean())))
+    return found
+
+
+def grounded(view: View, labels: Sequence[str], *, detector: str = DINO, cutter: str = SAM) -> list[Found]:
+    """Objects that Grounding DINO (Liu et al. 2023) finds for each label, cut out by SAM (Kirillov et al. 2023).
+
+    A query belongs to the label with the likeliest word of its phrase; each box is one instance, its mask the one SAM is surest of.
+    """
+    boxes = _boxes(view.image, labels, detector)
+    if not boxes:
+        return []
+    model, processor = _sam(cutter, pretrained.revision(_folder(cutter)))
+    height, width = view.size
+    corners = [[x * width, y * height, u * width, v * height] for _, _, (x, y, u, v) in boxes]
+    with pretrained.asked(cutter, view.size):
+        inputs = processor(pretrained.as_picture(view.image), input_boxes=[corners], return_tensors="pt")
+        sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
+        outputs = model(**inputs, multimask_output=True)
+        (masks,) = processor.image_processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
+    best = outputs.iou_scores[0].argmax(-1)
+    found: list[Found] = []
+    for index, (label, score, _) in sorted(enumerate(boxes), key=lambda entry: -entry[1][1]):
+        mask = masks[index, best[index]].bool()
+        rivals = [other.mask for other in found if other.name == label]
+        if bool(mask.any()) and not any(_overlap(mask, rival) > SAME for rival in rivals):
+            found.append(Found(label, mask, score))
+    return found
+
+
+def _boxes(
+    image: Float[Tensor, "3 H W"], labels: Sequence[str], detector: str
+) -> list[tuple[str, float, tuple[float, float, float, float]]]:
+    """(label, score, (left, top, right, bottom) in parts of the picture's sides) of every box that is believed."""
+    model, processor, tokenizer = _dino(detector, pretrained.revision(_folder(detector)))
+    words = tokenizer(". ".join(labels) + ".", truncation=True, return_tensors="pt")
+    with pretrained.asked(detector, (image.shape[-2], image.shape[-1])):
+        inputs = dict(processor(pretrained.as_picture(image), return_tensors="pt")) | dict(words)
+        outputs = model(**inputs)
+    phrase = _phrases(words["input_ids"][0].tolist(), tokenizer, len(labels))
+    scores = outputs.logits[0, :, : len(phrase)].sigmoid()
+    each = torch.stack([(scores * (phrase == index)).amax(1) for index in range(len(labels))], 1)
+    best = each.max(1)
+    found = []
+    for score, index, (x, y, w, h) in zip(
+        best.values.tolist(), best.indices.tolist(), outputs.pred_boxes[0].tolist(), strict=True
+    ):
+        if score >= BOX:
+            box = (max(0.0, x - w / 2), max(0.0, y - h / 2), min(1.0, x + w / 2), min(1.0, y + h / 2))
+            found.append((labels[index], score, box))
+    return found
+
+
+def _phrases(ids: list[int], tokenizer: Any, count: int) -> Tensor:
+    """For every token the label that it is a word of; -1 for full stops, beginning and end."""
+    stop, special = tokenizer.convert_tokens_to_ids("."), set(tokenizer.all_special_ids)
+    result, label = [], 0
+    for id in ids:
+        inside = id != stop and id not in special - {tokenizer.unk_token_id}
+        result.append(label if inside and label < count else -1)
+        label += id == stop
+    return torch.tensor(result)
+
+
+def _overlap(first: Bool[Tensor, "H W"], second: Bool[Tensor, "H W"]) -> float:
+    """Intersection over union."""
+    return float((first & second).sum() / (first | second).sum().clamp_min(1))
+
+
+def _segments(view: View) -> Segments:
+    if view.segments is None:
+        raise SegmentsError("Expected a view with segments to label, got one without; segment it first.")
+    return view.segments
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The checkpoints of a labeller: CLIPSeg, or Grounding DINO and SAM."""
+    if name == "auto":
+        here = (known for known in NAMES if all(pretrained.is_here(part) for part in NAMES[known].split("+")))
+        name = next(here, list(NAMES)[-1])
+    parts = tuple(part.strip() for part in NAMES.get(name, name).split("+"))
+    if len(parts) > 2 or not all(pretrained.is_checkpoint(part) for part in parts):
+        raise InputError(
+            f"Expected a labeller out of auto, {', '.join(NAMES)}, a CLIPSeg model, or a Grounding DINO model + a SAM model "
+            f"(folders or hub ids owner/name), got {name!r}; choose one."
+        )
+    return parts
+
+
+def _folder(name: str) -> Path:
+    return pretrained.checkpoint(
+        name, "the labelling model", NOTES.get(name, f"size and licence: https://huggingface.co/{name}")
+    )
+
+
+def _of_kind(name: str, kind: str, what: str) -> Path:
+    """Folder of a checkpoint of one model type; InputError for another."""
+    folder = _folder(name)
+    got = str(pretrained.settings(folder).get("model_type", "none"))
+    if got not in kind.split():
+        raise InputError(f"Expected {what} as labeller, got a model of type {got} in {name}; name another checkpoint.")
+    return folder
+
+
+@lru_cache(maxsize=1)
+def _clipseg(name: str, revision: str) -> tuple[Any, Any, Any]:
+    """(model, image processor, tokenizer); the last one used stays loaded."""
+    from transformers import AutoImageProcessor, AutoTokenizer, CLIPSegForImageSegmentation
+
+    folder = _of_kind(name, "clipseg", "CLIPSeg (or Grounding DINO + SAM)")
+    model = pretrained.load(folder, CLIPSegForImageSegmentation.from_pretrained, dtype=torch.float32)
+    processors = (pretrained.read(folder, auto.from_pretrained) for auto in (AutoImageProcessor, AutoTokenizer))
+    return (model, *processors)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=1)
+def _dino(name: str, revision: str) -> tuple[Any, Any, Any]:
+    """(model, image processor, tokenizer); the last one used stays loaded."""
+    from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection, AutoTokenizer
+
+    folder = _of_kind(name, "grounding-dino mm-grounding-dino", "Grounding DINO before the +")
+    model = pretrained.load(folder, AutoModelForZeroShotObjectDetection.from_pretrained, dtype=torch.float32)
+    processors = (pretrained.read(folder, auto.from_pretrained) for auto in (AutoImageProcessor, AutoTokenizer))
+    return (model, *processors)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=1)
+def _sam(name: str, revision: str) -> tuple[Any, Any]:
+    """(model, processor); the last one used stays loaded."""
+    from transformers import AutoImageProcessor, SamModel, SamProcessor
+
+    folder = _of_kind(name, "sam", "SAM after the +")
+    model = pretrained.load(folder, SamModel.from_pretrained, dtype=torch.float32)
+    return model, SamProcessor(pretrained.read(folder, AutoImageProcessor.from_pretrained))

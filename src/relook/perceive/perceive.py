@@ -1,0 +1,141 @@
+"""One picture: what is in it, how far it is, where its edges are; as files that people edit and `relook photo` reads back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relook.errors import InputError, MissingModelError
+
+if TYPE_CHECKING:
+    from relook.types import View
+
+FILES = (
+    "segments.png", "segments.json", "depth.npz", "depth.png", "edges.png", "overlay.png", "depth_preview.png",
+)  # fmt: skip
+"""What may be written into a folder; nothing else there is touched."""
+
+
+@dataclass(frozen=True)
+class PerceiveConfig:
+    """What looks at the picture."""
+
+    segmenter: str = "auto"
+    """Which segmenter finds the regions: `embedded`, `ade20k`, a hub id or folder, or a label map. `auto`: the best one here."""
+    depth_estimator: str = "auto"
+    """Which model estimates depth, or a depth map, or `none`. `auto`: the best one on this machine, if any."""
+    label: tuple[str, ...] = ()
+    """Names of things to look for besides, e.g. `ottoman`; separate several by commas or spaces. Needs an open-vocabulary model."""
+    labeller: str = "auto"
+    """Which open-vocabulary model looks for them, by name, hub id or folder."""
+
+    def __post_init__(self) -> None:
+        words = (self.label,) if isinstance(self.label, str) else self.label
+        names = tuple(part.strip() for word in words for part in word.split(",") if part.strip())
+        object.__setattr__(self, "label", names)
+
+
+def perceive_photo(
+    picture: str | Path | View, config: PerceiveConfig | None = None, *, out: str | Path | None = None
+) -> View:
+    """The picture with its segments and its depth; with `out`, written into that folder (see `write_perceived`).
+
+    The view has no depth if none was asked for, or with `auto` where no model is on this machine. Raises an error of relook.errors,
+    one sentence, for a picture, an option or a place that cannot be used; nothing is written then.
+    """
+    from relook.io import read_image
+    from relook.perceive.segment import segmenter
+    from relook.types import View
+
+    config = config or PerceiveConfig()
+    check_place(out, picture, config.segmenter, config.depth_estimator)
+    view = picture if isinstance(picture, View) else View(read_image(picture))
+    view = _labelled(replace(view, segments=segmenter(config.segmenter)(view)), config)
+    view = _with_depth(view, config.depth_estimator)
+    if out is not None:
+        write_perceived(Path(out), view)
+    return view
+
+
+def write_perceived(folder: Path, view: View) -> None:
+    """Write the view into a folder; each file is complete or absent, and all that are there belong together.
+
+    segments.png and segments.json: the regions, for `--segments`. depth.npz: exact, for `--depth`; depth.png: millimetres, for painting
+    programs, if the depth is metric and below 65 m. edges.png: lines, grey. overlay.png, depth_preview.png: to look at.
+    Raises InputError where the folder holds one of FILES of an earlier run that this one would not replace.
+    """
+    from relook.io import write_depth, write_image, write_segments
+    from relook.perceive.edges import edges
+    from relook.perceive.overlay import depth_picture, overlay
+
+    _refuse_left_overs(folder, view)
+    drawn = edges(view).expand(3, -1, -1)
+    if view.segments is not None:
+        painted = overlay(view.image, view.segments)
+        write_segments(folder / "segments.png", view.segments)
+        write_image(folder / "overlay.png", painted)
+    if view.depth is not None:
+        write_depth(folder / "depth.npz", view.depth)
+        if _in_millimetres(view):
+            write_depth(folder / "depth.png", view.depth)
+        write_image(folder / "depth_preview.png", depth_picture(view.depth))
+    write_image(folder / "edges.png", drawn)
+
+
+def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
+    """Raise before any work if the folder cannot be written, or holds an input under a name that is written."""
+    if out is None:
+        return
+    folder = Path(out)
+    written = {(folder / name).resolve() for name in FILES}
+    for given in inputs:
+        if isinstance(given, str | Path) and Path(given).resolve() in written:
+            raise InputError(f"Expected an output that is no input, got {given} as both; choose another folder.")
+    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(
+            f"Expected a folder to write to, got {folder} ({place} is no writable folder); choose another."
+        )
+
+
+def _refuse_left_overs(folder: Path, view: View) -> None:
+    """Raise where a file of an earlier run would stay beside those of this one."""
+    seen, far = view.segments is not None, view.depth is not None
+    written = {"segments.png": seen, "segments.json": seen, "overlay.png": seen, "edges.png": True}
+    written |= {"depth.npz": far, "depth_preview.png": far, "depth.png": _in_millimetres(view)}
+    left = [name for name in FILES if not written[name] and (folder / name).exists()]
+    if left:
+        raise InputError(
+            f"Expected a folder whose files this run replaces, got {', '.join(left)} of an earlier one in {folder}; "
+            "remove them or choose another folder."
+        )
+
+
+def _in_millimetres(view: View) -> bool:
+    """Whether the depth fits a PNG of millimetres."""
+    return view.depth is not None and view.depth.kind == "metric" and float(view.depth.values.max()) < 65
+
+
+def _labelled(view: View, config: PerceiveConfig) -> View:
+    """The view with the things that the user names found over its regions."""
+    if not config.label:
+        return view
+    from relook.perceive.open_vocabulary import with_labels
+
+    return with_labels(view, config.label, config.labeller)
+
+
+def _with_depth(view: View, name: str) -> View:
+    """The view with depth, where some model estimates it."""
+    if name == "none":
+        return replace(view, depth=None)
+    from relook.perceive.depth import estimator
+
+    try:
+        return replace(view, depth=estimator(name)(view))
+    except MissingModelError:
+        if name == "auto":
+            return view
+        raise

@@ -1,0 +1,167 @@
+"""The suite of matchers: its own truth checked on rooms that are exactly known, its numbers by hand, and a whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from relook.captures import CapturedView, Readings, read_capture
+from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
+from relook.errors import InputError, MissingModelError
+from relook.evaluate import matching
+from relook.evaluate.matching import Case, Config, Score, in_common, measured_case, run, score, summarise
+from relook.files import read_json, write_json
+from relook.io import write_image
+from relook.types import Matches, View
+
+
+def walked(frames: int = 2, size: tuple[int, int] = (48, 64)) -> list[Rendering]:
+    layout, style = sample_layout(1_000_003), sample_style(1_000_003)
+    return [render(layout, style, size, pose) for pose in walk(layout, frames, stride=0.3, turn=0.15)]
+
+
+def sensed(rendering: Rendering) -> CapturedView:
+    """A rendering as a sensor would read it: whole millimetres."""
+    metres = (rendering.depth * 1000).round() / 1000
+    return CapturedView(rendering.image, camera=rendering.camera, readings=Readings(metres, metres > 0))
+
+
+def write_capture(folder: Path, pictures: list[Rendering]) -> Path:
+    """Renderings as a capture on disk."""
+    height, width = pictures[0].depth.shape
+    frames = []
+    for number, picture in enumerate(pictures):
+        write_image(folder / f"{number}.png", picture.image)
+        Image.fromarray((picture.depth * 1000).round().numpy().astype(np.uint16)).save(folder / f"{number}-depth.png")
+        pose = torch.linalg.inv(picture.camera.world_to_camera.double()).tolist()
+        frames.append({"image": f"{number}.png", "depth": f"{number}-depth.png", "camera_to_world": pose})
+    K = pictures[0].camera.K.tolist()
+    write_json(
+        folder / "capture.json",
+        {"width": width, "height": height, "intrinsics": K, "depth": "millimetres", "frames": frames},
+    )
+    return folder
+
+
+def test_the_truth_of_a_sensor_is_the_exact_truth_where_it_is_scored() -> None:
+    first, second = walked()
+    case = measured_case("capture, gap 1", sensed(first), sensed(second))
+    flow, visible = exact_flow(first, second)
+    assert case.scored.float().mean() > 0.2
+    assert visible[case.scored].float().mean() > 0.995
+    assert (case.flow - flow).norm(dim=0)[case.scored].max() < 0.1
+    assert case.hidden.sum() > 20
+    assert (~visible)[case.hidden].float().mean() > 0.99
+    assert not (case.hidden & case.scored).any()
+
+
+def test_nothing_is_scored_without_a_reading_or_beside_an_edge() -> None:
+    first, second = walked()
+    a, b = sensed(first), sensed(second)
+    assert a.readings is not None
+    hole = torch.zeros_like(a.readings.valid)
+    hole[20:30, 20:30] = True
+    holed = CapturedView(
+        a.image, camera=a.camera, readings=Readings(a.readings.metres * ~hole, a.readings.valid & ~hole)
+    )
+    case = measured_case("", holed, b)
+    assert not case.scored[hole].any()
+    assert not case.hidden[hole].any()
+    assert measured_case("", a, b).scored[hole].any()
+    step = torch.full((48, 64), 2.0)
+    step[:, 32:] = 3.0
+    flat = CapturedView(a.image, camera=a.camera, readings=Readings(step, step > 0))
+    same = measured_case("", flat, flat)
+    assert not same.scored[:, 29:35].any()
+    assert same.scored[4:-4, 4:26].all()
+
+
+def test_frames_that_show_other_places_have_nothing_in_common(tmp_path: Path) -> None:
+    capture = read_capture(write_capture(tmp_path, walked(3)))
+    assert in_common(capture[0], capture[0], 1) > 0.99
+    assert 0.3 < in_common(capture[0], capture[2], 1) < in_common(capture[0], capture[1], 1) < 0.99
+    assert abs(in_common(capture[0], capture[2], 4) - in_common(capture[0], capture[2], 1)) < 0.1
+
+
+def test_numbers_by_hand() -> None:
+    """Ten pixels: seven scored with errors 0 to 6, two hidden ones of which one is called hidden, and one call that is wrong."""
+    flow = torch.zeros(2, 1, 10)
+    scored, hidden = torch.zeros(1, 10, dtype=torch.bool), torch.zeros(1, 10, dtype=torch.bool)
+    scored[0, :7], hidden[0, 7:9] = True, True
+    view = View(torch.zeros(3, 1, 10))
+    found = torch.zeros(2, 1, 10)
+    found[1, 0] = torch.arange(10.0)
+    calls = torch.zeros(1, 10, dtype=torch.bool)
+    calls[0, [0, 7, 9]] = True  # the last pixel is neither hidden nor scored: it does not count
+    sure = (torch.arange(10) < 2).float()[None]
+    one = score(lambda first, second: Matches(found, sure, calls), Case("a", view, view, flow, scored, hidden))
+    numbers = summarise([one])["a"]
+    assert numbers["median"] == 3
+    assert numbers["near"] == pytest.approx(3 / 7, abs=1e-4)
+    assert numbers["near_where_sure"] == 1
+    assert numbers["sure"] == pytest.approx(2 / 7, abs=1e-4)
+    assert numbers["hidden_f1"] == pytest.approx(0.5)  # precision 1/2, recall 1/2
+
+
+def test_pairs_of_one_kind_are_summed_up_together() -> None:
+    def made(case: str, error: float, count: int) -> Score:
+        return Score(case, torch.full((count,), error), torch.ones(count), 1, 2, 3, 0.5)
+
+    numbers = summarise([made("a", 1.0, 5), made("a", 9.0, 4), made("b", 4.0, 2)])
+    assert list(numbers) == ["a", "b"]
+    assert numbers["a"]["median"] == 1
+    assert numbers["a"]["near"] == pytest.approx(5 / 9, abs=1e-4)
+    assert numbers["a"]["hidden_f1"] == pytest.approx(4 / 10)
+    assert numbers["b"]["near"] == 0
+
+
+def test_matchers_see_pictures_only() -> None:
+    first, second = walked()
+    flow, visible = exact_flow(first, second)
+    case = Case("walks", first.view(), second.view(), flow, visible, ~visible)
+
+    def curious(one: View, other: View) -> Matches:
+        assert (one.depth, one.camera, one.segments, other.depth, other.camera) == (None,) * 5
+        return Matches(torch.zeros(2, *one.size), torch.zeros(one.size), torch.zeros(one.size, dtype=torch.bool))
+
+    assert len(score(curious, case).errors) == int(visible.sum())
+
+
+def test_a_whole_run_orders_a_good_matcher_before_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = matching.matcher
+
+    def still(first: View, second: View) -> Matches:
+        return Matches(torch.zeros(2, *first.size), torch.zeros(first.size), torch.zeros(first.size, dtype=torch.bool))
+
+    def absent(first: View, second: View) -> Matches:
+        raise MissingModelError("Expected weights, got none; get them.")
+
+    monkeypatch.setattr(matching, "matcher", lambda name: {"still": still, "absent": absent}.get(name) or made(name))
+    steps: list[tuple[int, int]] = []
+    config = Config(
+        out=tmp_path / "out", capture=write_capture(tmp_path, walked(3, (72, 96))), gaps=(1, 2), pairs=2, rooms=1, frames=2, size=96,
+        rows=("dis", "still", "absent"),
+    )  # fmt: skip
+    table = run(config, lambda done, total: steps.append((done, total)))
+    summary = read_json(tmp_path / "out" / "summary.json")
+    assert list(summary["rows"]) == ["dis", "still"]
+    assert summary["pairs"] == {"capture, gap 1": 1, "capture, gap 2": 1, "walks": 1}
+    assert "absent" in summary["left_out"][0]
+    assert "absent" in str(table.caption)
+    assert steps[-1][1] == 9
+    for kind in ("capture, gap 1", "walks"):
+        assert summary["rows"]["dis"][kind]["near"] > summary["rows"]["still"][kind]["near"]
+        assert summary["rows"]["still"][kind]["median"] == pytest.approx(summary["median_motion"][kind], abs=0.02)
+
+
+def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least one pair"):
+        run(Config(out=tmp_path, rooms=0), lambda done, total: None)
+    with pytest.raises(InputError, match="matcher"):
+        run(Config(out=tmp_path, rows=("sharp",)), lambda done, total: None)
+    with pytest.raises(InputError, match="readings"):
+        measured_case("", CapturedView(torch.zeros(3, 8, 8)), CapturedView(torch.zeros(3, 8, 8)))

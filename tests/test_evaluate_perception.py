@@ -1,0 +1,155 @@
+"""Perception against exact truth: metrics beside independent ones, and the suite from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
+from torchmetrics.functional.detection import panoptic_quality
+
+from relook.dollhouse import CLASSES
+from relook.errors import InputError, ShapeError
+from relook.evaluate import perception
+from relook.evaluate.depth_metrics import abs_rel, delta1, median_scaled
+from relook.evaluate.perception import Config, Score, class_map, run, unseen_rooms
+from relook.evaluate.segment_metrics import (
+    IGNORED,
+    Panoptic,
+    class_ious,
+    confusion,
+    mean_iou,
+    panoptic_counts,
+    pixel_accuracy,
+)
+from relook.files import read_json
+from relook.io import write_image
+from relook.perceive.segment import exact
+from relook.training.data import HELD_OUT as TRAINING_ENDS
+from relook.types import Depth, Region, Segments, View
+
+DRAW = torch.Generator().manual_seed(0)
+
+
+def test_iou_and_accuracy_are_those_of_torchmetrics() -> None:
+    found, truth = torch.randint(0, 5, (2, 40, 30), generator=DRAW)
+    found = torch.where(torch.rand(40, 30, generator=DRAW) < 0.6, truth, found)
+    counts = confusion(found, truth, 5)
+    theirs = multiclass_jaccard_index(found[None], truth[None], 5, average="none")
+    assert torch.allclose(torch.tensor(class_ious(counts), dtype=torch.float32), theirs)
+    assert mean_iou(counts) == pytest.approx(float(theirs.mean()), abs=1e-6)
+    right = multiclass_accuracy(found[None], truth[None], 5, average="micro")
+    assert pixel_accuracy(counts) == pytest.approx(float(right), abs=1e-6)
+
+
+def test_unknown_truth_does_not_count_and_unknown_answers_are_wrong(unchecked: None) -> None:
+    truth = torch.tensor([[0, 0, 1, IGNORED]])
+    counts = confusion(torch.tensor([[0, IGNORED, 1, 1]]), truth, 3)
+    assert counts.sum() == 3
+    assert class_ious(counts) == [0.5, 1.0, None]
+    assert pixel_accuracy(counts) == pytest.approx(2 / 3)
+    with pytest.raises(ShapeError, match="one size"):
+        confusion(truth, truth[:, :2], 3)
+
+
+def test_panoptic_quality_is_that_of_torchmetrics() -> None:
+    truth = torch.zeros(24, 24, dtype=torch.int64)
+    truth[2:10, 2:10], truth[2:10, 12:20], truth[14:22, 2:20] = 1, 2, 3
+    found = torch.zeros(24, 24, dtype=torch.int64)
+    found[3:10, 2:10], found[2:10, 12:16], found[2:10, 16:20], found[14:22, 3:21] = 5, 6, 7, 2
+    counts = panoptic_counts(found, truth)
+    assert (counts.matched, counts.invented, counts.missed) == (2, 2, 1)
+    ours, theirs = (torch.stack([(ids > 0).long(), ids], -1)[None] for ids in (found, truth))
+    quality = panoptic_quality(ours, theirs, things={1}, stuffs={0}, return_per_class=True)
+    assert counts.quality == pytest.approx(float(quality.flatten()[0]), abs=1e-6)
+    twice = counts + counts
+    assert twice.quality == pytest.approx(counts.quality)
+    assert Panoptic().quality is None
+
+
+def test_depth_metrics_on_a_worked_example(unchecked: None) -> None:
+    truth = torch.tensor([[1.0, 2.0, 4.0]])
+    found = torch.tensor([[1.1, 3.0, 4.0]])
+    assert abs_rel(found, truth) == pytest.approx((0.1 + 0.5 + 0.0) / 3)
+    assert delta1(found, truth) == pytest.approx(2 / 3)
+    assert torch.allclose(median_scaled(found, truth), found * 2 / 3)
+    with pytest.raises(ShapeError, match="one size"):
+        abs_rel(found, truth[:, :2])
+
+
+def test_the_rooms_are_unseen_and_repeatable() -> None:
+    assert perception.HELD_OUT >= TRAINING_ENDS
+    first, second = unseen_rooms(1, 2, 32)
+    (again,) = unseen_rooms(1, 1, 32)
+    (other,) = unseen_rooms(2, 1, 32)
+    assert torch.equal(first.image, again.image)
+    assert not torch.equal(first.image, second.image)
+    assert not torch.equal(first.image, other.image)
+
+
+def test_synonyms_count_and_other_classes_do_not() -> None:
+    labels = torch.tensor([[1, 2, 3, 0]])
+    found = class_map(Segments(labels, {1: Region("couch"), 2: Region("sofa", 1), 3: Region("road")}))
+    assert found.tolist() == [[CLASSES.index("sofa"), CLASSES.index("sofa"), IGNORED, IGNORED]]
+
+
+def test_the_truth_itself_is_perfect_and_a_wrong_answer_is_scored_as_such() -> None:
+    (room,) = unseen_rooms(5, 1, 48)
+    truth = room.view()
+    perfect, wrong = Score(), Score()
+    perception._add_segments(perfect, exact(truth), room)
+    perception._add_depth(perfect, truth.depth, room)
+    perception._add_segments(wrong, Segments(torch.ones(48, 48, dtype=torch.int64), {1: Region("wall")}), room)
+    perception._add_depth(wrong, Depth(room.depth * 1.5, "metric"), room)
+    best, worst = perfect.row(), wrong.row()
+    assert best["miou"] == best["pixel_accuracy"] == best["pq"] == best["delta1"] == 1
+    assert best["abs_rel"] == best["abs_rel_scaled"] == 0
+    assert worst["pq"] == 0
+    assert worst["pixel_accuracy"] == pytest.approx(float((room.classes == 0).float().mean()))
+    assert worst["abs_rel"] == pytest.approx(0.5, abs=1e-4)
+    assert worst["abs_rel_scaled"] == pytest.approx(0, abs=1e-4)
+    assert worst["delta1"] == 0
+
+
+def test_relative_depth_has_no_metres() -> None:
+    (room,) = unseen_rooms(5, 1, 32)
+    score = Score()
+    perception._add_depth(score, Depth(room.depth / 7, "relative"), room)
+    assert score.row()["abs_rel"] is None
+    assert score.row()["abs_rel_scaled"] == pytest.approx(0, abs=1e-4)
+
+
+def test_the_suite_writes_numbers_and_sheets_without_any_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RELOOK_MODELS", raising=False)
+    write_image(tmp_path / "photos" / "deep" / "red.png", torch.full((3, 40, 61), 0.4))
+    steps: list[tuple[int, int]] = []
+    config = Config(
+        out=tmp_path / "out", rooms=2, sizes=(48, 32), segmenters=("whole", "ade20k"), depth_estimators=(),
+        photos=tmp_path / "photos",
+    )  # fmt: skip
+    table = run(config, lambda done, total: steps.append((done, total)))
+    assert "Left out segments ade20k" in str(table.caption)
+    rows = read_json(tmp_path / "out" / "summary.json")["rows"]
+    assert list(rows) == ["segments whole 48", "segments whole 32"]
+    assert rows["segments whole 48"]["miou"] == 0
+    assert "| segments whole 48 | 0.000 |" in (tmp_path / "out" / "table.md").read_text()
+    assert (tmp_path / "out" / "photos" / "red.segments-whole.png").is_file()
+    assert (tmp_path / "out" / "photos.png").is_file()
+    assert steps[-1] == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [({"rooms": 0}, "rooms or photographs"), ({"sizes": (16,)}, "32 pixels"), ({"photos": Path("nowhere")}, "nowhere")],
+)
+def test_impossible_runs_are_refused(change: dict[str, object], part: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=part):
+        run(replace(Config(out=tmp_path, segmenters=("whole",), depth_estimators=()), **change), lambda *_: None)
+
+
+def test_a_view_knows_its_classes() -> None:
+    (room,) = unseen_rooms(0, 1, 32)
+    view = View(room.image, room.view().segments)
+    assert torch.equal(class_map(exact(view)), room.classes)

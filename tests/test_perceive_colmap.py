@@ -1,0 +1,93 @@
+"""COLMAP on walks through dollhouse rooms, whose cameras are known exactly."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from relook.dollhouse import Rendering, render, sample_layout, sample_style, walk
+from relook.errors import GeometryError, MissingModelError
+from relook.ops.align import align_cameras, centre, rotation_angle
+from relook.ops.geometry import project
+from relook.perceive import colmap
+from relook.perceive.geometry import from_colmap
+from relook.types import Depth, View
+
+pycolmap = pytest.importorskip("pycolmap")
+SEED = (1 << 40) + 9
+
+
+@cache
+def rooms() -> tuple[Rendering, ...]:
+    layout, style = sample_layout(SEED), sample_style(SEED)
+    return tuple(render(layout, style, (240, 320), pose) for pose in walk(layout, 4, stride=0.6))
+
+
+@cache
+def found() -> dict[int, colmap.Sparse]:
+    return dict(colmap.reconstruct([room.image for room in rooms()], [room.camera.K for room in rooms()]))
+
+
+def test_cameras_and_points_are_found(capfd: pytest.CaptureFixture[str]) -> None:
+    before = pycolmap.logging.minloglevel
+    seen = found()
+    assert sorted(seen) == [0, 1, 2, 3]
+    assert capfd.readouterr() == ("", "")
+    assert pycolmap.logging.minloglevel == before
+    assert not list(Path(tempfile.gettempdir()).glob("relook-colmap-*"))
+    truth = [room.camera for room in rooms()]
+    change = align_cameras([seen[i].camera for i in range(4)], truth)
+    for number, room in enumerate(rooms()):
+        sparse = seen[number]
+        camera = change.camera(sparse.camera)
+        turned = camera.world_to_camera[:3, :3] @ room.camera.world_to_camera[:3, :3].T
+        assert rotation_angle(turned) < 0.5
+        assert float((centre(camera) - centre(room.camera)).norm()) < 0.03
+        pixels, _ = project(sparse.points, sparse.camera)
+        assert float((pixels - sparse.pixels).norm(dim=-1).median()) < 0.5
+        x, y = sparse.pixels.long().unbind(-1)
+        errors = (change.points(sparse.points) - room.points[y, x]).norm(dim=-1) / room.depth[y, x]
+        assert float(errors.median()) < 0.05
+
+
+def test_the_same_pictures_give_the_same_cameras() -> None:
+    again = colmap.reconstruct([room.image for room in rooms()], [room.camera.K for room in rooms()])
+    for number, sparse in found().items():
+        assert torch.equal(again[number].camera.world_to_camera, sparse.camera.world_to_camera)
+        assert torch.equal(again[number].points, sparse.points)
+
+
+def test_dense_points_follow_the_sparse_ones_and_lost_views_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = [View(room.image, camera=room.camera) for room in rooms()]
+    depth = {id(view): Depth(2 * room.depth, "metric") for view, room in zip(views, rooms(), strict=True)}
+    monkeypatch.setattr(colmap, "reconstruct", lambda images, intrinsics: found())
+    dense = from_colmap(views, lambda view: depth[id(view)])
+    assert (dense.source, dense.kind) == ("colmap", "metric")
+    change = align_cameras(list(dense.cameras), [room.camera for room in rooms()])
+    assert change.scale == pytest.approx(0.5, rel=0.06)
+    for cloud, confidence, room in zip(dense.points, dense.confidence, rooms(), strict=True):
+        errors = (change.points(cloud) - room.points).norm(dim=-1) / room.depth
+        assert float(errors.median()) < 0.06
+        assert 0 <= float(confidence.min()) <= float(confidence.max()) <= 1
+    monkeypatch.setattr(colmap, "reconstruct", lambda images, intrinsics: {0: found()[0], 3: found()[3]})
+    with pytest.raises(GeometryError, match="without 1, 2"):
+        from_colmap(views, lambda view: depth[id(view)])
+
+
+def test_pictures_of_nothing_and_too_few() -> None:
+    with pytest.raises(GeometryError, match="at least two pictures"):
+        colmap.reconstruct([torch.rand(3, 64, 64)])
+    flat = [torch.full((3, 64, 64), grey) for grey in (0.2, 0.8)]
+    with pytest.raises(GeometryError, match="smaller steps"):
+        colmap.reconstruct(flat)
+
+
+def test_without_pycolmap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(MissingModelError, match="pip install"):
+        colmap.reconstruct([torch.rand(3, 64, 64)] * 2)
