@@ -9,6 +9,7 @@ import torch
 
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import read_image, write_depth
+from relook.models.registry import CHECKPOINTS
 from relook.perceive import depth
 from relook.types import Depth, View
 
@@ -87,3 +88,13 @@ def test_the_bed_is_nearer_than_the_far_corner(shared: Path, name: str, kind: st
 @pytest.mark.parametrize("size", [(8, 8), (30, 200)])
 def test_any_size(shared: Path, size: tuple[int, int]) -> None:
     assert depth.fastdepth(View(torch.full((3, *size), 0.5))).values.shape == size
+
+
+def test_what_is_learned_in_an_estimator_can_be_recorded(no_models: None, tmp_path: Path) -> None:
+    assert depth.chosen("auto") == "embedded"
+    assert depth.revisions("auto") == depth.revisions("embedded")
+    assert len(depth.revisions("auto")["embedded perception"]) == 64
+    assert depth.revisions("fastdepth") == {"fastdepth": CHECKPOINTS["fastdepth"].sha256}
+    assert depth.revisions("exact") == depth.revisions(str(tmp_path / "depth.npz")) == {}
+    with pytest.raises(InputError, match="nonsense"):
+        depth.revisions("nonsense")

@@ -157,3 +157,14 @@ def test_a_mirror_image_has_mirrored_answers(untrained: list[torch.Size]) -> Non
     assert torch.allclose(one.centres[:, 0], -other.centres[:, 0].flip(-1), atol=1e-5)
     assert torch.allclose(one.centres[:, 1], other.centres[:, 1].flip(-1), atol=1e-5)
     assert one.scores.shape[0] == 1
+
+
+def test_the_shipped_network_sees_an_unseen_room() -> None:
+    room = render(sample_layout(1_000_004), sample_style(1_000_004), (256, 256))
+    found = embedded.segments(View(room.image))
+    classes = torch.zeros_like(room.classes)
+    for id, region in found.regions.items():
+        classes[found.labels == id] = CLASSES.index(region.name)
+    assert (classes == room.classes).float().mean() > 0.9
+    depth = embedded.depth(View(room.image)).values
+    assert ((depth - room.depth).abs() / room.depth).mean() < 0.15

@@ -56,7 +56,7 @@ class PhotoConfig:
     """What finds them: `clipseg`, `grounding-dino`, a CLIPSeg model, or DETECTOR+SAM (folders or hub ids). `auto`: the best one on this
     machine."""
     depth_estimator: str = "auto"
-    """Which model estimates depth when no depth is given. `auto`: the best one on this machine, if any."""
+    """Which model estimates depth when no depth is given, by name, hub id or folder; `none`: no depth. `auto`: the best one here."""
     segments: Path | None = None
     """Label map of the structure picture: PNG of region ids, with a JSON of names beside it."""
     style_segments: Path | None = None

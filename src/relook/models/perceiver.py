@@ -102,10 +102,22 @@ class Perceiver(nn.Module):
         self.float()
 
 
+def is_here(folder: Path = FOLDER) -> bool:
+    """Whether the weights are installed."""
+    return (folder / "heads.safetensors").is_file()
+
+
+def revision_here() -> dict[str, str]:
+    """Name and revision of the shipped network, for records."""
+    from relook.models.pretrained import revision
+
+    return {"embedded perception": revision(FOLDER)}
+
+
 @lru_cache(maxsize=1)
 def load_perceiver(folder: Path = FOLDER) -> Perceiver:
     """The shipped network (or another one of its kind), frozen. Raises MissingModelError when it is not there."""
-    if not (folder / "heads.safetensors").is_file():
+    if not is_here(folder):
         raise MissingModelError(
             f"Expected the perception network in {folder}, got none; install Relook with its weights, or train it: relook train perceiver."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from torch.nn import functional
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import fill_holes, read_depth
 from relook.models.hub import is_model
-from relook.models.registry import available, locate
+from relook.models.registry import CHECKPOINTS, available, locate
 from relook.ops.upsample import upsample_depth
 from relook.types import Depth, View
 
@@ -23,6 +23,10 @@ DepthEstimator = Callable[[View], Depth]
 
 NAMES = ("auto", "exact", "fastdepth", "pydnet", "embedded")
 """Estimators by name; any other name is a depth map's path, or a transformers depth model by hub id or folder."""
+ORDER = ("fastdepth", "pydnet", "embedded")
+"""What `auto` takes for a view without depth: the first that is on this machine."""
+FILES = (".png", ".npy", ".npz")
+"""Endings of depth maps."""
 NEAREST = 0.2
 """No estimate is nearer than this, in metres (fastdepth) or as a fraction of the farthest (pydnet)."""
 
@@ -42,7 +46,7 @@ def estimator(name: str = "auto") -> DepthEstimator:
     }
     if name in known:
         return known[name]
-    if Path(name).suffix.lower() in (".png", ".npy", ".npz"):
+    if Path(name).suffix.lower() in FILES:
         return partial(from_file, path=Path(name))
     if Path(name).is_dir() or is_model(name):
         return partial(from_model, model=name)
@@ -50,6 +54,31 @@ def estimator(name: str = "auto") -> DepthEstimator:
         f"Expected a depth estimator out of {', '.join(NAMES)}, a depth map, or a transformers model (hub id or folder), "
         f"got {name!r}; choose one."
     )
+
+
+def chosen(name: str) -> str:
+    """The name with `auto` resolved for a view without depth."""
+    return next(option for option in ORDER if option == "embedded" or available(option)) if name == "auto" else name
+
+
+def revisions(name: str) -> Mapping[str, str]:
+    """Name and revision of what is learned in an estimator (`auto`: for a view without depth); empty if nothing is.
+
+    Raises InputError for what is no estimator, MissingModelError when a checkpoint is neither here nor can be fetched.
+    """
+    estimator(name)
+    name = chosen(name)
+    if name in CHECKPOINTS:
+        return {name: CHECKPOINTS[name].sha256}
+    if name == "embedded":
+        from relook.models.perceiver import revision_here
+
+        return revision_here()
+    if name in NAMES or Path(name).suffix.lower() in FILES:
+        return {}
+    from relook.models.pretrained import checkpoint, revision
+
+    return {f"depth {name}": revision(checkpoint(name, "a depth model"))}
 
 
 def exact(view: View) -> Depth:
@@ -108,11 +137,8 @@ def _auto(view: View) -> Depth:
     """The best depth on this machine."""
     if view.depth is not None:
         return view.depth
-    for name, estimate in (("fastdepth", fastdepth), ("pydnet", pydnet)):
-        if available(name):
-            return estimate(view)
     try:
-        return embedded(view)
+        return estimator(chosen("auto"))(view)
     except MissingModelError as error:
         raise MissingModelError(
             "Expected a depth map or the checkpoint of a depth estimator, got neither; pass depth, or set RELOOK_MODELS to a "

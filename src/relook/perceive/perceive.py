@@ -25,7 +25,7 @@ class PerceiveConfig:
     segmenter: str = "auto"
     """Which segmenter finds the regions: `embedded`, `ade20k`, a hub id or folder, or a label map. `auto`: the best one here."""
     depth_estimator: str = "auto"
-    """Which model estimates depth, or a depth map, or `none`. `auto`: the best one on this machine, if any."""
+    """Which model estimates depth, or a depth map, or `none`. `auto`: the best one here."""
     label: tuple[str, ...] = ()
     """Names of things to look for besides, e.g. `ottoman`; separate several by commas or spaces. Needs an open-vocabulary model."""
     labeller: str = "auto"

@@ -65,10 +65,9 @@ def revisions(name: str) -> Mapping[str, str]:
     if name in CHECKPOINTS:
         return {name: CHECKPOINTS[name].sha256}
     if name == "embedded":
-        from relook.models.perceiver import FOLDER
-        from relook.models.pretrained import revision
+        from relook.models.perceiver import revision_here
 
-        return {"embedded perception": revision(FOLDER)}
+        return revision_here()
     if name in NAMES or Path(name).suffix.lower() == ".png":
         return {}
     from relook.perceive.panoptic import revision_of
@@ -165,9 +164,9 @@ def _auto(view: View) -> Segments:
 def _is_here(name: str) -> bool:
     """Whether a segmenter of ORDER has its weights on this machine."""
     if name == "embedded":
-        from relook.models.perceiver import FOLDER
+        from relook.models.perceiver import is_here
 
-        return (FOLDER / "heads.safetensors").is_file()
+        return is_here()
     return name not in CHECKPOINTS or available(name)
 
 

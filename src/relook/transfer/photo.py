@@ -18,7 +18,7 @@ from relook.errors import InputError
 from relook.files import sha256, write_json
 from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
 from relook.models.pretrained import anchored
-from relook.models.registry import CHECKPOINTS, available
+from relook.perceive import depth
 from relook.perceive.segment import NAMES, revisions, segmenter
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.transfer.composite import composite
@@ -173,10 +173,9 @@ def _perceive(view: View, config: PhotoConfig, family: Family | None) -> View:
     view = replace(view, segments=segmenter("exact" if view.segments is not None else config.segmenter)(view))
     if not _reads_depth(config, family) or view.depth is not None:
         return view
-    from relook.perceive.depth import estimator
-
-    name = _depth_name(config)
-    return view if name == "none" else replace(view, depth=estimator(name)(view))
+    if config.depth_estimator == "none":
+        return view
+    return replace(view, depth=depth.estimator(config.depth_estimator)(view))
 
 
 def _labelled(views: list[View], config: PhotoConfig) -> list[View]:
@@ -190,7 +189,11 @@ def _labelled(views: list[View], config: PhotoConfig) -> list[View]:
 
 def _anchored(config: PhotoConfig) -> PhotoConfig:
     """The configuration with the paths of models made absolute, so that its record repeats from any folder."""
-    config = replace(config, segmenter=anchored(config.segmenter, NAMES))
+    config = replace(
+        config,
+        segmenter=anchored(config.segmenter, NAMES),
+        depth_estimator=anchored(config.depth_estimator, ("none", *depth.NAMES)),
+    )
     if not config.label:
         return config
     from relook.perceive import open_vocabulary
@@ -222,14 +225,6 @@ def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[s
         from relook.perceive import open_vocabulary
 
         used |= open_vocabulary.revisions(config.labeller)
-    names = []
-    if _reads_depth(config, family) and any(view.depth is None for view in views):
-        names.append(_depth_name(config))
-    return used | {name: CHECKPOINTS[name].sha256 for name in names if name in CHECKPOINTS}
-
-
-def _depth_name(config: PhotoConfig) -> str:
-    """The depth estimator with `auto` resolved; `none` where no model is on this machine."""
-    if config.depth_estimator != "auto":
-        return config.depth_estimator
-    return next((name for name in ("fastdepth", "pydnet") if available(name)), "none")
+    if config.depth_estimator != "none" and _reads_depth(config, family) and any(view.depth is None for view in views):
+        used |= depth.revisions(config.depth_estimator)
+    return used

@@ -242,10 +242,12 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             adain_window=(0.82, 1.0),
         ),
         "values": replace(EYE, rearrange="values"),
+        "matched": replace(EYE, matcher="embedded"),
     },
 }
 """Method -> preset name -> numbers. `relook` is the default. Its parts: `adain` only moves the latents' statistics, `attention`
-only denoises, from fresh noise, with attention; `both` does one after the other; `no-attention` is the default without its attention."""
+only denoises, from fresh noise, with attention; `both` does one after the other; `no-attention` is the default without its attention. Of Eye-for-an-eye `values` rearranges values
+alone, and `matched` is the paper's with the dense matches of the embedded descriptor in place of the hidden states'."""
 
 
 def preset_of(method: str, name: str = "relook") -> Preset:
