@@ -102,9 +102,9 @@ class Perceiver(nn.Module):
         self.float()
 
 
-def is_here(folder: Path = FOLDER) -> bool:
-    """Whether the weights are installed."""
-    return (folder / "heads.safetensors").is_file()
+def is_here(folder: Path | None = None) -> bool:
+    """Whether the weights are installed, or lie in another folder."""
+    return ((folder or FOLDER) / "heads.safetensors").is_file()
 
 
 def revision_here() -> dict[str, str]:
