@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -18,36 +16,13 @@ from typing import Any
 import pytest
 import torch
 
-from relook.dollhouse import Rendering, render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, MissingModelError
-from relook.ops.align import Similarity, centre, rotation_angle
+from relook.ops.align import Similarity
 from relook.ops.geometry import unproject
 from relook.perceive import adapters
 from relook.perceive.geometry import geometry
 from relook.types import Camera, View
-
-SEED = (1 << 40) + 3
-
-
-@cache
-def rooms(size: tuple[int, int] = (96, 128), frames: int = 3) -> tuple[Rendering, ...]:
-    layout, style = sample_layout(SEED), sample_style(SEED)
-    return tuple(render(layout, style, size, pose) for pose in walk(layout, frames))
-
-
-def relative_errors(found: Any, truth: Sequence[Rendering]) -> tuple[list[float], list[float], list[float]]:
-    """Rotation (degrees), position (metres) and median point errors (metres) with the first camera as origin on both sides."""
-    first = truth[0].camera.world_to_camera
-    turns, shifts, points = [], [], []
-    for camera, cloud, room in zip(found.cameras, found.points, truth, strict=True):
-        pose = room.camera.world_to_camera @ torch.linalg.inv(first)
-        turns.append(rotation_angle(camera.world_to_camera[:3, :3] @ pose[:3, :3].T))
-        shifts.append(float((centre(camera) - centre(Camera(camera.K, pose))).norm()))
-        local = room.points @ first[:3, :3].T + first[:3, 3]
-        error = (cloud - local).norm(dim=-1)
-        points.append(float(error[torch.isfinite(error)].median()))
-    return turns, shifts, points
-
+from walks import relative_errors, views_of_a_walk
 
 NETWORK_SIZE = (84, 112)
 MOVED = Similarity(
@@ -71,7 +46,7 @@ def loader(model: Any) -> Any:
 
 def truth_for_networks(count: int) -> tuple[list[torch.Tensor], list[Camera]]:
     """Points and cameras of the rooms at the networks' size, in another world at another scale."""
-    small = rooms(NETWORK_SIZE)[:count]
+    small = views_of_a_walk(NETWORK_SIZE)[:count]
     return [OTHER_WORLD.points(room.points) for room in small], [OTHER_WORLD.camera(room.camera) for room in small]
 
 
@@ -80,7 +55,7 @@ def install_mapanything(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     points, cameras = truth_for_networks(count)
 
     def infer(views: list[dict[str, Any]], **_: Any) -> list[dict[str, torch.Tensor]]:
-        for view, room in zip(views, rooms()[:count], strict=True):
+        for view, room in zip(views, views_of_a_walk()[:count], strict=True):
             assert view["img"].shape == (1, 3, *NETWORK_SIZE)
             assert view["data_norm_type"] == ["dinov2"]
             red = (room.image[0].mean() - 0.485) / 0.229
@@ -100,7 +75,7 @@ def install_mapanything(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 def install_vggt(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """depth (1, S, h, w, 1), depth_conf, and pose_enc that decodes to world-to-camera (1, S, 3, 4) and K of whole-number centres."""
     _, cameras = truth_for_networks(count)
-    depth = torch.stack([OTHER_WORLD.scale * room.depth for room in rooms(NETWORK_SIZE)[:count]])
+    depth = torch.stack([OTHER_WORLD.scale * room.depth for room in views_of_a_walk(NETWORK_SIZE)[:count]])
 
     def model(images: torch.Tensor) -> dict[str, torch.Tensor]:
         assert images.shape == (count, 3, *NETWORK_SIZE)
@@ -172,7 +147,7 @@ def test_other_projects_answers_become_points(monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setattr(adapters, "model_folder", lambda id, what, note: Path(id))
     small = replace(adapters.ADAPTERS[name], side=112, multiple=14)
     monkeypatch.setitem(adapters.ADAPTERS, name, small)
-    truth = rooms()[:count]
+    truth = views_of_a_walk()[:count]
     found = geometry(name)([View(room.image) for room in truth])
     assert (found.source, found.kind) == (name, "metric" if name == "mapanything" else "relative")
     back = Similarity(1 / OTHER_WORLD.scale, torch.eye(3), torch.zeros(3))
@@ -198,7 +173,7 @@ def test_other_projects_answers_become_points(monkeypatch: pytest.MonkeyPatch, n
 )
 def test_missing_projects_say_what_to_install(name: str, says: str) -> None:
     with pytest.raises(MissingModelError, match=f"{says}.*install it with"):
-        geometry(name)([rooms()[0].view()])
+        geometry(name)([views_of_a_walk()[0].view()])
 
 
 def test_intrinsics_are_read_off_the_points() -> None:

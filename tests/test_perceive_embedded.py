@@ -168,3 +168,13 @@ def test_the_shipped_network_sees_an_unseen_room() -> None:
     assert (classes == room.classes).float().mean() > 0.9
     depth = embedded.depth(View(room.image)).values
     assert ((depth - room.depth).abs() / room.depth).mean() < 0.15
+
+
+def test_parts_smaller_than_a_cell_join_what_surrounds_them() -> None:
+    classes = torch.full((40, 40), WALL)
+    classes[:, 20:] = FLOOR
+    classes[5:8, 5:8] = classes[30:34, 30:34] = CHAIR  # 9 and 16 pixels; a cell has 16
+    found = embedded._without_specks(classes, 100)
+    assert (found[:, :20] == WALL).all()
+    assert (found[30:34, 30:34] == CHAIR).all()
+    assert torch.equal(found[:, 20:], classes[:, 20:])

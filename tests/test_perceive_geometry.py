@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
@@ -14,20 +13,13 @@ import torch
 from relook.captures import CapturedView, Readings
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError
-from relook.ops.align import align_cameras, centre, rotation_angle
+from relook.ops.align import align_cameras, rotation_angle
 from relook.ops.geometry import project
 from relook.perceive.chain import chain, relative_pose, triangulate
 from relook.perceive.geometry import exact, fit_to_points, from_matches, geometry, sensor
 from relook.perceive.keypoints import KeypointMatches
 from relook.types import Camera, Depth, View
-
-SEED = (1 << 40) + 3
-
-
-@cache
-def rooms(size: tuple[int, int] = (96, 128), frames: int = 3) -> tuple[Rendering, ...]:
-    layout, style = sample_layout(SEED), sample_style(SEED)
-    return tuple(render(layout, style, size, pose) for pose in walk(layout, frames))
+from walks import SEED, relative_errors, views_of_a_walk
 
 
 def matcher_of(truth: Sequence[Rendering], noise: float = 0.0, lies: float = 0.0) -> Any:
@@ -48,25 +40,11 @@ def matcher_of(truth: Sequence[Rendering], noise: float = 0.0, lies: float = 0.0
     return match
 
 
-def relative_errors(found: Any, truth: Sequence[Rendering]) -> tuple[list[float], list[float], list[float]]:
-    """Rotation (degrees), position (metres) and median point errors (metres) with the first camera as origin on both sides."""
-    first = truth[0].camera.world_to_camera
-    turns, shifts, points = [], [], []
-    for camera, cloud, room in zip(found.cameras, found.points, truth, strict=True):
-        pose = room.camera.world_to_camera @ torch.linalg.inv(first)
-        turns.append(rotation_angle(camera.world_to_camera[:3, :3] @ pose[:3, :3].T))
-        shifts.append(float((centre(camera) - centre(Camera(camera.K, pose))).norm()))
-        local = room.points @ first[:3, :3].T + first[:3, 3]
-        error = (cloud - local).norm(dim=-1)
-        points.append(float(error[torch.isfinite(error)].median()))
-    return turns, shifts, points
-
-
 def test_exact_points_are_the_rooms_own() -> None:
-    views = [room.view() for room in rooms()]
+    views = [room.view() for room in views_of_a_walk()]
     found = geometry()(views)
     assert (found.source, found.kind) == ("exact", "metric")
-    for cloud, room in zip(found.points, rooms(), strict=True):
+    for cloud, room in zip(found.points, views_of_a_walk(), strict=True):
         assert torch.allclose(cloud, room.points, atol=2e-4)
     with pytest.raises(GeometryError, match="view 1 without"):
         exact([views[0], replace(views[1], camera=None)])
@@ -75,7 +53,7 @@ def test_exact_points_are_the_rooms_own() -> None:
 
 
 def test_sensors_leave_holes() -> None:
-    room = rooms()[0]
+    room = views_of_a_walk()[0]
     valid = torch.ones_like(room.depth, dtype=torch.bool)
     valid[:10] = False
     view = CapturedView(room.image, camera=room.camera, readings=Readings(room.depth * valid, valid))
@@ -94,7 +72,7 @@ def test_unknown_geometry_is_refused() -> None:
 
 
 def test_chained_cameras_with_exact_depth_are_exact() -> None:
-    truth = rooms()
+    truth = views_of_a_walk()
     views = [
         View(room.image, camera=Camera(room.camera.K, torch.eye(4)), depth=Depth(room.depth, "metric"))
         for room in truth
@@ -109,7 +87,7 @@ def test_chained_cameras_with_exact_depth_are_exact() -> None:
 
 def test_wrong_depth_spoils_lengths_only() -> None:
     """A flat guess of 3 m gives the rotation and, up to one scale per step, the direction of the matches."""
-    truth = rooms()
+    truth = views_of_a_walk()
     views = [View(room.image, camera=Camera(room.camera.K, torch.eye(4))) for room in truth]
     flat = [Depth(torch.full_like(room.depth, 3.0), "metric") for room in truth]
     seen = chain(views, flat, matcher_of(truth, noise=0.1))
@@ -134,7 +112,7 @@ def test_a_turn_on_the_spot_is_told_by_depth() -> None:
 
 
 def test_views_without_anything_in_common_are_named() -> None:
-    truth = rooms()
+    truth = views_of_a_walk()
 
     def nothing(first: View, second: View) -> KeypointMatches:
         return KeypointMatches(torch.rand(3, 2), torch.rand(3, 2), torch.ones(3))
@@ -144,7 +122,7 @@ def test_views_without_anything_in_common_are_named() -> None:
 
 
 def test_triangulated_points_are_the_points() -> None:
-    a, b = rooms()[0], rooms()[2]
+    a, b = views_of_a_walk()[0], views_of_a_walk()[2]
     pose = b.camera.world_to_camera @ torch.linalg.inv(a.camera.world_to_camera)
     first = a.points[::7, ::7].reshape(-1, 3) @ a.camera.world_to_camera[:3, :3].T + a.camera.world_to_camera[:3, 3]
     second = first @ pose[:3, :3].T + pose[:3, 3]
@@ -154,7 +132,7 @@ def test_triangulated_points_are_the_points() -> None:
 
 
 def test_sparse_points_straighten_a_bent_estimate() -> None:
-    room = rooms()[0]
+    room = views_of_a_walk()[0]
     height, width = room.depth.shape
     bend = 1 + 0.1 * torch.linspace(-1, 1, width)
     estimate = 1 / (0.6 / room.depth + 0.08) * bend

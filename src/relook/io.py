@@ -18,6 +18,7 @@ from torch import Tensor
 
 from relook.errors import DepthError, InputError, PictureError, SegmentsError
 from relook.files import PathLike, read_json, reason, replacing, write_json
+from relook.ops.fill import filled
 from relook.types import UNLABELLED, Depth, Region, Segments
 
 MINIMUM_SIDE = 8
@@ -120,8 +121,8 @@ def read_depth(path: PathLike, size: tuple[int, int] | None = None) -> Depth:
     _must_fit(values.shape, size, path, DepthError)
     if kind not in ("metric", "relative"):
         raise DepthError(f"Expected kind metric or relative in {path}, got {kind!r}; write one of them.")
-    filled = fill_holes(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)))
-    return Depth(filled, "relative" if kind == "relative" else "metric")
+    whole = fill_holes(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)))
+    return Depth(whole, "relative" if kind == "relative" else "metric")
 
 
 def write_depth(path: PathLike, depth: Depth) -> None:
@@ -142,16 +143,10 @@ def write_depth(path: PathLike, depth: Depth) -> None:
 
 def fill_holes(values: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     """Depth with every hole (not finite, or not positive) replaced by the nearest pixel that has depth."""
-    from scipy.ndimage import distance_transform_edt
-
     holes = ~(torch.isfinite(values) & (values > 0))
-    if not bool(holes.any()):
-        return values
     if bool(holes.all()):
         raise DepthError("Expected some finite, positive depth, got none in the map; check it or leave depth out.")
-    nearest = distance_transform_edt(holes.cpu().numpy(), return_distances=False, return_indices=True)
-    rows, columns = torch.from_numpy(nearest).long()
-    return values[rows, columns]
+    return filled(values, holes)
 
 
 def _open(path: PathLike, problem: type[InputError]) -> Image.Image:

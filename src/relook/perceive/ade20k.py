@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from relook.models.registry import locate
 from relook.ops.guided import guided_filter
-from relook.perceive.segment import connected_parts, numbered, whole
+from relook.perceive.segment import connected_parts, dissolved, numbered, whole
 from relook.types import Segments, View
 
 SMALLEST = 0.0008
@@ -131,18 +131,11 @@ def _vocabulary() -> dict[str, Any]:
 
 def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """Connected parts that are too small, or smallish and doubtful, take the class of the nearest pixel outside them."""
-    from scipy.ndimage import distance_transform_edt
-
-    specks = np.zeros(classes.shape, bool)
-    for id in np.unique(classes).tolist():
-        for place, part, area in connected_parts(classes == id):
-            small = area < SMALLEST * classes.size
-            if small or (area < DOUBTFUL * classes.size and scores[place][part].mean() < DOUBTFUL_SCORE):
-                specks[place] |= part
-    if not specks.any() or specks.all():
-        return classes
-    rows, columns = distance_transform_edt(specks, return_distances=False, return_indices=True)
-    return classes[rows, columns]
+    small, smallish = SMALLEST * classes.size, DOUBTFUL * classes.size
+    return dissolved(
+        classes,
+        lambda place, part, area: area < small or (area < smallish and scores[place][part].mean() < DOUBTFUL_SCORE),
+    )
 
 
 def _one_object_one_class(classes: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:

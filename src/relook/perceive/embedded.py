@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from relook.models.perceiver import SIDE, Perceived, Perceiver, load_perceiver
 from relook.ops.guided import guided_filter
 from relook.perceive.depth import at_full_size
+from relook.perceive.segment import dissolved
 from relook.perceive.vocabulary import countable
 from relook.perceive.votes import by_size, grown, objects
 from relook.types import UNLABELLED, Depth, Region, Segments, View
@@ -21,6 +22,9 @@ REMEMBERED = 4
 
 RADIUS, EPSILON = 0.04, 3e-5
 """Half the guided filter's window, as a part of the longer side, wide enough to outvote single wrong cells; and what counts as flat."""
+
+SPECK = 1.0
+"""Smallest connected part of a class, in cells of the network."""
 
 
 def segments(view: View) -> Segments:
@@ -57,7 +61,7 @@ def segments_of(image: Float[Tensor, "3 H W"], found: Perceived, names: tuple[st
     chances = found.scores[0].softmax(0)
     cells = chances.argmax(0)
     present = cells.unique()
-    classes = present[_full_size(image, chances[present]).argmax(0)]
+    classes = _without_specks(present[_full_size(image, chances[present]).argmax(0)], cells.numel())
     labels = torch.full(classes.shape, UNLABELLED, dtype=torch.int64)
     regions: dict[int, Region] = {}
     for id in present.tolist():
@@ -79,6 +83,12 @@ def depth_of(image: Float[Tensor, "3 H W"], found: Perceived) -> Depth:
 def _full_size(image: Float[Tensor, "3 H W"], chances: Float[Tensor, "C h w"]) -> Float[Tensor, "C H W"]:
     """Chances of the classes at the picture's size, with the picture's edges."""
     return guided_filter(image.detach().cpu().float(), chances, radius=RADIUS, epsilon=EPSILON, working_side=800)
+
+
+def _without_specks(classes: Int[Tensor, "H W"], cells: int) -> Int[Tensor, "H W"]:
+    """Connected parts smaller than SPECK of the picture's cells, which no cell can vouch for, join the class around them."""
+    least = SPECK * classes.numel() / cells
+    return torch.from_numpy(dissolved(classes.numpy(), lambda place, part, area: area < least))
 
 
 def _at_working_size(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 h w"]:

@@ -73,7 +73,8 @@ def keypoint_matcher(name: str = "auto") -> KeypointMatcher:
 def verified(found: KeypointMatches, longer_side: int) -> KeypointMatches:
     """The matches that one epipolar geometry explains (MAGSAC++, Barath et al. 2020): views of one room differ only by the camera.
 
-    Fewer than ENOUGH matches, or a geometry that explains fewer than half of ENOUGH, change nothing.
+    Fewer than ENOUGH matches, or a geometry that explains fewer than half of ENOUGH, change nothing; nor do matches in which OpenCV
+    finds no geometry at all (it raises an error for some degenerate sets).
     """
     import cv2
 
@@ -81,7 +82,11 @@ def verified(found: KeypointMatches, longer_side: int) -> KeypointMatches:
         return found
     cv2.setRNGSeed(0)
     allowed = EPIPOLAR * max(1.0, longer_side / 640)
-    _, kept = cv2.findFundamentalMat(found.first.numpy(), found.second.numpy(), cv2.USAC_MAGSAC, allowed, 0.999, 2000)
+    first, second = found.first.numpy(), found.second.numpy()
+    try:
+        _, kept = cv2.findFundamentalMat(first, second, cv2.USAC_MAGSAC, allowed, 0.999, 2000)
+    except cv2.error:
+        return found
     if kept is None or kept.sum() < ENOUGH // 2:
         return found
     inliers = torch.from_numpy(kept[:, 0].astype(bool))

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from relook.captures import CapturedView
 from relook.errors import GeometryError, InputError
 from relook.models.pretrained import is_checkpoint
 from relook.models.registry import available
+from relook.ops.fill import filled
 from relook.ops.geometry import flow_from_depth, known_depth
 from relook.perceive.dis import dis
 from relook.perceive.interpolate import densified
@@ -70,7 +71,7 @@ def exact(first: View, second: View) -> Matches:
     unknown = ~torch.isfinite(found.flow).all(0)
     if bool(unknown.all()):
         raise GeometryError("Expected depth in the first view, got none; choose another matcher.")
-    flow = _nearest(found.flow, unknown) if bool(unknown.any()) else found.flow
+    flow = filled(found.flow, unknown)
     confidence = (found.visible & ~unknown).float() * torch.where(found.known, 1.0, 0.5)
     return Matches(flow, confidence, ~found.visible & ~unknown)
 
@@ -118,11 +119,3 @@ def _seen(first: View, second: View) -> Matches:
         return sparse(first, second, "sift")
     except GeometryError:
         return flow
-
-
-def _nearest(flow: Float[Tensor, "2 H W"], unknown: Bool[Tensor, "H W"]) -> Float[Tensor, "2 H W"]:
-    """Flow with unknown pixels replaced by the nearest known one."""
-    from scipy.ndimage import distance_transform_edt
-
-    rows, columns = distance_transform_edt(unknown.numpy(), return_distances=False, return_indices=True)
-    return flow[:, torch.from_numpy(rows).long(), torch.from_numpy(columns).long()]

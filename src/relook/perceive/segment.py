@@ -14,6 +14,7 @@ from relook.errors import InputError, SegmentsError
 from relook.io import read_segments
 from relook.models.pretrained import is_checkpoint
 from relook.models.registry import CHECKPOINTS, available
+from relook.ops.fill import filled
 from relook.perceive.vocabulary import countable
 from relook.types import UNLABELLED, Region, Segments, View
 
@@ -113,7 +114,10 @@ def numbered(classes: Integer[np.ndarray, "H W"], names: Sequence[str], countabl
 
 
 def completed(
-    labels: Int[np.ndarray, "H W"], owner: Mapping[int, int], classes: Int[np.ndarray, "H W"], names: Sequence[str]
+    labels: Integer[np.ndarray, "H W"],
+    owner: Mapping[int, int],
+    classes: Integer[np.ndarray, "H W"],
+    names: Sequence[str],
 ) -> Segments:
     """Segments from a panoptic answer and the best class of every pixel, so that every pixel has a region.
 
@@ -135,13 +139,13 @@ def completed(
             result[here] = id
     for kind in np.unique(classes[~known]).tolist():
         _claim(result, ids, ~known & (classes == kind), kind, thing=countable(names[kind]))
-    result = _nearest(result)
+    whole_map = filled(torch.from_numpy(result), torch.from_numpy(result == UNLABELLED))
     count: dict[str, int] = {}
     regions = {}
     for id, kind in ids.items():
         regions[id] = Region(names[kind], count.get(names[kind], 0))
         count[names[kind]] = count.get(names[kind], 0) + 1
-    return Segments(torch.from_numpy(result), regions)
+    return Segments(whole_map, regions)
 
 
 def connected_parts(mask: Bool[np.ndarray, "H W"]) -> list[tuple[tuple[slice, slice], np.ndarray, int]]:
@@ -154,6 +158,21 @@ def connected_parts(mask: Bool[np.ndarray, "H W"]) -> list[tuple[tuple[slice, sl
         place = (slice(y, y + height), slice(x, x + width))
         found.append((place, parts[place] == part, area))
     return found
+
+
+def dissolved(
+    classes: Integer[np.ndarray, "H W"], is_speck: Callable[[tuple[slice, slice], np.ndarray, int], bool]
+) -> Integer[np.ndarray, "H W"]:
+    """Connected parts of a class that `is_speck` picks out take the class of the nearest pixel outside them.
+
+    is_speck: where the box of a part lies, the part inside its box, its pixels -> whether it is one. Unchanged if every part is.
+    """
+    specks = np.zeros(classes.shape, bool)
+    for id in np.unique(classes).tolist():
+        for place, part, area in connected_parts(classes == id):
+            if is_speck(place, part, area):
+                specks[place] |= part
+    return filled(torch.from_numpy(classes), torch.from_numpy(specks)).numpy()
 
 
 def _auto(view: View) -> Segments:
@@ -211,14 +230,3 @@ def _claim(result: np.ndarray, ids: dict[int, int], mask: np.ndarray, kind: int,
                 alike = [best]
         if touching.get(best) or best not in touching:
             result[place][part] = best
-
-
-def _nearest(labels: np.ndarray) -> np.ndarray:
-    """Every pixel without region takes the region of the nearest pixel that has one."""
-    from scipy.ndimage import distance_transform_edt
-
-    holes = labels == UNLABELLED
-    if not holes.any():
-        return labels
-    rows, columns = distance_transform_edt(holes, return_distances=False, return_indices=True)
-    return labels[rows, columns]

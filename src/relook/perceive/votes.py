@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from relook.ops.fill import filled
+
 SPREAD = 0.025
 """Votes are blurred by this part of the picture's side."""
 SADDLE = 0.4
@@ -68,25 +70,23 @@ def connected(mask: Bool[Tensor, "H W"]) -> Int[Tensor, "H W"]:
 
 def by_size(numbers: Int[Tensor, "H W"]) -> Int[Tensor, "H W"]:
     """The same objects counted anew from 1, the largest first; numbers that none has are left out."""
-    ids, places, sizes = numbers.unique(return_inverse=True, return_counts=True)
-    sizes = torch.where(ids == 0, int(sizes.sum()) + 1, sizes)
-    ranks = torch.argsort(torch.argsort(sizes, descending=True, stable=True))
-    return (ranks if bool((ids == 0).any()) else ranks + 1)[places]
+    sizes = torch.bincount(numbers.flatten())
+    sizes[0] = int(sizes.sum()) + 1
+    ranks = torch.empty_like(sizes)
+    ranks[torch.argsort(sizes, descending=True, stable=True)] = torch.arange(len(sizes))
+    return ranks[numbers]
 
 
 def grown(numbers: Int[Tensor, "h w"], mask: Bool[Tensor, "H W"]) -> Int[Tensor, "H W"]:
     """Numbers of cells at the size of a mask: each pixel of it takes the nearest cell that has one; 0 outside of it."""
-    from scipy.ndimage import distance_transform_edt
-
     if not bool((numbers > 0).any()):
         return connected(mask)
     size = tuple(mask.shape)
-    nearest = distance_transform_edt((numbers == 0).numpy(), return_distances=False, return_indices=True)
-    filled = numbers[tuple(torch.from_numpy(nearest).long())]
+    everywhere = filled(numbers, numbers == 0)
     rows, columns = (
         (((2 * torch.arange(new) + 1) * old) // (2 * new)) for new, old in zip(size, numbers.shape, strict=True)
     )
-    return torch.where(mask, filled[rows[:, None], columns[None]], 0)
+    return torch.where(mask, everywhere[rows[:, None], columns[None]], 0)
 
 
 def _votes(ways: Float[Tensor, "2 H W"]) -> Float[Tensor, "2 H W"]:
