@@ -87,7 +87,7 @@ def test_known_masks_become_the_known_partition_and_a_doubtful_object_is_kept(
     kind: str, folders: dict[str, Path]
 ) -> None:
     name = str(folders[kind])
-    hook = force_queries(kind, panoptic._loaded(name, panoptic.revision_of(name)))
+    hook = force_queries(kind, panoptic._loaded(name, panoptic.pretrained.revision(panoptic.folder_of(name))))
     try:
         found = segmenter(name)(picture(64, 128))
     finally:
@@ -116,7 +116,9 @@ def test_classes_per_pixel_become_surfaces_and_instances(kind: str, folders: dic
         return outputs
 
     name = str(folders[kind])
-    hook = panoptic._loaded(name, panoptic.revision_of(name)).model.register_forward_hook(forced)
+    hook = panoptic._loaded(name, panoptic.pretrained.revision(panoptic.folder_of(name))).model.register_forward_hook(
+        forced
+    )
     try:
         found = segmenter(name)(picture(64, 128))  # twice as wide as high: nothing may be cut off
     finally:
@@ -203,7 +205,7 @@ def test_broken_checkpoints_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(MissingModelError, match=r"got none for \d+ tensors such as decode_head"):
         segmenter(str(folder))(picture(20, 20))
     (folder / "model.safetensors").write_bytes(b"broken")
-    with pytest.raises(MissingModelError, match=r"loadable transformers model .*fetch it again"):
+    with pytest.raises(MissingModelError, match=r"loadable model .*fetch that part again"):
         segmenter(str(folder))(picture(20, 20))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(MissingModelError, match=r"weights as \.safetensors"):
@@ -238,7 +240,9 @@ def test_a_failure_inside_the_network_is_a_sentence_about_the_picture(folders: d
         raise ValueError("sides too small")
 
     name = str(folders["segformer"])
-    hook = panoptic._loaded(name, panoptic.revision_of(name)).model.register_forward_hook(broken)
+    hook = panoptic._loaded(name, panoptic.pretrained.revision(panoptic.folder_of(name))).model.register_forward_hook(
+        broken
+    )
     try:
         with pytest.raises(PictureError, match=r"got one of 24 x 16 pixels \(sides too small\)"):
             segmenter(name)(picture(16, 24))

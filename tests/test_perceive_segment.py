@@ -54,7 +54,7 @@ def test_auto_prefers_own_segments_then_ade20k_then_the_embedded_network_then_no
     (tmp_path / "heads.safetensors").write_bytes(b"weights")
     assert segment.chosen("auto") == "embedded"
     assert list(segment.revisions("auto")) == ["embedded perception"]
-    monkeypatch.setattr(segment, "available", lambda name: name == "ade20k")
+    monkeypatch.setattr("relook.perceive.backends.available", lambda name: name == "ade20k")
     assert segment.chosen("auto") == "ade20k"
     assert segment.chosen("whole") == "whole"
 

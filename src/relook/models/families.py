@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +23,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from relook.errors import InputError, MissingModelError, ShapeError
+from relook.models.hub import is_hub_id, snapshot, under_models
+from relook.models.pretrained import read
 from relook.types import Depth
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -172,18 +172,19 @@ def load_family(name: str | Path, device: str | torch.device = "cpu", dtype: tor
         )
     notes = _notes(folder)
 
-    logging.disable_progress_bar()
-    kind = {"torch_dtype": dtype}
+    kind = {"torch_dtype": dtype, "use_safetensors": True}
     family = Family(
         name=str(notes.get("name", folder.name)),
-        autoencoder=_frozen(_load(folder / "vae", AutoencoderKL.from_pretrained, **kind), device),
-        denoiser=_frozen(_load(folder / "unet", UNet2DConditionModel.from_pretrained, **kind), device),
+        autoencoder=_frozen(read(folder / "vae", AutoencoderKL.from_pretrained, **kind), device),
+        denoiser=_frozen(read(folder / "unet", UNet2DConditionModel.from_pretrained, **kind), device),
         control=None
         if control_folder is None
-        else _frozen(_load(control_folder, ControlNetModel.from_pretrained, **kind), device),
-        text_encoder=_frozen(_load(folder / "text_encoder", CLIPTextModel.from_pretrained, dtype=dtype), device),
-        tokenizer=_load(folder / "tokenizer", AutoTokenizer.from_pretrained),
-        scheduler=_load(folder / "scheduler", DDIMScheduler.from_pretrained),
+        else _frozen(read(control_folder, ControlNetModel.from_pretrained, **kind), device),
+        text_encoder=_frozen(
+            read(folder / "text_encoder", CLIPTextModel.from_pretrained, dtype=dtype, use_safetensors=True), device
+        ),
+        tokenizer=read(folder / "tokenizer", AutoTokenizer.from_pretrained),
+        scheduler=read(folder / "scheduler", DDIMScheduler.from_pretrained),
         folders=(folder,) if control_folder in (None, folder / "controlnet") else (folder, control_folder),
         size=int(notes.get("size", 512)),
     )
@@ -206,59 +207,28 @@ def padded(
 
 def _find(name: str) -> tuple[Path, Path | None]:
     """(folder, ControlNet's folder or None) of a family."""
-    places = [Path(name).expanduser(), WEIGHTS / name]
-    if "RELOOK_MODELS" in os.environ:
-        places.append(Path(os.environ["RELOOK_MODELS"]) / name)
+    places = [Path(name).expanduser(), WEIGHTS / name, under_models(name)]
     for place in places:
-        if (place / "unet").is_dir():
+        if place is not None and (place / "unet").is_dir():
             return place, place / "controlnet" if (place / "controlnet").is_dir() else None
-    if places[0].is_dir():
-        raise MissingModelError(
-            f"Expected a family with the folder unet in {places[0]}, got none; give a diffusers folder."
-        )
+    if Path(name).expanduser().is_dir():
+        raise MissingModelError(f"Expected a family with the folder unet in {name}, got none; give a diffusers folder.")
     entry = HUB.get(name, HubFamily(name))
-    if entry.repository.count("/") != 1 or name.startswith((".", "/", "~")):
+    if not is_hub_id(entry.repository):
         known = ", ".join(sorted({*HUB, *(found.name for found in WEIGHTS.glob("*/") if (found / "unet").is_dir())}))
         raise MissingModelError(
             f"Expected a family's name ({known}), a folder or a hub id owner/name, got {name!r}; name one."
         )
-    folder = _download(entry, entry.repository, PATTERNS)
-    control = None if entry.control is None else _download(entry, entry.control, ["config.json", "*model.safetensors"])
+    folder = snapshot(entry.repository, PATTERNS, note=entry.note)
+    control = None
+    if entry.control is not None:
+        control = snapshot(entry.control, ("config.json", "*model.safetensors"), note=entry.note)
     return folder, control or (folder / "controlnet" if (folder / "controlnet").is_dir() else None)
-
-
-def _download(entry: HubFamily, repository: str, patterns: list[str]) -> Path:
-    """The hub's cached snapshot of a repository, fetched first if need be."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(repository, allow_patterns=patterns, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        return Path(snapshot_download(repository, allow_patterns=patterns))
-    except Exception as error:
-        note = f" ({entry.note})" if entry.note else ""
-        raise MissingModelError(
-            f"Expected {repository}{note} in the hub's cache or on the hub, got {type(error).__name__}; "
-            f"get it with `hf download {repository}` or name a local folder."
-        ) from error
 
 
 def _frozen(model: Any, device: str | torch.device) -> Any:
     """The model on the device, for inference."""
     return model.to(device).eval().requires_grad_(False)
-
-
-def _load(folder: Path, load: Callable[..., Any], **options: Any) -> Any:
-    try:
-        return load(folder, **options)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise MissingModelError(
-            f"Expected a loadable model in {folder}, got: {reason}; fetch that part again."
-        ) from error
 
 
 def _notes(folder: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from torch.nn import functional
 from transformers import ResNetConfig, UperNetConfig, UperNetForSemanticSegmentation
 
 from relook.errors import MissingModelError, ShapeError
+from relook.models.pretrained import read, revision
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "perceiver"
 """Where the shipped weights lie."""
@@ -109,8 +110,6 @@ def is_here(folder: Path | None = None) -> bool:
 
 def revision_here() -> dict[str, str]:
     """Name and revision of the shipped network, for records."""
-    from relook.models.pretrained import revision
-
     return {"embedded perception": revision(FOLDER)}
 
 
@@ -121,9 +120,14 @@ def load_perceiver(folder: Path = FOLDER) -> Perceiver:
         raise MissingModelError(
             f"Expected the perception network in {folder}, got none; install Relook with its weights, or train it: relook train perceiver."
         )
-    upernet = UperNetForSemanticSegmentation.from_pretrained(folder, dtype=torch.float32)
-    network = Perceiver(upernet)
-    network.load_state_dict(load_file(folder / "heads.safetensors"), strict=False)
+    network = Perceiver(read(folder, UperNetForSemanticSegmentation.from_pretrained, dtype=torch.float32))
+    heads = load_file(folder / "heads.safetensors")
+    wanted = {name for name in network.state_dict() if not name.startswith("upernet.")}
+    if set(heads) != wanted:
+        raise MissingModelError(
+            f"Expected {len(wanted)} tensors of the heads in {folder / 'heads.safetensors'}, got others; train or install the network anew."
+        )
+    network.load_state_dict(heads, strict=False)  # the rest is read above
     return network.float().eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

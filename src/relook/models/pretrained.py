@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,16 +16,6 @@ from torch import Tensor
 
 from relook.errors import MissingModelError, PictureError, RelookError
 from relook.files import reason, sha256
-from relook.models.hub import is_hub_id, model_folder
-from relook.models.registry import FOLDER_VARIABLE
-
-PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""Files of a checkpoint that are fetched from the hub: never a pickle."""
-
-
-def is_checkpoint(name: str) -> bool:
-    """Whether a name is an existing folder, or looks like a hub id `owner/name`."""
-    return Path(name).expanduser().is_dir() or is_hub_id(name)
 
 
 def anchored(name: str, known: tuple[str, ...] = ()) -> str:
@@ -36,30 +25,6 @@ def anchored(name: str, known: tuple[str, ...] = ()) -> str:
     """
     place = Path(name).expanduser()
     return str(place.resolve()) if name not in known and place.exists() else name
-
-
-def is_here(name: str) -> bool:
-    """Whether a checkpoint can be loaded without the network."""
-    if _place(name) is not None or (Path(name).expanduser() / "config.json").is_file():
-        return True
-    if not is_hub_id(name):
-        return False
-    from huggingface_hub import snapshot_download
-
-    try:
-        found = snapshot_download(name, allow_patterns=list(PATTERNS), local_files_only=True)
-    except (OSError, ValueError):  # not in the cache, or no id that the hub could have
-        return False
-    return (Path(found) / "config.json").is_file()
-
-
-def checkpoint(name: str, what: str, note: str = "") -> Path:
-    """Folder of a checkpoint: that path, the same name under $RELOOK_MODELS, the hub's cache, or else the hub.
-
-    what: the kind of model, and note: size and licence, for the sentence of the errors: MissingModelError when it is nowhere to be
-    found, InputError when the name is neither a folder with config.json nor a hub id.
-    """
-    return _place(name) or model_folder(name, what, note=note, patterns=PATTERNS)
 
 
 def load(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
@@ -84,7 +49,7 @@ def load(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
 def read(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
     """What a from_pretrained makes of a local folder, in silence; MissingModelError, one sentence, when it cannot."""
     try:
-        with _quiet():
+        with quiet():
             return loader(str(folder), local_files_only=True, **options)
     except MissingModelError:
         raise
@@ -92,7 +57,7 @@ def read(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
         Exception
     ) as error:  # broken JSON, tensors of other shapes, classes that this version does not know, missing packages
         raise MissingModelError(
-            f"Expected a loadable transformers model in {folder}, got: {reason(error)}; fetch it again, whole."
+            f"Expected a loadable model in {folder}, got: {reason(error)}; fetch that part again."
         ) from error
 
 
@@ -138,17 +103,8 @@ def as_picture(image: Float[Tensor, "3 H W"]) -> Any:
     return Image.fromarray(pixels.contiguous().numpy())
 
 
-def _place(name: str) -> Path | None:
-    """Folder of a checkpoint under $RELOOK_MODELS, unless the name is a folder itself."""
-    root = os.environ.get(FOLDER_VARIABLE)
-    if not root or Path(name).expanduser().is_dir():
-        return None
-    place = Path(root) / name
-    return place if (place / "config.json").is_file() else None
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and no advice from transformers for a while."""
     from transformers.utils import logging
 

@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import fill_holes, read_depth
-from relook.models.hub import is_model
-from relook.models.registry import CHECKPOINTS, available, locate
+from relook.models.hub import is_checkpoint
+from relook.models.registry import locate
 from relook.ops.upsample import upsample_depth
+from relook.perceive import backends
 from relook.types import Depth, View
 
 DepthEstimator = Callable[[View], Depth]
@@ -48,7 +49,7 @@ def estimator(name: str = "auto") -> DepthEstimator:
         return known[name]
     if Path(name).suffix.lower() in FILES:
         return partial(from_file, path=Path(name))
-    if Path(name).is_dir() or is_model(name):
+    if is_checkpoint(name):
         return partial(from_model, model=name)
     raise InputError(
         f"Expected a depth estimator out of {', '.join(NAMES)}, a depth map, or a transformers model (hub id or folder), "
@@ -58,7 +59,7 @@ def estimator(name: str = "auto") -> DepthEstimator:
 
 def chosen(name: str) -> str:
     """The name with `auto` resolved for a view without depth."""
-    return next(option for option in ORDER if option == "embedded" or available(option)) if name == "auto" else name
+    return backends.first_here(ORDER) if name == "auto" else name
 
 
 def revisions(name: str) -> Mapping[str, str]:
@@ -67,18 +68,9 @@ def revisions(name: str) -> Mapping[str, str]:
     Raises InputError for what is no estimator, MissingModelError when a checkpoint is neither here nor can be fetched.
     """
     estimator(name)
-    name = chosen(name)
-    if name in CHECKPOINTS:
-        return {name: CHECKPOINTS[name].sha256}
-    if name == "embedded":
-        from relook.models.perceiver import revision_here
+    from relook.perceive.depth_models import folder_of
 
-        return revision_here()
-    if name in NAMES or Path(name).suffix.lower() in FILES:
-        return {}
-    from relook.models.pretrained import checkpoint, revision
-
-    return {f"depth {name}": revision(checkpoint(name, "a depth model"))}
+    return backends.revisions(chosen(name), "depth", plain=NAMES, files=FILES, folder_of=folder_of)
 
 
 def exact(view: View) -> Depth:

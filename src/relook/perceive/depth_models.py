@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.errors import DepthError, InputError, MissingModelError
-from relook.models.hub import model_folder
+from relook.errors import DepthError, InputError
+from relook.models import hub, pretrained
 
 NOTES: Mapping[str, str] = {
     "depth-anything/Depth-Anything-V2-Small-hf": "99 MB, Apache-2.0",
@@ -91,36 +92,30 @@ def output_of(config: Any) -> Output:
     )
 
 
+def folder_of(name: str) -> Path:
+    """Where the model lies, fetched if need be. Raises MissingModelError or InputError."""
+    return hub.checkpoint(name, "the depth model", NOTES.get(name, ""))
+
+
 @lru_cache(maxsize=2)
 def load_depth_model(name: str) -> DepthModel:
     """A depth model by hub id or folder, on the CPU.
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no depth model.
     """
-    folder = model_folder(name, "the depth model", note=NOTES.get(name, ""))
+    folder = folder_of(name)
     from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
-    try:
-        config = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise MissingModelError(
-            f"Expected a transformers configuration in {folder}, got {type(error).__name__}; fetch the model again."
-        ) from error
+    config = pretrained.read(folder, AutoConfig.from_pretrained)
     architecture = (getattr(config, "architectures", None) or ["a model without a task"])[0]
     if type(config) not in AutoModelForDepthEstimation._model_mapping:
         raise InputError(
             f"Expected a depth model in {name}, got {architecture} ({config.model_type}); name a depth model."
         )
     output = output_of(config)
-    try:
-        processor = AutoImageProcessor.from_pretrained(folder)
-        network = AutoModelForDepthEstimation.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise MissingModelError(
-            f"Expected a depth model that loads from {folder}, got: {line}; fetch it again."
-        ) from error
-    return DepthModel(network.eval().requires_grad_(False), processor, output)
+    processor = pretrained.read(folder, AutoImageProcessor.from_pretrained)
+    network = pretrained.load(folder, AutoModelForDepthEstimation.from_pretrained, dtype=torch.float32)
+    return DepthModel(network, processor, output)
 
 
 def _unpadded(found: Float[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "h2 w2"]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from relook.models import pretrained
+from relook.models import hub, pretrained
 from relook.perceive.keypoints import KeypointMatches
 from relook.types import View
 
@@ -50,7 +50,7 @@ def load_keypoint_model(model: str) -> tuple[Any, Any]:
     """The image processor and the network of a hub id or folder (safetensors only)."""
     from transformers import AutoImageProcessor, AutoModelForKeypointMatching
 
-    folder = pretrained.checkpoint(model, "the keypoint matcher", NOTES.get(model, ""))
+    folder = hub.checkpoint(model, "the keypoint matcher", NOTES.get(model, ""))
     return pretrained.read(folder, AutoImageProcessor.from_pretrained), pretrained.load(
         folder, AutoModelForKeypointMatching.from_pretrained
     )

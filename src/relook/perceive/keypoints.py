@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from relook.errors import InputError
-from relook.models.pretrained import is_checkpoint
+from relook.models.hub import is_checkpoint
 from relook.models.registry import available
 from relook.types import View
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from relook.captures import CapturedView
 from relook.errors import GeometryError, InputError
-from relook.models.pretrained import is_checkpoint
+from relook.models.hub import is_checkpoint
 from relook.models.registry import available
 from relook.ops.fill import filled
 from relook.ops.geometry import flow_from_depth, known_depth

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import InputError, SegmentsError
-from relook.models import pretrained
+from relook.models import hub, pretrained
 from relook.ops.guided import guided_filter
 from relook.perceive.segment import SMALLEST, connected_parts
 from relook.perceive.vocabulary import tidy
@@ -215,10 +215,10 @@ def _segments(view: View) -> Segments:
 def _parts(name: str) -> tuple[str, ...]:
     """The checkpoints of a labeller: CLIPSeg, or Grounding DINO and SAM."""
     if name == "auto":
-        here = (known for known in NAMES if all(pretrained.is_here(part) for part in NAMES[known].split("+")))
+        here = (known for known in NAMES if all(hub.is_here(part) for part in NAMES[known].split("+")))
         name = next(here, list(NAMES)[-1])
     parts = tuple(part.strip() for part in NAMES.get(name, name).split("+"))
-    if len(parts) > 2 or not all(pretrained.is_checkpoint(part) for part in parts):
+    if len(parts) > 2 or not all(hub.is_checkpoint(part) for part in parts):
         raise InputError(
             f"Expected a labeller out of auto, {', '.join(NAMES)}, a CLIPSeg model, or a Grounding DINO model + a SAM model "
             f"(folders or hub ids owner/name), got {name!r}; choose one."
@@ -227,7 +227,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _folder(name: str) -> Path:
-    return pretrained.checkpoint(
+    return hub.checkpoint(
         name, "the labelling model", NOTES.get(name, f"size and licence: https://huggingface.co/{name}")
     )
 
@@ -241,33 +241,42 @@ def _of_kind(name: str, kind: str, what: str) -> Path:
     return folder
 
 
+def _loaded(folder: Path, model: Any) -> tuple[Any, Any]:
+    """(model in full precision, image processor) of a checkpoint."""
+    from transformers import AutoImageProcessor
+
+    loaded = pretrained.load(folder, model.from_pretrained, dtype=torch.float32)
+    return loaded, pretrained.read(folder, AutoImageProcessor.from_pretrained)
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return pretrained.read(folder, AutoTokenizer.from_pretrained)
+
+
 @lru_cache(maxsize=1)
 def _clipseg(name: str, revision: str) -> tuple[Any, Any, Any]:
     """(model, image processor, tokenizer); the last one used stays loaded."""
-    from transformers import AutoImageProcessor, AutoTokenizer, CLIPSegForImageSegmentation
+    from transformers import CLIPSegForImageSegmentation
 
     folder = _of_kind(name, "clipseg", "CLIPSeg (or Grounding DINO + SAM)")
-    model = pretrained.load(folder, CLIPSegForImageSegmentation.from_pretrained, dtype=torch.float32)
-    processors = (pretrained.read(folder, auto.from_pretrained) for auto in (AutoImageProcessor, AutoTokenizer))
-    return (model, *processors)  # type: ignore[return-value]
+    return *_loaded(folder, CLIPSegForImageSegmentation), _tokenizer(folder)
 
 
 @lru_cache(maxsize=1)
 def _dino(name: str, revision: str) -> tuple[Any, Any, Any]:
     """(model, image processor, tokenizer); the last one used stays loaded."""
-    from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection, AutoTokenizer
+    from transformers import AutoModelForZeroShotObjectDetection
 
     folder = _of_kind(name, "grounding-dino mm-grounding-dino", "Grounding DINO before the +")
-    model = pretrained.load(folder, AutoModelForZeroShotObjectDetection.from_pretrained, dtype=torch.float32)
-    processors = (pretrained.read(folder, auto.from_pretrained) for auto in (AutoImageProcessor, AutoTokenizer))
-    return (model, *processors)  # type: ignore[return-value]
+    return *_loaded(folder, AutoModelForZeroShotObjectDetection), _tokenizer(folder)
 
 
 @lru_cache(maxsize=1)
 def _sam(name: str, revision: str) -> tuple[Any, Any]:
     """(model, processor); the last one used stays loaded."""
-    from transformers import AutoImageProcessor, SamModel, SamProcessor
+    from transformers import SamModel, SamProcessor
 
-    folder = _of_kind(name, "sam", "SAM after the +")
-    model = pretrained.load(folder, SamModel.from_pretrained, dtype=torch.float32)
-    return model, SamProcessor(pretrained.read(folder, AutoImageProcessor.from_pretrained))
+    model, processor = _loaded(_of_kind(name, "sam", "SAM after the +"), SamModel)
+    return model, SamProcessor(processor)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import InputError, MissingModelError
-from relook.models import pretrained
+from relook.models import hub, pretrained
 from relook.perceive.segment import completed
 from relook.perceive.vocabulary import tidy
 from relook.types import Segments, View
@@ -62,7 +62,7 @@ def segments(view: View, name: str) -> Segments:
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no segmentation model,
     PictureError when its image processor cannot take the picture.
     """
-    loaded = _loaded(name, revision_of(name))
+    loaded = _loaded(name, pretrained.revision(folder_of(name)))
     image = _shrunk(view.image)
     size = image.shape[-2], image.shape[-1]
     with pretrained.asked(name, view.size):
@@ -71,13 +71,9 @@ def segments(view: View, name: str) -> Segments:
     return Segments(_enlarged(found.labels, view.size), found.regions)
 
 
-def revision_of(name: str) -> str:
-    """Revision of a segmentation checkpoint: a hash of its weights and configuration. Raises as `segments` does."""
-    return pretrained.revision(_folder(name))
-
-
-def _folder(name: str) -> Path:
-    return pretrained.checkpoint(name, WHAT, KNOWN.get(name, f"size and licence: https://huggingface.co/{name}"))
+def folder_of(name: str) -> Path:
+    """Where a segmentation checkpoint lies, fetched if need be. Raises MissingModelError or InputError."""
+    return hub.checkpoint(name, WHAT, KNOWN.get(name, f"size and licence: https://huggingface.co/{name}"))
 
 
 def _answer(
@@ -178,7 +174,7 @@ def _loaded(name: str, revision: str) -> Loaded:
     """The last model used stays loaded, as long as its files are the same."""
     from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation
 
-    folder = _folder(name)
+    folder = folder_of(name)
     kind, panoptic = _kind(folder, name)
     auto = AutoModelForUniversalSegmentation if panoptic else AutoModelForSemanticSegmentation
     model = pretrained.load(folder, auto.from_pretrained, dtype=torch.float32)

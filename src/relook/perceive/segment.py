@@ -12,9 +12,9 @@ from jaxtyping import Bool, Integer
 
 from relook.errors import InputError, SegmentsError
 from relook.io import read_segments
-from relook.models.pretrained import is_checkpoint
-from relook.models.registry import CHECKPOINTS, available
+from relook.models.hub import is_checkpoint
 from relook.ops.fill import filled
+from relook.perceive import backends
 from relook.perceive.vocabulary import countable
 from relook.types import UNLABELLED, Region, Segments, View
 
@@ -53,7 +53,7 @@ def segmenter(name: str = "auto") -> Segmenter:
 
 def chosen(name: str) -> str:
     """The name with `auto` resolved for a view without segments."""
-    return next(option for option in ORDER if _is_here(option)) if name == "auto" else name
+    return backends.first_here(ORDER) if name == "auto" else name
 
 
 def revisions(name: str) -> Mapping[str, str]:
@@ -62,18 +62,9 @@ def revisions(name: str) -> Mapping[str, str]:
     Raises InputError for what is no segmenter, MissingModelError when a checkpoint is neither here nor can be fetched.
     """
     segmenter(name)
-    name = chosen(name)
-    if name in CHECKPOINTS:
-        return {name: CHECKPOINTS[name].sha256}
-    if name == "embedded":
-        from relook.models.perceiver import revision_here
+    from relook.perceive.panoptic import folder_of
 
-        return revision_here()
-    if name in NAMES or Path(name).suffix.lower() == ".png":
-        return {}
-    from relook.perceive.panoptic import revision_of
-
-    return {f"segmenter {name}": revision_of(name)}
+    return backends.revisions(chosen(name), "segmenter", plain=NAMES, files=(".png",), folder_of=folder_of)
 
 
 def exact(view: View) -> Segments:
@@ -178,15 +169,6 @@ def dissolved(
 def _auto(view: View) -> Segments:
     """The best segments on this machine."""
     return view.segments if view.segments is not None else segmenter(chosen("auto"))(view)
-
-
-def _is_here(name: str) -> bool:
-    """Whether a segmenter of ORDER has its weights on this machine."""
-    if name == "embedded":
-        from relook.models.perceiver import is_here
-
-        return is_here()
-    return name not in CHECKPOINTS or available(name)
 
 
 def _ade20k(view: View) -> Segments:
