@@ -86,7 +86,7 @@ def test_the_rows_are_the_ones_that_readers_expect() -> None:
         "copy", "reinhard", "statistics", "adain", "palette", "relook",
         "restyle3d/paper", "restyle3d/released", "restyle3d/attention", "restyle3d/both", "restyle3d/no-attention",
         "cross-image-attention/paper", "cross-image-attention/released", "cross-image-attention/relook",
-        "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook", "exact",
+        "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook", "eye-for-an-eye/matched", "exact",
     ]  # fmt: skip
     assert list(CLASS_SWAP) == ["off", "on"]
 

@@ -92,12 +92,13 @@ ROWS: Mapping[str, Row] = {
         for method, names in (
             ("restyle3d", ("paper", "released", "attention", "both", "no-attention")),
             ("cross-image-attention", ("paper", "released", "relook")),
-            ("eye-for-an-eye", ("paper", "released", "relook")),
+            ("eye-for-an-eye", ("paper", "released", "relook", "matched")),
         )
         for name, words in (
             ("paper", "as published"),
             ("released", "as its code runs"),
             ("relook", "Relook's settings"),
+            ("matched", "as published, matches by the descriptor of dense correspondence"),
             ("attention", "attention alone, from fresh noise"),
             ("both", "AdaIN and attention: the default without mixing"),
             ("no-attention", "the default without attention"),
