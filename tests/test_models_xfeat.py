@@ -13,7 +13,7 @@ from relook.errors import ShapeError
 from relook.models.lighterglue import LighterGlue, _attend, _turned
 from relook.models.registry import locate
 from relook.models.xfeat import MIDDLE, XFeat, load_xfeat
-from relook.perceive.keypoints import keypoint_matcher
+from relook.perceive.match.keypoints import keypoint_matcher
 from relook.types import View
 
 

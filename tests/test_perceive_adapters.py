@@ -19,8 +19,7 @@ import torch
 from relook.errors import GeometryError, MissingModelError
 from relook.ops.align import Similarity
 from relook.ops.geometry import unproject
-from relook.perceive import adapters
-from relook.perceive.geometry import geometry
+from relook.perceive.geometry import adapters, geometry
 from relook.types import Camera, View
 from walks import relative_errors, views_of_a_walk
 

@@ -14,8 +14,7 @@ from relook.dollhouse import Rendering, render, sample_layout, sample_style, wal
 from relook.errors import GeometryError, MissingModelError
 from relook.ops.align import align_cameras, centre, rotation_angle
 from relook.ops.geometry import project
-from relook.perceive import colmap
-from relook.perceive.geometry import from_colmap
+from relook.perceive.geometry import colmap, from_colmap
 from relook.types import Depth, View
 
 pycolmap = pytest.importorskip("pycolmap")

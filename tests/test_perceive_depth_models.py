@@ -14,7 +14,7 @@ import torch
 
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.perceive.depth import estimator
-from relook.perceive.depth_models import DepthModel, depth_of_disparity, load_depth_model, output_of
+from relook.perceive.depth.models import DepthModel, depth_of_disparity, load_depth_model, output_of
 from relook.types import View
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]

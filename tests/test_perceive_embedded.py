@@ -12,7 +12,8 @@ from relook.dollhouse import CLASSES, render, sample_layout, sample_style
 from relook.evaluate.segment_metrics import confusion, mean_iou, mean_of, panoptic_counts
 from relook.models import perceiver
 from relook.models.perceiver import Perceived, Perceiver
-from relook.perceive import embedded, votes
+from relook.perceive import embedded
+from relook.perceive.segment import votes
 from relook.training.perceiver import to_centres
 from relook.types import View
 

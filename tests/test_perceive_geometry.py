@@ -15,9 +15,9 @@ from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sampl
 from relook.errors import GeometryError, InputError
 from relook.ops.align import align_cameras, rotation_angle
 from relook.ops.geometry import project
-from relook.perceive.chain import chain, relative_pose, triangulate
 from relook.perceive.geometry import exact, fit_to_points, from_matches, geometry, sensor
-from relook.perceive.keypoints import KeypointMatches
+from relook.perceive.geometry.chain import chain, relative_pose, triangulate
+from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import Camera, Depth, View
 from walks import SEED, relative_errors, views_of_a_walk
 

@@ -12,10 +12,10 @@ from torch.nn import functional
 from moves import moved, texture
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, MissingModelError
-from relook.perceive.hub_keypoints import transformers_matches
-from relook.perceive.interpolate import densified, interpolated
-from relook.perceive.keypoints import KeypointMatches, keypoint_matcher, keypoint_matches, verified
 from relook.perceive.match import matcher
+from relook.perceive.match.hub_keypoints import transformers_matches
+from relook.perceive.match.interpolate import densified, interpolated
+from relook.perceive.match.keypoints import KeypointMatches, keypoint_matcher, keypoint_matches, verified
 from relook.types import View
 from walks import two_views
 

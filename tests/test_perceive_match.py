@@ -13,9 +13,9 @@ from relook.captures import CapturedView, Readings
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.perceive import match as match_module
-from relook.perceive.consistency import agreeing, working_pair
-from relook.perceive.keypoints import keypoint_matcher
 from relook.perceive.match import NAMES, matcher
+from relook.perceive.match.consistency import agreeing, working_pair
+from relook.perceive.match.keypoints import keypoint_matcher
 from relook.types import Depth, Matches, View
 from walks import two_views
 

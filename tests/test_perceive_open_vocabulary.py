@@ -14,8 +14,16 @@ from pictures import write_room
 from relook import PhotoConfig, restyle_photo
 from relook.errors import InputError, MissingModelError, RecordError, SegmentsError
 from relook.io import read_segments
-from relook.perceive import open_vocabulary
-from relook.perceive.open_vocabulary import Found, clipseg, grounded, label_views, labeller, painted, with_labels
+from relook.perceive.segment import open_vocabulary
+from relook.perceive.segment.open_vocabulary import (
+    Found,
+    clipseg,
+    grounded,
+    label_views,
+    labeller,
+    painted,
+    with_labels,
+)
 from relook.transfer.photo import repeat_photo
 from relook.types import Region, Segments, View
 

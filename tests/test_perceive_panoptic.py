@@ -12,8 +12,7 @@ import torch
 
 import tinysegment
 from relook.errors import InputError, MissingModelError, PictureError
-from relook.perceive import panoptic
-from relook.perceive.segment import completed, revisions, segmenter
+from relook.perceive.segment import completed, panoptic, revisions, segmenter
 from relook.types import View
 
 NAMES = {"wall", "floor", "sofa", "potted plant", "lamp", "sky-other-merged"}

@@ -10,7 +10,8 @@ import torch
 
 from relook.errors import InputError, MissingModelError, SegmentsError
 from relook.io import read_image, write_segments
-from relook.perceive import ade20k, segment
+from relook.perceive import segment
+from relook.perceive.segment import ade20k
 from relook.types import Region, Segments, View
 
 IMAGE = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))

@@ -9,9 +9,9 @@ from importlib.resources import files
 import pytest
 
 from relook.dollhouse import CLASSES
-from relook.perceive.vocabulary import canonical, countable, tidy
+from relook.perceive.segment.vocabulary import canonical, countable, tidy
 
-DATA = json.loads(files("relook.perceive").joinpath("synonyms.json").read_text())
+DATA = json.loads(files("relook.perceive.segment").joinpath("synonyms.json").read_text())
 
 # The 150 classes of ADE20K's scene parsing benchmark, as its first names and as model cards write them.
 ADE20K = """wall; building; sky; floor; tree; ceiling; road; bed; windowpane; grass; cabinet; sidewalk; person; earth; door; table;
@@ -60,7 +60,7 @@ def test_every_vocabulary_is_covered(vocabulary: list[str], count: int) -> None:
 
 def test_the_dollhouses_classes_stay_apart_and_are_the_common_names() -> None:
     assert [canonical(name) for name in CLASSES] == list(CLASSES)
-    ade20k = json.loads(files("relook.perceive").joinpath("ade20k.json").read_text())["classes"]
+    ade20k = json.loads(files("relook.perceive.segment").joinpath("ade20k.json").read_text())["classes"]
     assert [canonical(name) for name in ade20k] == ade20k
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from relook.perceive.vocabulary import countable
+from relook.perceive.segment.vocabulary import countable
 from relook.types import Segments
 
 GRID = 12

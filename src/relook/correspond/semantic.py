@@ -1,6 +1,6 @@
 """Which regions of the style picture each region of the structure may take its look from.
 
-Regions correspond when their class names mean the same (ReStyle3D section 3.2; couch and sofa do: relook.perceive.vocabulary); a user may
+Regions correspond when their class names mean the same (ReStyle3D section 3.2; couch and sofa do: relook.perceive.segment.vocabulary); a user may
 say otherwise for any name, and may lock names.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from relook.correspond.instances import matched_instances
 from relook.errors import InputError, SegmentsError
-from relook.perceive.vocabulary import canonical, tidy
+from relook.perceive.segment.vocabulary import canonical, tidy
 from relook.types import UNLABELLED, Segments
 
 UnmatchedPolicy = Literal["everything", "keep", "colour"]

@@ -18,9 +18,8 @@ from relook.evaluate.pairs import HELD_OUT
 from relook.evaluate.suite import Report
 from relook.files import write_json
 from relook.ops.align import align_cameras, centre, rotation_angle
-from relook.perceive import colmap
 from relook.perceive.depth import estimator
-from relook.perceive.geometry import densified, exact, geometry, sensor
+from relook.perceive.geometry import colmap, densified, exact, geometry, sensor
 from relook.types import Camera, Pointmaps, View
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from relook.io import read_image, write_image
 from relook.perceive.depth import estimator
 from relook.perceive.overlay import depth_picture, overlay
 from relook.perceive.segment import segmenter
-from relook.perceive.vocabulary import canonical, countable
+from relook.perceive.segment.vocabulary import canonical, countable
 from relook.types import Depth, Segments, View
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from relook.models.perceiver import SIDE, Perceived, Perceiver, load_perceiver
 from relook.ops.guided import guided_filter
 from relook.perceive.depth import at_full_size
 from relook.perceive.segment import dissolved
-from relook.perceive.vocabulary import countable
-from relook.perceive.votes import by_size, grown, objects
+from relook.perceive.segment.vocabulary import countable
+from relook.perceive.segment.votes import by_size, grown, objects
 from relook.types import UNLABELLED, Depth, Region, Segments, View
 
 REMEMBERED = 4

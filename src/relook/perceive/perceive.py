@@ -122,7 +122,7 @@ def _labelled(view: View, config: PerceiveConfig) -> View:
     """The view with the things that the user names found over its regions."""
     if not config.label:
         return view
-    from relook.perceive.open_vocabulary import with_labels
+    from relook.perceive.segment.open_vocabulary import with_labels
 
     return with_labels(view, config.label, config.labeller)
 

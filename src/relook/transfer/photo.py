@@ -182,7 +182,7 @@ def _labelled(views: list[View], config: PhotoConfig) -> list[View]:
     """The views with what the user named found and painted over their segments."""
     if not config.label:
         return views
-    from relook.perceive.open_vocabulary import label_views
+    from relook.perceive.segment.open_vocabulary import label_views
 
     return label_views(views, config.label, config.labeller)
 
@@ -196,7 +196,7 @@ def _anchored(config: PhotoConfig) -> PhotoConfig:
     )
     if not config.label:
         return config
-    from relook.perceive import open_vocabulary
+    from relook.perceive.segment import open_vocabulary
 
     return replace(config, labeller=open_vocabulary.absolute(config.labeller))
 
@@ -222,7 +222,7 @@ def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[s
     if any(view.segments is None for view in views):
         used |= revisions(config.segmenter)
     if config.label:
-        from relook.perceive import open_vocabulary
+        from relook.perceive.segment import open_vocabulary
 
         used |= open_vocabulary.revisions(config.labeller)
     if config.depth_estimator != "none" and _reads_depth(config, family) and any(view.depth is None for view in views):

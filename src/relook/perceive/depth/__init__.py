@@ -68,7 +68,7 @@ def revisions(name: str) -> Mapping[str, str]:
     Raises InputError for what is no estimator, MissingModelError when a checkpoint is neither here nor can be fetched.
     """
     estimator(name)
-    from relook.perceive.depth_models import folder_of
+    from relook.perceive.depth.models import folder_of
 
     return backends.revisions(chosen(name), "depth", plain=NAMES, files=FILES, folder_of=folder_of)
 
@@ -87,7 +87,7 @@ def from_file(view: View, path: Path) -> Depth:
 
 def from_model(view: View, model: str) -> Depth:
     """What a transformers depth model says, with the picture's edges: metres or relative, as its configuration tells."""
-    from relook.perceive.depth_models import load_depth_model
+    from relook.perceive.depth.models import load_depth_model
 
     coarse, kind = load_depth_model(model).coarse(view.image)
     return at_full_size(view.image, coarse[None], kind)

@@ -31,7 +31,7 @@ def countable(name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _data() -> Mapping[str, object]:
-    return json.loads(files("relook.perceive").joinpath("synonyms.json").read_text(encoding="utf-8"))
+    return json.loads(files("relook.perceive.segment").joinpath("synonyms.json").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)

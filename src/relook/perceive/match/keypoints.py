@@ -50,7 +50,7 @@ def keypoint_matcher(name: str = "auto") -> KeypointMatcher:
 
     auto: lighterglue, else xfeat, if their checkpoints are here, else sift. Raises InputError for an unknown name.
     """
-    from relook.perceive import hub_keypoints, xfeat
+    from relook.perceive.match import hub_keypoints, xfeat
 
     known: dict[str, KeypointMatcher] = {
         "xfeat": xfeat.xfeat,

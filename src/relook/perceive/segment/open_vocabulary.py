@@ -20,7 +20,7 @@ from relook.errors import InputError, SegmentsError
 from relook.models import hub, pretrained
 from relook.ops.guided import guided_filter
 from relook.perceive.segment import SMALLEST, connected_parts
-from relook.perceive.vocabulary import tidy
+from relook.perceive.segment.vocabulary import tidy
 from relook.types import UNLABELLED, Region, Segments, View
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from relook.models.registry import locate
 from relook.ops.geometry import inside
-from relook.perceive.keypoints import KeypointMatches
+from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import View
 
 if TYPE_CHECKING:

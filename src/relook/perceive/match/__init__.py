@@ -15,10 +15,10 @@ from relook.models.hub import is_checkpoint
 from relook.models.registry import available
 from relook.ops.fill import filled
 from relook.ops.geometry import flow_from_depth, known_depth
-from relook.perceive.dis import dis
-from relook.perceive.interpolate import densified
-from relook.perceive.keypoints import HUB_IDS, keypoint_matches
-from relook.perceive.raft import raft
+from relook.perceive.match.dis import dis
+from relook.perceive.match.interpolate import densified
+from relook.perceive.match.keypoints import HUB_IDS, keypoint_matches
+from relook.perceive.match.raft import raft
 from relook.types import Matches, View
 
 Matcher = Callable[[View, View], Matches]
@@ -39,7 +39,7 @@ def matcher(name: str = "auto") -> Matcher:
 
     auto: exact where both views have depth and a camera (a sensor's holes are filled by the next), else raft or raft-small, the first
     that is on this machine, else dis, or sift where dis has lost its way.
-    Sparse matchers (xfeat, xfeat-dense, lighterglue, sift, lightglue, loftr) are made dense by `relook.perceive.interpolate`.
+    Sparse matchers (xfeat, xfeat-dense, lighterglue, sift, lightglue, loftr) are made dense by `relook.perceive.match.interpolate`.
     """
     known: dict[str, Matcher] = {
         "auto": _auto,

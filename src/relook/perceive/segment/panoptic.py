@@ -22,7 +22,7 @@ from torch.nn import functional
 from relook.errors import InputError, MissingModelError
 from relook.models import hub, pretrained
 from relook.perceive.segment import completed
-from relook.perceive.vocabulary import tidy
+from relook.perceive.segment.vocabulary import tidy
 from relook.types import Segments, View
 
 WORKING_SIDE = 1024

@@ -15,7 +15,7 @@ from relook.io import read_segments
 from relook.models.hub import is_checkpoint
 from relook.ops.fill import filled
 from relook.perceive import backends
-from relook.perceive.vocabulary import countable
+from relook.perceive.segment.vocabulary import countable
 from relook.types import UNLABELLED, Region, Segments, View
 
 Segmenter = Callable[[View], Segments]
@@ -62,7 +62,7 @@ def revisions(name: str) -> Mapping[str, str]:
     Raises InputError for what is no segmenter, MissingModelError when a checkpoint is neither here nor can be fetched.
     """
     segmenter(name)
-    from relook.perceive.panoptic import folder_of
+    from relook.perceive.segment.panoptic import folder_of
 
     return backends.revisions(chosen(name), "segmenter", plain=NAMES, files=(".png",), folder_of=folder_of)
 
@@ -172,7 +172,7 @@ def _auto(view: View) -> Segments:
 
 
 def _ade20k(view: View) -> Segments:
-    from relook.perceive.ade20k import segments
+    from relook.perceive.segment.ade20k import segments
 
     return segments(view)
 
@@ -184,7 +184,7 @@ def _embedded(view: View) -> Segments:
 
 
 def _checkpoint(view: View, name: str) -> Segments:
-    from relook.perceive.panoptic import segments
+    from relook.perceive.segment.panoptic import segments
 
     return segments(view, name)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from relook.models import hub, pretrained
-from relook.perceive.keypoints import KeypointMatches
+from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import View
 
 NOTES = {

@@ -13,9 +13,9 @@ from relook.captures import CapturedView
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.ops.align import fit_disparity, relative_to_first
 from relook.ops.geometry import pixel_centres, sample, unproject
-from relook.perceive import adapters, colmap
 from relook.perceive.depth import DepthEstimator, estimator
-from relook.perceive.keypoints import KeypointMatcher, keypoint_matches
+from relook.perceive.geometry import adapters, colmap
+from relook.perceive.match.keypoints import KeypointMatcher, keypoint_matches
 from relook.types import Camera, Depth, Pointmaps, View
 
 GeometryEstimator = Callable[[Sequence[View]], Pointmaps]
@@ -102,8 +102,8 @@ def from_colmap(views: Sequence[View], estimate: DepthEstimator) -> Pointmaps:
 
 
 def from_matches(views: Sequence[View], estimate: DepthEstimator, match: KeypointMatcher) -> Pointmaps:
-    """Cameras chained from matches and estimated depth (`relook.perceive.chain`), for views in the order of a walk."""
-    from relook.perceive.chain import chain
+    """Cameras chained from matches and estimated depth (`relook.perceive.geometry.chain`), for views in the order of a walk."""
+    from relook.perceive.geometry.chain import chain
 
     depths = [estimate(view) for view in _some(views)]
     return densified(views, chain(views, depths, match), depths, "matches")

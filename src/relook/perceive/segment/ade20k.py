@@ -126,7 +126,7 @@ def _network(path: str) -> tuple[Any, dict[str, Any]]:
 @lru_cache(maxsize=1)
 def _vocabulary() -> dict[str, Any]:
     """Class names in the network's order, and which of them can be counted."""
-    return json.loads(files("relook.perceive").joinpath("ade20k.json").read_text())
+    return json.loads(files("relook.perceive.segment").joinpath("ade20k.json").read_text())
 
 
 def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from relook.errors import GeometryError
 from relook.ops.geometry import pixel_centres, sample
-from relook.perceive.consistency import agreeing
-from relook.perceive.keypoints import KeypointMatches
+from relook.perceive.match.consistency import agreeing
+from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import Matches, View
 
 NODES = 64

@@ -16,8 +16,8 @@ from torch import Tensor
 from relook.errors import GeometryError
 from relook.ops.align import fit_disparity
 from relook.ops.geometry import sample
-from relook.perceive.colmap import Sparse, guessed_intrinsics
-from relook.perceive.keypoints import KeypointMatcher
+from relook.perceive.geometry.colmap import Sparse, guessed_intrinsics
+from relook.perceive.match.keypoints import KeypointMatcher
 from relook.types import Camera, Depth, View
 
 FEWEST = 12

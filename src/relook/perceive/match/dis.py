@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from relook.perceive.consistency import agreeing, working_pair
+from relook.perceive.match.consistency import agreeing, working_pair
 from relook.types import Matches, View
 
 SIDE = 1024

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from relook.models.registry import locate
-from relook.perceive.consistency import agreeing, working_pair
+from relook.perceive.match.consistency import agreeing, working_pair
 from relook.types import Matches, View
 
 SIDE, LEAST = 640, 64
