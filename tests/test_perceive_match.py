@@ -12,9 +12,10 @@ from moves import moved, texture
 from relook.captures import CapturedView, Readings
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, InputError, MissingModelError
-from relook.perceive import match as match_module
+from relook.models import flow_refiner
 from relook.perceive.match import NAMES, matcher
 from relook.perceive.match.consistency import agreeing, working_pair
+from relook.perceive.match.embedded import beginning
 from relook.perceive.match.keypoints import keypoint_matcher
 from relook.types import Depth, Matches, View
 from walks import two_views
@@ -68,7 +69,7 @@ def test_a_sensors_holes_are_filled_from_the_pictures(nothing: None) -> None:
         for one, hole in ((first, holes), (second, torch.zeros_like(holes)))
     ]
     flow, _ = exact_flow(first, second)
-    read, both, seen = (matcher(name)(*views) for name in ("exact", "auto", "dis"))
+    read, both, seen = (matcher(name)(*views) for name in ("exact", "auto", "embedded"))
     assert (read.confidence[holes] == 0).all()
     assert torch.isfinite(read.flow).all()
     assert error(read, flow)[~holes].max() < 0.05
@@ -91,22 +92,32 @@ def test_exact_refuses_views_that_say_too_little() -> None:
             matcher("exact")(bad, second)
 
 
-def test_auto_falls_back_to_the_floor(nothing: None) -> None:
+@pytest.mark.parametrize("name", ["embedded", "auto"])
+def test_the_shipped_network_finds_a_known_motion_and_auto_takes_it(nothing: None, name: str) -> None:
+    move = moved()
+    found = matcher(name)(move.first, move.second)
+    assert error(found, move.flow)[move.inner].median() < 0.5
+    assert found.confidence[move.inner].median() > 0.5
+    assert torch.equal(found.flow, matcher("embedded")(move.first, move.second).flow)
+
+
+def test_the_shipped_network_follows_where_dis_is_lost(nothing: None) -> None:
+    far = moved(96, 160, shift=(60.0, 0.0), angle=0.0)
+    lost, found = matcher("dis")(far.first, far.second), matcher("embedded")(far.first, far.second)
+    assert error(found, far.flow)[far.inner & (far.flow[0] + torch.arange(160) < 150)].median() < 1.0
+    assert error(lost, far.flow)[far.inner].median() > 5
+
+
+def test_auto_falls_back_to_the_floor(nothing: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(flow_refiner, "FOLDER", tmp_path)
     move = moved(64, 80, shift=(2.0, 1.0), angle=0.0)
     assert torch.equal(matcher("auto")(move.first, move.second).flow, matcher("dis")(move.first, move.second).flow)
 
 
-def test_auto_takes_keypoints_where_dense_flow_is_lost(nothing: None) -> None:
-    far = moved(96, 160, shift=(60.0, 0.0), angle=0.0)
-    lost, found = matcher("dis")(far.first, far.second), matcher("auto")(far.first, far.second)
-    assert lost.confidence.mean() < match_module.LOST
-    assert torch.equal(found.flow, matcher("sift")(far.first, far.second).flow)
-    assert error(found, far.flow)[far.inner].median() < 1.0 < error(lost, far.flow)[far.inner].median()
-
-
-def test_auto_keeps_the_floor_where_nothing_can_be_matched(nothing: None) -> None:
+def test_where_nothing_can_be_matched_the_network_mends_the_floor(nothing: None) -> None:
     plain = View(torch.full((3, 40, 48), 0.5)), View(torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0)))
-    assert torch.equal(matcher("auto")(*plain).flow, matcher("dis")(*plain).flow)
+    assert bool(torch.isfinite(matcher("embedded")(*plain).flow).all())
+    assert torch.equal(beginning(*plain).flow, matcher("dis")(*plain).flow)
 
 
 def test_flow_that_does_not_come_back_is_hidden() -> None:

@@ -36,7 +36,7 @@ NEAR = 3.0
 """Pixels within which a flow counts as right."""
 POOLED = 20_000
 """Pixels of each pair whose errors are kept for the median."""
-ROWS = ("dis", "sift", "xfeat", "xfeat-dense", "lighterglue", "raft-small", "raft")
+ROWS = ("dis", "sift", "embedded", "xfeat", "xfeat-dense", "lighterglue", "raft-small", "raft")
 """Every matcher that needs no hub; `lightglue`, `loftr` or an id can be asked for."""
 
 

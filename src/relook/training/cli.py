@@ -11,11 +11,12 @@ from rich.console import Console
 
 from relook.errors import InputError
 from relook.training.dollhouse import TrainDollhouse, train_dollhouse
-from relook.training.perception import TrainPerceiver, train_perceiver_folder
+from relook.training.perception import TrainFlow, TrainPerceiver, train_flow_folder, train_perceiver_folder
 
 SUBJECTS: Mapping[str, tuple[type, Callable[[Any], Path], str]] = {
     "dollhouse": (TrainDollhouse, train_dollhouse, "the embedded family, on the dollhouse world"),
     "perceiver": (TrainPerceiver, train_perceiver_folder, "the embedded network for classes, depth and descriptors"),
+    "flow": (TrainFlow, train_flow_folder, "the embedded network that mends optical flow"),
 }
 """What can be trained -> its options, its function, and what it is."""
 

@@ -11,11 +11,13 @@ from torch import Tensor
 
 from relook.captures import CapturedView
 from relook.errors import GeometryError, InputError
+from relook.models import flow_refiner
 from relook.models.hub import is_checkpoint
 from relook.models.registry import available
 from relook.ops.fill import filled
 from relook.ops.geometry import flow_from_depth, known_depth
 from relook.perceive.match.dis import dis
+from relook.perceive.match.embedded import embedded
 from relook.perceive.match.interpolate import densified
 from relook.perceive.match.keypoints import HUB_IDS, keypoint_matches
 from relook.perceive.match.raft import raft
@@ -24,21 +26,18 @@ from relook.types import Matches, View
 Matcher = Callable[[View, View], Matches]
 
 NAMES = (
-    "auto", "exact", "raft", "raft-small", "xfeat", "xfeat-dense", "lighterglue", "sift", "lightglue", "loftr", "dis",
+    "auto", "exact", "raft", "raft-small", "embedded", "xfeat", "xfeat-dense", "lighterglue", "sift", "lightglue", "loftr", "dis",
 )  # fmt: skip
 """Matchers by name; any other name is the hub id or the folder of a keypoint matcher of transformers."""
 DRAWN, SENSED = 0.02, 0.05
 """A surface hides what lies behind it by more than this part of its depth, for drawn depth and for a sensor's."""
 
-LOST = 0.4
-"""Mean confidence below which DIS flow counts as lost: the views are too far apart for it."""
-
 
 def matcher(name: str = "auto") -> Matcher:
     """The matcher called `name`.
 
-    auto: exact where both views have depth and a camera (a sensor's holes are filled by the next), else raft or raft-small, the first
-    that is on this machine, else dis, or sift where dis has lost its way.
+    auto: exact where both views have depth and a camera (a sensor's holes are filled by the next), else the first of raft, raft-small
+    and the embedded network that is on this machine, else dis.
     Sparse matchers (xfeat, xfeat-dense, lighterglue, sift, lightglue, loftr) are made dense by `relook.perceive.match.interpolate`.
     """
     known: dict[str, Matcher] = {
@@ -46,6 +45,7 @@ def matcher(name: str = "auto") -> Matcher:
         "exact": exact,
         "raft": raft,
         "raft-small": partial(raft, checkpoint="raft_small"),
+        "embedded": embedded,
         "dis": dis,
     }
     if name in known:
@@ -112,10 +112,4 @@ def _seen(first: View, second: View) -> Matches:
     for checkpoint in ("raft_sintel", "raft_small"):
         if available(checkpoint):
             return raft(first, second, checkpoint=checkpoint)
-    flow = dis(first, second)
-    if float(flow.confidence.mean()) >= LOST:
-        return flow
-    try:
-        return sparse(first, second, "sift")
-    except GeometryError:
-        return flow
+    return embedded(first, second) if flow_refiner.is_here() else dis(first, second)
