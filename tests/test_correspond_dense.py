@@ -158,7 +158,7 @@ def test_features_of_a_denoiser_are_those_of_its_stage_averaged_over_noise() -> 
     with torch.no_grad():
         clean, text = family.encode(image[None]), family.embed([""])
         for draw in draws:
-            family.denoiser(signal.sqrt() * clean + (1 - signal).sqrt() * draw, 300, encoder_hidden_states=text)
+            family.denoiser(signal.sqrt() * clean + (1 - signal).sqrt() * draw, 300, encoder_hidden_states=text.states)
             total = total + kept.pop()[0]
     handle.remove()
     setting = Dift(timestep=300, block=0, ensemble=5)

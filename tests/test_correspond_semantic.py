@@ -82,6 +82,15 @@ def test_mask_of_matched_and_unmatched_tokens(policy: str, free: bool) -> None:
     assert mask[6].tolist() == mask[7].tolist() == [free] * 6
 
 
+@pytest.mark.parametrize("policy", ["everything", "colour", "keep"])
+@pytest.mark.parametrize("grids", [((2, 4), (2, 3)), ((2, 4), (1, 1)), ((1, 2), (2, 3)), ((4, 4), (3, 5))])
+def test_groups_are_the_mask_by_classes(policy: str, grids: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    found = match_segments(STRUCTURE, STYLE, unmatched=policy)
+    groups = found.groups(*grids)
+    assert torch.equal(groups.matrix[0], found.mask(*grids))
+    assert len(groups.samples[0]) <= 3
+
+
 def test_mask_row_is_never_empty_when_its_counterpart_is_too_small_for_the_grid() -> None:
     mask = match_segments(STRUCTURE, STYLE, unmatched="colour").mask((2, 4), (1, 1))
     assert mask[:6].all()

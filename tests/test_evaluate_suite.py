@@ -86,7 +86,9 @@ def test_the_rows_are_the_ones_that_readers_expect() -> None:
         "copy", "reinhard", "statistics", "adain", "palette", "relook",
         "restyle3d/paper", "restyle3d/released", "restyle3d/attention", "restyle3d/both", "restyle3d/no-attention",
         "cross-image-attention/paper", "cross-image-attention/released", "cross-image-attention/relook",
-        "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook", "eye-for-an-eye/matched", "exact",
+        "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook", "eye-for-an-eye/matched",
+        "style-id/paper", "style-id/released", "style-id/relook",
+        "ip-adapter/paper", "ip-adapter/released", "ip-adapter/relook", "exact",
     ]  # fmt: skip
     assert list(CLASS_SWAP) == ["off", "on"]
 

@@ -7,15 +7,57 @@ from pathlib import Path
 import pytest
 
 from relook.errors import InputError, MissingModelError
-from relook.models.registry import CHECKPOINTS, available, locate
+from relook.models import hub
+from relook.models.registry import CHECKPOINTS, REGISTRY, available, known, locate, readable, with_companions
+
+HEX = set("0123456789abcdef")
 
 
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize("name", REGISTRY)
 def test_every_entry_is_complete(name: str) -> None:
-    checkpoint = CHECKPOINTS[name]
-    assert len(checkpoint.sha256) == 64
-    assert checkpoint.size > 0
-    assert all((checkpoint.licence, checkpoint.task, checkpoint.source, checkpoint.file))
+    one = REGISTRY[name]
+    assert one.size > 0
+    assert one.vram > 0
+    assert all((one.licence, one.task, one.purpose, one.numbers))
+    assert bool(one.file) != bool(one.repository)
+    assert one.commercial or one.licence_url
+    assert set(one.along) <= set(REGISTRY)
+    for hashed in (one.sha256, *one.hashes.values()):
+        assert not hashed or (len(hashed) == 64 and set(hashed) <= HEX)
+    if one.file:
+        assert one.sha256
+        assert one.source
+        assert bool(one.url) != bool(one.obtain), "either it can be fetched, or it says how else to get it"
+    else:
+        assert hub.is_hub_id(one.repository)
+        assert bool(one.revision) != bool(one.unpinned), "a pin, or the reason why there is none"
+        assert one.revision is None or (len(one.revision) == 40 and set(one.revision) <= HEX)
+        for pattern in (*one.patterns, *one.needs):
+            assert not pattern.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack"))
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_a_family_brings_all_that_it_needs_and_nothing_closed(family: str) -> None:
+    entries = {one.name: one for one in with_companions([family])}
+    assert len(entries) == len({one.place for one in entries.values()})
+    assert {
+        family,
+        f"{family}-depth",
+        "depth-anything-v2-small",
+        "eomt-ade20k",
+        "grounding-dino",
+        "sam",
+    } <= entries.keys()
+    assert all(one.commercial for one in entries.values())
+
+
+def test_names_hub_ids_and_sizes() -> None:
+    assert known("facebook/sam-vit-base") is known("sam") is REGISTRY["sam"]
+    assert known("nobody/nothing") is known("") is None
+    assert [readable(size) for size in (5_775_869, 99_173_660, 1_445_157_124)] == ["5.8 MB", "99 MB", "1.4 GB"]
+    assert hub.is_checkpoint("eomt-ade20k", "segmenter")
+    assert not hub.is_checkpoint("eomt-ade20k", "depth")
+    assert not hub.is_checkpoint("eomt-ade20k")
 
 
 @pytest.mark.weights
@@ -26,6 +68,7 @@ def test_the_real_files_have_the_registered_hashes_and_sizes(shared: Path, name:
 
 @pytest.mark.parametrize("situation", ["no variable", "no file", "another file"])
 def test_a_missing_checkpoint_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, situation: str) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("RELOOK_MODELS", str(tmp_path))
     if situation == "no variable":
         monkeypatch.delenv("RELOOK_MODELS")
@@ -35,7 +78,7 @@ def test_a_missing_checkpoint_is_one_sentence(tmp_path: Path, monkeypatch: pytes
         locate("fastdepth")
     text = str(caught.value)
     assert text.startswith("Expected fastdepth_nyu.onnx")
-    assert all(part in text for part in ("5.8 MB", "MIT", "RELOOK_MODELS", "https://"))
+    assert all(part in text for part in ("5.8 MB", "MIT", "RELOOK_MODELS", "https://", "relook models pull fastdepth"))
     assert "\n" not in text
     assert not available("fastdepth")
 

@@ -1,10 +1,15 @@
-"""attend: exact masks, exact contrast, block-wise and materialised variants against slow twins."""
+"""attend: exact masks, exact contrast, masks by groups and materialised variants against slow twins."""
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from relook.errors import EditError, ShapeError
-from relook.ops.attention import attend, attend_by_class, attend_materialised, attend_reference, nearest_tokens
+from relook.ops import attention
+from relook.ops.attention import attend, attend_materialised, attend_reference, nearest_tokens
+from relook.ops.groups import Group, Groups, class_groups, grouped
 
 
 @pytest.fixture
@@ -66,17 +71,175 @@ def test_clipped_contrast_is_the_released_formula(tensors):
     assert (attend(query, key, value, contrast=3.0) - released).abs().max() > 1e-3
 
 
+@pytest.fixture
+def blocks(monkeypatch):
+    """Groups are attended block by block at any size."""
+    monkeypatch.setattr(attention, "BLOCKS_FROM", 0)
+
+
+def random_classes(samples=2, seed=1):
+    """Uneven classes of 20 queries and 30 keys: class 5 has no keys, 0 is unmatched."""
+    draw = torch.Generator().manual_seed(seed)
+    shares, fewer = torch.tensor([0.1, 0.5, 0.2, 0.1, 0.05, 0.05]), torch.tensor([0.1, 0.2, 0.4, 0.1, 0.2])
+    ours = torch.multinomial(shares.expand(samples, -1), 20, True, generator=draw)
+    theirs = torch.multinomial(fewer.expand(samples, -1), 30, True, generator=draw)
+    ours[:, 3], ours[:, 11] = 0, 5
+    return ours, theirs
+
+
+def test_groups_of_classes_worked_by_hand():
+    groups = class_groups(torch.tensor([2, 0, 1, 2, 3]), torch.tensor([1, 2, 0, 2]))
+    assert groups.matrix.int().tolist() == [[[0, 1, 0, 1], [1, 1, 1, 1], [1, 0, 0, 0], [0, 1, 0, 1], [1, 1, 1, 1]]]
+    alone = class_groups(torch.tensor([2, 0, 1, 2, 3]), torch.tensor([1, 2, 0, 2]), unmatched="nothing")
+    assert alone.matrix[0].int().sum(1).tolist() == [2, 0, 1, 2, 4]
+    assert alone.filled.tolist() == [[True, False, True, True, True]]
+    assert alone.beside_own.matrix[0].int().tolist()[1:3] == [[1] * 5 + [0, 0, 0, 0], [1] * 5 + [1, 0, 0, 0]]
+
+
 @pytest.mark.parametrize("contrast", [1.0, 1.67])
-def test_by_class_equals_the_mask(tensors, contrast):
+@pytest.mark.parametrize("samples", [1, 2])
+def test_groups_equal_the_slow_twin_with_the_mask_written_out(tensors, blocks, contrast, samples):
     query, key, value, _ = tensors
-    draw = torch.Generator().manual_seed(1)
-    ours, theirs = torch.randint(0, 5, (2, 20), generator=draw), torch.randint(0, 4, (2, 30), generator=draw)
+    ours, theirs = random_classes(samples)
     mask = (ours[:, :, None] == theirs[:, None]) & (ours[:, :, None] > 0)
-    everything = mask | ~mask.any(-1, keepdim=True)
-    blocks = attend_by_class(query, key, value, ours, theirs, contrast=contrast)
-    assert (blocks - attend(query, key, value, everything, contrast=contrast)).abs().max() < 1e-5
-    with pytest.raises(EditError, match="class"):
-        attend_by_class(query, key, value, ours, theirs, unmatched="error")
+    mask |= ~mask.any(-1, keepdim=True)
+    found = attend(query, key, value, class_groups(ours, theirs), contrast=contrast)
+    assert (found - attend_reference(query, key, value, mask, contrast=contrast)).abs().max() < 1e-5
+
+
+def test_groups_may_share_keys_as_own_keys_beside_the_others(tensors, blocks):
+    query, key, value, _ = tensors
+    ours, theirs = random_classes()
+    groups = class_groups(ours, theirs, unmatched="nothing")
+    keys, values = torch.cat([query, key], 2), torch.cat([query * 2, value], 2)
+    mask = torch.cat([torch.ones(2, 20, 20, dtype=torch.bool), groups.matrix], 2)
+    found = attend(query, keys, values, groups.beside_own, contrast=1.3)
+    assert (found - attend_reference(query, keys, values, mask, contrast=1.3)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("form", ["blocks", "small groups", "matrix"])
+def test_queries_without_keys_attend_to_what_is_given_in_their_place(tensors, monkeypatch, form):
+    query, key, value, _ = tensors
+    groups = class_groups(*random_classes(), unmatched="nothing")
+    monkeypatch.setattr(attention, "BLOCKS_FROM", 0 if form == "blocks" else 2**40)
+    own = (query.flip(2), query.flip(2) * 3)
+    lost = ~groups.matrix.any(-1, keepdim=True)
+    assert bool(lost.any(1).all())
+    filled = attend_reference(query, key, value, groups.matrix | lost, contrast=1.67)
+    wanted = torch.where(lost[:, None], attend_reference(query, *own), filled)
+    mask = groups.matrix if form == "matrix" else groups
+    assert (attend(query, key, value, mask, contrast=1.67, otherwise=own) - wanted).abs().max() < 1e-5
+    with pytest.raises(EditError, match="row with none"):
+        attend(query, key, value, mask)
+
+
+def test_gradients_by_groups_are_those_of_the_map(blocks):
+    draw = torch.Generator().manual_seed(2)
+    inputs = [
+        torch.randn(2, 2, n, 3, generator=draw, dtype=torch.float64, requires_grad=True) for n in (20, 30, 30, 9, 9)
+    ]
+    groups = class_groups(*random_classes(), unmatched="nothing")
+    lost = ~groups.matrix.any(-1, keepdim=True)
+
+    def by_groups(query, key, value, *own):
+        return attend(query, key, value, groups, contrast=1.67, otherwise=own)
+
+    def by_map(query, key, value, *own):
+        found = attend_materialised(query, key, value, groups.matrix | lost, contrast=1.67)
+        return torch.where(lost[:, None], attend_materialised(query, *own), found)
+
+    weights = torch.randn(2, 2, 20, 3, generator=draw, dtype=torch.float64)
+    ours, theirs = (torch.autograd.grad((run(*inputs) * weights).sum(), inputs) for run in (by_groups, by_map))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-9)
+    assert torch.autograd.gradcheck(by_groups, inputs, fast_mode=True)
+
+
+class Watched(TorchDispatchMode):
+    """Records the largest tensor that any operator returns, and the pairs of query and key that SDPA was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest, self.pairs = 0, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if "scaled_dot_product" in str(func):
+            self.pairs += args[0].shape[2] * args[1].shape[2]
+        for part in result if isinstance(result, tuple | list) else (result,):
+            self.largest = max(self.largest, part.numel() if isinstance(part, torch.Tensor) else 0)
+        return result
+
+
+def test_groups_ask_for_their_blocks_only_and_never_store_a_map_on_a_grid_of_48_by_72():
+    count = 48 * 72
+    draw = torch.Generator().manual_seed(0)
+    query, key, value = (
+        torch.randn(1, count, 2 * 4, generator=draw).unflatten(-1, (2, 4)).transpose(1, 2) for _ in "qkv"
+    )
+    ours, theirs = (torch.multinomial(torch.tensor([0, 0.6, 0.3, 0.1]), count, True, generator=draw) for _ in "qk")
+    groups = class_groups(ours, theirs)
+    with Watched() as watch:
+        found = attend(query, key, value, groups, contrast=1.67)
+    blocks = sum(int((ours == label).sum()) * int((theirs == label).sum()) for label in (1, 2, 3))
+    assert watch.pairs == blocks < 0.5 * count**2
+    assert watch.largest == query.numel()
+    wanted = attend_materialised(query, key, value, ours[None, :, None] == theirs[None, None], contrast=1.67)
+    assert (found - wanted).abs().max() < 1e-5
+
+
+def test_small_grids_are_one_call_with_a_matrix(tensors):
+    query, key, value, _ = tensors
+    groups = class_groups(*random_classes())
+    with Watched() as watch:
+        attend(query, key, value, groups)
+    assert watch.pairs == 20 * 30
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 2))
+def test_a_mask_is_grouped_by_its_kinds_of_rows_and_comes_back(seed, kinds, samples):
+    draw = torch.Generator().manual_seed(seed)
+    patterns = torch.rand(samples, kinds, 13, generator=draw) > 0.5
+    which = torch.randint(kinds, (samples, 9), generator=draw)
+    mask = torch.stack([pattern[rows] for pattern, rows in zip(patterns, which, strict=True)])
+    groups = grouped(mask)
+    assert torch.equal(groups.matrix, mask)
+    for sample, rows in zip(groups.samples, mask, strict=True):
+        assert len(sample) == len(rows.unique(dim=0))
+
+
+def test_a_mask_of_many_kinds_is_not_grouped(tensors):
+    assert grouped(tensors[3], kinds=5) is None
+    assert grouped(torch.eye(70, dtype=torch.bool)) is None
+
+
+def test_kinds_with_one_hash_are_told_apart(monkeypatch):
+    """Without the comparison in full, rows of equal hash would be joined."""
+    monkeypatch.setattr(torch, "randint", lambda low, high, size, generator: torch.ones(size, dtype=torch.int64))
+    assert grouped(torch.tensor([[True, False], [False, True]])) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        ([[0, 1], [1, 2]], [[0], [1]]),
+        ([[0], [2]], [[0], [1]]),
+        ([[0, 1], [2]], [[0], [4]]),
+        ([[0, 1], [2]], [[0, 0], [1]]),
+    ],
+)
+def test_groups_that_are_no_mask_are_refused(rows, columns):
+    parts = tuple(Group(torch.tensor(row), torch.tensor(column)) for row, column in zip(rows, columns, strict=True))
+    with pytest.raises(ShapeError, match="Expected"):
+        Groups((3, 4), (parts,))
+
+
+def test_groups_of_another_grid_are_refused(tensors):
+    query, key, value, _ = tensors
+    ours, theirs = random_classes()
+    for wrong in (class_groups(ours[:, 1:], theirs), class_groups(*random_classes(samples=3))):
+        with pytest.raises(ShapeError, match="build them"):
+            attend(query, key, value, wrong)
 
 
 def test_gradients_reach_query_key_and_value(tensors):
@@ -105,3 +268,5 @@ def test_nearest_tokens_is_the_masked_arg_max_of_cosine_similarity(tensors):
     similarity = torch.cosine_similarity(query[:, :, None], key[:, None], dim=-1)
     assert torch.equal(nearest_tokens(query, key, rows=6), similarity.argmax(-1))
     assert torch.equal(nearest_tokens(query, key, mask), similarity.where(mask, -2.0).argmax(-1))
+    groups = class_groups(*random_classes(), unmatched="nothing")
+    assert torch.equal(nearest_tokens(query, key, groups, rows=3), nearest_tokens(query, key, groups.matrix))

@@ -184,14 +184,12 @@ def test_a_model_that_is_not_here_says_its_licence(monkeypatch: pytest.MonkeyPat
 
     asked: list[bool] = []
 
-    def offline(name: str, allow_patterns: list[str], local_files_only: bool = False) -> str:
+    def offline(name: str, allow_patterns: list[str], local_files_only: bool = False, revision: str = "main") -> str:
         assert not any(pattern.endswith((".bin", ".pt", ".pth")) for pattern in allow_patterns)
         asked.append(local_files_only)
         raise LocalEntryNotFoundError("offline")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(
-        MissingModelError, match=r"99 MB, Apache-2\.0.*hf download depth-anything/Depth-Anything-V2-Small-hf"
-    ):
+    with pytest.raises(MissingModelError, match=r"99 MB, Apache-2\.0.*relook models pull depth-anything-v2-small"):
         estimator("depth-anything/Depth-Anything-V2-Small-hf")(View(torch.rand(3, 20, 20)))
-    assert asked == [True, False]
+    assert asked == [True, True, False]  # the pinned commit in the cache, any other there, the hub

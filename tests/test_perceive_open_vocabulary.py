@@ -200,9 +200,11 @@ def test_names_of_labellers(folders: dict[str, Path], monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     monkeypatch.delenv("RELOOK_MODELS", raising=False)
-    with pytest.raises(MissingModelError, match=r"CIDAS/clipseg-rd64-refined \(0\.6 GB, Apache-2\.0\).*hf download"):
+    with pytest.raises(
+        MissingModelError, match=r"CIDAS/clipseg-rd64-refined \(605 MB, Apache-2\.0\).*relook models pull clipseg"
+    ):
         labeller()(View(IMAGE), ["lamp"])
-    with pytest.raises(MissingModelError, match="hf download IDEA-Research/grounding-dino-tiny"):
+    with pytest.raises(MissingModelError, match="relook models pull grounding-dino"):
         labeller("grounding-dino")(View(IMAGE), ["lamp"])
 
 

@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from relook.errors import EditError, ShapeError
+from relook.ops import attention
 from relook.ops.attention import attend_reference
-from relook.transfer.edit import AttentionEdit, Rows, edited, finest_level, level_of
+from relook.ops.groups import Groups, class_groups
+from relook.transfer import edit as edit_module
+from relook.transfer.edit import AttentionEdit, Rows, edited
+from relook.transfer.layers import finest_level, level_of
 from tiny import unet
 
 SIZE = (6, 10)
@@ -130,6 +134,113 @@ def test_levels_pick_layers_by_their_grid(denoiser, batch):
         denoiser(*batch)
     assert {(edit, name.split(".")[1]) for edit, name in firings} == {(0, "0"), (1, "1")}
     assert set(firings.values()) == {2}
+
+
+def classes_of(output, style, pairs=2):
+    """Random classes 0 to 3 of output and style tokens; class 3 has no style tokens."""
+    draw = torch.Generator().manual_seed(6)
+    ours = torch.randint(0, 4, (pairs, output[0] * output[1]), generator=draw)
+    return ours, torch.randint(0, 3, (pairs, style[0] * style[1]), generator=draw)
+
+
+@pytest.mark.parametrize("pairs", [1, 2])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"contrast": 1.67},
+        {"keys": "both", "contrast": 1.3},
+        {"clip": True, "contrast": 1.67},
+        {"rearrange": "features"},
+        {"masking": "multiplied"},
+    ],
+)
+def test_a_mask_by_groups_is_the_mask_written_out(denoiser, batch, monkeypatch, change, pairs):
+    def groups(output, style):
+        return class_groups(*classes_of(output, style, pairs), unmatched="nothing")
+
+    def matrix(output, style):
+        return groups(output, style).matrix
+
+    assert not groups(SIZE, SIZE).filled.all()
+    by_matrix = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix, **change))
+    for threshold in (0, 2**40):
+        monkeypatch.setattr(attention, "BLOCKS_FROM", threshold)
+        found = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=groups, **change))
+        torch.testing.assert_close(found, by_matrix, atol=1e-5, rtol=1e-4)
+
+
+def test_large_matrices_of_few_kinds_are_attended_by_groups(denoiser, batch, monkeypatch):
+    def matrix(output, style):
+        return class_groups(*classes_of(output, style)).matrix
+
+    given = []
+    plain = edit_module.attend
+    monkeypatch.setattr(
+        edit_module, "attend", lambda *a, **k: (given.append(a[3] if len(a) > 3 else None), plain(*a, **k))[1]
+    )
+    small = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix))
+    assert not any(isinstance(mask, Groups) for mask in given)
+    for module in (edit_module, attention):
+        monkeypatch.setattr(module, "BLOCKS_FROM", 0)
+    given.clear()
+    torch.testing.assert_close(
+        run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix)), small, atol=1e-5, rtol=1e-4
+    )
+    assert sum(isinstance(mask, Groups) for mask in given) == 4
+    given.clear()
+    monkeypatch.setattr(edit_module, "grouped", lambda mask: None)
+    run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix))
+    assert not any(isinstance(mask, Groups) for mask in given)
+
+
+@pytest.mark.parametrize(
+    ("stages", "finest", "size"),
+    [(4, True, (24, 16)), (4, True, (25, 17)), (3, False, (32, 20)), (3, False, (33, 19))],
+    ids=["sd15", "sd15 odd", "sdxl", "sdxl odd"],
+)
+def test_every_layer_of_the_public_shapes_gets_its_actual_grid(stages, finest, size):
+    """Stable Diffusion 1.5 attends at levels 1, 1/2, 1/4 of four stages; SDXL at 1/2, 1/4 of three."""
+    from diffusers import UNet2DConditionModel
+
+    cross = [finest, *[True] * (stages - 2), stages == 3]
+    torch.manual_seed(0)
+    denoiser = UNet2DConditionModel(
+        down_block_types=[f"{'CrossAttn' if attends else ''}DownBlock2D" for attends in cross],
+        up_block_types=[f"{'CrossAttn' if attends else ''}UpBlock2D" for attends in cross[::-1]],
+        block_out_channels=(8,) * stages,
+        layers_per_block=1,
+        cross_attention_dim=8,
+        attention_head_dim=2,
+        norm_num_groups=4,
+    ).eval()
+    seen = set()
+
+    def mask(output, style):
+        seen.add(output)
+        return class_groups(*classes_of(output, style, pairs=1), unmatched="nothing")
+
+    edit = AttentionEdit(Rows(), size, keys="both", mask=mask)
+    with torch.no_grad(), edited(denoiser, edit) as firings:
+        found = denoiser(torch.randn(2, 4, *size), 500, torch.randn(2, 3, 8)).sample
+    assert found.isfinite().all()
+    levels = [level for level, attends in enumerate(cross) if attends]
+    assert seen == {(-(-size[0] // 2**level), -(-size[1] // 2**level)) for level in levels}
+    assert len(firings) == 2 * len(levels)
+    assert finest_level(denoiser) == (1.0 if finest else 0.5)
+
+
+@pytest.mark.parametrize(
+    ("size", "grids"),
+    [
+        ((96, 64), [(96, 64), (48, 32), (24, 16), (12, 8)]),
+        ((128, 80), [(128, 80), (64, 40), (32, 20), (16, 10)]),
+        ((80, 128), [(80, 128), (40, 64), (20, 32), (10, 16)]),
+        ((75, 101), [(75, 101), (38, 51), (19, 26), (10, 13)]),
+    ],
+)
+def test_levels_of_pictures_of_768_by_512_and_1024_by_640_and_odd_ones(size, grids):
+    for halvings, (h, w) in enumerate(grids):
+        assert level_of(h * w, size) == (0.5**halvings, (h, w))
 
 
 @pytest.mark.parametrize(("tokens", "expected"), [(60, (1.0, (6, 10))), (15, (0.5, (3, 5))), (6, (0.25, (2, 3)))])

@@ -32,7 +32,7 @@ def family():
 @pytest.fixture
 def parts(family):
     draw = torch.Generator().manual_seed(0)
-    text = family.embed(["a living room", ""]).detach()
+    text = family.embed(["a living room", ""])
     return torch.randn(1, 4, 8, 12, generator=draw), text[:1], text[1:], torch.rand(1, 3, 32, 48, generator=draw)
 
 

@@ -213,7 +213,7 @@ def test_places_of_a_scene_are_kept_and_stay_within_regions(family, pair):
     with torch.no_grad():
         scene = scene_of(family, structure, style, correspondence, matcher="colour")
         bare = scene_of(family, structure, style, correspondence)
-    places, mask = scene.places((4, 6), (4, 6)), scene.mask((4, 6), (4, 6))
+    places, mask = scene.places((4, 6), (4, 6)), scene.mask((4, 6), (4, 6)).matrix[0]
     assert mask.gather(1, places[:, None]).all()
     assert scene.places((4, 6), (4, 6)) is places
     free = scene.places((4, 6), (4, 6), masked=False)
@@ -267,7 +267,7 @@ def test_families_load_from_folders_and_say_what_is_missing(tmp_path, monkeypatc
     raw = family.autoencoder.encode(image * 2 - 1).latent_dist.mean
     torch.testing.assert_close(latents, (raw - 0.1) * 0.7)
     assert family.decode(latents).shape == image.shape
-    assert family.embed(["a living room", ""]).shape == (2, 8, 16)
+    assert family.embed(["a living room", ""]).states.shape == (2, 8, 16)
     control = family.control_image(tiny.view(10, 12).depth)
     assert control.shape == (1, 3, 10, 12)
     assert control.min() == 0

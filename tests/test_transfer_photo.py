@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from pictures import Room, write_room
 from relook import PhotoConfig, restyle_photo
 from relook.errors import InputError, MissingModelError, RecordError, ShapeError
 from relook.io import read_image, read_segments
+from relook.models.families import load_family
 from relook.transfer.composite import composite
 from relook.transfer.photo import repeat_photo
-from tiny import write_family
+from tiny import write_adapter, write_family
 
 
 @pytest.fixture
@@ -181,3 +183,47 @@ def test_composite_is_bit_exact_and_refuses_other_sizes() -> None:
     assert torch.equal(image[:, ~kept], output[:, ~kept])
     with pytest.raises(ShapeError, match="one size"):
         composite(structure, torch.rand(3, 5, 8), kept)
+
+
+def test_the_style_picture_as_a_prompt_is_recorded_with_its_adapter(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    family = write_family(tmp_path / "family")
+    adapter = write_adapter(tmp_path / "adapter", load_family(family).denoiser)
+    config = given(rooms, method="ip-adapter", preset="paper", family=str(family), image_prompt=str(adapter), steps=2)
+    result = restyle_photo(rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png")
+    assert result.image.shape == (3, 36, 52)
+    assert "image prompt" in result.record["weights"]
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+    assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    write_adapter(adapter, load_family(family).denoiser, seed=1)
+    with pytest.raises(RecordError, match="image prompt"):
+        repeat_photo(tmp_path / "new.json")
+    with pytest.raises(InputError, match="sd15"):
+        restyle_photo(rooms[0].image, rooms[1].image, replace(config, image_prompt="auto"))
+
+
+def test_a_refined_picture_keeps_its_size_and_is_recorded(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    family, other = write_family(tmp_path / "family"), write_family(tmp_path / "other", seed=1)
+    config = given(rooms, method="restyle3d", family=str(family), steps=2)
+    plain, same, finer = (
+        restyle_photo(rooms[0].image, rooms[1].image, replace(config, refine=name), out=tmp_path / "new.png")
+        for name in ("none", "same", str(other))
+    )
+    assert same.image.shape == finer.image.shape == plain.image.shape
+    assert not torch.equal(same.image, plain.image)
+    assert not torch.equal(same.image, finer.image)
+    assert "family that refines" in finer.record["weights"]
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+    assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    with pytest.raises(InputError, match="palette"):
+        restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette", refine="same"))
+
+
+def test_a_style_is_remembered_for_the_next_structure(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    family = write_family(tmp_path / "family")
+    config = given(rooms, method="restyle3d", family=str(family), steps=2, style_memory=tmp_path / "memory")
+    plain = restyle_photo(rooms[0].image, rooms[1].image, replace(config, style_memory=None))
+    for _ in range(2):
+        again = restyle_photo(rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png")
+        torch.testing.assert_close(again.image, plain.image, atol=1e-4, rtol=0)
+    assert len(list((tmp_path / "memory").iterdir())) > 0
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")

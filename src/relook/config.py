@@ -9,11 +9,12 @@ from typing import Any, Literal, get_args
 
 from relook.errors import InputError
 
-Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "palette"]
+Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter", "palette"]
 Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Instances = Literal["shared", "matched"]
-CHOICES = {"method": Method, "preset": Preset, "unmatched": Unmatched, "instances": Instances}
+CHOICES = {"precision": Precision, "method": Method, "preset": Preset, "unmatched": Unmatched, "instances": Instances}
 """Options that are one of a few words."""
 FILES = ("segments", "style_segments", "depth", "style_depth")
 """Options that name files; they are inputs too."""
@@ -33,6 +34,9 @@ class PhotoConfig:
     """Denoising steps. Default: the preset's."""
     size: int | None = None
     """Longer side in pixels at which a denoiser works; the change is carried to the full size. Default: twice the family's own."""
+    refine: str = "none"
+    """Paint finer detail afterwards at twice the working size: `same`, by the family itself; a family (`sdxl` after `sd15`, as ReStyle3D
+    does); or `none`."""
     strength: float = 1.0
     """How much of the new look arrives, 0 (none) to 1 (all)."""
     seed: int = 0
@@ -50,6 +54,9 @@ class PhotoConfig:
     segmenter: str = "auto"
     """Which segmenter finds the regions when no segments are given: `ade20k`, `embedded`, `whole`, or a panoptic or semantic model of
     transformers (folder or hub id). `auto`: the best one on this machine."""
+    image_prompt: str = "auto"
+    """For `ip-adapter`: which adapter, `ip-adapter-sd15`, `ip-adapter-sdxl`, or a folder or file in their format with its image encoder.
+    `auto`: the one for the family."""
     label: tuple[str, ...] = ()
     """Things to find by your own words in both pictures, over the regions there are, e.g. `ottoman,red chair`."""
     labeller: str = "auto"
@@ -65,8 +72,17 @@ class PhotoConfig:
     """Depth of the structure picture: 16-bit PNG (millimetres), .npy or .npz."""
     style_depth: Path | None = None
     """Depth of the style picture."""
-    device: str = "cpu"
-    """Where the models run: `cpu` or `cuda`."""
+    device: str = "auto"
+    """Where the denoiser runs: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""
+    precision: Precision = "auto"
+    """In which numbers: `fp32`, `fp16` or `bf16`; `auto`: fp32 on the CPU, fp16 elsewhere."""
+    low_vram: bool = False
+    """Weights visit the device layer by layer and pictures are decoded in tiles: slow, for large families on small devices."""
+    style_memory: Path | None = None
+    """Folder that keeps what the denoiser makes of the style picture: the next structure of the same working size in that style takes
+    less time. It grows by some hundred megabytes a style for large families; delete it when you like."""
+    preview: bool = False
+    """Decode with the family's tiny decoder (TAESD): quick and a little soft, to look at."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "match", _listed(self.match))
@@ -83,6 +99,10 @@ class PhotoConfig:
             raise InputError(f"Expected a working size of at least 32 pixels, got {self.size}; choose a larger one.")
         if not 0 <= self.strength <= 1:
             raise InputError(f"Expected a strength from 0 to 1, got {self.strength}; 1 is the full new look.")
+        if self.refine != "none" and self.chosen_method == "palette":
+            raise InputError(
+                f"Expected a method that denoises before refining, got palette and {self.refine!r}; name a family."
+            )
         if not 0 <= self.seed < 2**63:
             raise InputError(f"Expected a seed from 0 to 2^63 - 1, got {self.seed}; choose such a number.")
         self.matches  # noqa: B018  raises for what is no correspondence
@@ -125,7 +145,9 @@ class PhotoConfig:
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        return cls(**plain | {name: Path(plain[name]) for name in FILES if plain.get(name) is not None})
+        return cls(
+            **plain | {name: Path(plain[name]) for name in (*FILES, "style_memory") if plain.get(name) is not None}
+        )
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

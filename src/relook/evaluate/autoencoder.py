@@ -19,6 +19,7 @@ from relook.evaluate.suite import Report
 from relook.files import write_json
 from relook.io import read_image
 from relook.models.families import load_family, padded
+from relook.models.placement import placement
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,7 +54,7 @@ def run(config: Config, report: Report) -> Table:
         raise InputError(
             f"Expected pictures ({', '.join(READABLE)}) under {config.photos}, got none; name their folder."
         )
-    model = load_family(config.family, config.device).autoencoder
+    model = load_family(config.family, placement(config.device, "fp32")).autoencoder
     scores: dict[str, dict[str, float]] = {"rooms": {}, "photos": {}}
     for number in range(config.rooms):
         scores["rooms"][str(number)] = round_trip(model, unseen_room(number, config.size))

@@ -39,6 +39,8 @@ class Row:
     """The picture it makes of a pair."""
     learned: bool = False
     """Whether it needs a family."""
+    prompted: bool = False
+    """Whether it needs an IP-Adapter for that family."""
 
 
 def diffusion(preset: Preset, note: str, steps: int | None = None) -> Row:
@@ -53,7 +55,7 @@ def diffusion(preset: Preset, note: str, steps: int | None = None) -> Row:
             steps=steps or setting.steps, seed=setting.seed, prompt=pair.prompt,
         ).cpu()  # fmt: skip
 
-    return Row(note, paint, learned=True)
+    return Row(note, paint, learned=True, prompted=preset.image_scale > 0)
 
 
 def _palette(pair: Pair, setting: Setting) -> Image:
@@ -93,6 +95,8 @@ ROWS: Mapping[str, Row] = {
             ("restyle3d", ("paper", "released", "attention", "both", "no-attention")),
             ("cross-image-attention", ("paper", "released", "relook")),
             ("eye-for-an-eye", ("paper", "released", "relook", "matched")),
+            ("style-id", ("paper", "released", "relook")),
+            ("ip-adapter", ("paper", "released", "relook")),
         )
         for name, words in (
             ("paper", "as published"),

@@ -12,13 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook import cache
-from relook.errors import InputError, MissingModelError
+from relook.errors import InputError, MissingModelError, RelookError
 from relook.evaluate.metrics import METRICS, colour_error, lpips, pattern_error, psnr, ssim
 from relook.evaluate.pairs import Pair, draw_pair
 from relook.evaluate.rows import Row, Setting
 from relook.files import write_json
 from relook.io import read_image, write_image
 from relook.models.families import Family, load_family
+from relook.models.placement import placement
 
 Score = dict[str, float | None]
 """psnr, ssim, lpips, colour_error, pattern_error, seconds."""
@@ -118,13 +119,23 @@ def prepare(
     loaded: Family | None = None
     if any(row.learned for row in wanted.values()):
         try:
-            loaded = load_family(family, device)
+            loaded = load_family(family, placement(device, "fp32"))
         except MissingModelError as error:
             if chosen or all(row.learned for row in wanted.values()):
                 raise
             left_out = [name for name, row in wanted.items() if row.learned]
             missing.append(f"Left out {', '.join(left_out)}: {error}")
             wanted = {name: row for name, row in wanted.items() if not row.learned}
+    if loaded is not None and (shown := [name for name, row in wanted.items() if row.prompted]):
+        from relook.models.image_prompt import find
+
+        try:
+            find("auto", loaded)
+        except RelookError as error:
+            if chosen:
+                raise
+            missing.append(f"Left out {', '.join(shown)}: {error}")
+            wanted = {name: row for name, row in wanted.items() if name not in shown}
     if not _have_lpips():
         missing.append(
             "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."

@@ -1,13 +1,12 @@
 """A family: the parts of a latent diffusion model in the public formats, behind one face.
 
 A family is a folder in the diffusers layout (vae/ unet/ text_encoder/ tokenizer/ scheduler/ and perhaps controlnet/), so
-the family trained here and Stable Diffusion run through the same code.
+the family trained here, Stable Diffusion 1.5 and SDXL run through the same code.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,47 +15,25 @@ from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import AutoTokenizer, CLIPTextModel, PreTrainedTokenizerBase
 
-from relook.errors import InputError, MissingModelError, ShapeError
-from relook.models.hub import is_hub_id, snapshot, under_models
-from relook.models.pretrained import read
+from relook.errors import EditError, InputError, ShapeError
+from relook.files import sha256
+from relook.models import family_files
+from relook.models.placement import CPU, Placement
+from relook.models.text import Text, TextReader
 from relook.types import Depth
 
-WEIGHTS = Path(__file__).parent / "weights"
-"""Where the families that ship with Relook lie."""
-
-
-@dataclass(frozen=True)
-class HubFamily:
-    """Where a public family is, for the sentence that says how to get it."""
-
-    repository: str
-    """Hub id of a diffusers folder."""
-    control: str | None = None
-    """Hub id of its depth ControlNet."""
-    note: str = ""
-    """Size and licence."""
-
-
-HUB = {
-    "sd15": HubFamily(
-        "stable-diffusion-v1-5/stable-diffusion-v1-5",
-        "lllyasviel/sd-controlnet-depth",
-        "5.5 GB, CreativeML Open RAIL-M",
-    )
-}
-"""Short names of public families."""
-
-PARTS = ("vae", "unet", "text_encoder", "tokenizer", "scheduler")
-PATTERNS = ["model_index.json", *(f"{part}/*" for part in ("tokenizer", "scheduler"))]
-PATTERNS += [f"{part}/{file}" for part in PARTS[:3] for file in ("config.json", "*model.safetensors")]
+GUIDED = 8.0
+"""Guidance that consistency models are told they were distilled with (Luo et al. 2023)."""
+FEW = 4
+"""Steps of a run of a few-step family, unless the user says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -64,37 +41,38 @@ class Family:
     """The loaded parts, frozen and in evaluation mode; latents are scaled and shifted as the autoencoder says."""
 
     name: str
-    """Name in its relook.json, or of its folder."""
+    """Name in its relook.json, or of its folder or file."""
     autoencoder: AutoencoderKL
     denoiser: UNet2DConditionModel
     control: ControlNetModel | None
     """Depth ControlNet, or None."""
-    text_encoder: CLIPTextModel
-    tokenizer: PreTrainedTokenizerBase
+    text: TextReader
+    """Tokenizers and text encoders."""
     scheduler: DDIMScheduler
     """Noise schedule and prediction type (epsilon, v_prediction or sample)."""
-    folders: tuple[Path, ...]
-    """Where the weights came from."""
+    weights: tuple[Path, ...]
+    """The files that the weights came from."""
     size: int = 512
     """Length in pixels of the pictures it was trained on."""
+    place: Placement = CPU
+    """Device and precision."""
+    preview: AutoencoderTiny | None = None
+    """A tiny decoder that stands in for the autoencoder's."""
+    few_steps: bool = False
+    """Distilled to a few steps (LCM, turbo): steps are counted back from the noisiest, and every step draws fresh noise."""
 
     @cached_property
     def revision(self) -> str:
-        """sha256 of every weight file, in the order of their names."""
-        digest = hashlib.sha256()
-        for folder in self.folders:
-            for file in sorted(folder.rglob("*.safetensors")):
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-        return digest.hexdigest()
+        """sha256 over the hashes of every file of weights, in the order of parts and names."""
+        return hashlib.sha256("\n".join(sha256(file) for file in self.weights).encode()).hexdigest()
 
     @property
     def device(self) -> torch.device:
-        return self.denoiser.device
+        return self.place.device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.denoiser.dtype
+        return self.place.dtype
 
     @property
     def factor(self) -> int:
@@ -116,21 +94,90 @@ class Family:
             raise ShapeError(
                 f"Expected pictures (B, 3, H, W) with sides in multiples of {self.factor}, got {got}; pad them."
             )
-        mean = self.autoencoder.encode(image.to(self.device, self.dtype) * 2 - 1).latent_dist.mean
-        return (mean - _shift(self.autoencoder)) * self.autoencoder.config["scaling_factor"]
+        mean = self.autoencoder.encode(image.to(self.device, self.autoencoder.dtype) * 2 - 1).latent_dist.mean
+        return (mean.to(self.dtype) - _shift(self.autoencoder)) * self.autoencoder.config["scaling_factor"]
 
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
-        """RGB pictures in [0, 1] of latents."""
-        latents = latents.to(self.dtype) / self.autoencoder.config["scaling_factor"] + _shift(self.autoencoder)
-        return (self.autoencoder.decode(latents).sample.float() / 2 + 0.5).clamp(0, 1)
+        """RGB pictures in [0, 1] of latents; EditError when the decoder overflows, as some do in fp16."""
+        decoder = self.autoencoder if self.preview is None else self.preview
+        latents = latents.to(self.device, decoder.dtype) / decoder.config["scaling_factor"] + _shift(decoder)
+        picture = decoder.decode(latents).sample.float()
+        if not bool(torch.isfinite(picture).all()):
+            raise EditError(f"Expected a finite picture from {self.name!r}, got NaN; use precision bf16 or fp32.")
+        return (picture / 2 + 0.5).clamp(0, 1)
 
-    def embed(self, prompts: Sequence[str]) -> Float[Tensor, "B T D"]:
-        """Embeddings of prompts, each padded or cut to the tokenizer's length."""
-        length = min(self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings)
-        tokens = self.tokenizer(
-            list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt"
-        ).input_ids
-        return self.text_encoder(tokens.to(self.device))[0]
+    def embed(self, prompts: Sequence[str]) -> Text:
+        """Prompts as the denoiser reads them."""
+        return self.text(prompts, self.device)
+
+    def denoise(
+        self,
+        latents: Float[Tensor, "B C h w"],
+        timesteps: Int[Tensor, "B"],
+        text: Text,
+        *,
+        control: Float[Tensor, "K 3 H W"] | None = None,
+        controlled: Sequence[int] = (),
+        control_scale: float = 1.0,
+        image: Float[Tensor, "B D"] | None = None,
+    ) -> Float[Tensor, "B C h w"]:
+        """What the denoiser says of noised latents, in its own terms (see `noise_of`).
+
+        control: control images of the rows `controlled`; the others get no residuals. EditError for a family without ControlNet.
+        image: every row's image prompt as its encoder sees it (zeros: none). EditError unless an adapter is in place
+        (`relook.models.image_prompt.prompted`).
+        """
+        latents, states = latents.to(self.device, self.dtype), text.states.to(self.device, self.dtype)
+        told: dict[str, Any] = {}
+        if self.denoiser.config["addition_embed_type"] == "text_time":
+            told["added_cond_kwargs"] = self._micro(latents, text)
+        if control is not None and control_scale != 0:
+            told |= self._residuals(latents, timesteps, states, control, controlled, control_scale, told)
+        if self.denoiser.config["time_cond_proj_dim"] is not None:
+            told["timestep_cond"] = _guidance_code(len(latents), self.denoiser.config["time_cond_proj_dim"]).to(latents)
+        if image is not None:
+            if self.denoiser.encoder_hid_proj is None:
+                raise EditError("Expected an adapter for the image prompt, got none in the denoiser; put one in place.")
+            told["added_cond_kwargs"] = told.get("added_cond_kwargs", {}) | {
+                "image_embeds": [image[:, None].to(latents)]
+            }
+        return self.denoiser(latents, timesteps, encoder_hidden_states=states, **told).sample
+
+    def _micro(self, latents: Tensor, text: Text) -> dict[str, Tensor]:
+        """SDXL's extra conditions (Podell et al. 2023, section 2.2): the pooled prompt; size, no crop, size."""
+        assert text.pooled is not None
+        height, width = (side * self.factor for side in latents.shape[-2:])
+        times = torch.tensor([height, width, 0, 0, height, width]).to(latents).expand(len(latents), -1)
+        return {"text_embeds": text.pooled.to(latents), "time_ids": times}
+
+    def _residuals(
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        states: Tensor,
+        images: Tensor,
+        rows: Sequence[int],
+        scale: float,
+        told: dict[str, Any],
+    ) -> dict[str, Any]:
+        """The ControlNet's residuals for the denoiser: zero in rows without a control image."""
+        if self.control is None:
+            raise EditError(f"Expected a depth ControlNet in the family {self.name!r}, got none; run without depth.")
+        index = torch.tensor(list(rows), device=latents.device)
+        micro = told.get("added_cond_kwargs")
+        chosen = {} if micro is None else {"added_cond_kwargs": {name: part[index] for name, part in micro.items()}}
+        down, middle = self.control(
+            latents[index], timesteps[index], states[index], images.to(latents), conditioning_scale=scale,
+            return_dict=False, **chosen,
+        )  # fmt: skip
+
+        def spread(part: Tensor) -> Tensor:
+            return part.new_zeros(len(latents), *part.shape[1:]).index_copy(0, index, part)
+
+        return {
+            "down_block_additional_residuals": tuple(spread(part) for part in down),
+            "mid_block_additional_residual": spread(middle),
+        }
 
     def control_image(self, depth: Depth) -> Float[Tensor, "1 3 H W"]:
         """What the depth ControlNet reads: disparity in [0, 1] (near = 1) on three channels."""
@@ -157,42 +204,40 @@ class Family:
         raise InputError(f"Expected a denoiser of epsilon, v_prediction or sample, got {kind!r}; use another family.")
 
 
-def load_family(name: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32) -> Family:
-    """Load a family by its name (embedded or `sd15`), folder, or hub id.
+def load_family(name: str | Path, place: Placement = CPU, *, preview: bool = False) -> Family:
+    """Load a family by its name (embedded, `sd15`, `sdxl`), folder, hub id, or one .safetensors file.
 
     Looks for a folder of that path, the families that ship with Relook, $RELOOK_MODELS/name, the hub's cache, the hub.
-    Raises MissingModelError, one sentence, when it or one of its parts is nowhere to be found.
+    preview: decode with the family's tiny decoder. Raises MissingModelError, one sentence, when it or one of its parts is nowhere to
+    be found, and InputError for a preview where the family has none.
     """
-    folder, control_folder = _find(str(name))
-    absent = [part for part in PARTS if not (folder / part).is_dir()]
-    if absent:
-        raise MissingModelError(
-            f"Expected a family with the folders {', '.join(PARTS)} in {folder}, got none of {', '.join(absent)}; "
-            f"give a folder in the diffusers layout."
-        )
-    notes = _notes(folder)
-
-    kind = {"torch_dtype": dtype, "use_safetensors": True}
-    family = Family(
-        name=str(notes.get("name", folder.name)),
-        autoencoder=_frozen(read(folder / "vae", AutoencoderKL.from_pretrained, **kind), device),
-        denoiser=_frozen(read(folder / "unet", UNet2DConditionModel.from_pretrained, **kind), device),
-        control=None
-        if control_folder is None
-        else _frozen(read(control_folder, ControlNetModel.from_pretrained, **kind), device),
-        text_encoder=_frozen(
-            read(folder / "text_encoder", CLIPTextModel.from_pretrained, dtype=dtype, use_safetensors=True), device
-        ),
-        tokenizer=read(folder / "tokenizer", AutoTokenizer.from_pretrained),
-        scheduler=read(folder / "scheduler", DDIMScheduler.from_pretrained),
-        folders=(folder,) if control_folder in (None, folder / "controlnet") else (folder, control_folder),
-        size=int(notes.get("size", 512)),
+    files = family_files.find(str(name), half=place.dtype == torch.float16, preview=preview)
+    if preview and files.preview is None:
+        raise InputError(f"Expected a family with a tiny decoder, got {name!r}, which has none; leave the preview out.")
+    notes, published = (
+        family_files.notes(files.folder),
+        family_files.notes(files.folder / "scheduler", "scheduler_config.json"),
     )
-    if family.denoiser.config["addition_embed_type"] is not None:
-        raise MissingModelError(
-            f"Expected a family like Stable Diffusion 1 or 2, got {name!r}, which is like SDXL; use sd15."
-        )
-    return family
+    denoiser = family_files.read_denoiser(files, place)
+    autoencoder = family_files.read_autoencoder(files, place)
+    side = (
+        denoiser.config["sample_size"] * 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
+        if denoiser.config["sample_size"]
+        else 512
+    )
+    return Family(
+        name=str(notes.get("name", (files.single or files.folder).stem)),
+        autoencoder=autoencoder,
+        denoiser=denoiser,
+        control=family_files.read_control(files, place),
+        text=family_files.read_text(files, place),
+        scheduler=family_files.read_scheduler(files),
+        weights=files.weights,
+        size=int(notes.get("size", side)),
+        place=place,
+        preview=family_files.read_preview(files, place),
+        few_steps=published.get("_class_name") == "LCMScheduler" or published.get("timestep_spacing") == "trailing",
+    )
 
 
 def padded(
@@ -205,42 +250,12 @@ def padded(
     return pad(flat, extra, mode=mode).reshape(*image.shape[:-2], height + extra[3], width + extra[1]), (height, width)
 
 
-def _find(name: str) -> tuple[Path, Path | None]:
-    """(folder, ControlNet's folder or None) of a family."""
-    places = [Path(name).expanduser(), WEIGHTS / name, under_models(name)]
-    for place in places:
-        if place is not None and (place / "unet").is_dir():
-            return place, place / "controlnet" if (place / "controlnet").is_dir() else None
-    if Path(name).expanduser().is_dir():
-        raise MissingModelError(f"Expected a family with the folder unet in {name}, got none; give a diffusers folder.")
-    entry = HUB.get(name, HubFamily(name))
-    if not is_hub_id(entry.repository):
-        known = ", ".join(sorted({*HUB, *(found.name for found in WEIGHTS.glob("*/") if (found / "unet").is_dir())}))
-        raise MissingModelError(
-            f"Expected a family's name ({known}), a folder or a hub id owner/name, got {name!r}; name one."
-        )
-    folder = snapshot(entry.repository, PATTERNS, note=entry.note)
-    control = None
-    if entry.control is not None:
-        control = snapshot(entry.control, ("config.json", "*model.safetensors"), note=entry.note)
-    return folder, control or (folder / "controlnet" if (folder / "controlnet").is_dir() else None)
-
-
-def _frozen(model: Any, device: str | torch.device) -> Any:
-    """The model on the device, for inference."""
-    return model.to(device).eval().requires_grad_(False)
-
-
-def _notes(folder: Path) -> dict[str, Any]:
-    """relook.json of a family, or nothing."""
-    file = folder / "relook.json"
-    try:
-        return dict(json.loads(file.read_text())) if file.is_file() else {}
-    except (ValueError, TypeError) as error:
-        raise MissingModelError(
-            f"Expected a JSON object in {file}, got something else; write name and size there."
-        ) from error
-
-
-def _shift(autoencoder: AutoencoderKL) -> float:
+def _shift(autoencoder: AutoencoderKL | AutoencoderTiny) -> float:
     return autoencoder.config.get("shift_factor") or 0.0
+
+
+def _guidance_code(count: int, width: int) -> Float[Tensor, "B D"]:
+    """The sinusoidal code of GUIDED - 1 that a consistency model reads (sines, then cosines, as of a timestep)."""
+    from diffusers.models.embeddings import get_timestep_embedding
+
+    return get_timestep_embedding(torch.full((count,), (GUIDED - 1) * 1000.0), width, downscale_freq_shift=1)

@@ -96,25 +96,21 @@ def denoiser_features(
     signal = levels[setting.timestep]
     draws = torch.randn(setting.ensemble, *clean.shape[1:], generator=torch.Generator().manual_seed(seed)).to(clean)
     noised = (signal.sqrt() * clean + (1 - signal).sqrt() * draws).to(family.dtype)
-    text = family.embed([prompt]).to(family.dtype)
+    text = family.embed([prompt])
+    control = _control_image(family, depth, picture.shape[-2:])
     with recorded(stages[setting.block]) as outputs:
         for part in noised.split(BATCH):
             steps = torch.full((len(part),), setting.timestep, device=family.device)
-            words = text.expand(len(part), -1, -1)
-            told = _told(family, part, steps, words, depth, picture.shape[-2:])
-            family.denoiser(part, steps, encoder_hidden_states=words, **told)
+            told = None if control is None else control.expand(len(part), -1, -1, -1)
+            family.denoise(part, steps, text.expand(len(part)), control=told, controlled=range(len(part)))
     return torch.cat(outputs).float().mean(0).cpu()
 
 
-def _told(
-    family: Family, latents: Tensor, steps: Tensor, text: Tensor, depth: Depth | None, size: tuple[int, ...]
-) -> dict[str, Any]:
-    """The ControlNet's residuals for a depth map, or nothing."""
+def _control_image(family: Family, depth: Depth | None, size: tuple[int, ...]) -> Tensor | None:
+    """A depth map for the ControlNet, or nothing where there is no depth or no ControlNet."""
     if depth is None or family.control is None:
-        return {}
-    control = interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True).to(family.dtype)
-    down, middle = family.control(latents, steps, text, control.expand(len(latents), -1, -1, -1), return_dict=False)
-    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+        return None
+    return interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True).to(family.dtype)
 
 
 @dataclass(frozen=True)

@@ -105,16 +105,20 @@ def as_picture(image: Float[Tensor, "3 H W"]) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no advice from transformers for a while."""
-    from transformers.utils import logging
+    """No progress bars and no advice from transformers and diffusers for a while."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
 
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    voices = (transformers.utils.logging, diffusers.utils.logging)
+    levels = [voice.get_verbosity() for voice in voices]
+    for voice in voices:
+        voice.set_verbosity_error()
+        voice.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        for voice, level in zip(voices, levels, strict=True):
+            voice.set_verbosity(level)
 
 
 @lru_cache(maxsize=256)

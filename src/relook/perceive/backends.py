@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from relook.models.registry import CHECKPOINTS, available
+from relook.models import hub
+from relook.models.registry import CHECKPOINTS, REGISTRY, available
 
 
 def first_here(order: Sequence[str]) -> str:
@@ -40,4 +41,6 @@ def _is_here(name: str) -> bool:
         from relook.models.perceiver import is_here
 
         return is_here()
-    return name not in CHECKPOINTS or available(name)
+    if name in CHECKPOINTS:
+        return available(name)
+    return name not in REGISTRY or hub.is_here(name)

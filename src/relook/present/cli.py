@@ -1,4 +1,4 @@
-"""The command line: `relook photo | perceive | demo | evaluate | train`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | perceive | demo | evaluate | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook train WHAT                                train the embedded family
+  relook models list|pull|verify|where|remove      what can be had, its licence and size; get it, check it, find it, delete it
 
 relook COMMAND --help lists a command's options; relook --version."""
 
@@ -136,12 +137,20 @@ def train(words: Sequence[str]) -> int:
     return training(list(words)) or 0
 
 
+def models(words: Sequence[str]) -> int:
+    """relook models: the registry's own command line."""
+    from relook.present.models import main as registry
+
+    return registry(words)
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "photo": photo,
     "perceive": perceive,
     "demo": demo,
     "evaluate": evaluate,
     "train": train,
+    "models": models,
 }
 
 

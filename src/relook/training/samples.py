@@ -13,6 +13,7 @@ from relook.correspond.semantic import match_segments
 from relook.dollhouse import Rendering, render, sample_layout, sample_style
 from relook.io import write_image
 from relook.models.families import Family, load_family
+from relook.models.text import Text
 from relook.training.data import HELD_OUT
 from relook.training.vocabulary import ROOM_WORDS
 from relook.transfer.edit import AttentionEdit, Rows
@@ -50,18 +51,18 @@ def write_contact_sheet(family: str | Path, path: Path) -> None:
     write_image(path, contact_sheet(load_family(str(family))))
 
 
-def _plain(family: Family, text: Tensor, depth: Tensor | None) -> Predictor:
+def _plain(family: Family, text: Text, depth: Tensor | None) -> Predictor:
     return lambda latents, timestep: predict_rows(family, [Row(latents, timestep, text, depth)])
 
 
-def _styled(family: Family, room: Rendering, giver: Rendering, text: Tensor, depth: Tensor) -> Predictor:
+def _styled(family: Family, room: Rendering, giver: Rendering, text: Text, depth: Tensor) -> Predictor:
     """Attention class by class to a noised style picture, as in training."""
     ours, theirs = room.view(), giver.view()
     matches = match_segments(ours.segments, theirs.segments)  # type: ignore[arg-type]
     clean = family.encode(theirs.image[None])
     theirs_depth = family.control_image(theirs.depth)  # type: ignore[arg-type]
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    edit = AttentionEdit(Rows((0,), (1,)), (clean.shape[-2], clean.shape[-1]), mask=matches.mask)
+    edit = AttentionEdit(Rows((0,), (1,)), (clean.shape[-2], clean.shape[-1]), mask=matches.groups)
 
     def predict(latents: Tensor, timestep: int) -> Tensor:
         cleaner = round(0.3 * timestep)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,13 +20,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from relook.errors import EditError, ShapeError
-from relook.ops.attention import Masking, attend, attend_materialised, nearest_tokens
-
-Grid = tuple[int, int]
-"""Rows and columns of a grid of tokens (or latents)."""
-
-DECODER = r"^up_blocks\..*\battn1$"
-"""Names of the decoder's self-attention layers in a UNet2DConditionModel."""
+from relook.ops.attention import BLOCKS_FROM, Masking, attend, attend_materialised, nearest_tokens
+from relook.ops.groups import Groups, grouped
+from relook.transfer.heads import heads, projected
+from relook.transfer.layers import DECODER, Grid, attention_layers, level_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Rows:
     style: Sequence[int] | Tensor = (1,)
     """Rows that give the look: as many as `output`, or one for all."""
     structure: Sequence[int] | Tensor = ()
-    """Rows that give the shape, for keys = "structure"."""
+    """Rows that give the shape, for keys = "structure" and `query_share`: as many as `output`, or one for all."""
 
     @staticmethod
     def pairs(count: int) -> Rows:
@@ -56,10 +53,11 @@ class AttentionEdit:
     """Height and width of the latents; with the number of tokens it gives the grid of every layer, square or not."""
     keys: Literal["style", "both", "structure"] = "style"
     """Whose keys and values an output row attends to: the style row's, its own and the style's, or the structure's."""
-    mask: Callable[[Grid, Grid], Bool[Tensor, "*B N M"]] | None = None
-    """`mask(output grid, style grid)` is True where an output token may take from a style token, e.g.
-    `Correspondence.mask`: [N M], or one per pair [B N M]; with keys = "both" also [B N N+M]. A token that may take from
-    none keeps to its own picture. None allows everything. Not used with keys = "structure"."""
+    mask: Callable[[Grid, Grid], Bool[Tensor, "*B N M"] | Groups] | None = None
+    """`mask(output grid, style grid)` says which style tokens an output token may take from, by groups (fastest), e.g.
+    `Correspondence.groups`, or as a matrix, True = may: [N M], or one per pair [B N M]; with keys = "both" also
+    [B N N+M]. A token that may take from none keeps to its own picture. None allows everything. Not used with keys =
+    "structure"."""
     rearrange: Literal["features", "values"] | None = None
     """Eye-for-an-eye: put each output token's most similar style token (cosine, within `mask`) in its place before Q,
     K, V (`features`) or V only (`values`), then attend within the row. With keys = "structure" the structure's tokens
@@ -78,6 +76,12 @@ class AttentionEdit:
     """How the mask acts."""
     clip: bool = False
     """Clip the contrasted map to [0, 1] without renormalising, as the released codes do."""
+    query_share: float = 0.0
+    """g in g Q_structure + (1 - g) Q_output (Chung et al. 2024, query preservation), for rows.structure; not with `rearrange`."""
+    temperature: float = 1.0
+    """Factor on the logits of swapped keys (the same paper's attention temperature scaling); not with `rearrange`."""
+    given: Mapping[str, Float[Tensor, "1 N C"]] | None = None
+    """Hidden states by layer name of a style row that is not in the batch; the edit names it by the place behind the last row."""
 
 
 @contextmanager
@@ -90,7 +94,7 @@ def edited(denoiser: nn.Module, *edits: AttentionEdit) -> Iterator[Counter[tuple
     firings: Counter[tuple[int, str]] = Counter()
     originals: dict[Attention, object] = {}
     try:
-        for name, layer in _layers(denoiser, edits).items():
+        for name, layer in attention_layers(denoiser, [edit.layers for edit in edits]).items():
             chosen = {number: edit for number, edit in enumerate(edits) if re.search(edit.layers, name)}
             originals[layer] = layer.processor
             layer.set_processor(_EditedSelfAttention(name, chosen, layer.processor, firings))  # type: ignore[arg-type]
@@ -104,43 +108,6 @@ def edited(denoiser: nn.Module, *edits: AttentionEdit) -> Iterator[Counter[tuple
     finally:
         for layer, processor in originals.items():
             layer.set_processor(processor)  # type: ignore[arg-type]
-
-
-def level_of(tokens: int, size: Grid) -> tuple[float, Grid]:
-    """(level, grid) of a layer with that many tokens: latents of `size`, halved (rounding up) until the count fits.
-
-    Raises EditError when no number of halvings gives it.
-    """
-    level, (h, w) = 1.0, size
-    while h * w > tokens and h * w > 1:
-        level, h, w = level / 2, -(-h // 2), -(-w // 2)
-    if h * w != tokens:
-        raise EditError(
-            f"Expected a layer grid that is {size} halved, got {tokens} tokens; give the latents' own size."
-        )
-    return level, (h, w)
-
-
-def finest_level(denoiser: nn.Module) -> float:
-    """Level of the finest decoder stage with self-attention: 1 in Stable Diffusion 1.5, 0.5 in SDXL and the dollhouse family.
-
-    Raises EditError for a denoiser without any.
-    """
-    stages = len(getattr(denoiser, "up_blocks", ()))
-    found = [int(name.split(".")[1]) for name in _layers(denoiser, [AttentionEdit(Rows(), (1, 1))])]
-    return 0.5 ** (stages - 1 - max(found))
-
-
-def _layers(denoiser: nn.Module, edits: Sequence[AttentionEdit]) -> dict[str, Attention]:
-    """Every layer that some edit names."""
-    every = {name: module for name, module in denoiser.named_modules() if isinstance(module, Attention)}
-    for edit in edits:
-        if not any(re.search(edit.layers, name) for name in every):
-            raise EditError(
-                f"Expected layers named {edit.layers!r} to edit, got none in {type(denoiser).__name__}, which has "
-                f"{len(every)} attention layers; use a denoiser with self-attention in its decoder."
-            )
-    return {name: layer for name, layer in every.items() if any(re.search(edit.layers, name) for edit in edits)}
 
 
 class _EditedSelfAttention:
@@ -167,7 +134,10 @@ class _EditedSelfAttention:
             level, grid = level_of(hidden_states.shape[1], edit.size)
             if not edit.levels or level in edit.levels:
                 self.firings[number, self.name] += 1
-                return _project(attn, _edit(attn, hidden_states, edit, grid))
+                if edit.given is None:
+                    return projected(attn, _edit(attn, hidden_states, edit, grid))
+                whole = torch.cat([hidden_states, edit.given[self.name].to(hidden_states)])
+                return projected(attn, _edit(attn, whole, edit, grid)[:-1])
         return self.original(attn, hidden_states)
 
 
@@ -175,47 +145,82 @@ def _edit(attn: Attention, hidden: Tensor, edit: AttentionEdit, grid: Grid) -> T
     """Attended values [R h N d] of every row."""
     count = len(hidden)
     output = _indices(edit.rows.output, count, hidden.device)
-    source = _indices(edit.rows.structure if edit.keys == "structure" else edit.rows.style, count, hidden.device)
-    if len(output) == 0 or len(source) not in (1, len(output)):
-        raise EditError(f"Expected one giving row per output row, got {len(source)} for {len(output)}; name the rows.")
-    source = source.expand(len(output))
+    source = _giving(edit.rows.structure if edit.keys == "structure" else edit.rows.style, output, count)
     masks = None if edit.keys == "structure" else edit.mask
     mask = None if masks is None else _fit(masks(grid, grid), grid, len(output), hidden.device)
     if edit.rearrange is not None:
+        if edit.query_share or edit.temperature != 1:
+            raise EditError("Expected mixed queries and a temperature with swapped keys only, got rearranged features.")
         places = None if edit.places is None or edit.keys == "structure" else edit.places(grid, grid)
         found = None if places is None else _fit_places(places, grid, len(output), hidden.device)
         return _rearranged(attn, hidden, edit, output, source, mask, found)
     if edit.places is not None:
         raise EditError("Expected places only with a rearrangement, got them with swapped keys; set rearrange.")
-    query, key, value = _heads(attn, hidden)
+    query, key, value = heads(attn, hidden)
     answer = _attend_style(query, key, value, edit, output, source, mask)
+    count -= edit.given is not None  # nobody asks what a row that is not in the batch attends to
     others = torch.ones(count, dtype=torch.bool, device=hidden.device).index_fill(0, output, False).nonzero()[:, 0]
     result = torch.zeros_like(query).index_copy(0, output, answer)
     return result.index_copy(0, others, attend(query[others], key[others], value[others])) if len(others) else result
 
 
 def _attend_style(
-    query: Tensor, key: Tensor, value: Tensor, edit: AttentionEdit, output: Tensor, source: Tensor, mask: Tensor | None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    edit: AttentionEdit,
+    output: Tensor,
+    source: Tensor,
+    mask: Tensor | Groups | None,
 ) -> Tensor:
     """The output rows' attention to the keys that the edit names."""
-    asked, own_key, own_value = query[output], key[output], value[output]
+    asked, own = _asked(query, output, edit), (key[output], value[output])
     keys, values = key[source], value[source]
     if edit.keys == "both":
-        keys, values = torch.cat([own_key, keys], dim=2), torch.cat([own_value, values], dim=2)
-        if mask is not None and mask.shape[-1] < keys.shape[2]:
-            mask = torch.cat([mask.new_ones(*mask.shape[:2], own_key.shape[2]), mask], dim=-1)
-    alone = None if mask is None else ~mask.any(-1)
-    if alone is not None and not bool(alone.any()):
-        alone = None
-    if mask is not None and alone is not None and edit.masking == "exact":
-        mask = mask | alone[..., None]
+        keys, values = torch.cat([own[0], keys], dim=2), torch.cat([own[1], values], dim=2)
+        mask = _beside_own(mask, keys.shape[2])
+    keys = keys if edit.temperature == 1 else edit.temperature * keys  # a lone token's own keys stay as they are
     if edit.clip or edit.masking == "multiplied":
-        answer = attend_materialised(
-            asked, keys, values, mask, contrast=edit.contrast, masking=edit.masking, clip=edit.clip
-        )
-    else:
-        answer = attend(asked, keys, values, mask, contrast=edit.contrast)
-    return answer if alone is None else torch.where(alone[:, None, :, None], attend(asked, own_key, own_value), answer)
+        return _materialised(asked, keys, values, own, mask, edit)
+    return attend(asked, keys, values, mask, contrast=edit.contrast, otherwise=None if mask is None else own)
+
+
+def _asked(query: Tensor, output: Tensor, edit: AttentionEdit) -> Tensor:
+    """The output rows' queries, with the structure's share."""
+    if edit.query_share == 0:
+        return query[output]
+    structure = query[_giving(edit.rows.structure, output, len(query))]
+    return edit.query_share * structure + (1 - edit.query_share) * query[output]
+
+
+def _materialised(
+    asked: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    own: tuple[Tensor, Tensor],
+    mask: Tensor | Groups | None,
+    edit: AttentionEdit,
+) -> Tensor:
+    """The released codes' attention, which needs its map; a token without any key attends to its own picture."""
+    matrix = mask.matrix if isinstance(mask, Groups) else mask
+    alone = None if matrix is None else ~matrix.any(-1, keepdim=True)
+    if matrix is not None and alone is not None and edit.masking == "exact":
+        matrix = matrix | alone
+    answer = attend_materialised(
+        asked, keys, values, matrix, contrast=edit.contrast, masking=edit.masking, clip=edit.clip
+    )
+    if alone is None or not bool(alone.any()):
+        return answer
+    return torch.where(alone[:, None], attend(asked, *own), answer)
+
+
+def _beside_own(mask: Tensor | Groups | None, keys: int) -> Tensor | Groups | None:
+    """The mask for `keys` keys, the first of them the row's own (unless the mask knows them): every token may take from those."""
+    if isinstance(mask, Groups):
+        return mask if mask.shape[1] == keys else mask.beside_own
+    if mask is None or mask.shape[2] == keys:
+        return mask
+    return torch.cat([mask.new_ones(*mask.shape[:2], keys - mask.shape[2]), mask], dim=-1)
 
 
 def _rearranged(
@@ -224,12 +229,12 @@ def _rearranged(
     edit: AttentionEdit,
     output: Tensor,
     source: Tensor,
-    mask: Tensor | None,
+    mask: Tensor | Groups | None,
     places: Tensor | None,
 ) -> Tensor:
     """Eye-for-an-eye: style tokens moved to where the output needs them, then ordinary self-attention in every row."""
     own, giver = hidden[output], hidden[source]
-    matched = mask.any(-1) if places is None and mask is not None else None
+    matched = _taking(mask) if places is None and mask is not None else None
     if edit.keys == "structure":
         moved = giver
     else:
@@ -239,30 +244,10 @@ def _rearranged(
     if matched is not None:
         moved = torch.where(matched[..., None], moved, own)
     features = hidden.index_copy(0, output, moved)
-    query, key, value = _heads(attn, features)
+    query, key, value = heads(attn, features)
     if edit.rearrange == "values":
-        query, key, _ = _heads(attn, hidden)
+        query, key, _ = heads(attn, hidden)
     return attend(query, key, value)
-
-
-def _heads(attn: Attention, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Query, key and value [R h N d] of hidden states [R N C]."""
-    query, key, value = (
-        layer(hidden).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for layer in (attn.to_q, attn.to_k, attn.to_v)
-    )
-    return (
-        (query if attn.norm_q is None else attn.norm_q(query)),
-        (key if attn.norm_k is None else attn.norm_k(key)),
-        value,
-    )
-
-
-def _project(attn: Attention, attended: Tensor) -> Tensor:
-    """Attended values [R h N d] through the layer's output projection: [R N C]."""
-    hidden = attended.transpose(1, 2).flatten(2)
-    for layer in attn.to_out:
-        hidden = layer(hidden)
-    return hidden / attn.rescale_output_factor
 
 
 def _fit_places(places: Tensor, grid: Grid, pairs: int, device: torch.device) -> Tensor:
@@ -277,6 +262,14 @@ def _fit_places(places: Tensor, grid: Grid, pairs: int, device: torch.device) ->
     return places
 
 
+def _giving(rows: Sequence[int] | Tensor, output: Tensor, count: int) -> Tensor:
+    """The rows that give, one for every output row."""
+    given = _indices(rows, count, output.device)
+    if len(output) == 0 or len(given) not in (1, len(output)):
+        raise EditError(f"Expected one giving row per output row, got {len(given)} for {len(output)}; name the rows.")
+    return given.expand(len(output))
+
+
 def _indices(rows: Sequence[int] | Tensor, count: int, device: torch.device) -> Tensor:
     index = torch.as_tensor(rows if isinstance(rows, Tensor) else list(rows), dtype=torch.int64, device=device)
     if len(index) and not bool(((index >= 0) & (index < count)).all()):
@@ -284,12 +277,18 @@ def _indices(rows: Sequence[int] | Tensor, count: int, device: torch.device) -> 
     return index
 
 
-def _fit(mask: Tensor, grid: Grid, pairs: int, device: torch.device) -> Tensor:
-    """The mask as [1 or pairs, N, M] on the model's device."""
-    mask = (mask if mask.ndim == 3 else mask[None]).to(device)
+def _fit(mask: Tensor | Groups, grid: Grid, pairs: int, device: torch.device) -> Tensor | Groups:
+    """The mask as [1 or pairs, N, M] on the model's device; by groups where it is large and its rows are of few kinds."""
+    mask = (mask if isinstance(mask, Groups) or mask.ndim == 3 else mask[None]).to(device)
+    shape = (len(mask.samples), *mask.shape) if isinstance(mask, Groups) else tuple(mask.shape)
     tokens = grid[0] * grid[1]
-    if mask.shape[0] not in (1, pairs) or mask.shape[1] != tokens or mask.shape[2] not in (tokens, 2 * tokens):
-        raise ShapeError(
-            f"Expected a mask of ({pairs}, {tokens}, {tokens}) for grid {grid}, got {tuple(mask.shape)}; resize it."
-        )
-    return mask
+    if shape[0] not in (1, pairs) or shape[1] != tokens or shape[2] not in (tokens, 2 * tokens):
+        raise ShapeError(f"Expected a mask of ({pairs}, {tokens}, {tokens}) for grid {grid}, got {shape}; resize it.")
+    if isinstance(mask, Groups) or tokens**2 < BLOCKS_FROM:
+        return mask
+    return grouped(mask) or mask
+
+
+def _taking(mask: Tensor | Groups) -> Bool[Tensor, "_ N"]:
+    """Which tokens may take from some token."""
+    return mask.filled if isinstance(mask, Groups) else mask.any(-1)

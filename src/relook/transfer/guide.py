@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from relook.errors import EditError
 from relook.models.families import Family
+from relook.models.text import Text, joined
 from relook.transfer.edit import AttentionEdit, edited
 from relook.transfer.sample import Predictor
 
@@ -43,7 +44,8 @@ class Row:
 
     latents: Float[Tensor, "1 C h w"]
     timestep: int
-    text: Float[Tensor, "1 T D"]
+    text: Text
+    """One prompt."""
     depth: Float[Tensor, "1 3 H W"] | None = None
     """Control image, or None for no control."""
 
@@ -104,15 +106,18 @@ def predict_rows(
     """
     latents = torch.cat([row.latents for row in rows]).to(family.dtype)
     timesteps = torch.tensor([row.timestep for row in rows], device=latents.device)
-    text = torch.cat([row.text for row in rows]).to(family.dtype)
-    residuals = _control(family, rows, latents, timesteps, text, control_scale)
+    images = [row.depth for row in rows if row.depth is not None]
     with edited(family.denoiser, *edits):
-        output = family.denoiser(latents, timesteps, encoder_hidden_states=text, **residuals).sample
+        output = family.denoise(
+            latents, timesteps, joined([row.text for row in rows]),
+            control=torch.cat(images) if images else None, control_scale=control_scale,
+            controlled=[place for place, row in enumerate(rows) if row.depth is not None],
+        )  # fmt: skip
     return family.noise_of(output, latents, timesteps)
 
 
 def predictor(
-    family: Family, mix: Mix, prompt: Tensor, empty: Tensor, depth: Tensor | None = None, *, control_scale: float = 1.0
+    family: Family, mix: Mix, prompt: Text, empty: Text, depth: Tensor | None = None, *, control_scale: float = 1.0
 ) -> Predictor:
     """A predictor without swapped attention, e.g. for inversion: the weighted sum of its conditions."""
     mix = simplified(mix, prompt=True, swap=False, depth=depth is not None)
@@ -128,30 +133,6 @@ def compose(mix: Mix, noises: Float[Tensor, "R C h w"]) -> Float[Tensor, "1 C h 
     """The weighted sum of the first rows, which are in the order of the mix."""
     weights = torch.tensor(list(mix.values()), device=noises.device, dtype=noises.dtype)
     return (weights.view(-1, 1, 1, 1) * noises[: len(weights)]).sum(0, keepdim=True)
-
-
-def _control(
-    family: Family, rows: Sequence[Row], latents: Tensor, timesteps: Tensor, text: Tensor, scale: float
-) -> dict[str, Any]:
-    """The ControlNet's residuals for the denoiser: zero in rows without a control image."""
-    chosen = [place for place, row in enumerate(rows) if row.depth is not None]
-    if not chosen or scale == 0:
-        return {}
-    if family.control is None:
-        raise EditError(f"Expected a depth ControlNet in the family {family.name!r}, got none; run without depth.")
-    index = torch.tensor(chosen, device=latents.device)
-    images = torch.cat([row.depth for row in rows if row.depth is not None]).to(family.dtype)
-    down, middle = family.control(
-        latents[index], timesteps[index], text[index], images, conditioning_scale=scale, return_dict=False
-    )
-
-    def spread(part: Tensor) -> Tensor:
-        return part.new_zeros(len(rows), *part.shape[1:]).index_copy(0, index, part)
-
-    return {
-        "down_block_additional_residuals": tuple(spread(part) for part in down),
-        "mid_block_additional_residual": spread(middle),
-    }
 
 
 @dataclass(frozen=True)

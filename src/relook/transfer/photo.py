@@ -26,6 +26,7 @@ from relook.types import Result, View
 
 if TYPE_CHECKING:
     from relook.models.families import Family
+    from relook.models.placement import Placement
 
 Picture = str | Path | View
 """A picture's file, or a view with what is known of it."""
@@ -79,7 +80,7 @@ def _run(
         ours = _read(structure, config.segments, config.depth)
         theirs = _read(style, config.style_segments, config.style_depth)
     with clock.part("load"):
-        family = None if config.chosen_method == "palette" else _family(config.family or "dollhouse", config.device)
+        family = None if config.chosen_method == "palette" else _family(config)
         weights = _weights(config, family, ours, theirs)
         if recorded is not None:
             check_weights(recorded, weights)
@@ -114,17 +115,25 @@ def _match(structure: View, style: View, config: PhotoConfig) -> Correspondence:
 def _denoised(
     family: Family, structure: View, style: View, config: PhotoConfig, progress: Progress | None
 ) -> Float[Tensor, "3 H W"]:
-    """Restyled by diffusion at the working size, carried to the structure's own."""
+    """Restyled by diffusion at the working size, refined if that is wanted, carried to the structure's own size."""
+    from relook.transfer.memory import StyleMemory
     from relook.transfer.presets import preset_of
+    from relook.transfer.refine import enlarged, refined
     from relook.transfer.restyle import restyle
-    from relook.transfer.working import TIMES, carried, shrunk
+    from relook.transfer.working import carried, shrunk, working_side
 
-    ours, theirs = (shrunk(view, config.size or TIMES * family.size) for view in (structure, style))
+    ours, theirs = (shrunk(view, config.size or working_side(family.size)) for view in (structure, style))
     new = restyle(
         family, ours, theirs, _match(ours, theirs, config), preset_of(config.chosen_method, config.preset),
         steps=config.steps, seed=config.seed, strength=config.strength, prompt=config.prompt, progress=progress,
+        memory=None if config.style_memory is None else StyleMemory(config.style_memory),
+        image_prompt=config.image_prompt,
     )  # fmt: skip
-    return carried(structure.image, ours.image, new.cpu())
+    small = ours.image
+    if config.refine != "none":
+        new = refined(new.cpu(), ours, _refiner(config, family), prompt=config.prompt, seed=config.seed)
+        small = enlarged(small, (new.shape[-2], new.shape[-1]))
+    return carried(structure.image, small, new.cpu())
 
 
 def write_result(out: str | Path, result: Result) -> Result:
@@ -188,12 +197,19 @@ def _labelled(views: list[View], config: PhotoConfig) -> list[View]:
 
 
 def _anchored(config: PhotoConfig) -> PhotoConfig:
-    """The configuration with the paths of models made absolute, so that its record repeats from any folder."""
+    """The configuration with the paths of models made absolute and the device named, so that its record repeats from any folder."""
     config = replace(
         config,
         segmenter=anchored(config.segmenter, NAMES),
         depth_estimator=anchored(config.depth_estimator, ("none", *depth.NAMES)),
+        image_prompt=anchored(config.image_prompt, ("auto",)),
+        refine=anchored(config.refine, ("none", "same")),
     )
+    if config.chosen_method != "palette":
+        from relook.models.placement import placement
+
+        place = placement(config.device, config.precision, low_vram=config.low_vram)
+        config = replace(config, device=str(place.device), precision=place.precision)
     if not config.label:
         return config
     from relook.perceive.segment import open_vocabulary
@@ -208,17 +224,33 @@ def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
     return family is not None and family.control is not None and preset_of(config.chosen_method, config.preset).depth
 
 
-@lru_cache(1)
-def _family(name: str, device: str) -> Family:
-    """The last family used stays loaded."""
+def _family(config: PhotoConfig) -> Family:
+    """The family that the configuration names, where and how it says; the last two used stay loaded."""
+    from relook.models.placement import placement
+
+    place = placement(config.device, config.precision, low_vram=config.low_vram)
+    return _loaded(config.family or "dollhouse", place, config.preview)
+
+
+def _refiner(config: PhotoConfig, family: Family) -> Family:
+    """The family that refines: the same, or the one that the configuration names."""
+    return family if config.refine == "same" else _family(replace(config, family=config.refine))
+
+
+@lru_cache(2)
+def _loaded(name: str, place: Placement, preview: bool) -> Family:
     from relook.models.families import load_family
 
-    return load_family(name, device)
+    return load_family(name, place, preview=preview)
 
 
 def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[str, str]:
     """Revision of everything learned that the run uses."""
     used = {} if family is None else {f"family {family.name}": family.revision}
+    if family is not None:
+        used |= _image_prompt(config, family)
+        if config.refine not in ("none", "same"):
+            used["family that refines"] = _refiner(config, family).revision
     if any(view.segments is None for view in views):
         used |= revisions(config.segmenter)
     if config.label:
@@ -228,3 +260,13 @@ def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[s
     if config.depth_estimator != "none" and _reads_depth(config, family) and any(view.depth is None for view in views):
         used |= depth.revisions(config.depth_estimator)
     return used
+
+
+def _image_prompt(config: PhotoConfig, family: Family) -> dict[str, str]:
+    """The adapter's revision, where the style picture is a prompt."""
+    from relook.models.image_prompt import find
+    from relook.transfer.presets import preset_of
+
+    if preset_of(config.chosen_method, config.preset).image_scale == 0:
+        return {}
+    return {"image prompt": find(config.image_prompt, family).revision}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
 
 import torch
 from jaxtyping import Float
@@ -13,32 +12,29 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import EditError, InputError
-from relook.models.families import Family
+from relook.models.families import FEW, Family
+from relook.models.image_prompt import adapter, prompted
 from relook.ops.statistics import adain, adain_by_class
-from relook.transfer.edit import AttentionEdit, Rows, finest_level
+from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.finish import finished
 from relook.transfer.guide import (
     Condition,
     Mix,
     Row,
-    classifier_free,
     compose,
     freeu,
     predict_rows,
-    predictor,
     simplified,
 )
-from relook.transfer.invert import Trajectory, invert_ddim, invert_ddpm
-from relook.transfer.presets import Preset, Swap
-from relook.transfer.sample import Schedule, active, denoise, schedule_of
+from relook.transfer.image_prompt import shown
+from relook.transfer.invert import Trajectory
+from relook.transfer.layers import finest_level
+from relook.transfer.memory import StyleMemory, remembering
+from relook.transfer.paths import Progress, path_of, predictions, ticker
+from relook.transfer.sample import FRESH, Schedule, active, denoise, schedule_of
 from relook.transfer.scene import Scene, scene_of
+from relook.transfer.settings import Preset, Swap
 from relook.types import View
-
-Progress = Callable[[int, int], None]
-"""(predictions done, predictions in all)."""
-
-REFINEMENTS = 4
-"""Fixed-point iterations of every step of DDIM inversion."""
 
 
 @torch.no_grad()
@@ -54,13 +50,17 @@ def restyle(
     strength: float = 1.0,
     prompt: str = "",
     matcher: str | None = None,
+    image_prompt: str = "auto",
+    memory: StyleMemory | None = None,
     progress: Progress | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture in the look of the style picture, at the structure's size.
 
     steps: of a whole run (the preset's if None). strength: 1 is the preset, 0 the structure unchanged; between, the run
     starts at less noise and statistics and guidance are weaker. Locked pixels are the caller's to put back.
+    memory: keeps what the denoiser makes of the style, for the next structure (see relook.transfer.memory).
     matcher: in place of the preset's, for presets that rearrange features (see Preset.matcher).
+    image_prompt: the adapter of presets that make the style a prompt (see `relook.models.image_prompt.find`).
     Raises InputError for a strength outside [0, 1] or a matcher that nothing would ask, and EditError when the preset's edits cannot fire.
     """
     if not 0 <= strength <= 1:
@@ -68,14 +68,18 @@ def restyle(
     if strength == 0:
         return structure.image
     preset = preset if matcher is None else _matched_by(preset, matcher)
+    if family.few_steps:
+        preset = replace(preset, steps=FEW, eta=FRESH)
+    shows = adapter(image_prompt, family) if preset.image_scale > 0 else None
     scene = scene_of(
-        family, structure, style, correspondence, prompt=prompt, depth=preset.depth, style_depth=preset.style_depth,
-        matcher=preset.matcher if preset.rearrange is not None else "hidden",
+        family, structure, style, correspondence, prompt="" if preset.wordless else prompt, depth=preset.depth,
+        style_depth=preset.style_depth, matcher=preset.matcher if preset.rearrange is not None else "hidden",
+        describe=None if shows is None else shows.embed,
     )  # fmt: skip
     schedule = schedule_of(family, steps or preset.steps)
     _check_windows(preset, schedule)
-    run = _begin(scene, preset, schedule, seed, strength, progress)
-    with freeu(family.denoiser, preset.freeu):
+    run = replace(_begin(scene, preset, schedule, seed, strength, progress), memory=memory)
+    with freeu(family.denoiser, preset.freeu), prompted(family.denoiser, shows, preset.image_scale * strength):
         latents = denoise(
             run.start, schedule, run.predict, run.noise, eta=preset.eta, first=run.first, after=[run.match_statistics]
         )
@@ -108,6 +112,8 @@ class _Run:
     """Foreground of the structure and the style, for AdaIN inside it."""
     report: Callable[[], None]
     """Called after every prediction."""
+    memory: StyleMemory | None = None
+    """Where the style row's hidden states are kept, if anywhere."""
 
     def predict(self, latents: Tensor, timestep: int) -> Tensor:
         """The guided noise of the output: one pass over a row per condition and the row that attention goes to."""
@@ -115,18 +121,26 @@ class _Run:
         swaps = [swap for swap in self.preset.attention if active(swap.window, fraction)]
         mix = simplified(
             self.preset.mix(fraction, self.strength),
-            prompt=bool(self.scene.prompt),
+            prompt=bool(self.scene.prompt) or self.scene.image is not None,
             swap=bool(swaps),
             depth=self.scene.depth is not None,
         )
         rows = [self._row(latents, timestep, condition) for condition in mix]
         inject = bool(swaps) and self.preset.injects(index, fraction)
         edits = self._edits(mix, swaps, inject)
-        if edits:
-            rows.append(self._structure_row(index) if inject else self._style_row(index))
-        noise = compose(mix, predict_rows(self.scene.family, rows, edits, control_scale=self.preset.control_scale))
+        if edits and (inject or self.preset.query_share > 0):
+            rows.append(self._structure_row(index))
+        asks = bool(edits) and not inject
+        family = self._shown([condition.prompt for condition in mix] + [True] * (len(rows) - len(mix) + asks))
+        if asks:
+            noises = remembering(
+                self.memory if self.scene.image is None else None, family, rows, self._style_row(index), edits,
+                setting=self.preset.freeu, control_scale=self.preset.control_scale,
+            )  # fmt: skip
+        else:
+            noises = predict_rows(family, rows, edits, control_scale=self.preset.control_scale)
         self.report()
-        return noise
+        return compose(mix, noises)
 
     def match_statistics(self, latents: Tensor, index: int) -> Tensor:
         """AdaIN to the style's latents at the same noise level."""
@@ -139,6 +153,13 @@ class _Run:
         if self.preset.adain == "foreground" and self.shown is not None:
             return adain(latents, self.style[index], *self.shown, strength=strength)
         return _statistics(self.scene, self.preset.adain, latents, self.style[index], strength)
+
+    def _shown(self, rows: Sequence[bool]) -> Family:
+        """The family; some rows see the style picture as a prompt, if it is one."""
+        image = self.scene.image
+        if image is None:
+            return self.scene.family
+        return shown(self.scene.family, [image if seen else torch.zeros_like(image) for seen in rows])
 
     def _row(self, latents: Tensor, timestep: int, condition: Condition) -> Row:
         text = self.scene.text if condition.prompt else self.scene.empty
@@ -163,10 +184,11 @@ class _Run:
         output = [place for place, condition in enumerate(mix) if condition.swap]
         if not output:
             return []
-        preset, giver, finest = self.preset, (len(mix),), finest_level(self.scene.family.denoiser)
+        preset, structure, finest = self.preset, (len(mix),), finest_level(self.scene.family.denoiser)
+        giver = (len(mix) + 1,) if preset.query_share > 0 else (len(mix),)
         return [
             AttentionEdit(
-                rows=Rows(output, giver, giver),
+                rows=Rows(output, giver, structure),
                 size=self.scene.size,
                 keys="structure" if inject else preset.keys,
                 mask=self.scene.mask if preset.masked and self.scene.correspondence is not None else None,
@@ -176,6 +198,8 @@ class _Run:
                 contrast=1.0 if inject else preset.contrast,
                 masking=preset.masking,
                 clip=preset.clip and not inject,
+                query_share=0.0 if inject else preset.query_share,
+                temperature=1.0 if inject else preset.temperature,
             )
             for swap in swaps
         ]
@@ -187,62 +211,22 @@ def _begin(
     """Noise or invert both pictures and mix the noise of the run."""
     generator = torch.Generator().manual_seed(seed)
     first = schedule.first(preset.start * strength**0.5)
-    report = _ticker(progress, _predictions(preset, len(schedule.timesteps), first))
+    report = ticker(progress, predictions(preset, len(schedule.timesteps), first))
     clean = scene.structure
     if preset.recolour > 0:
         clean = _statistics(scene, "class", clean, scene.style, preset.recolour * strength)
-    style = _path(scene, preset, schedule, first, scene.style, scene.style_depth, False, generator, report)
-    own = _path(scene, preset, schedule, first, clean, scene.depth, preset.inverted > 0, generator, report)
+    style = path_of(scene, preset, schedule, first, scene.style, scene.style_depth, False, generator, report)
+    own = path_of(scene, preset, schedule, first, clean, scene.depth, preset.inverted > 0, generator, report)
     fresh = torch.randn(own.noise.shape, generator=generator).to(clean)
     recorded = _whitened(scene, own.noise, fresh, preset.whiten)
     noise = preset.inverted**0.5 * recorded + (1 - preset.inverted) ** 0.5 * fresh
     blank = first == 0 and preset.inverted == 0 and preset.recolour == 0 and strength == 1
     start = torch.randn(clean.shape, generator=generator).to(clean) if blank else own.latents[first]
+    if preset.start_adain != "none":
+        start = _statistics(scene, preset.start_adain, start, style.latents[first], strength)
     apart = torch.randn(clean.shape, generator=generator).to(clean)
     shown = scene.foreground(generator) if preset.adain == "foreground" else None
     return _Run(scene, preset, schedule, strength, first, own, style.latents, apart, start, noise, shown, report)
-
-
-def _path(
-    scene: Scene,
-    preset: Preset,
-    schedule: Schedule,
-    first: int,
-    clean: Tensor,
-    depth: Tensor | None,
-    record: bool,
-    generator: torch.Generator,
-    report: Callable[[], None],
-) -> Trajectory:
-    """A picture's latents at every schedule point, and its noise if it is to be recorded.
-
-    DDPM inversion draws the latents without the denoiser, so a path whose noise nobody needs costs nothing.
-    """
-    has = {"prompt": bool(scene.prompt), "swap": False, "depth": depth is not None}
-    mix = simplified(classifier_free(preset.inversion_guidance, depth=True), **has)
-    plain = predictor(scene.family, mix, scene.text, scene.empty, depth, control_scale=preset.control_scale)
-
-    def predict(latents: Tensor, timestep: int) -> Tensor:
-        report()
-        return plain(latents, timestep)
-
-    if preset.inversion == "ddim":
-        return invert_ddim(clean, schedule, predict, refinements=REFINEMENTS)
-    last = len(schedule.timesteps)
-    return invert_ddpm(clean, schedule, predict, generator, eta=preset.eta, first=first if record else last)
-
-
-def _predictions(preset: Preset, steps: int, first: int) -> int:
-    """How many predictions a run makes, those of the inversion included."""
-    if preset.inversion == "ddim":
-        return 2 * steps * (REFINEMENTS + 2) + steps - first
-    return (steps - first) * (2 if preset.inverted > 0 else 1)
-
-
-def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:
-    """A function to call after every prediction."""
-    done = count(1)
-    return (lambda: progress(next(done), total)) if progress is not None else (lambda: None)
 
 
 def _whitened(scene: Scene, noise: Tensor, fresh: Tensor, strength: float) -> Tensor:

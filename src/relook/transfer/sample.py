@@ -21,6 +21,9 @@ Hook = Callable[[Tensor, int], Tensor]
 Window = tuple[float, float]
 """A part of the run as fractions: 0 is pure noise, 1 the finished picture."""
 
+FRESH = float("inf")
+"""The eta at which every step draws all of its noise anew."""
+
 FAINTEST = 1e-4
 """Runs start at the last timestep with more signal than this: from none at all, a noise prediction says nothing."""
 
@@ -54,7 +57,8 @@ class Schedule:
 
 
 def schedule_of(family: Family, steps: int) -> Schedule:
-    """`steps` timesteps evenly spread over the family's training timesteps.
+    """`steps` timesteps evenly spread over the family's training timesteps; those of few-step families are counted back from the
+    noisiest (trailing: 4 of 1000 are 999, 749, 499, 249).
 
     Raises InputError unless 1 <= steps < the number of training timesteps.
     """
@@ -64,6 +68,8 @@ def schedule_of(family: Family, steps: int) -> Schedule:
         raise InputError(f"Expected 1 to {total - 1} steps, got {steps}; 20 to 100 are usual.")
     highest = int((signal > FAINTEST).nonzero().max())
     timesteps = torch.linspace(highest, 1, steps).round().long().tolist()
+    if family.few_steps:
+        timesteps = [min(round(total * (steps - index) / steps) - 1, highest) for index in range(steps)]
     return Schedule(tuple(timesteps), torch.cat([signal[timesteps], signal.new_ones(1)]), total)
 
 
@@ -77,9 +83,13 @@ def posterior(
 ) -> tuple[Float[Tensor, "B C h w"], Float[Tensor, ""]]:
     """Mean and deviation of the next latents (DDIM, Song et al. 2021, eq. 12 and 16); eta 0 is DDIM, 1 is DDPM.
 
+    eta FRESH noises the predicted picture anew, with none of the old noise (consistency models, Song et al. 2023, algorithm 1).
     now, then: alpha-bar before and after the step.
     """
-    deviation = eta * ((1 - then) / (1 - now) * (1 - now / then)).clamp_min(0).sqrt()
+    if eta == FRESH:
+        deviation = (1 - then).sqrt()
+    else:
+        deviation = eta * ((1 - then) / (1 - now) * (1 - now / then)).clamp_min(0).sqrt()
     clean = (latents - (1 - now).sqrt() * noise) / now.sqrt()
     return then.sqrt() * clean + (1 - then - deviation**2).clamp_min(0).sqrt() * noise, deviation
 

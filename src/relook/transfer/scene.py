@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,7 +15,9 @@ from relook.correspond.features import descriptor
 from relook.correspond.semantic import Correspondence, at_grid
 from relook.errors import EditError
 from relook.models.families import Family, padded
-from relook.transfer.edit import Grid
+from relook.models.text import Text
+from relook.ops.groups import Groups
+from relook.transfer.layers import Grid
 from relook.transfer.selfsegment import foreground
 from relook.types import Depth, Segments, View
 
@@ -28,9 +31,9 @@ class Scene:
     """Clean latents."""
     style: Float[Tensor, "1 C h w"]
     """Clean latents."""
-    text: Float[Tensor, "1 T D"]
+    text: Text
     """The prompt."""
-    empty: Float[Tensor, "1 T D"]
+    empty: Text
     """No prompt."""
     prompt: str
     """Its words; empty for none."""
@@ -42,7 +45,9 @@ class Scene:
     """In the padded frame."""
     descriptors: tuple[Float[Tensor, "K a b"], Float[Tensor, "K c d"]] | None = None
     """Of the padded structure and the style, where a descriptor says which tokens correspond."""
-    _masks: dict[tuple[Grid, Grid], Tensor] = field(default_factory=dict)
+    image: Float[Tensor, "1 D"] | None = None
+    """The style picture as a prompt, where it is one."""
+    _masks: dict[tuple[Grid, Grid], Groups] = field(default_factory=dict)
     _places: dict[tuple[Grid, Grid, bool], Tensor] = field(default_factory=dict)
     _classes: list[Tensor] = field(default_factory=list)
 
@@ -51,12 +56,12 @@ class Scene:
         """Height and width of the latents."""
         return self.structure.shape[-2], self.structure.shape[-1]
 
-    def mask(self, output: Grid, style: Grid) -> Bool[Tensor, "N M"]:
-        """Which style tokens an output token may attend to, kept per grid."""
+    def mask(self, output: Grid, style: Grid) -> Groups:
+        """Which style tokens an output token may attend to, group by group, kept per grid."""
         if self.correspondence is None:
             raise EditError("Expected a correspondence for masked attention, got none; give segments of both pictures.")
         if (output, style) not in self._masks:
-            self._masks[output, style] = self.correspondence.mask(output, style).to(self.structure.device)
+            self._masks[output, style] = self.correspondence.groups(output, style).to(self.structure.device)
         return self._masks[output, style]
 
     def places(self, output: Grid, style: Grid, masked: bool = True) -> Int[Tensor, " N"]:
@@ -109,10 +114,12 @@ def scene_of(
     depth: bool = True,
     style_depth: bool = True,
     matcher: str = "hidden",
+    describe: Callable[[Tensor], Tensor] | None = None,
 ) -> Scene:
     """Encode both pictures; depth is used where asked for and where the family has a ControlNet.
 
     matcher: `hidden`, or the name of the descriptor that both pictures are described by (see `relook.correspond.features`).
+    describe: makes the style picture [3 H W] a prompt [1 D] (see `relook.models.image_prompt`).
     """
     ours, _ = padded(structure.image, family.multiple)
     size = ours.shape[-2], ours.shape[-1]
@@ -130,6 +137,7 @@ def scene_of(
         style_depth=_stretched(family, style.depth, size) if depth and style_depth and style.depth else None,
         correspondence=None if correspondence is None else _framed(correspondence, size),
         descriptors=None if matcher == "hidden" else _described(matcher, family, ours, style.image),
+        image=None if describe is None else describe(style.image),
     )
 
 

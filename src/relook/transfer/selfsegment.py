@@ -18,8 +18,8 @@ from torch.nn.functional import interpolate
 
 from relook.errors import EditError
 from relook.models.families import Family
-from relook.transfer.edit import Grid, level_of
 from relook.transfer.guide import Row, predict_rows
+from relook.transfer.layers import Grid, level_of
 
 CLUSTERS = 5
 """k of k-means on the self-attention rows."""
@@ -42,7 +42,7 @@ def foreground(family: Family, latents: Float[Tensor, "1 C h w"], timestep: int,
             f"Expected attention at level {LEVEL} of the decoder, got none; give segments of both pictures."
         )
     rows, cross = (torch.stack(maps[kind]).mean(0) for kind in ("attn1", "attn2"))
-    noun = len(family.tokenizer(prompt).input_ids) - 2  # before the end mark
+    noun = len(family.text.tokenizers[0](prompt).input_ids) - 2  # before the end mark
     inside = noun_clusters(rows, cross[:, min(max(noun, 0), cross.shape[1] - 1)])
     _, grid = level_of(len(rows), size)
     return interpolate(inside.view(1, 1, *grid).float(), size, mode="nearest-exact")[0, 0] > 0.5

@@ -11,8 +11,14 @@ from torch.nn.functional import interpolate
 from relook.ops.guided import guided_filter
 from relook.types import View
 
-TIMES = 2
-"""Pictures are shrunk to this many times the length that the family was trained on."""
+TIMES, FINE, FINE_TIMES = 2.0, 512, 1.5
+"""Pictures are shrunk to TIMES the length that the family was trained on; families of FINE pixels and more, which begin to repeat
+themselves, see FINE_TIMES (768 x 512 in Stable Diffusion 1.5)."""
+
+
+def working_side(trained: int) -> int:
+    """Longer side in pixels of the pictures that a family trained on `trained` pixels sees."""
+    return round(trained * (FINE_TIMES if trained >= FINE else TIMES))
 
 
 def shrunk(view: View, longest: int) -> View:
@@ -37,4 +43,6 @@ def carried(
     """A change made at the working size, on the full picture: what changed follows the full picture's edges, its detail stays."""
     if full.shape == restyled.shape:
         return restyled
+    if full.shape[-2] < restyled.shape[-2]:  # finer than the picture: nothing of it is lost by shrinking
+        return interpolate(restyled[None], full.shape[-2:], mode="bicubic", antialias=True)[0].clamp(0, 1)
     return (full + guided_filter(full, restyled - small, 0.012, 1e-4)).clamp(0, 1)

@@ -23,8 +23,8 @@ from relook.types import Depth, View
 DepthEstimator = Callable[[View], Depth]
 
 NAMES = ("auto", "exact", "fastdepth", "pydnet", "embedded")
-"""Estimators by name; any other name is a depth map's path, or a transformers depth model by hub id or folder."""
-ORDER = ("fastdepth", "pydnet", "embedded")
+"""Estimators by name; any other name is a depth map's path, or a transformers depth model by the registry's name, hub id or folder."""
+ORDER = ("depth-anything-v2-small", "fastdepth", "pydnet", "embedded")
 """What `auto` takes for a view without depth: the first that is on this machine."""
 FILES = (".png", ".npy", ".npz")
 """Endings of depth maps."""
@@ -33,10 +33,10 @@ NEAREST = 0.2
 
 
 def estimator(name: str = "auto") -> DepthEstimator:
-    """The estimator called `name`, one that reads the depth map at the path `name`, or a transformers model (hub id or folder).
+    """The estimator called `name`, one that reads the depth map at the path `name`, or a transformers model (name, hub id or folder).
 
-    auto: the view's own depth, else fastdepth, else pydnet, whichever checkpoint is here, else the embedded network. On photographs
-    fastdepth and pydnet look alike, but fastdepth says metres; the embedded network has only seen drawn rooms.
+    auto: the view's own depth, else Depth Anything V2 Small, fastdepth or pydnet, the first that is here, else the embedded network. On
+    photographs fastdepth and pydnet look alike, but fastdepth says metres; the embedded network has only seen drawn rooms.
     """
     known: dict[str, DepthEstimator] = {
         "auto": _auto,
@@ -49,11 +49,11 @@ def estimator(name: str = "auto") -> DepthEstimator:
         return known[name]
     if Path(name).suffix.lower() in FILES:
         return partial(from_file, path=Path(name))
-    if is_checkpoint(name):
+    if is_checkpoint(name, "depth"):
         return partial(from_model, model=name)
     raise InputError(
-        f"Expected a depth estimator out of {', '.join(NAMES)}, a depth map, or a transformers model (hub id or folder), "
-        f"got {name!r}; choose one."
+        f"Expected a depth estimator out of {', '.join(NAMES)}, a depth map, or a transformers model (a name of `relook models list`, "
+        f"a hub id or a folder), got {name!r}; choose one."
     )
 
 
@@ -133,8 +133,8 @@ def _auto(view: View) -> Depth:
         return estimator(chosen("auto"))(view)
     except MissingModelError as error:
         raise MissingModelError(
-            "Expected a depth map or the checkpoint of a depth estimator, got neither; pass depth, or set RELOOK_MODELS to a "
-            "folder with fastdepth_nyu.onnx (5.8 MB, MIT)."
+            "Expected a depth map or the checkpoint of a depth estimator, got neither; pass depth, or run `relook models pull fastdepth` "
+            "(fastdepth_nyu.onnx (5.8 MB, MIT))."
         ) from error
 
 

@@ -1,9 +1,8 @@
-"""Any depth model of transformers by hub id or folder: Depth Anything, DPT (MiDaS), GLPN, ZoeDepth and the like."""
+"""Any depth model of transformers by the registry's name, hub id or folder: Depth Anything, DPT (MiDaS), GLPN, ZoeDepth and the like."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,18 +15,6 @@ from torch import Tensor
 from relook.errors import DepthError, InputError
 from relook.models import hub, pretrained
 
-NOTES: Mapping[str, str] = {
-    "depth-anything/Depth-Anything-V2-Small-hf": "99 MB, Apache-2.0",
-    "depth-anything/Depth-Anything-V2-Base-hf": "390 MB, CC-BY-NC-4.0: not for commercial use",
-    "depth-anything/Depth-Anything-V2-Large-hf": "1.3 GB, CC-BY-NC-4.0: not for commercial use",
-    "depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf": "99 MB, Apache-2.0",
-    "depth-anything/Depth-Anything-V2-Metric-Indoor-Base-hf": "390 MB, CC-BY-NC-4.0: not for commercial use",
-    "depth-anything/Depth-Anything-V2-Metric-Indoor-Large-hf": "1.3 GB, CC-BY-NC-4.0: not for commercial use",
-    "Intel/dpt-large": "1.4 GB, Apache-2.0",
-    "Intel/zoedepth-nyu-kitti": "1.4 GB, MIT",
-    "vinvino02/glpn-nyu": "245 MB, Apache-2.0",
-}
-"""Size and licence of well-known depth models, for messages."""
 FARTHEST = 0.1
 """Disparity of the farthest place of a relative estimate, as a part of the nearest one's: such depth spans 1 to 10."""
 ZOE_PADDING = 3.0
@@ -94,12 +81,12 @@ def output_of(config: Any) -> Output:
 
 def folder_of(name: str) -> Path:
     """Where the model lies, fetched if need be. Raises MissingModelError or InputError."""
-    return hub.checkpoint(name, "the depth model", NOTES.get(name, ""))
+    return hub.checkpoint(name, "the depth model")
 
 
 @lru_cache(maxsize=2)
 def load_depth_model(name: str) -> DepthModel:
-    """A depth model by hub id or folder, on the CPU.
+    """A depth model by name, hub id or folder, on the CPU.
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no depth model.
     """

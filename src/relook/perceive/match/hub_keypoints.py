@@ -14,11 +14,6 @@ from relook.models import hub, pretrained
 from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import View
 
-NOTES = {
-    "ETH-CVG/lightglue_superpoint": "LightGlue Apache-2.0; SuperPoint's weights in it are for non-commercial research only",
-    "zju-community/efficientloftr": "Apache-2.0",
-}
-"""Licences of well-known matchers, for messages."""
 FINER = 64
 """The processors cut places to whole pixels, so they are asked for whole 1/64 pixels."""
 
@@ -50,7 +45,7 @@ def load_keypoint_model(model: str) -> tuple[Any, Any]:
     """The image processor and the network of a hub id or folder (safetensors only)."""
     from transformers import AutoImageProcessor, AutoModelForKeypointMatching
 
-    folder = hub.checkpoint(model, "the keypoint matcher", NOTES.get(model, ""))
+    folder = hub.checkpoint(model, "the keypoint matcher")
     return pretrained.read(folder, AutoImageProcessor.from_pretrained), pretrained.load(
         folder, AutoModelForKeypointMatching.from_pretrained
     )

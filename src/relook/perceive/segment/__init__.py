@@ -21,8 +21,8 @@ from relook.types import UNLABELLED, Region, Segments, View
 Segmenter = Callable[[View], Segments]
 
 NAMES = ("auto", "exact", "embedded", "ade20k", "whole")
-"""Segmenters by name; any other name is a label map (.png), or the folder or hub id of a transformers checkpoint."""
-ORDER = ("ade20k", "embedded", "whole")
+"""Segmenters by name; any other name is a label map (.png), or a transformers checkpoint by the registry's name, its folder or hub id."""
+ORDER = ("eomt-ade20k", "oneformer-ade20k", "ade20k", "embedded", "whole")
 """What `auto` takes for a view without segments: the first that is on this machine."""
 SMALLEST = 0.0002
 """What no region claims is a region of its own from this fraction of the picture on; less joins the nearest region."""
@@ -31,7 +31,7 @@ INSTANCE = 0.003
 
 
 def segmenter(name: str = "auto") -> Segmenter:
-    """The segmenter called `name`: one of NAMES, a label map (.png), or a transformers checkpoint (folder or hub id).
+    """The segmenter called `name`: one of NAMES, a label map (.png), or a transformers checkpoint (name, folder or hub id).
 
     auto: the view's own segments, else the first of ORDER that is on this machine.
     Raises InputError for anything else. A checkpoint is looked for when the segmenter is first used.
@@ -43,11 +43,11 @@ def segmenter(name: str = "auto") -> Segmenter:
         return known[name]
     if Path(name).suffix.lower() == ".png":
         return partial(from_file, path=Path(name))
-    if is_checkpoint(name):
+    if is_checkpoint(name, "segmenter"):
         return partial(_checkpoint, name=name)
     raise InputError(
-        f"Expected a segmenter out of {', '.join(NAMES)}, a label map (.png), or a transformers model (folder or hub id "
-        f"owner/name), got {name!r}; choose one."
+        f"Expected a segmenter out of {', '.join(NAMES)}, a label map (.png), or a transformers model (a name of `relook models list`, "
+        f"a folder or a hub id owner/name), got {name!r}; choose one."
     )
 
 

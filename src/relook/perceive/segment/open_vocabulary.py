@@ -40,8 +40,6 @@ Labeller = Callable[[View, Sequence[str]], list[Found]]
 
 CLIPSEG, DINO, SAM = "CIDAS/clipseg-rd64-refined", "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base"
 """The checkpoints behind the names `clipseg` and `grounding-dino`."""
-NOTES: Mapping[str, str] = {CLIPSEG: "0.6 GB, Apache-2.0", DINO: "0.7 GB, Apache-2.0", SAM: "0.4 GB, Apache-2.0"}
-"""Size and licence of them."""
 NAMES: Mapping[str, str] = {"grounding-dino": f"{DINO}+{SAM}", "clipseg": CLIPSEG}
 """Labellers by name, best first; any other name is a CLIPSeg checkpoint, or a Grounding DINO checkpoint, `+`, and a SAM checkpoint."""
 LIKELY = 0.4
@@ -218,7 +216,7 @@ def _parts(name: str) -> tuple[str, ...]:
         here = (known for known in NAMES if all(hub.is_here(part) for part in NAMES[known].split("+")))
         name = next(here, list(NAMES)[-1])
     parts = tuple(part.strip() for part in NAMES.get(name, name).split("+"))
-    if len(parts) > 2 or not all(hub.is_checkpoint(part) for part in parts):
+    if len(parts) > 2 or not all(hub.is_checkpoint(part, "labeller") for part in parts):
         raise InputError(
             f"Expected a labeller out of auto, {', '.join(NAMES)}, a CLIPSeg model, or a Grounding DINO model + a SAM model "
             f"(folders or hub ids owner/name), got {name!r}; choose one."
@@ -227,9 +225,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _folder(name: str) -> Path:
-    return hub.checkpoint(
-        name, "the labelling model", NOTES.get(name, f"size and licence: https://huggingface.co/{name}")
-    )
+    return hub.checkpoint(name, "the labelling model", f"size and licence: https://huggingface.co/{name}")
 
 
 def _of_kind(name: str, kind: str, what: str) -> Path:

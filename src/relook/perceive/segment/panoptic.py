@@ -7,7 +7,6 @@ answer leaves without a region takes the best class per pixel, so that small or 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,14 +30,6 @@ WHAT = "the segmentation model"
 """What is asked for, in messages."""
 THRESHOLD, INSIDE = 0.5, 0.5
 """The MaskFormer family's own defaults: a query less sure of its class is no region, and a mask contains what is likelier than this."""
-KNOWN: Mapping[str, str] = {
-    "shi-labs/oneformer_ade20k_swin_tiny": "0.2 GB, MIT",
-    "shi-labs/oneformer_ade20k_swin_large": "0.9 GB, MIT",
-    "tue-mps/ade20k_panoptic_eomt_large_640": "1.3 GB, MIT",
-    "facebook/mask2former-swin-large-ade-panoptic": "0.9 GB, see its page",
-    "nvidia/segformer-b5-finetuned-ade-640-640": "0.3 GB, NVIDIA's licence: not for commercial use",
-}
-"""Size and licence of well-known checkpoints, for the sentence that says how to get one."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ class Loaded:
 
 
 def segments(view: View, name: str) -> Segments:
-    """Panoptic segments at the view's size, by the transformers checkpoint `name` (a folder or a hub id).
+    """Panoptic segments at the view's size, by the transformers checkpoint `name` (the registry's name, a folder or a hub id).
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no segmentation model,
     PictureError when its image processor cannot take the picture.
@@ -73,7 +64,7 @@ def segments(view: View, name: str) -> Segments:
 
 def folder_of(name: str) -> Path:
     """Where a segmentation checkpoint lies, fetched if need be. Raises MissingModelError or InputError."""
-    return hub.checkpoint(name, WHAT, KNOWN.get(name, f"size and licence: https://huggingface.co/{name}"))
+    return hub.checkpoint(name, WHAT, f"size and licence: https://huggingface.co/{name}")
 
 
 def _answer(

