@@ -1,6 +1,6 @@
 """Time and memory of attention: by groups, by a matrix, by its map, and exact contrast; all side by side in one run.
 
-python benchmarks/attention.py [--out docs/attention.md] [--repeats 7] [--threads 2] [--clock wall|cpu] [--device cuda]
+python benchmarks/attention.py [--out FILE.md] [--repeats 7] [--threads 2] [--clock wall|cpu] [--device cuda]
 
 4096 tokens of 8 heads of 40 channels: the finest layers of Stable Diffusion 1.5 at 512 x 512. Every variant gets the
 same tensors, in the layout in which a layer hands them over. Times are medians over rounds in which every variant runs

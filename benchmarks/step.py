@@ -1,6 +1,6 @@
 """One denoising step of Cross-Image Attention at the full size of Stable Diffusion 1.5, with random weights.
 
-    python benchmarks/step.py --out docs/step.md
+    python benchmarks/step.py [--out FILE.md]
 
 The published scheme (Alaluf et al. 2023, as released) runs the denoiser twice over three rows (output, style, structure): once with
 the output's attention swapped to the style and once without, every attention map in memory. Ours runs once over the output under both
