@@ -135,13 +135,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; the table gives medians")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--types", nargs="+", default=["float32", "bfloat16"], help="precisions of ours; float32 comes first"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, help="write the table there as well")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device, seconds = torch.device(options.device), {}
     exact: dict[str, float] = {}
-    for dtype in (torch.float32, torch.bfloat16):
+    for dtype in (getattr(torch, name) for name in options.types):
         family = random_family(device, dtype, options.size)
         with tempfile.TemporaryDirectory() as folder:
             kinds = variants(family, options.size, Path(folder))

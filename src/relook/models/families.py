@@ -120,8 +120,8 @@ class Family:
         controlled: Sequence[int] = (),
         control_scale: float = 1.0,
         image: Float[Tensor, "B D"] | None = None,
-    ) -> Float[Tensor, "B C h w"]:
-        """What the denoiser says of noised latents, in its own terms (see `noise_of`).
+    ) -> Float[Tensor, "R C h w"]:
+        """What the denoiser says of noised latents, in its own terms (see `noise_of`); R is B, or more where its decoder is `spread`.
 
         control: control images of the rows `controlled`; the others get no residuals. EditError for a family without ControlNet.
         image: every row's image prompt as its encoder sees it (zeros: none). EditError unless an adapter is in place

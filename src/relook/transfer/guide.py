@@ -7,7 +7,7 @@ So a guidance is a mapping from `Condition` to weight, and conditions of weight 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ from relook.errors import EditError
 from relook.models.families import Family
 from relook.models.text import Text, joined
 from relook.transfer.edit import AttentionEdit, edited
+from relook.transfer.layers import DECODER
 from relook.transfer.sample import Predictor
+from relook.transfer.share import spread, twins
 
 
 @dataclass(frozen=True)
@@ -102,17 +104,28 @@ def predict_rows(
 ) -> Float[Tensor, "R C h w"]:
     """The noise of every row in one pass of the denoiser, float32; edits name rows by their place here.
 
-    Rows with a control image get the ControlNet's residuals; EditError when the family has no ControlNet for them.
+    Rows with a control image get the ControlNet's residuals; EditError when the family has no ControlNet for them. Rows of the same
+    latents, timestep, text and depth run once through the encoder, where nothing is edited.
     """
-    latents = torch.cat([row.latents for row in rows]).to(family.dtype)
-    timesteps = torch.tensor([row.timestep for row in rows], device=latents.device)
-    images = [row.depth for row in rows if row.depth is not None]
-    with edited(family.denoiser, *edits):
+    chosen, index = list(range(len(rows))), None
+    if type(family) is Family and all(edit.layers == DECODER for edit in edits):
+        chosen, index = twins([(row.latents, row.timestep, row.text, row.depth) for row in rows])
+    asked = [rows[place] for place in chosen]
+    latents = torch.cat([row.latents for row in asked]).to(family.dtype)
+    timesteps = torch.tensor([row.timestep for row in asked], device=latents.device)
+    images = [row.depth for row in asked if row.depth is not None]
+    shared = index is not None and len(asked) < len(rows)
+    with (
+        spread(family.denoiser, index) if shared and index is not None else nullcontext(),
+        edited(family.denoiser, *edits),
+    ):
         output = family.denoise(
-            latents, timesteps, joined([row.text for row in rows]),
+            latents, timesteps, joined([row.text for row in asked]),
             control=torch.cat(images) if images else None, control_scale=control_scale,
-            controlled=[place for place, row in enumerate(rows) if row.depth is not None],
+            controlled=[place for place, row in enumerate(asked) if row.depth is not None],
         )  # fmt: skip
+    if shared and index is not None:
+        latents, timesteps = latents[index.to(latents.device)], timesteps[index.to(latents.device)]
     return family.noise_of(output, latents, timesteps)
 
 
