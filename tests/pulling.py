@@ -90,3 +90,15 @@ class FakeHub:
 
 def everything(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def hub_with_seer() -> FakeHub:
+    """A hub of one repository, in which a pickle and code lie beside the weights."""
+    found = FakeHub()
+    found.repositories["someone/seer"] = {
+        "config.json": b"{}",
+        "model.safetensors": WEIGHTS,
+        "pytorch_model.bin": b"pickle",
+        "a.py": b"code",
+    }
+    return found

@@ -16,7 +16,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from pulling import WEIGHTS, FakeHub, everything, file_entry, hub_entry
+from pulling import WEIGHTS, FakeHub, everything, file_entry, hub_entry, hub_with_seer
 from relook.errors import InputError, MissingModelError
 from relook.models import hub, registry, store
 
@@ -64,13 +64,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    found = FakeHub()
-    found.repositories["someone/seer"] = {
-        "config.json": b"{}",
-        "model.safetensors": WEIGHTS,
-        "pytorch_model.bin": b"pickle",
-        "a.py": b"code",
-    }
+    found = hub_with_seer()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", found)
     return found
 

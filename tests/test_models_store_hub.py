@@ -9,7 +9,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, sha
+from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, hub_with_seer, sha
 from relook.errors import InputError, MissingModelError
 from relook.models import fetch, hub, registry, store
 from relook.perceive import backends, depth, segment
@@ -19,13 +19,7 @@ pytestmark = pytest.mark.usefixtures("models_folder")
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    found = FakeHub()
-    found.repositories["someone/seer"] = {
-        "config.json": b"{}",
-        "model.safetensors": WEIGHTS,
-        "pytorch_model.bin": b"pickle",
-        "a.py": b"code",
-    }
+    found = hub_with_seer()
     monkeypatch.setattr(huggingface_hub, "snapshot_download", found)
     return found
 

@@ -15,7 +15,6 @@ from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import Family
 from relook.models.image_prompt import adapter, find, prompted
 from relook.ops.attention import attend_reference
-from relook.transfer.image_prompt import shown
 from relook.transfer.presets import IP_ADAPTER, PROMPTED, Swap, preset_of
 from relook.transfer.restyle import restyle
 from relook.types import View
@@ -189,7 +188,6 @@ def test_exceptions_pass_and_the_denoiser_is_restored(folders):
     assert state(family.denoiser) == before
     with pytest.raises(EditError, match="adapter"):
         predicted(family, None, images=torch.zeros(2, 12))
-    assert isinstance(shown(family, [torch.zeros(1, 12)]), Family)
 
 
 def test_what_is_no_adapter_for_the_family_is_one_sentence(folders, tmp_path, monkeypatch, pair):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import tiny
+from relook.models.image_prompt import adapter, prompted
 from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.guide import Row, predict_rows
 from relook.transfer.share import twins
@@ -57,3 +60,22 @@ def test_twins_are_the_same_objects_and_numbers() -> None:
     firsts, index = twins([(one, 3), (other, 3), (one, 3), (one, 4)])
     assert firsts == [0, 1, 3]
     assert index.tolist() == [0, 1, 0, 2]
+
+
+@torch.no_grad()
+def test_image_prompts_go_through_shared_rows_too(tmp_path: Path) -> None:
+    family = tiny.family()
+    output, style = torch.randn(2, 1, 4, 8, 12, generator=torch.Generator().manual_seed(0))
+    text, image = family.embed(["a room"]), torch.randn(1, 12, generator=torch.Generator().manual_seed(1))
+    rows = [
+        Row(output, 400, text, None, image),
+        Row(output, 400, text, None, image),
+        Row(style, 300, text, None, image),
+    ]
+    apart = [Row(row.latents.clone(), row.timestep, row.text, None, row.image) for row in rows]
+    edit = AttentionEdit(Rows((0,), (2,)), (8, 12))
+    with prompted(family.denoiser, adapter(str(tiny.write_adapter(tmp_path, family.denoiser)), family)):
+        found = predict_rows(family, rows, [edit])
+        torch.testing.assert_close(found, predict_rows(family, apart, [edit]), atol=1e-5, rtol=1e-5)
+        other = [Row(row.latents, row.timestep, row.text, None, -image) for row in rows]
+        assert (found - predict_rows(family, other, [edit])).abs().max() > 1e-4

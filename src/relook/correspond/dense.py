@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from relook.correspond.features import at_tokens
-from relook.correspond.semantic import Correspondence, at_grid
+from relook.correspond.semantic import Correspondence
 from relook.errors import ShapeError
 
 NONE = -1
@@ -151,17 +151,9 @@ def _blocks(
     if correspondence is None:
         yield torch.arange(grid[0] * grid[1], device=device), every
         return
-    rows = at_grid(correspondence.structure_classes, grid).flatten().to(device)
-    columns = at_grid(correspondence.style_classes, style_grid).flatten().to(device)
-    free = torch.zeros_like(rows, dtype=torch.bool)
-    for label in rows.unique().tolist():
-        mine, theirs = rows == label, columns == label
-        if label > 0 and bool(theirs.any()):
-            yield mine.nonzero()[:, 0], theirs.nonzero()[:, 0]
-        elif label > 0 or correspondence.unmatched == "everything":
-            free |= mine
-    if bool(free.any()):
-        yield free.nonzero()[:, 0], every
+    for group in correspondence.groups(grid, style_grid).to(device).samples[0]:
+        if len(group.columns):
+            yield group.rows, group.columns
 
 
 def _nearest(

@@ -7,7 +7,7 @@ So a guidance is a mapping from `Condition` to weight, and conditions of weight 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,8 @@ class Row:
     """One prompt."""
     depth: Float[Tensor, "1 3 H W"] | None = None
     """Control image, or None for no control."""
+    image: Float[Tensor, "1 D"] | None = None
+    """Image prompt (zeros: none), in every row of a batch or in none; an adapter must be in the denoiser (`relook.models.image_prompt`)."""
 
 
 def classifier_free(scale: float, *, swap: bool = False, depth: bool = False) -> Mix:
@@ -105,28 +107,25 @@ def predict_rows(
     """The noise of every row in one pass of the denoiser, float32; edits name rows by their place here.
 
     Rows with a control image get the ControlNet's residuals; EditError when the family has no ControlNet for them. Rows of the same
-    latents, timestep, text and depth run once through the encoder, where nothing is edited.
+    latents, timestep, text, depth and image run once through the encoder, where nothing is edited.
     """
-    chosen, index = list(range(len(rows))), None
-    if type(family) is Family and all(edit.layers == DECODER for edit in edits):
-        chosen, index = twins([(row.latents, row.timestep, row.text, row.depth) for row in rows])
-    asked = [rows[place] for place in chosen]
+    before = all(edit.layers == DECODER for edit in edits)
+    parts = [(row.latents, row.timestep, row.text, row.depth, row.image) for row in rows]
+    firsts, index = twins(parts if before else [(place,) for place in range(len(rows))])
+    asked = [rows[place] for place in firsts]
     latents = torch.cat([row.latents for row in asked]).to(family.dtype)
     timesteps = torch.tensor([row.timestep for row in asked], device=latents.device)
-    images = [row.depth for row in asked if row.depth is not None]
-    shared = index is not None and len(asked) < len(rows)
-    with (
-        spread(family.denoiser, index) if shared and index is not None else nullcontext(),
-        edited(family.denoiser, *edits),
-    ):
+    depths = [row.depth for row in asked if row.depth is not None]
+    images = [row.image for row in asked if row.image is not None]
+    with spread(family.denoiser, index), edited(family.denoiser, *edits):
         output = family.denoise(
             latents, timesteps, joined([row.text for row in asked]),
-            control=torch.cat(images) if images else None, control_scale=control_scale,
+            control=torch.cat(depths) if depths else None, control_scale=control_scale,
             controlled=[place for place, row in enumerate(asked) if row.depth is not None],
+            image=torch.cat(images) if images else None,
         )  # fmt: skip
-    if shared and index is not None:
-        latents, timesteps = latents[index.to(latents.device)], timesteps[index.to(latents.device)]
-    return family.noise_of(output, latents, timesteps)
+    index = index.to(latents.device)
+    return family.noise_of(output, latents[index], timesteps[index])
 
 
 def predictor(

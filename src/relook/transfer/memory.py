@@ -2,7 +2,7 @@
 
 Edited attention asks the style row only for its hidden states before keys and values, layer by layer and step by step. Rows of a
 batch do not see each other, so these depend on nothing but the row itself; they are kept under a hash of all that goes into it
-(latents, timestep, prompt, depth, the family's weights, FreeU). Another seed, prompt or number of steps is another hash.
+(latents, timestep, prompt, depth, image prompt, the family's weights, FreeU). Another seed, prompt or number of steps is another hash.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class StyleMemory:
     ) -> str:
         """Hash of everything that the hidden states depend on."""
         plain: list[Any] = [family.revision, str(family.dtype), row.timestep, list(levels), control_scale]
-        tensors = [row.latents, row.text.states, row.text.pooled, row.depth]
+        tensors = [row.latents, row.text.states, row.text.pooled, row.depth, row.image]
         return key(
             *plain, None if setting is None else asdict(setting),
             *(None if tensor is None else tensor.detach().float().cpu() for tensor in tensors),

@@ -26,7 +26,6 @@ from relook.transfer.guide import (
     predict_rows,
     simplified,
 )
-from relook.transfer.image_prompt import shown
 from relook.transfer.invert import Trajectory
 from relook.transfer.layers import finest_level
 from relook.transfer.memory import StyleMemory, remembering
@@ -130,15 +129,13 @@ class _Run:
         edits = self._edits(mix, swaps, inject)
         if edits and (inject or self.preset.query_share > 0):
             rows.append(self._structure_row(index))
-        asks = bool(edits) and not inject
-        family = self._shown([condition.prompt for condition in mix] + [True] * (len(rows) - len(mix) + asks))
-        if asks:
+        if edits and not inject:
             noises = remembering(
-                self.memory if self.scene.image is None else None, family, rows, self._style_row(index), edits,
+                self.memory, self.scene.family, rows, self._style_row(index), edits,
                 setting=self.preset.freeu, control_scale=self.preset.control_scale,
             )  # fmt: skip
         else:
-            noises = predict_rows(family, rows, edits, control_scale=self.preset.control_scale)
+            noises = predict_rows(self.scene.family, rows, edits, control_scale=self.preset.control_scale)
         self.report()
         return compose(mix, noises)
 
@@ -154,16 +151,10 @@ class _Run:
             return adain(latents, self.style[index], *self.shown, strength=strength)
         return _statistics(self.scene, self.preset.adain, latents, self.style[index], strength)
 
-    def _shown(self, rows: Sequence[bool]) -> Family:
-        """The family; some rows see the style picture as a prompt, if it is one."""
-        image = self.scene.image
-        if image is None:
-            return self.scene.family
-        return shown(self.scene.family, [image if seen else torch.zeros_like(image) for seen in rows])
-
     def _row(self, latents: Tensor, timestep: int, condition: Condition) -> Row:
         text = self.scene.text if condition.prompt else self.scene.empty
-        return Row(latents, timestep, text, self.scene.depth if condition.depth else None)
+        image = self.scene.image if condition.prompt else self.scene.no_image
+        return Row(latents, timestep, text, self.scene.depth if condition.depth else None, image)
 
     def _structure_row(self, index: int) -> Row:
         return self._row(
@@ -178,7 +169,7 @@ class _Run:
             timestep = round(self.preset.style_noise * timestep)
             signal = self.scene.family.noise_levels()[timestep]
             latents = signal.sqrt() * self.scene.style + (1 - signal).sqrt() * self.style_noise
-        return Row(latents, timestep, self.scene.text, self.scene.style_depth)
+        return Row(latents, timestep, self.scene.text, self.scene.style_depth, self.scene.image)
 
     def _edits(self, mix: Mix, swaps: Sequence[Swap], inject: bool) -> list[AttentionEdit]:
         output = [place for place, condition in enumerate(mix) if condition.swap]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -50,6 +51,11 @@ class Scene:
     _masks: dict[tuple[Grid, Grid], Groups] = field(default_factory=dict)
     _places: dict[tuple[Grid, Grid, bool], Tensor] = field(default_factory=dict)
     _classes: list[Tensor] = field(default_factory=list)
+
+    @cached_property
+    def no_image(self) -> Float[Tensor, "1 D"] | None:
+        """The image prompt that says nothing, where `image` says something."""
+        return None if self.image is None else torch.zeros_like(self.image)
 
     @property
     def size(self) -> Grid:

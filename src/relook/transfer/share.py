@@ -38,6 +38,9 @@ def spread(denoiser: nn.Module, index: Int[Tensor, " R"]) -> Iterator[None]:
     from the decoder on. The model is as before afterwards."""
     stages: list[nn.Module] = list(denoiser.up_blocks)  # type: ignore[arg-type]
     count = int(index.max()) + 1
+    if count == len(index):
+        yield
+        return
 
     def enter(
         stage: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
@@ -58,4 +61,4 @@ def _chosen(part: Any, index: Tensor, count: int) -> Any:
     """A part for every row, if it is still one of few."""
     if isinstance(part, Tensor):
         return part[index.to(part.device)] if len(part) == count else part
-    return [_chosen(one, index, count) for one in part]
+    return type(part)(_chosen(one, index, count) for one in part)
