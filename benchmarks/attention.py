@@ -11,17 +11,15 @@ once. Memory is the peak above what was there before, each variant in a fresh pr
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
-from rich.console import Console
+from common import parser, peak, rounds, say, table, where
 from torch import Tensor
 
 from relook.ops.attention import attend, attend_materialised
@@ -91,34 +89,13 @@ def _scattered(sizes: tuple[int, ...], draw: torch.Generator) -> Tensor:
     return (torch.bucketize(torch.arange(TOKENS), edges, right=True) + 1)[torch.randperm(TOKENS, generator=draw)]
 
 
-def seconds(run: Callable[[], Tensor], clock: Callable[[], float], device: str) -> float:
-    """How long one run takes."""
-    start = clock()
-    run()
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return clock() - start
-
-
-def peak(variant: Variant, device: str) -> float:
-    """MiB that one run needs above what was there before it (Linux: the high-water mark of resident memory)."""
+def above(variant: Variant, device: str) -> float:
+    """MiB that one run needs above what was there before it."""
     small = torch.randn(1, 2, 64, 40, device=device)
     attend_materialised(small, small, small, rows=32)
     attend(small, small, small, contrast=2.0)
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        variant.run()
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _kilobytes("VmRSS")
-    variant.run()
-    return (_kilobytes("VmHWM") - before) / 2**10
-
-
-def _kilobytes(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(field)).split()[1])
+    before, highest = peak(variant.run, device)
+    return highest - before
 
 
 @dataclass(frozen=True)
@@ -137,67 +114,59 @@ def measured(arguments: argparse.Namespace) -> list[Figures]:
     clock = time.process_time if arguments.clock == "cpu" else time.perf_counter
     with torch.no_grad():
         every = variants(arguments.device, getattr(torch, arguments.dtype))
-        answers = {variant.name: variant.run() for variant in every}
-        apart = [float((answers[v.name] - answers[v.rival]).abs().max()) for v in every]
-        rounds = [[seconds(v.run, clock, arguments.device) for v in every] for _ in range(arguments.repeats)]
-    medians = [statistics.median(column) for column in zip(*rounds, strict=True)]
-    peaks = [_apart_from_others(number, arguments) for number in range(len(every))]
-    return [Figures(*parts) for parts in zip(every, medians, peaks, apart, strict=True)]
+        runs = {variant.name: variant.run for variant in every}
+        rounds(runs, 1)  # to warm up
+        timed = rounds(runs, arguments.repeats, arguments.device, clock)
+    return [
+        Figures(
+            variant, timed[variant.name].seconds, _apart_from_others(number, arguments),
+            float((timed[variant.name].answer - timed[variant.rival].answer).abs().max()),
+        )
+        for number, variant in enumerate(every)
+    ]  # fmt: skip
 
 
 def _apart_from_others(number: int, arguments: argparse.Namespace) -> float:
-    """`peak` of a variant in a process of its own."""
+    """`above` of a variant in a process of its own."""
     command = [sys.executable, __file__, "--peak", str(number), "--threads", str(arguments.threads)]
     command += ["--device", arguments.device, "--dtype", arguments.dtype]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def table(every: list[Figures]) -> str:
+def in_words(every: list[Figures]) -> str:
     """The figures in markdown."""
     found = {figures.variant.name: figures for figures in every}
-    lines = [
-        "| Attention | ms | peak MiB | times faster than no mask | than the rival with a map | times less memory | apart |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    columns = (
+        "Attention", "ms", "peak MiB", "times faster than no mask", "than the rival with a map", "times less memory", "apart",
+    )  # fmt: skip
+    rows = []
     for one in every:
         rival = found[one.variant.rival]
-        apart = f"{one.apart:.0e}" if one.variant.same else ""
-        lines.append(
-            f"| {one.variant.name} | {1000 * one.seconds:.0f} | {one.mebibytes:.0f} | "
-            f"{found[PLAIN].seconds / one.seconds:.1f} | {rival.seconds / one.seconds:.1f} | "
-            f"{rival.mebibytes / max(one.mebibytes, 0.1):.0f} | {apart} |"
-        )
-    return "\n".join(lines)
+        rows.append([
+            one.variant.name, f"{1000 * one.seconds:.0f}", f"{one.mebibytes:.0f}", f"{found[PLAIN].seconds / one.seconds:.1f}",
+            f"{rival.seconds / one.seconds:.1f}", f"{rival.mebibytes / max(one.mebibytes, 0.1):.0f}",
+            f"{one.apart:.0e}" if one.variant.same else "",
+        ])  # fmt: skip
+    return table(columns, rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, help="a markdown file for the table")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--clock", choices=["wall", "cpu"], default="wall", help="cpu: the processor time of all threads"
-    )
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
-    parser.add_argument("--peak", type=int, help="print the peak memory of one variant and do nothing else")
-    arguments = parser.parse_args()
+    options = parser(__doc__, repeats=7)
+    options.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: the time of all threads")
+    options.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
+    options.add_argument("--peak", type=int, help="print the peak memory of one variant and do nothing else")
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
-    console = Console(highlight=False, soft_wrap=True)
     if arguments.peak is not None:
         with torch.no_grad():
             every = variants(arguments.device, getattr(torch, arguments.dtype))
-            console.print(peak(every[arguments.peak], arguments.device))
+            say(str(above(every[arguments.peak], arguments.device)))
         return
-    where = torch.cuda.get_device_name() if arguments.device == "cuda" else f"{arguments.threads} threads"
     heading = (
-        f"{TOKENS} tokens, {HEADS} heads of {CHANNELS}, {arguments.dtype}, {where}, {arguments.clock} time, "
-        f"medians of {arguments.repeats}, torch {torch.__version__}"
+        f"{TOKENS} tokens, {HEADS} heads of {CHANNELS}, {arguments.dtype}, {where(arguments.device, arguments.threads)}, "
+        f"{arguments.clock} time, medians of {arguments.repeats}"
     )
-    text = f"{heading}\n\n{table(measured(arguments))}\n"
-    console.print(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    say(f"{heading}\n\n{in_words(measured(arguments))}", arguments.out)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ timed one after another in every round, and the table gives medians and ratios t
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from common import parser, rounds, say, table
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from rich.console import Console
+from randoms import PUBLISHED, model
 from torch import Tensor
 
 from relook.models.families import Family
@@ -74,29 +72,11 @@ def published(denoiser: UNet2DConditionModel, swap: bool) -> Any:
         denoiser.set_attn_processor(before)
 
 
-def random_family(device: torch.device, dtype: torch.dtype, size: int) -> Family:
+def alone(place: Placement, size: int, configurations: Path = PUBLISHED) -> Family:
     """The denoiser of Stable Diffusion 1.5 (859.5 M parameters) with seeded random weights, and nothing else."""
-    torch.manual_seed(0)
-    with torch.device("meta"):
-        denoiser = UNet2DConditionModel(sample_size=size // 8, cross_attention_dim=768)
-    denoiser = denoiser.to_empty(device=device).to(dtype).eval().requires_grad_(False)
-    for name, parameter in denoiser.named_parameters():
-        if parameter.ndim > 1:
-            torch.nn.init.normal_(parameter, std=0.5 * parameter[0].numel() ** -0.5)
-        else:
-            torch.nn.init.constant_(parameter, 1.0 if "norm" in name and name.endswith("weight") else 0.0)
     schedule = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    return Family(
-        "sd15-random",
-        None,
-        denoiser,
-        None,
-        None,
-        schedule,
-        (),
-        size,
-        Placement(device, dtype),  # type: ignore[arg-type]
-    )
+    denoiser = model("sd15_unet", place, configurations)
+    return Family("sd15-random", None, denoiser, None, None, schedule, (), size, place)  # type: ignore[arg-type]
 
 
 def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], Tensor]]:
@@ -104,7 +84,8 @@ def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], 
     draw = torch.Generator().manual_seed(0)
     grid = (size // 8, size // 8)
     output, style, structure = (torch.randn(1, 4, *grid, generator=draw).to(family.device) for _ in range(3))
-    text = Text(torch.randn(1, 77, 768, generator=draw).to(family.device))
+    width = family.denoiser.config["cross_attention_dim"]
+    text = Text(torch.randn(1, 77, width, generator=draw).to(family.device))
     mix = appearance(SCALE)
     rows = [Row(output, TIMESTEP, text) for _ in mix]
     edit = AttentionEdit(Rows([i for i, c in enumerate(mix) if c.swap], [len(rows)]), grid, contrast=CONTRAST)
@@ -131,46 +112,32 @@ def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], 
 
 @torch.no_grad()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds; the table gives medians")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument(
-        "--types", nargs="+", default=["float32", "bfloat16"], help="precisions of ours; float32 comes first"
+    options = parser(__doc__, repeats=3)
+    options.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
+    options.add_argument(
+        "--types", nargs="+", default=["float32", "bfloat16"], help="precisions of ours; float32 first"
     )
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, help="write the table there as well")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    device, seconds = torch.device(options.device), {}
-    exact: dict[str, float] = {}
-    for dtype in (getattr(torch, name) for name in options.types):
-        family = random_family(device, dtype, options.size)
+    arguments = options.parse_args()
+    torch.set_num_threads(arguments.threads)
+    found: dict[str, float] = {}
+    apart: dict[str, float] = {}
+    for name in arguments.types:
+        family = alone(Placement(torch.device(arguments.device), getattr(torch, name)), arguments.size)
         with tempfile.TemporaryDirectory() as folder:
-            kinds = variants(family, options.size, Path(folder))
-            if dtype == torch.bfloat16:
-                kinds.pop("published")
-            answers = {}
-            for _ in range(options.repeats):
-                for name, run in kinds.items():
-                    began = time.perf_counter()
-                    answers[name] = run()
-                    if device.type == "cuda":
-                        torch.cuda.synchronize()
-                    label = f"{name}, {str(dtype).removeprefix('torch.')}"
-                    seconds.setdefault(label, []).append(time.perf_counter() - began)
-            exact[str(dtype)] = float((answers["ours"] - answers["ours, style remembered"]).abs().max())
-        del family
-    base = statistics.median(seconds["published, float32"])
-    lines = ["| scheme | seconds a step (median) | times faster |", "|---|---:|---:|"]
-    lines += [
-        f"| {name} | {statistics.median(t):.2f} | {base / statistics.median(t):.2f} |" for name, t in seconds.items()
-    ]
-    lines.append(f"\nLargest difference between remembered and computed style: {exact} (noise of unit deviation).")
-    report = "\n".join(lines)
-    Console(highlight=False, soft_wrap=True).print(report, markup=False)
-    if options.out is not None:
-        options.out.write_text(report + "\n")
+            schemes = variants(family, arguments.size, Path(folder))
+            if name != "float32":
+                schemes.pop("published")
+            timed = rounds(schemes, arguments.repeats, arguments.device)
+        found |= {f"{scheme}, {name}": one.seconds for scheme, one in timed.items()}
+        apart[name] = float((timed["ours"].answer - timed["ours, style remembered"].answer).abs().max())
+        del family, schemes
+    base = found["published, float32"]
+    rows = [(scheme, f"{time:.2f}", f"{base / time:.2f}") for scheme, time in found.items()]
+    say(
+        f"{table(('scheme', 'seconds a step (median)', 'times faster'), rows)}\n\n"
+        f"Largest difference between remembered and computed style: {apart} (noise of unit deviation).",
+        arguments.out,
+    )
 
 
 if __name__ == "__main__":

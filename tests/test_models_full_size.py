@@ -6,8 +6,10 @@ What builds gigabytes is skipped unless RELOOK_FULL_SIZE=1: it takes minutes, an
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ import torch
 import ldm_names
 import tiny
 from ldm_names import config, drawn, extras, layout, said
+from relook.correspond.semantic import Correspondence, match_segments
 from relook.models import family_files
 from relook.models.families import Family, load_family
 from relook.models.placement import Placement
@@ -26,11 +29,15 @@ from relook.models.text import TextReader
 from relook.transfer.presets import preset_of
 from relook.transfer.refine import refine
 from relook.transfer.restyle import restyle
+from relook.transfer.settings import Preset
+from relook.types import View
 
 SLOW = pytest.mark.skipif(
     os.environ.get("RELOOK_FULL_SIZE") != "1", reason="builds models of gigabytes; set RELOOK_FULL_SIZE=1 to run it"
 )
-METHODS = ("restyle3d", "cross-image-attention", "eye-for-an-eye")
+METHODS = ("restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter")
+STEPS = {"style-id": 1}
+"""Other than two: inverting both pictures, it predicts five times a step."""
 PARAMETERS = {
     "sd15_unet": 859_520_964,
     "sd15_controlnet": 361_279_120,
@@ -128,11 +135,40 @@ def test_shapes_in_a_single_file_are_the_published_ones(kind: str, name: str, sh
     assert published_layout(kind)[name] == shape
 
 
-def pair(height: int, width: int) -> tuple[Any, Any, Any]:
-    from relook.correspond.semantic import match_segments
+def test_the_adapters_image_encoder_is_as_large_as_the_published_file() -> None:
+    """2,528,373,448 bytes in float32: the header of a safetensors file, the places of the 257 patches, 632 M parameters."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+    with torch.device("meta"):
+        model = CLIPVisionModelWithProjection(CLIPVisionConfig(**config("ip_adapter_image_encoder")))
+    header, end = {"__metadata__": {"format": "pt"}}, 0
+    places = {"vision_model.embeddings.position_ids": ("I64", [1, 257], 8)}
+    weights = {name: ("F32", list(weight.shape), 4) for name, weight in sorted(model.named_parameters())}
+    for name, (kind, shape, size) in (places | weights).items():
+        begin, end = end, end + size * torch.Size(shape).numel()
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+    text = len(json.dumps(header, separators=(",", ":")))
+    assert 8 + text + -text % 8 + end == 2_528_373_448
+
+
+def pair(height: int, width: int) -> tuple[View, View, Correspondence]:
     structure, style = tiny.view(height, width), tiny.view(height // 2, width // 2, seed=1)
     return structure, style, match_segments(structure.segments, style.segments)
+
+
+@pytest.fixture
+def restyled(tmp_path: Path) -> Callable[..., torch.Tensor]:
+    """One or two steps of a method, by its default preset or another; methods with an image prompt get a random adapter for the family."""
+
+    def run(
+        family: Family, method: str, structure: View, style: View, matched: Correspondence, preset: Preset | None = None
+    ):
+        preset, options = preset or preset_of(method), {"steps": STEPS.get(method, 2), "prompt": "a room"}
+        if preset.image_scale > 0:
+            options["image_prompt"] = str(tiny.write_adapter(tmp_path, family.denoiser))
+        return restyle(family, structure, style, matched, preset, **options)
+
+    return run
 
 
 @cache
@@ -155,11 +191,11 @@ def narrow(kind: str) -> Family:
 )
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_on_both_families_at_sizes_that_are_not_square(
-    kind: str, width: int, height: int, method: str
+    kind: str, width: int, height: int, method: str, restyled: Any
 ) -> None:
     """Edits that do not find their layers by name and grid raise; the finishing touches, which know no layers, are left out."""
     preset = replace(preset_of(method), final=0.0, edge_share=0.0, plain_share=0.0, smooth=0.0)
-    found = restyle(narrow(kind), *pair(height, width), preset, steps=2, prompt="a room")
+    found = restyled(narrow(kind), method, *pair(height, width), preset)
     assert found.shape == (3, height, width)
     assert bool(torch.isfinite(found).all())
     assert float(found.std()) > 0.01
@@ -188,8 +224,8 @@ def full(kind: str, dtype: torch.dtype = torch.float32) -> Family:
 @SLOW
 @pytest.mark.parametrize("side", [512, 768])
 @pytest.mark.parametrize("method", METHODS)
-def test_full_size_sd15_takes_steps_in_every_method(method: str, side: int) -> None:
-    found = restyle(full("sd15"), *pair(side, side), preset_of(method), steps=2, prompt="a room")
+def test_full_size_sd15_takes_steps_in_every_method(method: str, side: int, restyled: Any) -> None:
+    found = restyled(full("sd15"), method, *pair(side, side))
     assert found.shape == (3, side, side)
     assert bool(torch.isfinite(found).all())
     assert float(found.std()) > 0.01
@@ -197,9 +233,9 @@ def test_full_size_sd15_takes_steps_in_every_method(method: str, side: int) -> N
 
 @SLOW
 @pytest.mark.parametrize("method", METHODS)
-def test_full_size_sdxl_takes_steps_in_every_method(method: str) -> None:
+def test_full_size_sdxl_takes_steps_in_every_method(method: str, restyled: Any) -> None:
     full.cache_clear()
-    found = restyle(full("sdxl", torch.bfloat16), *pair(512, 512), preset_of(method), steps=2, prompt="a room")
+    found = restyled(full("sdxl", torch.bfloat16), method, *pair(512, 512))
     assert found.shape == (3, 512, 512)
     assert bool(torch.isfinite(found).all())
 

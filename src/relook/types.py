@@ -143,6 +143,23 @@ class Pointmaps:
 
 
 @dataclass(frozen=True)
+class Sparse:
+    """The reconstructed points that one picture shows."""
+
+    camera: Camera
+    pixels: Float[Tensor, "N 2"]
+    """Where they are seen (x, y)."""
+    points: Float[Tensor, "N 3"]
+    """Where they are in the world."""
+
+    @property
+    def depth(self) -> Float[Tensor, " N"]:
+        """Their depth along the camera's axis."""
+        pose = self.camera.world_to_camera
+        return self.points @ pose[2, :3] + pose[2, 3]
+
+
+@dataclass(frozen=True)
 class Result:
     """A finished picture and the record from which it can be repeated."""
 

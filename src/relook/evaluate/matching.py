@@ -196,7 +196,7 @@ def _with_gap(capture: Capture, gap: int, most: int) -> Iterator[Case]:
 def in_common(first: Frame, second: Frame, step: int = 8) -> float:
     """The part of the first picture whose points the second one shows too, judged at every `step`-th pixel."""
     near, far = first.readings(), second.readings()
-    if near is None or far is None:
+    if near is None or far is None or first.camera is None or second.camera is None:
         return 0.0
     depth, other = near.masked(), far.masked()
     places, z = project(unproject(depth, first.camera)[::step, ::step], second.camera)

@@ -170,50 +170,39 @@ def _pull(one: Checkpoint, half: bool, revision: str | None, progress: Progress)
         )
     folder = registry.root()
     staging = folder / STAGING / one.name
-    target = folder / one.place
     try:
         _make_room(folder, staging, one.half if half else one.size)
         if one.file:
-            fetched = fetch.single(one, staging, progress)
-            commit = ""
-            files: Mapping[str, str] = {one.file: one.sha256}
-            _refuse_foreign(one, folder, {target: one.sha256})
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(fetched, target)
+            os.replace(fetch.single(one, staging, progress), staging / one.file)
+            got: tuple[str, Mapping[str, str]] = "", {one.file: one.sha256}
         else:
-            commit, files = fetch.repository(one, staging, half, revision, progress)
-            _install(one, folder, staging, files)
-        source = one.url or one.repository
-        write_json(_lock_file(folder, one), asdict(Lock(one.name, source, commit, one.place, half, files)))
+            got = fetch.repository(one, staging, half, revision, progress)
+        lock = Lock(one.name, one.url or one.repository, got[0], one.place, half, got[1])
+        _install(one, folder, staging, lock)
+        write_json(_lock_file(folder, one), asdict(lock))
+        shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise MissingModelError(
             f"Expected to put {one.name} in {folder}, got an error ({reason(error)}); free space or set {registry.FOLDER_VARIABLE} to another folder."
         ) from error
     finally:
         _drop_empty(staging, folder)
-    shutil.rmtree(staging, ignore_errors=True)
-    _drop_empty(staging.parent, folder)
-    return Pulled(one, target, True)
+    return Pulled(one, folder / one.place, True)
 
 
-def _install(one: Checkpoint, folder: Path, staging: Path, files: Mapping[str, str]) -> None:
-    """Move the files of a repository to their place, weights first: what makes a folder count as a model comes last."""
-    target = folder / one.place
-    _refuse_foreign(one, folder, {target / name: sha256 for name, sha256 in files.items()})
-    order = sorted(
-        files,
-        key=lambda name: (
-            not name.endswith(".safetensors"),
-            name.rsplit("/")[-1] in ("config.json", "model_index.json"),
-            name,
-        ),
-    )
-    for name in order:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(staging / name, target / name)
+def _install(one: Checkpoint, folder: Path, staging: Path, lock: Lock) -> None:
+    """Move what was fetched to its place, weights first: what makes a folder count as a model comes last."""
+    paths = _paths(folder, lock)
+    _refuse_foreign(one, paths)
+    last = ("config.json", "model_index.json")
+    order = sorted(paths, key=lambda path: (path.suffix != ".safetensors", path.name in last, path))
+    names = dict(zip(paths, lock.files, strict=True))
+    for path in order:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / names[path], path)
 
 
-def _refuse_foreign(one: Checkpoint, folder: Path, wanted: Mapping[Path, str]) -> None:
+def _refuse_foreign(one: Checkpoint, wanted: Mapping[Path, str]) -> None:
     """InputError where a file with another content, which no pull put there, is in the way."""
     own = {path for other in registry.REGISTRY.values() for path in _locked(other)}
     for path, sha256 in wanted.items():
@@ -298,7 +287,8 @@ def _make_room(folder: Path, staging: Path, size: int) -> None:
 
 
 def _drop_empty(place: Path, folder: Path) -> None:
-    """Delete a folder, and those above it up to the folder of models, while they are empty."""
-    while place != folder and place.is_dir() and not any(place.iterdir()):
-        place.rmdir()
+    """Delete a folder, if it is there, and those above it up to the folder of models, while they are empty."""
+    while place != folder and not any(place.glob("*")):
+        if place.is_dir():
+            place.rmdir()
         place = place.parent

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -28,6 +29,8 @@ ORDER = ("depth-anything-v2-small", "fastdepth", "pydnet", "embedded")
 """What `auto` takes for a view without depth: the first that is on this machine."""
 FILES = (".png", ".npy", ".npz")
 """Endings of depth maps."""
+_ONE_AT_A_TIME = Lock()
+"""A TFLite interpreter is no place for two threads."""
 NEAREST = 0.2
 """No estimate is nearer than this, in metres (fastdepth) or as a fraction of the farthest (pydnet)."""
 
@@ -114,12 +117,11 @@ def pydnet(view: View) -> Depth:
     Its output grows with distance; it is scaled to [NEAREST, 1] between its 2nd and 98th percentile.
     """
     network = _tflite(str(locate("pydnet")))
-    network.set_tensor(
-        network.get_input_details()[0]["index"],
-        _squeeze(view.image, (448, 640)).permute(1, 2, 0)[None].contiguous().numpy(),
-    )
-    network.invoke()
-    raw = torch.from_numpy(network.get_tensor(network.get_output_details()[0]["index"]))[..., 0]
+    pixels = _squeeze(view.image, (448, 640)).permute(1, 2, 0)[None].contiguous().numpy()
+    with _ONE_AT_A_TIME:
+        network.set_tensor(network.get_input_details()[0]["index"], pixels)
+        network.invoke()
+        raw = torch.from_numpy(network.get_tensor(network.get_output_details()[0]["index"]).copy())[..., 0]
     low, high = torch.quantile(raw.flatten(), torch.tensor([0.02, 0.98]))
     scaled = ((raw - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
     return at_full_size(view.image, NEAREST + (1 - NEAREST) * scaled, "relative")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from relook.errors import GeometryError, MissingModelError
 from relook.io import write_image
-from relook.types import Camera, View
+from relook.types import Camera, Sparse, View
 
 SEED = 0
 """Seed of every random draw."""
@@ -37,23 +36,6 @@ STARTS = 3
 solutions, and the wrong one spreads over the whole reconstruction; it shows in the reprojection error, so the best start is taken."""
 SURE = 30
 """Matches that agree on one camera move before two pictures may start a reconstruction (COLMAP's default is 100)."""
-
-
-@dataclass(frozen=True)
-class Sparse:
-    """The reconstructed points that one picture shows."""
-
-    camera: Camera
-    pixels: Float[Tensor, "N 2"]
-    """Where they are seen (x, y)."""
-    points: Float[Tensor, "N 3"]
-    """Where they are in the world."""
-
-    @property
-    def depth(self) -> Float[Tensor, " N"]:
-        """Their depth along the camera's axis."""
-        pose = self.camera.world_to_camera
-        return self.points @ pose[2, :3] + pose[2, 3]
 
 
 def reconstruct(

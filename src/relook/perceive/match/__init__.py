@@ -107,9 +107,14 @@ def _auto(first: View, second: View) -> Matches:
     )
 
 
+def best_flow() -> str:
+    """The name of the best matcher of plain pictures on this machine."""
+    for name, checkpoint in (("raft", "raft_sintel"), ("raft-small", "raft_small")):
+        if available(checkpoint):
+            return name
+    return "embedded" if flow_refiner.is_here() else "dis"
+
+
 def _seen(first: View, second: View) -> Matches:
     """The best matches on this machine from the pictures alone."""
-    for checkpoint in ("raft_sintel", "raft_small"):
-        if available(checkpoint):
-            return raft(first, second, checkpoint=checkpoint)
-    return embedded(first, second) if flow_refiner.is_here() else dis(first, second)
+    return matcher(best_flow())(first, second)

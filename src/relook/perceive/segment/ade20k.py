@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib.resources import files
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from relook.ops.guided import guided_filter
 from relook.perceive.segment import connected_parts, dissolved, numbered, whole
 from relook.types import Segments, View
 
+_ONE_AT_A_TIME = Lock()
+"""An interpreter is no place for two threads."""
 SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
@@ -76,10 +79,12 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Floa
     network, logits = _network(str(locate("ade20k")))
     pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     square = cv2.resize(np.ascontiguousarray(pixels), (512, 512), interpolation=cv2.INTER_AREA)
-    network.set_tensor(network.get_input_details()[0]["index"], square[None])
-    network.invoke()
+    with _ONE_AT_A_TIME:
+        network.set_tensor(network.get_input_details()[0]["index"], square[None])
+        network.invoke()
+        raw = network.get_tensor(logits["index"])[0].astype(np.float32)
     scale, zero = logits["quantization"]
-    values = torch.from_numpy((network.get_tensor(logits["index"])[0].astype(np.float32) - zero) * scale)
+    values = torch.from_numpy((raw - zero) * scale)
     chances = values.permute(2, 0, 1).softmax(0)
     return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
 

@@ -1,4 +1,4 @@
-"""Pictures, label maps and depth in and out. The only room that knows uint8 and H x W x C."""
+"""Pictures, label maps, depth, videos and points in and out. The only room that knows uint8 and H x W x C."""
 
 from __future__ import annotations
 
@@ -18,8 +18,16 @@ from torch import Tensor
 
 from relook.errors import DepthError, InputError, PictureError, SegmentsError
 from relook.files import PathLike, read_json, reason, replacing, write_json
+from relook.io.points import PointWriter, open_points, write_points
+from relook.io.video import VideoWriter, open_video, read_video, video_rate
 from relook.ops.fill import filled
 from relook.types import UNLABELLED, Depth, Region, Segments
+
+__all__ = [
+    "ENDINGS", "FORMATS", "MAXIMUM_PIXELS", "MILLIMETRES", "MINIMUM_SIDE", "PointWriter", "VideoWriter", "fill_holes", "open_points",
+    "open_video", "read_depth", "read_image", "read_segments", "read_size", "read_video", "video_rate", "write_depth", "write_image",
+    "write_points", "write_segments",
+]  # fmt: skip
 
 MINIMUM_SIDE = 8
 """Pictures with a shorter side than this hold nothing to restyle."""
@@ -27,22 +35,42 @@ MAXIMUM_PIXELS = 120_000_000
 """Larger pictures are refused before they are decoded."""
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 """File endings that pictures may be written to."""
+ENDINGS = frozenset({*FORMATS, ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif", ".heic", ".heif"})
+"""File endings, in lower case, that say "a picture" in a folder; whether it can be read is Pillow's to say."""
+_ORIENTATION, _SIDEWAYS = 0x0112, frozenset({5, 6, 7, 8})
+"""EXIF's tag for how a picture was held, and the values that swap its sides."""
 _OPTIONS: Mapping[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 MILLIMETRES = 1000.0
 """A 16-bit depth PNG counts millimetres; 0 is a hole."""
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, struct.error, zlib.error, zipfile.BadZipFile)
 
 
-def read_image(path: PathLike) -> Float[Tensor, "3 H W"]:
+def read_image(path: PathLike, *, upright: bool = True) -> Float[Tensor, "3 H W"]:
     """RGB in [0, 1] of any picture file: upright as EXIF says, transparency over white, 8 or 16 bits, grey or colour.
 
+    Without `upright` the pixels stay as they are stored, as programs that find cameras read them.
     Raises PictureError if the file is missing, empty, broken, too small or too large.
     """
-    picture = ImageOps.exif_transpose(_open(path, PictureError))
+    picture = _open(path, PictureError)
+    picture = ImageOps.exif_transpose(picture) if upright else picture
     if min(picture.size) < MINIMUM_SIDE:
         size = _by(picture.size[::-1])
         raise PictureError(f"Expected sides of at least {MINIMUM_SIDE} pixels, got {size} in {path}; use a larger one.")
     return torch.from_numpy(_rgb(picture)).permute(2, 0, 1).contiguous()
+
+
+def read_size(path: PathLike, *, upright: bool = True) -> tuple[int, int]:
+    """(H, W) that `read_image` will give, from the file's head alone. Raises PictureError for a file that is no picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                sideways = upright and picture.getexif().get(_ORIENTATION) in _SIDEWAYS
+                return (picture.width, picture.height) if sideways else (picture.height, picture.width)
+    except (Image.DecompressionBombError, *_BROKEN) as error:
+        raise PictureError(
+            f"Expected a readable picture at {path}, got none ({reason(error)}); check the file."
+        ) from error
 
 
 def write_image(path: PathLike, image: Float[Tensor, "*shape"]) -> None:
