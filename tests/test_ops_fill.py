@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from relook.ops.fill import filled
+from relook.ops.fill import filled, smoothly_filled
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
@@ -27,3 +27,20 @@ def test_nothing_to_fill_and_nothing_to_fill_from() -> None:
     values = torch.rand(3, 4)
     assert torch.equal(filled(values, torch.zeros(3, 4, dtype=torch.bool)), values)
     assert torch.equal(filled(values, torch.ones(3, 4, dtype=torch.bool)), values)
+
+
+def test_smooth_filling_meets_the_rim_and_keeps_the_rest() -> None:
+    """A ramp with a hole: known pixels stay, the hole lies between its rims; a constant is filled exactly."""
+    ramp = torch.linspace(0, 1, 33).expand(1, 21, 33).clone()
+    holes = torch.zeros(21, 33, dtype=torch.bool)
+    holes[5:15, 8:20] = True
+    found = smoothly_filled(torch.where(holes, 7.0, ramp), holes)
+    assert torch.equal(found[:, ~holes], ramp[:, ~holes])
+    assert found[:, holes].min() > 0.1
+    assert found[:, holes].max() < 0.8
+    flat = smoothly_filled(torch.where(holes, -3.0, 0.25).expand(2, -1, -1), holes)
+    torch.testing.assert_close(flat, torch.full_like(flat, 0.25))
+
+
+def test_nothing_to_fill_from_gives_zero() -> None:
+    assert smoothly_filled(torch.ones(1, 5, 7), torch.ones(5, 7, dtype=torch.bool)).abs().max() == 0

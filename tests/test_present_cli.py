@@ -170,7 +170,7 @@ def test_bad_options_are_refused(
     ("line", "part"),
     [
         (["photo"], "STRUCTURE, --style, --out"),
-        (["paint"], "photo, perceive, demo, evaluate, train"),
+        (["paint"], "photo, views, perceive, demo, evaluate, train"),
         (["evaluate", "everything"], "dollhouse-photo, class-swap, steps"),
         (["evaluate", "dollhouse-photo", "--rows", "magic"], "magic"),
         (["evaluate", "perception", "--rooms", "0"], "rooms or photographs"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,6 +14,8 @@ Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Instances = Literal["shared", "matched"]
+Carry = Literal["relook", "paper"]
+Fill = Literal["auto", "refiner", "recolour", "inpaint", "none"]
 CHOICES = {"precision": Precision, "method": Method, "preset": Preset, "unmatched": Unmatched, "instances": Instances}
 """Options that are one of a few words."""
 FILES = ("segments", "style_segments", "depth", "style_depth")
@@ -137,7 +139,7 @@ class PhotoConfig:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> PhotoConfig:
         """The inverse of `as_json`; InputError for names that this version does not know."""
-        known = {field.name for field in fields(cls)}
+        known = {entry.name for entry in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError(
                 f"Expected options that this version knows, got {', '.join(unknown)}; install the version of the record."
@@ -148,6 +150,65 @@ class PhotoConfig:
         return cls(
             **plain | {name: Path(plain[name]) for name in (*FILES, "style_memory") if plain.get(name) is not None}
         )
+
+
+@dataclass(frozen=True)
+class ViewsConfig:
+    """How a walk through a room takes the look of one style picture."""
+
+    photo: PhotoConfig = field(default_factory=PhotoConfig)
+    """How its first frame is restyled, and others that show too little of what came before."""
+    geometry: str = "auto"
+    """What says where frames show the same: `exact`, `sensor`, `sparse`, `flow`, a matcher (`raft`, `sift`, ...), or a geometry from
+    plain pictures (`colmap`, `matches`, `mapanything`, ...). `auto`: the best that the input and this machine allow."""
+    carry: Carry = "relook"
+    """How the look is carried: `relook`, fetched from where it was painted; `paper`, splatted from the previous frame and two random ones."""
+    history: int = 3
+    """How many earlier frames each frame looks back on: the previous one, and others."""
+    fill: Fill = "auto"
+    """What paints what no earlier frame shows: the family's view `refiner`; `recolour`, like colours of the frame itself; `inpaint`; `none`.
+    `auto`: refiner where a family with one denoises, else recolour."""
+    anchor: float = 0.4
+    """A frame of which less than this share is known from earlier ones is restyled like the first."""
+    first: int | None = None
+    """Number of the frame that is restyled first, from 0. Default: the one that shows most of the others."""
+    leave: tuple[str, ...] = ("person",)
+    """Things that move: left as they are and never carried on. Needs a segmenter that knows them."""
+    histogram: bool = False
+    """Give what is painted the colour histogram of what is known, as the paper does."""
+    every: int = 1
+    """Take every so manieth frame."""
+    limit: int | None = None
+    """Take at most so many frames."""
+    fps: float | None = None
+    """Frames per second of the video that is written. Default: the input's, else 12."""
+    points: bool = True
+    """Write a coloured point cloud (points.ply), where the geometry is known."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leave", _listed(self.leave))
+
+    def check(self) -> None:
+        """Raise InputError, one sentence, for a value that no run can use."""
+        self.photo.check()
+        _one_of("carry", self.carry, get_args(Carry))
+        _one_of("fill", self.fill, get_args(Fill))
+        if self.history < 1 or not 0 <= self.anchor <= 1 or (self.first is not None and self.first < 0):
+            raise InputError(
+                f"Expected a history of at least 1 frame, an anchor share from 0 to 1 and a first frame from 0, got {self.history}, "
+                f"{self.anchor} and {self.first}; the defaults are a good start."
+            )
+        if self.fps is not None and not 0 < self.fps <= 240:
+            raise InputError(f"Expected up to 240 frames per second, got {self.fps}; 12 to 30 are usual.")
+        if given := [name for name in ("segments", "depth") if getattr(self.photo, name) is not None]:
+            raise InputError(
+                f"Expected no map of one picture for a walk, got {' and '.join(given)}; name a segmenter or an estimator."
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for a record."""
+        plain = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "photo"}
+        return plain | {"leave": list(self.leave), "photo": self.photo.as_json()}
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

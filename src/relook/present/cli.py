@@ -1,4 +1,4 @@
-"""The command line: `relook photo | perceive | demo | evaluate | train | models`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | views | perceive | demo | evaluate | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 import relook
-from relook.config import PhotoConfig
+from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError, RelookError
 from relook.perceive.perceive import PerceiveConfig, perceive_photo
 
@@ -22,6 +22,7 @@ FAILED, INTERRUPTED = 2, 130
 SHORT = """[bold]relook[/bold] {version}: each object takes the look of its counterpart in a style picture, the structure stays.
 
   relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
+  relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, as files to edit
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
@@ -72,6 +73,39 @@ def photo(words: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True)
+class Views:
+    """Restyle a walk through a room: writes frames, a video, coloured points and a report; a stopped run goes on."""
+
+    walk: tyro.conf.Positional[Path | None] = None
+    """A folder of frames, a video, a COLMAP project, a nerfstudio transforms.json, or a capture.json."""
+    style: Path | None = None
+    """The picture that gives the look."""
+    out: Path | None = None
+    """Folder to write to: frames/, walk.mp4, points.ply, report.html, views.json."""
+    config: tyro.conf.OmitArgPrefixes[ViewsConfig] = field(default_factory=ViewsConfig)
+
+
+def views(words: Sequence[str]) -> int:
+    """relook views."""
+    options = _parse(Views, "relook views", words)
+    given = {"WALK": options.walk, "--style": options.style, "--out": options.out}
+    if missing := [name for name, value in given.items() if value is None]:
+        raise InputError(
+            f"Expected a walk, a style and a folder to write to, got no {', '.join(missing)}; see relook views --help."
+        )
+    from relook.lift import restyle_views
+
+    with _progress("restyling") as report:
+        result = restyle_views(options.walk, options.style, options.config, out=options.out, progress=report)
+    seconds = sum(result.record["timings"].values())
+    OUT.print(
+        f"{result.report}: {len(result.frames)} frames in {seconds:.1f} s, geometry {result.record['geometry']}",
+        markup=False,
+    )
+    return 0
+
+
+@dataclass(frozen=True)
 class Perceive:
     """See a picture: writes its regions with names, depth and edges, which relook photo reads back, and pictures of them."""
 
@@ -111,6 +145,7 @@ def evaluate(words: Sequence[str]) -> int:
     suites: Mapping[str, str] = {
         "dollhouse-photo": "dollhouse_photo", "class-swap": "class_swap", "steps": "steps", "autoencoder": "autoencoder",
         "perception": "perception", "dollhouse-correspondence": "correspondence", "matching": "matching", "geometry": "geometry",
+        "dollhouse-views": "dollhouse_views",
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         OUT.print(
@@ -146,6 +181,7 @@ def models(words: Sequence[str]) -> int:
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "photo": photo,
+    "views": views,
     "perceive": perceive,
     "demo": demo,
     "evaluate": evaluate,

@@ -80,7 +80,7 @@ def _run(
         ours = _read(structure, config.segments, config.depth)
         theirs = _read(style, config.style_segments, config.style_depth)
     with clock.part("load"):
-        family = None if config.chosen_method == "palette" else _family(config)
+        family = None if config.chosen_method == "palette" else family_of(config)
         weights = _weights(config, family, ours, theirs)
         if recorded is not None:
             check_weights(recorded, weights)
@@ -224,7 +224,7 @@ def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
     return family is not None and family.control is not None and preset_of(config.chosen_method, config.preset).depth
 
 
-def _family(config: PhotoConfig) -> Family:
+def family_of(config: PhotoConfig) -> Family:
     """The family that the configuration names, where and how it says; the last two used stay loaded."""
     from relook.models.placement import placement
 
@@ -234,7 +234,7 @@ def _family(config: PhotoConfig) -> Family:
 
 def _refiner(config: PhotoConfig, family: Family) -> Family:
     """The family that refines: the same, or the one that the configuration names."""
-    return family if config.refine == "same" else _family(replace(config, family=config.refine))
+    return family if config.refine == "same" else family_of(replace(config, family=config.refine))
 
 
 @lru_cache(2)

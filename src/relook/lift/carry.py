@@ -1,0 +1,186 @@
+"""The look of finished frames as a new frame sees it: which frames to look back on, how they are warped, how they are blended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from relook.captures import CapturedView, Readings
+from relook.ops.warp import Warped, blended, look_up, nearness, softmax_splat
+from relook.perceive.match import Matcher, metric_depth
+from relook.types import Camera, Depth, View
+
+LEAST = 0.25
+"""Matches of less confidence are no matches."""
+UNLIKE = 0.12
+"""Colours (RGB, smoothed over 5 x 5 pixels, the median difference apart) that differ by more than this are not of one point."""
+GLANCE = 96
+"""Longer side in pixels of the pictures by which overlap is judged."""
+
+
+@dataclass(frozen=True)
+class Carrying:
+    """How looks are carried."""
+
+    warp: Literal["look up", "splat"] = "look up"
+    """`look up`: every new pixel fetches its colour from where an earlier frame shows its point; `splat`: softmax splatting."""
+    sharpness: float = 50.0
+    """Of the nearest surface in splatting (`relook.ops.warp.nearness`)."""
+    rank: Literal["age", "place"] = "age"
+    """What decides where several frames show a point: `age`, how often the colour was resampled since it was painted, then the frame's
+    place in the history; `place` alone, the previous frame first."""
+    choice: Literal["overlap", "random"] = "overlap"
+    """Which earlier frames besides the previous one: those that show most of what is not known yet, or random ones."""
+    decay: float = 4.0
+    """Weights fall as exp(-decay · rank)."""
+    checked: bool = True
+    """Whether a carried pixel must fit the frame: where the earlier frame as it was, carried alike, differs from this frame as it was,
+    the geometry is wrong there, and the pixel is painted anew."""
+
+
+CARRYING = {"relook": Carrying(), "paper": Carrying("splat", 10.0, "place", "random", 1.0, False)}
+"""Relook's own way, and ReStyle3D's (section 3.3; the released code splats with sharpness 10)."""
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A finished frame, as later ones look back on it."""
+
+    number: int
+    """Its place in the walk."""
+    view: View
+    """As it was."""
+    image: Float[Tensor, "3 H W"]
+    """In its new look."""
+    age: Float[Tensor, "H W"]
+    """How often each pixel was resampled since it was painted; 0 for those painted here."""
+    usable: Bool[Tensor, "H W"]
+    """What may be carried on: everything but what moves."""
+
+
+def carried(painted: Sequence[Painted], view: View, match: Matcher, carrying: Carrying) -> Warped:
+    """What finished frames show of a view, the most trusted first: RGB and age, with holes where none shows anything."""
+    warps = [_warped(frame, view, match, carrying) for frame in painted]
+    if not warps:
+        return Warped(torch.zeros(4, *view.size), torch.zeros(view.size))
+    ranks = [torch.full(view.size, float(place)) for place in range(len(warps))]
+    if carrying.rank == "age":
+        ranks = [warp.values[3] + 0.25 * place for warp, place in zip(warps, ranks, strict=True)]
+    return blended(warps, carrying.decay, ranks)
+
+
+def _warped(frame: Painted, view: View, match: Matcher, carrying: Carrying) -> Warped:
+    """One frame's RGB and age in the view."""
+    values = torch.cat([frame.image, frame.age[None], frame.view.image, frame.usable.float()[None]])
+    if carrying.warp == "splat":
+        matches = match(frame.view, view)
+        depth = metric_depth(frame.view)
+        importance = torch.zeros(frame.view.size) if depth is None else nearness(depth, carrying.sharpness)
+        seen = (matches.confidence > LEAST) & frame.usable
+        found = softmax_splat(values, matches.flow, torch.where(seen, importance, float("-inf")), view.size)
+    else:
+        matches = match(view, frame.view)
+        found = look_up(values, matches.flow, torch.where(matches.confidence > LEAST, matches.confidence, 0.0))
+    right = found.values[7] > 0.99
+    if carrying.checked:
+        right &= _alike(found.values[4:7], view.image, ~found.holes)
+    return Warped(found.values[:4] * right, found.confidence * right)
+
+
+def _alike(
+    first: Float[Tensor, "3 H W"], second: Float[Tensor, "3 H W"], known: Bool[Tensor, "H W"]
+) -> Bool[Tensor, "H W"]:
+    """Where two pictures of one view show the same, exposure apart."""
+    if not bool(known.any()):
+        return known
+    difference = first - second
+    difference = difference - difference[:, known].median(1).values[:, None, None]
+    maps = torch.cat([difference * known, known.float()[None]])
+    sums = avg_pool2d(maps[None], 5, 1, 2)[0]
+    return known & ((sums[:3] / sums[3:].clamp_min(1e-6)).abs().amax(0) < UNLIKE)
+
+
+def history(
+    view: View,
+    previous: Painted | None,
+    others: Sequence[Painted],
+    count: int,
+    match: Matcher,
+    carrying: Carrying,
+    rng: np.random.Generator,
+) -> list[Painted]:
+    """The previous frame and up to count - 1 of the others, chosen as `carrying` says; by overlap, the best one first.
+
+    Overlap is judged greedily on small pictures: each next frame shows most of what those before it do not.
+    """
+    if previous is None:
+        return []
+    rest = [frame for frame in others if frame.number != previous.number]
+    if carrying.choice == "random":
+        return [previous, *(rest[i] for i in rng.permutation(len(rest))[: count - 1])]
+    shown = {frame.number: seen(view, frame.view, match) for frame in (previous, *rest)}
+    missing, chosen = ~shown[previous.number], list[Painted]()
+    while rest and len(chosen) < count - 1:
+        # what only this frame shows counts most, but what the previous one shows too is fresher here
+        best = max(
+            rest,
+            key=lambda frame: (
+                int((shown[frame.number] & missing).sum()) * 4 + int(shown[frame.number].sum()),
+                -frame.number,
+            ),
+        )
+        chosen.append(best)
+        missing &= ~shown[best.number]
+        rest = [frame for frame in rest if frame.number != best.number]
+    return [*chosen, previous]
+
+
+def seen(view: View, other: View, match: Matcher) -> Bool[Tensor, "h w"]:
+    """Which part of a view another one shows too, at a glance."""
+    small, small_other = glance(view), glance(other)
+    return match(small, small_other).confidence > LEAST
+
+
+def glance(view: View, side: int = GLANCE) -> View:
+    """A small copy of a view, with its camera and depth."""
+    height, width = view.size
+    scale = side / max(height, width)
+    if scale >= 1:
+        return view
+    size = (max(8, round(height * scale)), max(8, round(width * scale)))
+    image = interpolate(view.image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    camera = view.camera
+    if camera is not None:
+        stretch = torch.tensor([size[1] / width, size[0] / height, 1.0])
+        camera = Camera(camera.K * stretch[:, None], camera.world_to_camera)
+    depth = None if view.depth is None else Depth(_nearest(view.depth.values, size), view.depth.kind)
+    if isinstance(view, CapturedView) and view.readings is not None:
+        readings = Readings(_nearest(view.readings.metres, size), _nearest(view.readings.valid.float(), size) > 0.5)
+        return CapturedView(image, depth=depth, camera=camera, readings=readings)
+    return View(image, depth=depth, camera=camera)
+
+
+def _nearest(values: Float[Tensor, "H W"], size: tuple[int, int]) -> Float[Tensor, "h w"]:
+    return interpolate(values[None, None], size, mode="nearest-exact")[0, 0]
+
+
+def key_frame(count: int, view_of: Callable[[int], View], match: Matcher, candidates: int = 5) -> int:
+    """The frame to restyle first: of some spread over the walk, the one that shows most of the others."""
+    numbers = sorted({round(i * (count - 1) / max(1, candidates - 1)) for i in range(candidates)})
+    if len(numbers) < 3:
+        return numbers[0]
+    views = {number: glance(view_of(number)) for number in numbers}
+    shares = {
+        number: sum(
+            float(seen(views[other], views[number], match).float().mean()) for other in numbers if other != number
+        )
+        for number in numbers
+    }
+    return max(numbers, key=lambda number: (round(shares[number], 3), -number))

@@ -1,0 +1,139 @@
+"""What says where two frames of a walk show the same: chosen by what the walk brings with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from relook.captures import CapturedView, Readings
+from relook.errors import GeometryError, InputError
+from relook.ops.geometry import to_camera
+from relook.perceive import match as matching
+from relook.perceive.depth import estimator
+from relook.perceive.geometry import NAMES as GEOMETRIES
+from relook.perceive.geometry import fit_to_points, geometry
+from relook.perceive.match import Matcher, best_flow, matcher, metric_depth
+from relook.types import View
+
+MOST = 64
+"""Frames from which a geometry of plain pictures is found at once."""
+POINTS, LEAST = 1500, 12
+"""How many readings estimated depth is bent to, and the fewest that will do."""
+SURE = 0.3
+"""Points of less confidence are no points."""
+
+
+class Readable(Protocol):
+    """A frame of a walk, read when it is needed."""
+
+    def view(self) -> View: ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """A view in memory as a frame of a walk."""
+
+    held: View
+
+    def view(self) -> View:
+        return self.held
+
+
+@dataclass(frozen=True)
+class Located:
+    """A walk with what is known of its geometry."""
+
+    view: Callable[[int], View]
+    """A frame by its number, with the camera and depth that the matcher reads."""
+    match: Matcher
+    name: str
+    """What the geometry is, for people."""
+
+
+def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto") -> Located:
+    """The geometry called `name` (see ViewsConfig.geometry) of a walk.
+
+    auto: exact (views with depth and camera), sensor (captured depth and camera), sparse (cameras and points of a COLMAP project), else
+    flow. What a sensor did not read, and what lies between sparse points, is estimated depth bent to what is known around it.
+    Raises GeometryError for a walk that does not bring what the name needs.
+    """
+    first = frames[0].view()
+    if name == "auto":
+        name = _best(first)
+    if name in ("exact", "sensor"):
+        if metric_depth(first) is None or first.camera is None:
+            raise GeometryError(
+                f"Expected depth and a camera in every frame for geometry {name}, got none; choose another geometry."
+            )
+        return Located(lambda number: _whole(frames[number].view(), depth), matcher("exact"), name)
+    if name == "sparse":
+        return Located(
+            lambda number: _whole(frames[number].view(), depth), matcher("exact"), "sparse points and estimated depth"
+        )
+    if name in GEOMETRIES:
+        return _found(frames, name, depth)
+    chosen = best_flow() if name == "flow" else name
+    if name not in ("flow", *matching.NAMES):
+        raise InputError(
+            f"Expected a geometry out of auto, exact, sensor, sparse, flow, {', '.join(GEOMETRIES[1:])}, or a matcher out of "
+            f"{', '.join(matching.NAMES)}, got {name!r}; choose one of them."
+        )
+    return Located(lambda number: frames[number].view(), _blind(matcher(chosen)), f"flow ({chosen})")
+
+
+def _best(view: View) -> str:
+    """What `auto` is for a walk that begins with this view."""
+    if view.camera is not None and metric_depth(view) is not None:
+        return "sensor" if view.depth is None else "exact"
+    return "sparse" if isinstance(view, CapturedView) and view.sparse is not None else "flow"
+
+
+def _blind(match: Matcher) -> Matcher:
+    """The matcher on the pictures alone."""
+    return lambda first, second: match(View(first.image), View(second.image))
+
+
+def _whole(view: View, depth: str) -> View:
+    """The view with depth everywhere: what was measured, and between it what is estimated, bent to it."""
+    if not isinstance(view, CapturedView) or view.depth is not None:
+        return view
+    if view.readings is not None:
+        valid = view.readings.valid
+        if bool(valid.all()):
+            return view
+        places = valid.nonzero()
+        places = places[:: max(1, len(places) // POINTS)]
+        pixels, known = places.flip(1) + 0.5, view.readings.metres[places[:, 0], places[:, 1]]
+    elif view.sparse is not None:
+        valid, pixels, known = torch.zeros(view.size, dtype=torch.bool), view.sparse.pixels, view.sparse.depth
+    if view.camera is None or (view.readings is None and view.sparse is None) or len(pixels) < LEAST:
+        raise GeometryError(
+            f"Expected a camera and depth at {LEAST} pixels or more in every frame, got a frame with less; choose geometry flow."
+        )
+    estimate = estimator(depth)(View(view.image))
+    values, _ = fit_to_points(estimate.values, pixels, known, shift=estimate.kind == "relative")
+    if view.readings is not None:
+        values = torch.where(valid, view.readings.metres, values)
+    good = torch.isfinite(values) & (values > 0)
+    return replace(view, readings=Readings(torch.where(good, values, torch.zeros_like(values)), good))
+
+
+def _found(frames: Sequence[Readable], name: str, depth: str) -> Located:
+    """The geometry of plain pictures, found once for the whole walk."""
+    if len(frames) > MOST:
+        raise InputError(
+            f"Expected at most {MOST} frames for geometry {name}, which sees them all at once, got {len(frames)}; take fewer (--every, "
+            "--limit) or geometry flow."
+        )
+    views = [frame.view() for frame in frames]
+    points = geometry(name, depth=depth)([View(view.image, camera=view.camera) for view in views])
+    posed = []
+    for view, cloud, camera, confidence in zip(views, points.points, points.cameras, points.confidence, strict=True):
+        z = to_camera(cloud, camera)[..., 2]
+        valid = torch.isfinite(z) & (z > 0) & (confidence > SURE)
+        readings = Readings(torch.where(valid, z, torch.zeros_like(z)), valid)
+        posed.append(CapturedView(view.image, view.segments, camera=camera, readings=readings))
+    return Located(lambda number: posed[number], matcher("exact"), f"{name} ({points.source}, {points.kind})")

@@ -1,0 +1,61 @@
+"""The page that shows a restyled walk: the video beside it, frames before and after, what each frame looked back on."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from relook.files import write_bytes
+from relook.lift.book import Book
+from relook.lift.geometry import Located
+
+SHOWN = 8
+"""Frames that the page shows."""
+WIDTH = 360
+"""Pixels of a shown frame."""
+
+
+def write_report(
+    folder: Path, book: Book, place: Located, notes: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
+) -> Path:
+    """Write report.html; returns its path."""
+    from jinja2 import Environment
+
+    count = len(notes)
+    shown = sorted({round(i * (count - 1) / max(1, SHOWN - 1)) for i in range(SHOWN)})
+    page = Environment(autoescape=True, trim_blocks=True).from_string(
+        files("relook.lift").joinpath("templates/views.html").read_text(encoding="utf-8")
+    )
+    others = [note["painted"] for note in notes if not note["anchor"]]
+    html = page.render(
+        count=count, geometry=record["geometry"], points=record["points"], notes=notes,
+        anchors=[note["number"] for note in notes if note["anchor"]],
+        painted=100 * sum(others) / max(1, len(others)),
+        figures=[
+            {"number": i, "anchor": notes[i]["anchor"], "painted": 100 * notes[i]["painted"],
+             "data": _data(torch.cat([place.view(i).image, book.image(i)], 2))}
+            for i in shown
+        ],
+    )  # fmt: skip
+    path = folder / "report.html"
+    write_bytes(path, html.encode())
+    return path
+
+
+def _data(image: Float[Tensor, "3 H W"]) -> str:
+    """A small JPEG in base64."""
+    picture = Image.fromarray((image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+    picture.thumbnail((2 * WIDTH, 2 * WIDTH))
+    held = BytesIO()
+    picture.save(held, format="JPEG", quality=88)
+    return base64.b64encode(held.getvalue()).decode()

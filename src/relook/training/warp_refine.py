@@ -1,0 +1,150 @@
+"""Train the view refiner (ReStyle3D's warp-and-refine network, section 3.3) on quadruplets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from relook.models.families import Family
+from relook.models.view_refiner import CONDITIONS, condition_pictures, encoded, widened
+from relook.training.loop import LoopConfig, train
+from relook.training.quadruplets import Quadruplet, Source, Walks
+
+DROPPED = {"warped": 0.02, "mask": 0.05, "depth": 0.15, "structure": 0.1}
+"""How often the network goes without a condition (its latents are zero)."""
+ALONE = 0.15
+"""How often it is not told what the view looked like before, as in the paper."""
+WORDLESS = 0.5
+"""How often it goes without a prompt, as in the paper."""
+ELSEWHERE = 0.1
+"""Weight of the error where the warp is known and will be put back anyway."""
+
+
+class Batch(NamedTuple):
+    """B quadruplets as latents."""
+
+    conditions: Float[Tensor, "B N C h w"]
+    complete: Float[Tensor, "B C h w"]
+    weight: Float[Tensor, "B 1 h w"]
+    """How much the error counts: 1 in holes."""
+    states: Float[Tensor, "B T D"]
+    """Prompts as the denoiser reads them."""
+
+
+class Stream(Iterator[Batch]):
+    """Endless batches; a share of each is new, the rest drawn from the last `memory` quadruplets."""
+
+    def __init__(
+        self, source: Source, family: Family, batch: int, seed: int, *, fresh: float = 0.25, memory: int = 5000
+    ) -> None:
+        self.source, self.family, self.batch, self.memory = source, family, batch, memory
+        self.fresh = max(1, round(batch * fresh))
+        self.rng = np.random.default_rng([51, seed])
+        self.silent = family.embed([""]).states
+        self.stored: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+
+    def __next__(self) -> Batch:
+        new = [self._drawn() for _ in range(self.fresh if len(self.stored) >= 4 * self.batch else self.batch)]
+        old = (
+            [self.stored[int(i)] for i in self.rng.integers(len(self.stored), size=self.batch - len(new))]
+            if self.stored
+            else []
+        )
+        self.stored = (self.stored + new)[-self.memory :]
+        conditions, complete, weight, states = (torch.stack(part) for part in zip(*new, *old, strict=True))
+        keep = [self.rng.random(self.batch) >= DROPPED[name] for name in CONDITIONS]
+        shown = torch.from_numpy(np.stack(keep, 1)).to(conditions).view(self.batch, len(CONDITIONS), 1, 1, 1)
+        told = torch.from_numpy(self.rng.random(self.batch) >= WORDLESS).view(-1, 1, 1)
+        return Batch(conditions * shown, complete, weight, torch.where(told, states, self.silent))
+
+    @torch.no_grad()
+    def _drawn(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        found: Quadruplet = self.source(self.rng)
+        structure = found.structure if self.rng.random() >= ALONE else None
+        pictures = condition_pictures(found.warped, found.holes, found.depth, structure)
+        latents = encoded(self.family, {**pictures, "complete": found.complete}, (*CONDITIONS, "complete"))[0]
+        parts = latents.unflatten(0, (len(CONDITIONS) + 1, -1))
+        holes = F.adaptive_max_pool2d(found.holes.float()[None], parts.shape[-2:])
+        weight = ELSEWHERE + (1 - ELSEWHERE) * holes
+        return parts[:-1], parts[-1], weight, self.family.embed([found.prompt]).states[0]
+
+
+def refiner_loss(network: UNet2DConditionModel, batch: Batch, family: Family) -> dict[str, Tensor]:
+    """Error of the predicted v = sqrt(a) eps - sqrt(1 - a) x_0 (or noise, as the family predicts), mostly in the holes."""
+    count = len(batch.complete)
+    signal_of = family.noise_levels()
+    # half at the noisy end: few-step runs decide there what a hole shows
+    t = torch.where(torch.rand(count) < 0.5, torch.rand(count), torch.rand(count).sqrt())
+    timesteps = (t * len(signal_of)).long().clamp_max(len(signal_of) - 1)
+    signal = signal_of[timesteps].view(-1, 1, 1, 1)
+    noise = torch.randn_like(batch.complete)
+    noisy = signal.sqrt() * batch.complete + (1 - signal).sqrt() * noise
+    velocity = family.scheduler.config["prediction_type"] == "v_prediction"
+    goal = signal.sqrt() * noise - (1 - signal).sqrt() * batch.complete if velocity else noise
+    inputs = torch.cat([noisy, batch.conditions.flatten(1, 2)], 1).contiguous(memory_format=torch.channels_last)
+    predicted = network(inputs, timesteps, encoder_hidden_states=batch.states).sample
+    error = (predicted - goal).square().mean(1, keepdim=True)
+    each = (error * batch.weight).sum((1, 2, 3)) / batch.weight.sum((1, 2, 3))
+    early = each[timesteps > 800]
+    return {"loss": each.mean(), "noisiest": early.mean() if len(early) else each.mean()}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Part of a run at one size of pictures."""
+
+    size: int
+    """Side of the pictures in pixels."""
+    steps: int
+    """Optimiser steps."""
+    batch: int
+    """Quadruplets per step."""
+    rate: float
+    """Highest learning rate."""
+    rooms: int = 500
+    """Rooms, each seen from three places."""
+    styles: int = 900
+    """Styles that colour them."""
+
+
+STAGES = (Stage(64, 800, 16, 6e-4, 700), Stage(128, 1700, 8, 4e-4))
+"""Of the shipped network: small pictures first, where a step costs a quarter. The paper's rate is 1e-4, for a larger network and a hundred
+times as many pictures."""
+
+
+def train_view_refiner(
+    folder: Path,
+    family: Family,
+    source_of: Callable[[Stage, int], Source],
+    *,
+    stages: Sequence[Stage] = STAGES,
+    seed: int = 0,
+) -> UNet2DConditionModel:
+    """Train stage after stage, from the family's denoiser widened with zeros; returns the averaged network.
+
+    source_of: the quadruplets of a stage, for a seed. Every stage has its own folder with checkpoint and curve, from which it goes on.
+    """
+    torch.manual_seed(seed)
+    network = widened(family.denoiser, len(CONDITIONS)).float()
+    for number, stage in enumerate(stages):
+        place, own = folder / f"{number + 1}-{stage.size}", seed + 10_000 * number
+        network = network.requires_grad_(True).train().to(memory_format=torch.channels_last)
+        stream = Stream(source_of(stage, own), family, stage.batch, own)
+        average = min(0.998, 1 - 6 / max(stage.steps, 7))
+        config = LoopConfig(stage.steps, stage.rate, min(100, stage.steps), average, every=50)
+        network = train(network, stream, lambda found, own=network: refiner_loss(own, found, family), config, place)
+    return network.eval()
+
+
+def walks(stage: Stage, seed: int) -> Source:
+    """Quadruplets from the dollhouse."""
+    return Walks(stage.rooms, stage.styles, (stage.size, stage.size), seed)
