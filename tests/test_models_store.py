@@ -197,6 +197,6 @@ def test_another_file_of_that_name_is_neither_overwritten_nor_removed(
     (own / "model.safetensors").write_bytes(b"mine")
     assert not store.pull(["seer"])[0].fetched, "a folder that is there is used"
     for name in ("tiny", "seer"):
-        with pytest.raises(InputError, match=f"Expected a {name} that was pulled"):
+        with pytest.raises(InputError, match=f"Expected {name} as Relook pulled it"):
             store.remove(name)
     assert (own / "model.safetensors").read_bytes() == b"mine"

@@ -123,3 +123,30 @@ def test_maps_that_do_not_fit_are_refused(unchecked: None) -> None:
         softmax_splat(torch.zeros(3, 4, 4), torch.zeros(2, 4, 5), torch.zeros(4, 5), (4, 4))
     with pytest.raises(ShapeError, match="Expected warps"):
         blended([], 1.0)
+
+
+def test_silhouettes_do_not_mix_with_what_lies_behind() -> None:
+    """A guided look-up of an exact second view, in another look than the guide's, errs less than a plain one."""
+    from relook.dollhouse import render, sample_layout, sample_style, walk
+
+    layout = sample_layout(1_000_050)
+    poses = walk(layout, 2, stride=0.5, turn=0.3)
+    new, old = (
+        [render(layout, sample_style(seed), (96, 96), pose) for pose in poses] for seed in (1_000_050, 1_000_150)
+    )
+    back = flow_from_depth(new[1].depth, new[1].camera, new[0].depth, new[0].camera)
+    guides = (None, (old[0].image, old[1].image))
+    errors = [
+        (look_up(new[0].image, back.flow, back.visible.float(), guide).values - new[1].image)[:, back.visible]
+        .square()
+        .mean()
+        for guide in guides
+    ]
+    assert errors[1] < 0.85 * errors[0]
+
+
+def test_a_guide_that_says_nothing_changes_nothing() -> None:
+    values, flow = torch.rand(4, 7, 9), torch.randn(2, 7, 9)
+    flat = (torch.full((3, 7, 9), 0.4), torch.full((3, 7, 9), 0.7))
+    plain, guided = (look_up(values, flow, torch.ones(7, 9), guide) for guide in (None, flat))
+    torch.testing.assert_close(guided.values, plain.values, atol=1e-5, rtol=1e-4)

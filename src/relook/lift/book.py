@@ -99,11 +99,15 @@ def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
     """Raise InputError unless a run may write into the folder, and writes none of its inputs over."""
     place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
-        raise InputError(f"Expected a folder {folder} to write to, got none ({place} is no writable folder); choose another.")
+        raise InputError(
+            f"Expected a folder {folder} to write to, got none ({place} is no writable folder); choose another."
+        )
     own = folder.resolve()
     for file in (path.resolve() for path in inputs):
         if file.parent in (own / "frames", own / "work") or file in {own / name for name in WRITTEN}:
-            raise InputError(f"Expected a folder to write to that holds no input, got {file} in it; choose another folder.")
+            raise InputError(
+                f"Expected a folder to write to that holds no input, got {file} in it; choose another folder."
+            )
 
 
 def check_unpacking(folder: Path) -> None:

@@ -87,7 +87,9 @@ def _warped(frame: Painted, view: View, match: Matcher, carrying: Carrying) -> W
         found = softmax_splat(values, matches.flow, torch.where(seen, importance, float("-inf")), view.size)
     else:
         matches = match(view, frame.view)
-        found = look_up(values, matches.flow, torch.where(matches.confidence > LEAST, matches.confidence, 0.0))
+        confidence = torch.where(matches.confidence > LEAST, matches.confidence, 0.0)
+        guide = (frame.view.image, view.image) if carrying.checked else None
+        found = look_up(values, matches.flow, confidence, guide)
     right = found.values[7] > 0.99
     if carrying.checked:
         right &= _alike(found.values[4:7], view.image, ~found.holes)

@@ -21,7 +21,7 @@ from relook.transfer.working import shrunk, working_side
 from relook.types import Depth, View
 
 Filler = Callable[[View, Float[Tensor, "3 H W"], Bool[Tensor, "H W"], int], Float[Tensor, "3 H W"]]
-"""(the frame as it was, its carried look, holes, seed) -> a picture without holes; known pixels may differ and are put back by the caller."""
+"""(the frame as it was, its carried look, holes, seed) -> a picture; the caller takes from it what lies in the holes."""
 
 SEAM = 0.06
 """Distance from the known pixels, in parts of the longer side, at which the correction of a seam has fallen to 1/e."""
@@ -36,7 +36,7 @@ STEPS = 6
 def put_back(
     filled: Float[Tensor, "3 H W"], known: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"]
 ) -> Float[Tensor, "3 H W"]:
-    """Known pixels as they were; in the holes the filling, moved smoothly so that it meets them without a seam.
+    """Known pixels as they were; in the holes a picture that was made without them, moved smoothly so that it meets them without a seam.
 
     The difference at the known pixels is spread into the holes (`smoothly_filled`), as in seamless cloning (Perez et al. 2003), and
     fades with the distance from them, as exp(-distance / SEAM): far inside a hole it would be a guess.
@@ -102,7 +102,7 @@ def refined(
     change = (family.decode(latents) - family.decode(guess))[0].cpu()[:, : small.size[0], : small.size[1]]
     if small.size == size:
         return (pictures["warped"] + change).clamp(0, 1)
-    full = condition_pictures(look, holes, None, before)["warped"]
+    full = condition_pictures(look, holes, _whole(view.depth), before)["warped"]
     return (full + interpolate(change[None], size, mode="bicubic", align_corners=False)[0]).clamp(0, 1)
 
 
@@ -118,7 +118,8 @@ def recoloured_frame(
     view: View, look: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"], seed: int = 0
 ) -> Float[Tensor, "3 H W"]:
     """The frame as it was, its colours moved as those of like pixels nearby moved (`relook.ops.recolour`)."""
-    return recoloured(view.image, look, holes)
+    depth = _whole(view.depth)
+    return recoloured(view.image, look, holes, None if depth is None else depth.values)
 
 
 def inpainted(
@@ -146,7 +147,9 @@ def matched_histogram(
     matched = []
     for ours, theirs in zip(image, known, strict=True):
         now, wanted = ours[~holes].sort().values, theirs[~holes].sort().values
-        place = torch.searchsorted(now, ours.contiguous().flatten()).clamp_max(len(now) - 1)
+        values = ours.contiguous().flatten()
+        low, high = torch.searchsorted(now, values), torch.searchsorted(now, values, right=True)
+        place = ((low + high - 1) // 2).clamp(0, len(now) - 1)  # equal values take their middle rank
         matched.append(wanted[place].view_as(ours))
     return torch.stack(matched)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -22,10 +23,13 @@ MOST = 64
 """Frames from which a geometry of plain pictures is found at once."""
 POINTS, LEAST = 1500, 12
 """How many readings estimated depth is bent to, and the fewest that will do."""
+RECENT = 3
+"""Completed frames held in memory."""
 SURE = 0.3
 """Points of less confidence are no points."""
 
 
+@runtime_checkable
 class Readable(Protocol):
     """A frame of a walk, read when it is needed."""
 
@@ -68,11 +72,13 @@ def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto")
             raise GeometryError(
                 f"Expected depth and a camera in every frame for geometry {name}, got none; choose another geometry."
             )
-        return Located(lambda number: _whole(frames[number].view(), depth), matcher("exact"), name)
+        return Located(_completed(frames, depth), matcher("exact"), name)
     if name == "sparse":
-        return Located(
-            lambda number: _whole(frames[number].view(), depth), matcher("exact"), "sparse points and estimated depth"
-        )
+        if first.camera is None or not isinstance(first, CapturedView) or first.sparse is None:
+            raise GeometryError(
+                "Expected cameras and points of a COLMAP project for geometry sparse, got none; choose another geometry."
+            )
+        return Located(_completed(frames, depth), matcher("exact"), "sparse points and estimated depth")
     if name in GEOMETRIES:
         return _found(frames, name, depth)
     chosen = best_flow() if name == "flow" else name
@@ -94,6 +100,11 @@ def _best(view: View) -> str:
 def _blind(match: Matcher) -> Matcher:
     """The matcher on the pictures alone."""
     return lambda first, second: match(View(first.image), View(second.image))
+
+
+def _completed(frames: Sequence[Readable], depth: str) -> Callable[[int], View]:
+    """Frames with depth everywhere; the last few stay in memory, since estimating is slow."""
+    return lru_cache(RECENT)(lambda number: _whole(frames[number].view(), depth))
 
 
 def _whole(view: View, depth: str) -> View:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,21 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from relook import cache
-from relook.captures import Capture, read_capture
+from relook.captures import Capture
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError, MissingModelError
-from relook.files import PathLike, sha256, write_json
+from relook.files import PathLike, write_json
 from relook.io.points import open_points
 from relook.io.video import open_video
 from relook.lift.book import Book
 from relook.lift.carry import CARRYING, Painted, carried, history, key_frame
 from relook.lift.fill import Filler, filler, matched_histogram, mended, put_back
-from relook.lift.geometry import Held, Located, Readable, located
+from relook.lift.geometry import Located, Readable, located
+from relook.lift.inputs import frames_of, key_of
 from relook.lift.report import write_report
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
 from relook.ops.fill import filled
-from relook.ops.geometry import unproject
+from relook.ops.geometry import known_depth, unproject
 from relook.perceive.depth import estimator
 from relook.perceive.match import metric_depth
 from relook.perceive.segment import chosen, segmenter
@@ -46,8 +46,6 @@ NEW = 0.01
 """A frame that painted at least this share anew is looked back on later."""
 BLIND = ("embedded", "whole")
 """Segmenters that know nothing that moves."""
-SLOW = 12.0
-"""Frames per second of a video whose input says nothing."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,10 @@ def restyle_views(
     config, clock = config or ViewsConfig(), Clock()
     config.check()
     with clock.part("read"):
-        frames, names, fps = _frames(walk, config, Path(out))
+        frames, names, fps = frames_of(walk, style, config, Path(out))
         place = located(frames, config.geometry, _depth_model(config))
         book = Book(Path(out), names)
-        settled = book.open(_key(walk, frames, names, style, config), lambda: _settle(frames, place, config))
+        settled = book.open(key_of(walk, frames, style, config), lambda: _settle(frames, place, config))
     run = _Run(place, book, style, config, _filler(config))
     path = order(int(settled["first"]), len(frames))
     for done, (number, seen) in enumerate(_ahead(path, book, run.perceived)):
@@ -111,8 +109,8 @@ class _Run:
     style: str | Path | View
     config: ViewsConfig
     fill: Filler
-    weights: dict[str, str] | None = None
-    """Of the anchors."""
+    weights: dict[str, str] = field(default_factory=dict)
+    """Of the anchor that was painted last."""
 
     def perceived(self, number: int) -> tuple[View, Bool[Tensor, "H W"]]:
         """A frame, and what moves in it."""
@@ -143,7 +141,7 @@ class _Run:
             new = paint(_with_depth(view), torch.where(holes, 0.0, known), holes, config.photo.seed + number)
             if config.histogram and not anchor:
                 new = matched_histogram(new, known, holes)
-            whole = put_back(new, known, holes)
+            whole = put_back(new, known, holes) if anchor else torch.where(holes, new, known)
         if past and config.photo.chosen_method == "palette":
             whole = mended(view.image, whole)
         image = torch.where(moving, view.image, whole)
@@ -153,6 +151,7 @@ class _Run:
             "number": number, "anchor": anchor, "history": [frame.number for frame in past], "painted": round(missing, 5),
             "moving": round(float(moving.float().mean()), 5),
             "keys": [*keys, number] if anchor or missing > NEW else keys,
+            "weights": self.weights if anchor else {},
             "seconds": round(time.perf_counter() - start, 2),
         }  # fmt: skip
         self.book.write(number, image, age, ~moving, notes)
@@ -184,19 +183,6 @@ class _Run:
         return result.image
 
 
-def _frames(walk: Any, config: ViewsConfig, out: Path) -> tuple[Sequence[Readable], list[str], float]:
-    """The frames, their names, and how many there are in a second."""
-    if isinstance(walk, str | Path):
-        walk = read_capture(walk, workspace=out / "input", every=config.every, limit=config.limit)
-    if isinstance(walk, Capture):
-        rate = config.fps or walk.fps or SLOW
-        return walk.frames, [f"{i:06d}" for i in range(len(walk))], rate
-    views = list(walk)[:: config.every][: config.limit]
-    if not views or len({view.size for view in views}) > 1:
-        raise InputError(f"Expected views of one size, got {len(views)} of several sizes; resize them.")
-    return [Held(view) for view in views], [f"{i:06d}" for i in range(len(views))], config.fps or SLOW
-
-
 def _settle(frames: Sequence[Readable], place: Located, config: ViewsConfig) -> dict[str, Any]:
     """What is decided once for a run: which frame comes first."""
     if config.first is not None and config.first >= len(frames):
@@ -221,10 +207,11 @@ def _ahead(path: Sequence[int], book: Book, look: Callable[[int], Any]) -> Itera
 
 def _with_depth(view: View) -> View:
     """The view with whole depth for the networks, from its sensor where it has one."""
-    known = metric_depth(view)
-    if view.depth is not None or known is None:
-        return view
-    return View(view.image, view.segments, Depth(filled(known, ~torch.isfinite(known)), "metric"), view.camera)
+    known = metric_depth(view) if view.depth is None else view.depth.values
+    if known is None or not bool(known_depth(known).any()):
+        return View(view.image, view.segments, None, view.camera)
+    kind = "metric" if view.depth is None else view.depth.kind
+    return View(view.image, view.segments, Depth(filled(known, ~known_depth(known)), kind), view.camera)
 
 
 def _depth_model(config: ViewsConfig) -> str:
@@ -233,15 +220,7 @@ def _depth_model(config: ViewsConfig) -> str:
 
 def _filler(config: ViewsConfig) -> Filler:
     """What paints the holes."""
-    name, photo = config.fill, config.photo
-    if name == "auto":
-        name = "recolour"
-        if photo.chosen_method != "palette":
-            try:
-                load_view_refiner(family_of(photo))
-                name = "refiner"
-            except MissingModelError:
-                pass
+    name, photo = _fill_name(config), config.photo
     fill = filler(name, lambda: _refiner(photo), prompt=photo.prompt, told=config.carry != "paper")
     if name != "refiner" or photo.depth_estimator == "none":
         return fill
@@ -253,27 +232,28 @@ def _filler(config: ViewsConfig) -> Filler:
     return deep
 
 
+def _fill_name(config: ViewsConfig) -> str:
+    """What paints the holes, `auto` resolved."""
+    if config.fill != "auto":
+        return config.fill
+    if config.photo.chosen_method == "palette":
+        return "recolour"
+    try:
+        _refiner(config.photo)
+    except MissingModelError:
+        return "recolour"
+    return "refiner"
+
+
+@lru_cache(1)
 def _refiner(photo: PhotoConfig) -> ViewRefiner:
     return load_view_refiner(family_of(photo))
-
-
-def _key(walk: Any, frames: Sequence[Readable], names: Sequence[str], style: Any, config: ViewsConfig) -> str:
-    """What makes a run the same run: its frames, the style, the options, this code."""
-    if isinstance(walk, str | Path | Capture):
-        files = [getattr(frame, "image", None) for frame in frames]
-        content = [[file.name, file.stat().st_size] if file is not None else None for file in files]
-        first = sha256(files[0]) if files and files[0] is not None else ""
-        looks: list[Any] = [content, first]
-    else:
-        looks = [frame.view().image for frame in frames]
-    look = style.image if isinstance(style, View) else sha256(style)
-    return cache.key(*looks, look, list(names), config.as_json())
 
 
 def _record(walk: Any, style: Any, config: ViewsConfig, run: _Run, clock: Clock) -> dict[str, Any]:
     """Everything that a reader must know of the run."""
     given = walk if isinstance(walk, str | Path) else None
-    record = make_record(run.place.view(0), style, config.photo, weights=run.weights or {}, timings=clock.seconds)
+    record = make_record(run.place.view(0), style, config.photo, weights={}, timings=clock.seconds)
     record["inputs"]["structure"] = {"path": None if given is None else str(Path(given).resolve())}
     return record | {"configuration": config.as_json(), "geometry": run.place.name}
 
@@ -285,22 +265,36 @@ def _written(run: _Run, count: int, fps: float, record: dict[str, Any]) -> Views
     with open_video(folder / "walk.mp4", fps) as video:
         for number in range(count):
             video.add(book.image(number))
-    points = folder / "points.ply" if run.config.points and _has_points(run.place.view(0)) else None
-    if points is not None:
-        with open_points(points) as cloud:
-            for number in range(count):
-                view, fresh, image = run.place.view(number), book.fresh(number), book.image(number)
-                depth = metric_depth(view)
-                if depth is None or view.camera is None:
-                    continue
-                world = unproject(depth, view.camera)
-                known = fresh & torch.isfinite(world).all(-1)
-                cloud.add(world[known], image.permute(1, 2, 0)[known])
-    record |= {"frames": notes, "points": None if points is None else points.name}
+    points = _points(run, count) if run.config.points else None
+    weights = {name: revision for note in notes for name, revision in note.pop("weights", {}).items()}
+    weights |= {"view refiner": _refiner(run.config.photo).revision} if _fill_name(run.config) == "refiner" else {}
+    record |= {"weights": weights, "frames": notes, "points": None if points is None else points.name}
     report = write_report(folder, book, run.place, notes, record)
     write_json(folder / "views.json", record)
     return ViewsResult(folder, tuple(book.frame(i) for i in range(count)), folder / "walk.mp4", points, report, record)
 
 
-def _has_points(view: View) -> bool:
-    return view.camera is not None and metric_depth(view) is not None
+def _points(run: _Run, count: int) -> Path | None:
+    """points.ply: every pixel that was painted in its own frame, where its place is known; None where none is."""
+    path, book, first = run.book.folder / "points.ply", run.book, run.place.view(0)
+    if first.camera is None or metric_depth(first) is None:
+        return None
+    try:
+        with open_points(path) as cloud:
+            for number in range(count):
+                view = run.place.view(number)
+                depth = metric_depth(view)
+                if depth is None or view.camera is None:
+                    continue
+                world = unproject(depth, view.camera)
+                known = book.fresh(number) & torch.isfinite(world).all(-1)
+                cloud.add(world[known], book.image(number).permute(1, 2, 0)[known])
+            if cloud.count == 0:
+                raise _NoPointsError
+    except _NoPointsError:
+        return None
+    return path
+
+
+class _NoPointsError(Exception):
+    """Leaves the block that writes points without a file."""

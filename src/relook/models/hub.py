@@ -147,6 +147,12 @@ def _fetched(repository: str, patterns: Sequence[str], what: str, note: str) -> 
         return Path(snapshot_download(repository, allow_patterns=list(patterns), **options))
     except Exception as error:  # no network, no such id, a gate, a full disk: whatever the hub's client raises
         raise MissingModelError(
-            f"Expected {wanted} in the hub's cache or on the hub, got {type(error).__name__}; "
+            f"Expected {wanted} in the hub's cache or on the hub, got {_said(error)}; "
             f"get it with `{advice}` or name a local folder."
         ) from error
+
+
+def _said(error: Exception) -> str:
+    """What the hub's client could not do, in words."""
+    silent = ("LocalEntryNotFoundError", "ConnectionError", "ConnectError", "OfflineModeIsEnabled")
+    return "no answer from the hub" if type(error).__name__ in silent else type(error).__name__

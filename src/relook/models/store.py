@@ -141,7 +141,7 @@ def remove(name: str) -> list[Path]:
             if is_here(one)
             else "none; there is nothing to do"
         )
-        raise InputError(f"Expected a {one.name} that was pulled, got {there}.")
+        raise InputError(f"Expected {one.name} as Relook pulled it, got {there}.")
     folder, lock = pulled
     paths = _paths(folder, lock)
     changed = [path for path, sha256 in paths.items() if path.is_file() and digest(path) != sha256]

@@ -101,7 +101,8 @@ def condition_pictures(
     where something is known. depth: disparity (near = 1), grey where there is none. structure: the view before, grey where not known.
     """
     grey = torch.full_like(warped, 0.5)
-    guess = filled(warped, holes) if structure is None else recoloured(structure, warped, holes)
+    flat = None if depth is None else depth.values
+    guess = filled(warped, holes) if structure is None else recoloured(structure, warped, holes, flat)
     return {
         "warped": torch.where(holes, guess, warped),
         "mask": (~holes).to(warped).expand(3, -1, -1),

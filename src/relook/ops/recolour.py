@@ -11,19 +11,24 @@ from relook.ops.guided import guided_filter
 
 SIDE = 96
 """Like pixels are looked for at this length of the longer side."""
-ALIKE, NEAR = 0.06, 0.25
-"""Distances of colour (RGB) and of place (in sides) at which a pixel counts e^-1/2 as much."""
+ALIKE, NEAR, TURNED = 0.05, 0.15, 0.35
+"""Distances of colour (RGB), of place (in sides) and of direction (unit normals) at which a pixel counts e^-1/2 as much."""
+FOCAL = 0.7
+"""Focal length, in longer sides, with which directions are guessed: a field of view of 71 degrees."""
 
 
 @torch.no_grad()
 def recoloured(
-    picture: Float[Tensor, "3 H W"], look: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"]
+    picture: Float[Tensor, "3 H W"],
+    look: Float[Tensor, "3 H W"],
+    holes: Bool[Tensor, "H W"],
+    depth: Float[Tensor, "H W"] | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """The picture with its colours moved as `look` moved them where it is known; structure and patterns stay the picture's.
 
-    For a hole pixel i the change is sum_j w_ij (look_j - picture_j) over the known pixels j, w_ij = softmax of
-    -|colour_i - colour_j|^2 / 2 ALIKE^2 - |place_i - place_j|^2 / 2 NEAR^2; found at SIDE pixels, carried up along the picture's edges.
-    Unchanged where nothing is known.
+    For a hole pixel i the change is sum_j w_ij (look_j - picture_j) over the known pixels j; w_ij is a softmax of
+    -|colour|^2 / 2 ALIKE^2 - |place|^2 / 2 NEAR^2 - |normal|^2 / 2 TURNED^2 of the differences between i and j (normals where depth is
+    given, up to one scale), found at SIDE pixels and carried up along the picture's edges. Unchanged where nothing is known.
     """
     if bool(holes.all()):
         return picture
@@ -35,11 +40,24 @@ def recoloured(
     there = maps[9] > min(0.5, 0.99 * float(maps[9].max()))
     change = (maps[3:6] - maps[6:9]) / maps[9].clamp_min(1e-6)
     ys, xs = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
-    places = torch.stack([ys, xs]).to(picture) / max(size)
-    features = torch.cat([maps[:3] / ALIKE, places / NEAR]).flatten(1).T / 2**0.5
+    features = [maps[:3] / ALIKE, torch.stack([ys, xs]).to(picture) / (max(size) * NEAR)]
+    if depth is not None and min(size) > 1:
+        features.append(_normals(interpolate(depth[None, None], size, mode="nearest-exact")[0, 0]) / TURNED)
+    flat = torch.cat(features).flatten(1).T / 2**0.5
     give, changes = there.flatten(), change.flatten(1).T.clone()
-    takers, givers = features[~give], features[give]
+    takers, givers = flat[~give], flat[give]
     found = [torch.softmax(-torch.cdist(part, givers).square(), 1) @ changes[give] for part in takers.split(1024)]
     if found:
         changes[~give] = torch.cat(found)
     return (picture + guided_filter(picture, changes.T.reshape(3, *size), 0.012, 1e-4)).clamp(0, 1)
+
+
+def _normals(depth: Float[Tensor, "H W"]) -> Float[Tensor, "3 H W"]:
+    """Unit normals of surfaces: on a plane n . p = 1 the inverse depth is n_x x / f + n_y y / f + n_z (pixels from the middle)."""
+    inverse = 1 / depth
+    across, down = torch.gradient(inverse, dim=1)[0], torch.gradient(inverse, dim=0)[0]
+    height, width = depth.shape
+    ys, xs = torch.meshgrid(torch.arange(height) - height / 2, torch.arange(width) - width / 2, indexing="ij")
+    focal = FOCAL * max(height, width)
+    normal = torch.stack([across * focal, down * focal, inverse - across * xs - down * ys])
+    return normal / normal.norm(dim=0).clamp_min(1e-9)

@@ -14,6 +14,8 @@ from relook.ops.geometry import inside, pixel_centres, sample
 
 COVERED = 0.25
 """A splatted pixel that received less than this share of one pixel's weight is a hole."""
+LIKE = 0.1
+"""Distance of colours (RGB) at which a pixel counts e^-1/2 as much in a guided look-up."""
 SHARPNESS = 10.0
 """Of the nearest surface over the farthest, in ReStyle3D's released code."""
 
@@ -86,15 +88,50 @@ def softmax_splat(
     return Warped(mean.view(-1, *size).to(values), confidence.view(size).to(values))
 
 
-def look_up(values: Float[Tensor, "C h w"], flow: Float[Tensor, "2 H W"], confidence: Float[Tensor, "H W"]) -> Warped:
+def look_up(
+    values: Float[Tensor, "C h w"],
+    flow: Float[Tensor, "2 H W"],
+    confidence: Float[Tensor, "H W"],
+    guide: tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 H W"]] | None = None,
+) -> Warped:
     """Every pixel fetched from where the other view shows its point (flow from the new view to `values`), bilinear.
 
     Sharper than splatting and without cracks, where the flow of the new view is known. What lies outside is a hole.
+    guide: both views as they were. Of the four pixels around a place, those unlike the pixel that is looked for count less, by
+    exp(-|difference|^2 / 2 LIKE^2), so that silhouettes do not mix with what lies behind them.
     """
     landing = pixel_centres((flow.shape[1], flow.shape[2]), flow.device).to(flow) + flow.permute(1, 2, 0)
     known = torch.isfinite(landing).all(-1) & inside(landing, (values.shape[1], values.shape[2])) & (confidence > 0)
-    fetched = sample(values, torch.where(known[..., None], landing, torch.zeros_like(landing)))
+    landing = torch.where(known[..., None], landing, torch.zeros_like(landing))
+    fetched = sample(values, landing) if guide is None else _sample_alike(values, landing, *guide, known)
     return Warped(torch.where(known, fetched, torch.zeros_like(fetched)), torch.where(known, confidence, 0.0))
+
+
+def _sample_alike(
+    values: Float[Tensor, "C h w"],
+    pixels: Float[Tensor, "H W 2"],
+    given: Float[Tensor, "3 h w"],
+    wanted: Float[Tensor, "3 H W"],
+    known: Bool[Tensor, "H W"],
+) -> Float[Tensor, "C H W"]:
+    """Bilinear values, the four pixels around each place weighed by their likeness to what is wanted there, exposure apart."""
+    corner = (pixels - 0.5).floor()
+    share = pixels - 0.5 - corner
+    limit = torch.tensor([values.shape[-1] - 1, values.shape[-2] - 1], device=values.device)
+    if bool(known.any()):
+        change = (sample(given, pixels) - wanted)[:, known].median(1).values
+        wanted = wanted + change[:, None, None]
+    total, weights = torch.zeros_like(wanted[:1]).expand(len(values), -1, -1).clone(), torch.zeros_like(wanted[0])
+    for dy in (0, 1):
+        for dx in (0, 1):
+            place = (corner.long() + torch.tensor([dx, dy], device=values.device)).clamp_min(0).minimum(limit)
+            x, y = place.unbind(-1)
+            kernel = (share[..., 0] if dx else 1 - share[..., 0]) * (share[..., 1] if dy else 1 - share[..., 1])
+            unlike = (given[:, y, x] - wanted).square().sum(0)
+            weight = kernel * (torch.exp(-unlike / (2 * LIKE**2)) + 1e-6)
+            total += values[:, y, x] * weight
+            weights += weight
+    return total / weights
 
 
 def blended(pictures: Sequence[Warped], decay: float, ranks: Sequence[Float[Tensor, "H W"]] | None = None) -> Warped:

@@ -17,6 +17,8 @@ from relook.models import store
 from relook.models.registry import REGISTRY, Checkpoint, entry, readable, root
 
 OUT, ERR = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+WIDTH = 140
+"""Characters that the list needs, however narrow the terminal or the pipe is."""
 WRONG = 1
 
 SHORT = """usage: relook models list | pull NAME... | verify [NAME...] | where NAME | remove NAME
@@ -80,7 +82,8 @@ def listing(words: Sequence[str]) -> int:
             _describe(entry(name))
         return 0
     entries = [(one, store.is_here(one)) for one in REGISTRY.values()]
-    OUT.print(table([pair for pair in entries if pair[1] or not options.here]))
+    wide = Console(highlight=False, width=max(OUT.width, WIDTH))
+    wide.print(table([pair for pair in entries if pair[1] or not options.here]))
     OUT.print(f"Models are pulled into {root()}. * not for commercial use: pull asks for --accept-licence. "
               "Memory: gigabytes in half precision, estimated.", markup=False)  # fmt: skip
     return 0

@@ -63,8 +63,8 @@ class Walks:
         self.geometry = [trace(self.layouts, size, poses=[poses[place] for poses in self.poses]) for place in range(3)]
 
     def __call__(self, rng: np.random.Generator) -> Quadruplet:
-        room, looks = int(rng.integers(len(self.layouts))), rng.integers(len(self.world.styles), size=2)
-        target, first, second = rng.permutation(3)
+        room, looks = int(rng.integers(len(self.layouts))), rng.integers(len(self.world.styles), size=2).tolist()
+        target, first, second = rng.permutation(3).tolist()
         new, old = (self._coloured(target, room, look) for look in looks)
         seen = [first, second] if rng.random() < 0.35 else [first]
         warps = [self._warped(rng, room, int(place), int(target), int(looks[0])) for place in seen]
@@ -112,14 +112,17 @@ class Captures:
         warped = look_up(
             recolour(giver.image), spoilt(matches.flow, rng), (matches.confidence > 0.3) * matches.confidence
         )
-        maps = torch.cat([warped.values, warped.confidence[None], recolour(taker.image), taker.image])
+        maps = torch.cat(
+            [warped.values, warped.confidence[None], recolour(taker.image), taker.image, ~warped.holes[None]]
+        )
         maps = interpolate(maps[None], self.size, mode="bilinear", antialias=True)[0].clamp(0, 1)
-        small = cut(Warped(maps[:3], torch.where(maps[3] > 0.5, maps[3], torch.zeros_like(maps[3]))), rng)
+        sure = maps[3] > 0.5  # the black of holes is kept out of what is known
+        small = cut(Warped(maps[:3] / maps[10:].clamp_min(1e-6) * sure, maps[3] * sure), rng)
         known = metric_depth(taker)
         depth = torch.ones(self.size) if known is None else interpolate(
             torch.nan_to_num(known, nan=float(known.nanmedian()))[None, None], self.size, mode="nearest-exact"
         )[0, 0]  # fmt: skip
-        return Quadruplet(small.values, small.holes, Depth(depth, "metric"), maps[7:], maps[4:7], "")
+        return Quadruplet(small.values, small.holes, Depth(depth, "metric"), maps[7:10], maps[4:7], "")
 
 
 def places(layout: Layout, rng: np.random.Generator) -> list[Pose]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -80,10 +80,9 @@ class Stream(Iterator[Batch]):
 
 def refiner_loss(network: UNet2DConditionModel, batch: Batch, family: Family) -> dict[str, Tensor]:
     """Error of the predicted v = sqrt(a) eps - sqrt(1 - a) x_0 (or noise, as the family predicts), mostly in the holes."""
-    count = len(batch.complete)
-    signal_of = family.noise_levels()
+    count, signal_of = len(batch.complete), family.noise_levels()
     # half at the noisy end: few-step runs decide there what a hole shows
-    t = torch.where(torch.rand(count) < 0.5, torch.rand(count), torch.rand(count).sqrt())
+    t = torch.where(torch.rand(count) < 0.5, torch.rand(count), torch.rand(count).sqrt()).to(signal_of)
     timesteps = (t * len(signal_of)).long().clamp_max(len(signal_of) - 1)
     signal = signal_of[timesteps].view(-1, 1, 1, 1)
     noise = torch.randn_like(batch.complete)
@@ -116,7 +115,7 @@ class Stage:
     """Styles that colour them."""
 
 
-STAGES = (Stage(64, 800, 16, 6e-4, 700), Stage(128, 1700, 8, 4e-4))
+STAGES: tuple[Stage, ...] = (Stage(64, 800, 16, 6e-4, 700), Stage(128, 1500, 8, 4e-4))
 """Of the shipped network: small pictures first, where a step costs a quarter. The paper's rate is 1e-4, for a larger network and a hundred
 times as many pictures."""
 
@@ -128,6 +127,7 @@ def train_view_refiner(
     *,
     stages: Sequence[Stage] = STAGES,
     seed: int = 0,
+    precision: Literal["no", "bf16"] = "no",
 ) -> UNet2DConditionModel:
     """Train stage after stage, from the family's denoiser widened with zeros; returns the averaged network.
 
@@ -140,7 +140,7 @@ def train_view_refiner(
         network = network.requires_grad_(True).train().to(memory_format=torch.channels_last)
         stream = Stream(source_of(stage, own), family, stage.batch, own)
         average = min(0.998, 1 - 6 / max(stage.steps, 7))
-        config = LoopConfig(stage.steps, stage.rate, min(100, stage.steps), average, every=50)
+        config = LoopConfig(stage.steps, stage.rate, min(100, stage.steps), average, 50, precision)
         network = train(network, stream, lambda found, own=network: refiner_loss(own, found, family), config, place)
     return network.eval()
 

@@ -1,0 +1,264 @@
+"""The suite of restyled views: two-view synthesis, walks, poses on unseen rooms against the exact answer; and a real capture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from relook import cache
+from relook.config import PhotoConfig, ViewsConfig
+from relook.errors import InputError, MissingModelError
+from relook.evaluate import capture_views, two_views, view_poses, view_walks
+from relook.evaluate.metrics import METRICS
+from relook.evaluate.suite import Report
+from relook.evaluate.two_views import Trial
+from relook.evaluate.view_walks import WAYS, Walks
+from relook.evaluate.views_metrics import VIEWS
+from relook.evaluate.views_rooms import BASELINES
+from relook.evaluate.views_rows import ROWS, Setting, step_rows
+from relook.evaluate.views_sections import Section, markdown, terminal, write_page
+from relook.files import sha256, write_bytes, write_json
+from relook.lift.fill import STEPS
+from relook.models.families import Family, load_family
+from relook.models.placement import placement
+from relook.models.registry import available
+from relook.models.view_refiner import FOLDER, ViewRefiner, load_view_refiner
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+PARTS = ("two-view", "steps", "walks", "poses", "capture")
+"""What the suite consists of."""
+POSED = ("per-frame", "paper", "relook")
+"""Ways whose cameras are looked for."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Restyled views of unseen rooms against the exact answer, and a capture: writes summary.json, table.md and report.html."""
+
+    out: Path = Path("runs/dollhouse-views")
+    """Folder of the results; a run that was stopped resumes there."""
+    parts: tuple[str, ...] = ()
+    """Parts to run, out of `two-view`, `steps`, `walks`, `poses`, `capture`. Default: all; `capture` only where one is named."""
+    rooms: int = 24
+    """Rooms of two-view synthesis, each at three distances; and of the steps."""
+    seed: int = 0
+    """Draws rooms, looks and walks; none was ever trained on."""
+    size: int = 128
+    """Height and width of the pictures in pixels."""
+    rows: tuple[str, ...] = ()
+    """Rows of two-view synthesis, e.g. `refiner "warp + inpainting"`. Default: all."""
+    steps: int | None = 20
+    """Denoising steps of restyling a frame from the style picture; `None`: the preset's."""
+    refiner: Path | None = None
+    """Folder of the view refiner. Default: the family's own."""
+    refiner_steps: int = STEPS
+    """Its steps in two-view synthesis; walks take what `relook views` takes."""
+    steps_sweep: tuple[int, ...] = (1, 2, 4, 6, 10, 20)
+    """Numbers of its steps that part `steps` compares."""
+    walks: int = 3
+    """Walks of parts `walks` and `poses`."""
+    frames: int = 24
+    """Frames of each walk."""
+    ways: tuple[str, ...] = ()
+    """Ways to restyle a walk, e.g. `relook paper per-frame`. Default: all."""
+    pose_frames: int = 12
+    """Frames of the walks whose cameras are looked for."""
+    pose_size: int = 256
+    """Their height and width: COLMAP finds too little in smaller pictures."""
+    capture: Path | None = None
+    """A capture to restyle; without sensor depth only flow is compared."""
+    style: Path | None = None
+    """The picture whose look the capture takes."""
+    capture_frames: int = 40
+    """Frames of it at most."""
+    capture_pairs: int = 4
+    """Pairs compared for each gap; RAFT takes about ten seconds for one."""
+    family: str = "dollhouse"
+    """Model family."""
+    device: str = "cpu"
+    """Where it runs: `cpu` or `cuda`."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the parts run with."""
+
+    setting: Setting
+    base: ViewsConfig
+    """Of walks."""
+    key: str
+    """Hashes the weights and the options that every part depends on."""
+    missing: tuple[str, ...]
+    """What is left out, in sentences."""
+
+
+def run(config: Config, report: Report) -> Group:
+    """Run the parts; returns their tables.
+
+    Raises InputError for names or numbers that cannot be, MissingModelError for a family, or a view refiner that was named, that is not
+    here.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    parts = chosen(config)
+    tools = prepare(config)
+    makers: list[tuple[int, Callable[[Callable[[], None]], list[Section]]]] = []
+    for part in parts:
+        makers.append(_part(part, config, tools))
+    total, done = sum(count for count, _ in makers), 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        report(done, max(done, total))
+
+    missing, sections = list(tools.missing), list[Section]()
+    for part, (_, make) in zip(parts, makers, strict=True):
+        try:
+            sections += make(tick)
+        except MissingModelError as error:
+            if config.parts:
+                raise
+            missing.append(f"Left out {part}: {error}")
+    _write(config, tools, sections, missing)
+    return Group(*(terminal(section) for section in sections), *(Text(sentence) for sentence in missing))
+
+
+def chosen(config: Config) -> list[str]:
+    """The parts to run. Raises InputError for names and numbers that cannot be."""
+    for words, given, known in (
+        ("parts", config.parts, PARTS), ("rows", config.rows, tuple(ROWS)), ("ways", config.ways, tuple(WAYS)),
+    ):  # fmt: skip
+        if unknown := [name for name in given if name not in known]:
+            raise InputError(f"Expected {words} out of {', '.join(known)}, got {', '.join(unknown)}; choose from them.")
+    if (config.capture is None) != (config.style is None):
+        raise InputError("Expected --capture and --style together, got one of them; name both.")
+    if config.capture is None and "capture" in config.parts:
+        raise InputError(
+            "Expected a capture for part capture, got none; name it with --capture and its look with --style."
+        )
+    least = min(
+        config.rooms, config.walks, config.capture_pairs, config.refiner_steps, *config.steps_sweep, config.steps or 1
+    )
+    if (
+        least < 1
+        or min(config.frames, config.pose_frames, config.capture_frames) < 3
+        or min(config.size, config.pose_size) < 32
+    ):
+        raise InputError(
+            "Expected at least 1 room, walk, pair and step, 3 frames and 32 pixels, got less of one; choose more."
+        )
+    if config.seed < 0:
+        raise InputError(f"Expected a seed from 0, got {config.seed}; choose such a number.")
+    return list(config.parts) or [part for part in PARTS if part != "capture" or config.capture is not None]
+
+
+def prepare(config: Config) -> Tools:
+    """The family, its view refiner where there is one, and what restyles a frame."""
+    missing = []
+    family = load_family(config.family, placement(config.device, "fp32"))
+    refiner: ViewRefiner | None = None
+    try:
+        refiner = load_view_refiner(family, config.refiner)
+    except MissingModelError as error:
+        if config.refiner is not None:
+            raise
+        missing.append(f"Left out every row that needs the view refiner; walks fill holes by recolouring: {error}")
+    if not available("lpips_alex"):
+        missing.append(
+            "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
+        )
+    name = config.family if config.refiner is None else str(family_with(family, config.refiner, config.out / "family"))
+    photo = PhotoConfig(family=name, steps=config.steps, device=config.device, precision="fp32")
+    key = cache.key(
+        family.revision,
+        refiner and refiner.revision,
+        config.steps,
+        config.refiner_steps,
+        config.device,
+        available("lpips_alex"),
+    )
+    return Tools(Setting(photo, family, refiner, config.refiner_steps), ViewsConfig(photo=photo), key, tuple(missing))
+
+
+def family_with(family: Family, refiner: Path, place: Path) -> Path:
+    """A folder that is the family with another view refiner, by links. Raises InputError where it cannot be made."""
+    unet = next(file.parent for file in family.weights if file.parent.name == "unet")
+    parts = {part.name: part for part in unet.parent.iterdir() if part.name != FOLDER} | {FOLDER: refiner}
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, part in parts.items():
+            link = place / name
+            if link.is_symlink():
+                link.unlink()
+            link.symlink_to(part.resolve())
+    except OSError as error:
+        raise InputError(
+            f"Expected to write links to the family's parts into {place}, got {error}; choose another folder."
+        ) from error
+    return place.resolve()
+
+
+def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Callable[[], None]], list[Section]]]:
+    """How many units a part has, and what runs it."""
+    place = config.out / part
+    if part in ("two-view", "steps"):
+        known = step_rows(config.steps_sweep) if part == "steps" else ROWS
+        wanted = {name: row for name, row in known.items() if part == "steps" or not config.rows or name in config.rows}
+        wanted = {name: row for name, row in wanted.items() if tools.setting.refiner is not None or not row.refined}
+        distances = ("middle",) if part == "steps" else tuple(BASELINES)
+        title = "Steps of the view refiner" if part == "steps" else "Two-view synthesis"
+        trial = Trial(place, wanted, tools.setting, config.rooms, distances, config.seed, config.size, tools.key)
+        return trial.count, lambda tick: two_views.sections(trial, list(trial.outcomes(tick)), title) if wanted else []
+    if part == "capture":
+        assert config.capture is not None
+        assert config.style is not None
+        key = cache.key(sha256(config.style))
+        real = capture_views.CaptureTrial(
+            place, config.capture, config.style, ViewsConfig(), config.capture_frames, config.capture_pairs, key
+        )
+        return 2 + 2 * config.capture_pairs, lambda tick: capture_views.evaluate(real, tick)
+    names = [name for name in WAYS if not config.ways or name in config.ways]
+    if part == "walks":
+        ways = {name: WAYS[name] for name in names}
+        walks = Walks(place, ways, tools.base, config.walks, config.frames, config.seed, config.size, tools.key)
+        return walks.count, lambda tick: view_walks.evaluate(walks, tick)
+    ways = {name: WAYS[name] for name in names if name in POSED}
+    posed = Walks(place, ways, tools.base, config.walks, config.pose_frames, config.seed, config.pose_size, tools.key)
+    return posed.count + config.walks, lambda tick: view_poses.evaluate(posed, tick)
+
+
+def _write(config: Config, tools: Tools, sections: list[Section], missing: list[str]) -> None:
+    """OUT/summary.json, settings.json, table.md, report.html, and the sheets of pictures as files."""
+    numbers = {
+        s.title: {
+            row: {k: None if v is None else round(v, 5) for k, v in score.items()} for row, score in s.rows.items()
+        }
+        for s in sections
+    }
+    write_json(config.out / "summary.json", numbers)
+    refiner = tools.setting.refiner
+    write_json(
+        config.out / "settings.json",
+        {
+            "parts": chosen(config), "rooms": config.rooms, "walks": config.walks, "frames": config.frames, "seed": config.seed,
+            "size": config.size, "pose_frames": config.pose_frames, "pose_size": config.pose_size, "steps": config.steps,
+            "refiner_steps": config.refiner_steps, "family": config.family, "revision": tools.setting.family and tools.setting.family.revision,
+            "refiner": refiner and refiner.revision, "capture": config.capture and str(config.capture),
+            "style": config.style and str(config.style), "torch": torch.__version__, "threads": torch.get_num_threads(),
+        },
+    )  # fmt: skip
+    write_bytes(config.out / "table.md", markdown(sections).encode())
+    sources = [
+        f"{metric.title}: {metric.source}."
+        for metric in (METRICS["psnr"], METRICS["ssim"], METRICS["lpips"], *VIEWS.values())
+    ]
+    lead = f"Restyled views, seed {config.seed}, family {config.family}; restyling in {config.steps or 'preset'} steps, the view refiner in {config.refiner_steps}."
+    write_page(config.out / "report.html", "dollhouse-views", lead, sections, missing, sources)

@@ -1,0 +1,336 @@
+"""The suite of views: its numbers against independent ones, its rows against what they say they are, and the files that it leaves."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+import tiny
+from relook.dollhouse import exact_flow
+from relook.errors import InputError, MissingModelError, ShapeError
+from relook.evaluate import capture_views, dollhouse_views, two_views, view_poses, view_walks
+from relook.evaluate.metrics import psnr
+from relook.evaluate.view_walks import WAYS, Restyled
+from relook.evaluate.views_metrics import (
+    VIEWS,
+    camera_errors,
+    detail,
+    drift,
+    rotation_auc,
+    translation_auc,
+    warp_lpips,
+    warp_rmse,
+)
+from relook.evaluate.views_rooms import draw_two_views, draw_walk
+from relook.evaluate.views_rows import CEILING, ROWS, Setting, step_rows, warped
+from relook.evaluate.views_sections import Column, Section, markdown, mean_score, terminal
+from relook.lift.geometry import Held
+from relook.models.view_refiner import CONDITIONS, widened
+from relook.ops.align import Similarity
+from relook.types import Camera, Matches, View
+
+WALK = draw_walk(0, 0, 4, 32)
+CASE = draw_two_views(0, 0, "far", 48)
+
+
+def coloured_by_place(walk: view_walks.Walk) -> list[torch.Tensor]:
+    """Frames whose colour is a smooth function of the world point: perfectly consistent."""
+    return [(0.5 + 0.1 * room.points.sin()).permute(2, 0, 1) for room in walk.old]
+
+
+def test_every_number_says_its_direction_range_and_source() -> None:
+    assert set(VIEWS) == {"warp_rmse", "warp_lpips", "drift", "detail", "rotation_auc", "translation_auc"}
+    assert {name for name, metric in VIEWS.items() if metric.better == "higher"} == {
+        "detail",
+        "rotation_auc",
+        "translation_auc",
+    }
+    for metric in VIEWS.values():
+        assert metric.range[0] < metric.range[1]
+        assert len(metric.source) > 10
+
+
+def test_a_walk_coloured_by_place_agrees_and_an_offset_is_its_error() -> None:
+    first, second = coloured_by_place(WALK)[1], coloured_by_place(WALK)[2]
+    flow, visible = exact_flow(WALK.old[2], WALK.old[1])
+    error = warp_rmse(second, first, flow, visible)
+    assert error is not None
+    assert (
+        error < 0.005
+    )  # what bilinear fetching across edges of the rooms costs; between black and white it would be 1
+    moved = warp_rmse(second + 0.25, first, flow, visible)
+    assert moved == pytest.approx(0.25, abs=0.005)
+
+
+def test_rmse_is_numpys_where_the_flow_is_whole(unchecked: None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    frame, other = torch.rand(2, 3, 12, 16, generator=generator)
+    flow = torch.zeros(2, 12, 16)
+    flow[0], flow[1] = 3, -2  # pixel (y, x) is seen at (y - 2, x + 3)
+    visible = torch.rand(12, 16, generator=generator) > 0.3
+    a, b, shown = frame.numpy(), other.numpy(), visible.numpy()
+    squares = [
+        (a[:, y, x] - b[:, y - 2, x + 3]) ** 2 for y in range(2, 12) for x in range(13) if shown[y, x]
+    ]  # fmt: skip
+    assert warp_rmse(frame, other, flow, visible) == pytest.approx(float(np.sqrt(np.mean(squares))), rel=1e-5)
+    assert warp_rmse(frame, other, flow, torch.zeros(12, 16, dtype=torch.bool)) is None
+    with pytest.raises(ShapeError):
+        warp_rmse(frame, other, flow[:, :4], visible)
+
+
+@pytest.mark.weights
+def test_lpips_sees_only_what_both_show(shared: Path) -> None:
+    generator = torch.Generator().manual_seed(1)
+    frame = torch.rand(3, 64, 64, generator=generator)
+    other, visible, still = frame.clone(), torch.zeros(64, 64, dtype=torch.bool), torch.zeros(2, 64, 64)
+    visible[:, :32] = True
+    other[:, :, 32:] = 1 - other[:, :, 32:]
+    assert warp_lpips(frame, other, still, visible) == pytest.approx(0, abs=1e-6)
+    flipped = warp_lpips(frame, 1 - frame, still, visible)
+    assert flipped is not None
+    assert flipped > 0.05
+
+
+def test_drift_is_the_second_minus_the_last() -> None:
+    assert drift([40.0, 24.0, 30.0, 22.5]) == 1.5
+    assert drift([40.0, 24.0]) is None
+    assert drift([40.0, 24.0, None]) is None
+
+
+def test_detail_is_the_part_of_the_gradient_that_is_left() -> None:
+    image = WALK.new[0].image
+    assert detail(image, image) == pytest.approx(1)
+    assert detail(0.5 * image + 0.2, image) == pytest.approx(0.5, rel=1e-4)
+    blurred = torch.nn.functional.avg_pool2d(image, 3, 1, 1)
+    rows, columns = np.diff(blurred.numpy(), axis=1)[:, :, :-1], np.diff(blurred.numpy(), axis=2)[:, :-1]
+    wanted, had = (np.diff(image.numpy(), axis=axis) for axis in (1, 2))
+    part = np.sqrt(rows**2 + columns**2).mean() / np.sqrt(wanted[:, :, :-1] ** 2 + had[:, :-1] ** 2).mean()
+    assert detail(blurred, image) == pytest.approx(float(part), rel=1e-4)
+    assert detail(image, torch.full_like(image, 0.5)) is None
+
+
+def turned(degrees: float, shift: float = 0.0) -> Camera:
+    """A camera at (shift, 0, 0) turned about y."""
+    angle, pose = math.radians(degrees), torch.eye(4)
+    pose[0, 0] = pose[2, 2] = math.cos(angle)
+    pose[0, 2], pose[2, 0] = math.sin(angle), -math.sin(angle)
+    pose[:3, 3] = -pose[:3, :3] @ torch.tensor([shift, 0.0, 0.0])
+    return Camera(torch.eye(3), pose)
+
+
+def test_cameras_in_another_world_are_right_and_missing_ones_are_wrong() -> None:
+    wanted = {i: room.camera for i, room in enumerate(WALK.old)}
+    change = Similarity(2.5, turned(40).world_to_camera[:3, :3], torch.tensor([1.0, -2, 3]))
+    found = {i: change.camera(camera) for i, camera in wanted.items()}
+    turns, shifts = camera_errors(found, wanted, 2.0)
+    assert max(turns) < 0.1
+    assert max(shifts) < 1e-4
+    turns, shifts = camera_errors({i: found[i] for i in (0, 1, 2)}, wanted, 2.0)
+    assert turns[3] == shifts[3] == math.inf
+    assert max(turns[:3]) < 0.1
+    assert camera_errors({0: found[0], 1: found[1]}, wanted, 1.0) == ([math.inf] * 4, [math.inf] * 4)
+
+
+def test_areas_under_the_curve_are_the_integral() -> None:
+    errors = [1.0, 4.0, 12.0, math.inf]
+    limits = np.linspace(0, 10, 100_001)
+    shares = [np.mean([error <= limit for error in errors]) for limit in limits[::100]]
+    assert rotation_auc(errors, 10.0) == pytest.approx(float(np.mean(shares)), abs=2e-3)
+    assert translation_auc([0.0, 0.01], 0.02) == pytest.approx(0.75)
+    assert rotation_auc([], 5.0) is None
+
+
+def test_two_views_are_of_one_room_and_the_nearer_the_fewer_holes() -> None:
+    near, far = draw_two_views(0, 0, "near", 48), CASE
+    assert torch.equal(near.first.image, far.first.image)
+    assert torch.equal(near.styled.image, far.styled.image)
+    assert not torch.equal(near.second.image, far.second.image)
+    assert 0 < near.holes.float().mean() < far.holes.float().mean() < 0.7
+    assert far.styled.depth is not None
+    assert far.first.depth is not None
+    assert torch.equal(far.styled.depth.values, far.first.depth.values)
+    assert not torch.equal(draw_two_views(1, 0, "near", 48).first.image, near.first.image)
+
+
+def test_warps_show_the_answer_outside_the_holes() -> None:
+    look, holes = warped(CASE, "relook")
+    assert (holes | ~CASE.holes).all()
+    assert (holes & ~CASE.holes).float().mean() < 0.03  # doubtful pixels that lift drops besides
+    assert not look[:, holes].any()
+    known, copied = psnr(look, CASE.exact, ~holes), psnr(CASE.second.image, CASE.exact, ~holes)
+    assert known is not None
+    assert copied is not None
+    assert known > copied + 5
+    assert known > 20
+
+
+def test_rows_without_weights_fill_every_hole_and_keep_what_is_known() -> None:
+    look, holes = warped(CASE, "relook")
+    setting = Setting(photo=dollhouse_views.PhotoConfig())
+    scores = {}
+    for name in ("nearest", "warp + inpainting", "warp + inpainting (Navier-Stokes)", "recolour", "warp only"):
+        image = ROWS[name].paint(CASE, setting)
+        assert (image - look).abs()[:, ~holes].max() < 1 / 255
+        scores[name] = two_views.score_of(image, CASE)
+    lowest = min(scores, key=lambda name: scores[name]["hole_psnr"] or 0)
+    assert lowest == "warp only"
+    assert {name for name, row in ROWS.items() if row.learned} >= {"refiner", "per-frame restyling", CEILING}
+    assert all(row.learned for row in ROWS.values() if row.refined)
+
+
+def test_the_exact_answer_has_perfect_numbers() -> None:
+    best = two_views.score_of(CASE.exact, CASE)
+    assert best["psnr"] == best["hole_psnr"] == 100
+    assert best["ssim"] == pytest.approx(1)
+    scores = view_walks.score_of(Restyled([room.image for room in WALK.new]), WALK)
+    assert scores["psnr"] == 100
+    assert scores["drift"] == 0
+    flicker = [(room.image + 0.2 * (i % 2)).clamp(0, 1) for i, room in enumerate(WALK.new)]
+    assert view_walks.score_of(Restyled(flicker), WALK)["near_rmse"] > 2 * scores["near_rmse"]  # type: ignore[operator]
+
+
+def test_drift_follows_the_order_of_painting() -> None:
+    images = [(room.image + 0.04 * i).clamp(0, 1) for i, room in enumerate(WALK.new)]
+    forwards = view_walks.score_of(Restyled(images, first=0), WALK)
+    assert forwards["drift"] == pytest.approx(psnr(images[1], WALK.new[1].image) - psnr(images[3], WALK.new[3].image))  # type: ignore[operator]
+    middle = view_walks.score_of(Restyled(images, first=2), WALK)  # painted 2, 3, 1, 0
+    assert middle["drift"] == pytest.approx(psnr(images[3], WALK.new[3].image) - 100)  # type: ignore[operator]
+
+
+def family_of_this_test(tmp_path: Path) -> tuple[Path, Path]:
+    """A tiny random family, and a view refiner for it in another folder."""
+    folder = tiny.write_family(tmp_path / "family")
+    widened(tiny.unet(), len(CONDITIONS)).save_pretrained(tmp_path / "refiner")
+    return folder, tmp_path / "refiner"
+
+
+def test_the_suite_leaves_complete_files_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    family, refiner = family_of_this_test(tmp_path)
+    config = dollhouse_views.Config(
+        out=tmp_path / "out", parts=("two-view", "steps", "walks"), rooms=1, size=32, rows=("warp only", "recolour", "refiner"),
+        steps=1, refiner=refiner, refiner_steps=1, steps_sweep=(1, 2), walks=1, frames=3, ways=("relook/exact first frame", "paper"),
+        family=str(family),
+    )  # fmt: skip
+    told: list[tuple[int, int]] = []
+    dollhouse_views.run(config, lambda done, total: told.append((done, total)))
+    assert told[-1] == (3 * 3 + 2 + 2, 3 * 3 + 2 + 2)
+    summary = json.loads((config.out / "summary.json").read_text())
+    assert set(summary) == {
+        "Two-view synthesis",
+        "Two-view synthesis, by distance",
+        "Steps of the view refiner",
+        "Restyled walks",
+    }
+    assert set(summary["Two-view synthesis"]) == {"warp only", "recolour", "refiner"}
+    assert summary["Restyled walks"]["relook/exact first frame"]["psnr"] > summary["Restyled walks"]["paper"]["psnr"]
+    assert summary["Restyled walks"]["exact"]["drift"] == 0
+    page = (config.out / "report.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert 'src="' not in page.replace('src="data:', "")
+    assert "| row | PSNR dB ↑ | SSIM ↑ |" in (config.out / "table.md").read_text()
+    assert json.loads((config.out / "settings.json").read_text())["refiner"]
+
+    made = {
+        path: path.stat().st_mtime_ns
+        for part in ("two-view", "steps", "walks")
+        for path in (config.out / part).rglob("*.png")
+    }
+    assert len(made) > 3 * 3 + 2 + 2 * 3
+    dollhouse_views.run(config, lambda done, total: None)
+    again = json.loads((config.out / "summary.json").read_text())
+    assert again == summary
+    assert {path: path.stat().st_mtime_ns for path in made} == made  # nothing was painted again
+
+
+def test_without_a_refiner_its_rows_are_left_out_unless_it_was_named(tmp_path: Path) -> None:
+    family, _ = family_of_this_test(tmp_path)
+    config = dollhouse_views.Config(out=tmp_path / "out", family=str(family))
+    tools = dollhouse_views.prepare(config)
+    assert tools.setting.refiner is None
+    assert any("view refiner" in sentence for sentence in tools.missing)
+    with pytest.raises(MissingModelError):
+        dollhouse_views.prepare(replace(config, refiner=tmp_path / "nothing"))
+
+
+def test_what_cannot_be_is_one_sentence() -> None:
+    for wrong in (
+        {"parts": ("all",)}, {"rows": ("magic",)}, {"ways": ("magic",)}, {"capture": Path("x")}, {"parts": ("capture",)}, {"rooms": 0},
+        {"frames": 2}, {"seed": -1},
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"^Expected .*; "):
+            dollhouse_views.chosen(replace(dollhouse_views.Config(), **wrong))
+    assert dollhouse_views.chosen(dollhouse_views.Config()) == ["two-view", "steps", "walks", "poses"]
+
+
+def test_the_best_is_marked_but_never_what_is_apart() -> None:
+    columns = (Column("a", "A", "higher"), Column("b", "B", "lower", 1), Column("c", "C"))
+    rows = {
+        "x": {"a": 1.0, "b": 2.0, "c": 1.0},
+        "y": {"a": 0.5, "b": 2.04, "c": 3.0},
+        "exact": {"a": 9.0, "b": None, "c": 9.0},
+    }
+    section = Section("T", "L", columns, rows, {}, frozenset({"exact"}))
+    assert [section.best(column) for column in columns] == [{"x"}, {"x", "y"}, set()]
+    assert "| x | **1.00** | **2.0** | 1.00 |" in markdown([section])
+    shown = StringIO()
+    Console(file=shown, width=20, soft_wrap=True).print(terminal(section))
+    assert "0.50" in shown.getvalue()
+    assert "…" not in shown.getvalue()  # never cut, however narrow the terminal
+    assert mean_score([{"a": 1.0, "b": None}, {"a": 3.0, "b": None}]) == {"a": 2.0, "b": None}
+
+
+def test_poses_of_restyled_frames_are_scored_against_those_of_the_originals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = Similarity(0.5, turned(20).world_to_camera[:3, :3], torch.tensor([0.0, 1, 0]))
+    calls: list[int] = []
+
+    def found(images: list[torch.Tensor], walk: view_walks.Walk) -> view_poses.Cameras:
+        calls.append(1)
+        cameras = {i: change.camera(room.camera) for i, room in enumerate(walk.old)}
+        if torch.equal(images[0], walk.new[0].image):  # the answer's frames: one camera is lost
+            del cameras[3]
+        return view_poses.Cameras(cameras)
+
+    monkeypatch.setattr(view_poses, "found_in", found)
+    walks = view_walks.Walks(tmp_path, {}, dollhouse_views.ViewsConfig(), 1, 4, 0, 32, "key")
+    (section,) = view_poses.evaluate(walks, lambda: None)
+    assert section.rows["original"]["placed"] == 100
+    assert section.rows["original"]["rotation 5"] == pytest.approx(1, abs=0.02)
+    assert section.rows["exact"]["placed"] == 75
+    assert section.rows["exact"]["translation 0.05"] == pytest.approx(0.75, abs=0.01)
+    view_poses.evaluate(walks, lambda: None)
+    assert len(calls) == 2  # kept on disk
+
+
+def test_a_capture_is_compared_along_both_flows() -> None:
+    still = Matches(torch.zeros(2, 32, 32), torch.ones(32, 32), torch.zeros(32, 32, dtype=torch.bool))
+    views = [room.view() for room in WALK.old]
+
+    frames = [Held(view) for view in views]
+    rows = {
+        "steady": [torch.full((3, 32, 32), 0.5)] * 4,
+        "flicker": [torch.full((3, 32, 32), 0.3 + 0.1 * i) for i in range(4)],
+    }
+    scores = capture_views.pair_scores(frames, rows, "near", 1, 2, lambda first, second: still)
+    for how in ("flow", "sensor"):
+        assert scores["steady"][f"{how} near rmse"] == pytest.approx(0, abs=1e-6)
+        assert scores["flicker"][f"{how} near rmse"] == pytest.approx(0.1, abs=1e-5)
+    plain = [Held(View(view.image)) for view in views]
+    scores = capture_views.pair_scores(plain, rows, "near", 1, 2, lambda first, second: still)
+    assert scores["flicker"]["sensor near rmse"] is None
+
+
+def test_steps_and_ways_are_what_their_names_say() -> None:
+    assert list(step_rows((1, 4))) == ["1 steps", "4 steps"]
+    assert WAYS["per-frame"].carry is None
+    assert WAYS["paper"].carry == "paper"
+    assert [name for name, way in WAYS.items() if way.given] == ["paper/exact first frame", "relook/exact first frame"]

@@ -1,0 +1,137 @@
+"""Holes filled: known pixels stay, seams close, any size works."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from skimage.exposure import match_histograms
+
+from relook.lift.fill import filler, matched_histogram, put_back, refined
+from relook.models.view_refiner import CONDITIONS, PAPER, ViewRefiner, widened
+from relook.transfer.working import working_side
+from relook.types import Depth, View
+from tiny import family
+
+
+def hole(size: tuple[int, int], box: tuple[slice, slice]) -> torch.Tensor:
+    holes = torch.zeros(size, dtype=torch.bool)
+    holes[box] = True
+    return holes
+
+
+def ramp(size: tuple[int, int]) -> torch.Tensor:
+    return (
+        (torch.linspace(0.2, 0.6, size[1])[None, None] + torch.linspace(0, 0.1, size[0])[None, :, None])
+        .expand(3, -1, -1)
+        .contiguous()
+    )
+
+
+def never() -> ViewRefiner:
+    pytest.fail("no network was asked for")
+
+
+def test_known_pixels_stay_and_the_seam_closes() -> None:
+    """The filling is 0.2 too dark everywhere: at the rim that is mended, deep inside it is left."""
+    true = ramp((40, 120))
+    holes = hole((40, 120), (slice(None), slice(30, None)))
+    known = torch.where(holes, 0.0, true)
+    whole = put_back(true - 0.2, known, holes)
+    assert torch.equal(whole[:, ~holes], true[:, ~holes])
+    off = (whole - true)[:, :, 30:].mean((0, 1))
+    assert abs(float(off[0])) < 0.04
+    assert bool((off.diff() < 1e-3).all())
+    assert float(off[-1]) == pytest.approx(-0.2, abs=0.01)
+
+
+def test_nothing_known_and_nothing_missing() -> None:
+    filled, known = torch.rand(3, 9, 11), torch.rand(3, 9, 11)
+    assert torch.equal(put_back(filled, known, torch.ones(9, 11, dtype=torch.bool)), filled)
+    assert torch.equal(put_back(filled, known, torch.zeros(9, 11, dtype=torch.bool)), known)
+
+
+def test_fillers_that_need_no_network() -> None:
+    """The look is the picture, 0.1 brighter."""
+    picture = ramp((40, 48))
+    holes = hole((40, 48), (slice(12, 24), slice(14, 30)))
+    look = torch.where(holes, 0.0, picture + 0.1)
+    view = View(picture)
+    nothing = filler("none", never)(view, look, holes, 0)
+    assert not bool(nothing[:, holes].any())
+    assert torch.equal(nothing[:, ~holes], look[:, ~holes])
+    for name, most in (("recolour", 0.02), ("inpaint", 0.06)):
+        found = filler(name, never)(view, look, holes, 0)
+        assert float((found - picture - 0.1)[:, holes].abs().max()) < most, name
+        assert found.shape == look.shape
+
+
+@pytest.fixture(scope="module")
+def refiner() -> ViewRefiner:
+    torch.manual_seed(0)
+    return ViewRefiner(family(), widened(family().denoiser, len(CONDITIONS)).eval())
+
+
+@pytest.mark.parametrize("size", [(37, 53), (64, 64), (90, 131)])
+@pytest.mark.parametrize("depth", [None, "metric", "holes"])
+def test_the_refiner_paints_any_size(refiner: ViewRefiner, size: tuple[int, int], depth: str | None) -> None:
+    assert max(size) <= working_side(32) or size == (90, 131)  # smaller, as large as and larger than the working size
+    picture = ramp(size)
+    values = torch.full(size, 2.0)
+    values[: size[0] // 2] = 3.0
+    if depth == "holes":
+        values[3:9] = float("nan")
+    view = View(picture, depth=None if depth is None else Depth(values, "metric"))
+    holes = hole(size, (slice(10, 30), slice(15, 40)))
+    look = torch.where(holes, 0.0, picture)
+    paint = partial(refined, refiner=refiner, steps=2)
+    found = paint(view, look, holes, 7)
+    assert found.shape == (3, *size)
+    assert bool(torch.isfinite(found).all())
+    assert 0 <= float(found.min()) <= float(found.max()) <= 1
+    if depth is None:
+        assert torch.equal(found, paint(view, look, holes, 7))
+        assert not torch.equal(found, paint(view, look, holes, 8))
+
+
+def test_untold_the_refiner_does_not_see_the_frame(refiner: ViewRefiner) -> None:
+    picture, holes = ramp((40, 64)), hole((40, 64), (slice(10, 30), slice(15, 40)))
+    look = torch.where(holes, 0.0, picture)
+    paint = partial(refined, refiner=refiner, steps=2)
+    first, second = (paint(View(frame), look, holes, 1, told=False) for frame in (picture, 1 - picture))
+    assert torch.equal(first, second)
+    first, second = (paint(View(frame), look, holes, 1, told=True) for frame in (picture, 1 - picture))
+    assert not torch.equal(first, second)
+
+
+def test_a_refiner_of_the_papers_conditions_paints_too() -> None:
+    paper = ViewRefiner(family(), widened(family().denoiser, len(PAPER)).eval())
+    assert paper.conditions == PAPER
+    picture, holes = ramp((32, 48)), hole((32, 48), (slice(10, 30), slice(15, 40)))
+    found = filler("refiner", lambda: paper, steps=1)(View(picture), torch.where(holes, 0.0, picture), holes, 0)
+    assert found.shape == (3, 32, 48)
+
+
+def test_histograms_are_those_of_another_library() -> None:
+    draw = torch.Generator().manual_seed(0)
+    ranks = torch.stack([torch.randperm(1200, generator=draw) for _ in range(6)]).view(2, 3, 30, 40) / 1200
+    image, known = (
+        ranks[0],
+        ranks[1].square() * 0.7 + 0.1,
+    )  # no value twice: what equal ones become is a matter of taste
+    holes = hole((30, 40), (slice(5, 20), slice(8, 30)))
+    found = matched_histogram(image, known, holes)
+    ours, theirs = (part[:, ~holes].T[:, None].numpy() for part in (image, known))
+    expected = match_histograms(ours, theirs, channel_axis=-1)
+    assert np.allclose(found[:, ~holes].T.numpy(), expected[:, 0], atol=1e-6)
+    for channel in range(3):
+        torch.testing.assert_close(found[channel][~holes].sort().values, known[channel][~holes].sort().values)
+    for channel in range(3):  # holes go the same way: brighter pixels stay the brighter ones
+        order = image[channel][holes].argsort()
+        assert bool((found[channel][holes][order].diff() >= 0).all())
+    flat = matched_histogram(torch.full((3, 30, 40), 0.3), known, holes)
+    torch.testing.assert_close(flat[:, 0, 0], known[:, ~holes].median(1).values, atol=2e-3, rtol=0)
+    everything = torch.ones(30, 40, dtype=torch.bool)
+    assert torch.equal(matched_histogram(image, known, everything), image)

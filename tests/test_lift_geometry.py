@@ -1,0 +1,148 @@
+"""What says where frames show the same: what is chosen, what it is called, and how depth with holes is completed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from relook.captures import CapturedView, Readings, read_capture
+from relook.errors import GeometryError, InputError
+from relook.lift import geometry as lifting
+from relook.lift.geometry import MOST, Held, located
+from relook.perceive.geometry import exact as exact_points
+from relook.perceive.match import best_flow, matcher, metric_depth
+from relook.types import Depth, View
+from strolls import SIZE, plain, stroll, write_capture, write_frames
+
+
+def held(views: Any) -> list[Held]:
+    return [Held(view) for view in views]
+
+
+def test_auto_takes_what_the_walk_brings(tmp_path: Path) -> None:
+    walk, flow = stroll(3), f"flow ({best_flow()})"
+    sensed = read_capture(write_capture(tmp_path / "sensed", walk))
+    pictures = read_capture(write_frames(tmp_path / "frames", walk))
+    assert located(held(walk)).name == "exact"
+    assert located(sensed.frames).name == "sensor"
+    for less in (
+        held(plain(walk)),
+        held([replace(view, depth=None) for view in walk]),
+        held([replace(view, camera=None) for view in walk]),
+        held([replace(view, depth=Depth(view.depth.values, "relative")) for view in walk]),
+        [replace(frame, depth=None) for frame in sensed],
+        list(pictures.frames),
+    ):
+        assert located(less).name == flow
+
+
+def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
+    pytest.importorskip("pycolmap")
+    from test_captures_colmap import write_project
+    from walks import views_of_a_walk
+
+    capture = read_capture(write_project(tmp_path))
+    place = located(capture.frames)
+    assert place.name == "sparse points and estimated depth"
+    exact = views_of_a_walk((96, 128))[0].depth
+    known = metric_depth(place.view(1))  # the first picture of the walk is the second by its name
+    assert known is not None
+    assert bool(torch.isfinite(known).all())
+    off = (known / exact).log().abs()
+    assert float(off.median()) < 0.1
+    assert float(off.max()) < 1.5
+    few = replace(capture[0], sparse=replace(capture[0].sparse, pixels=torch.zeros(3, 2), points=torch.ones(3, 3)))
+    with pytest.raises(GeometryError, match=r"at 12 pixels or more"):
+        located([few]).view(0)
+
+
+@pytest.mark.parametrize("name", ["dis", "flow"])
+def test_flow_sees_the_pictures_alone(name: str) -> None:
+    place = located(held(stroll()), name)
+    chosen = best_flow() if name == "flow" else name
+    assert place.name == f"flow ({chosen})"
+    first, second = plain(stroll())[:2]
+    expected = matcher(chosen)(first, second)
+    found = place.match(*stroll()[:2])
+    assert torch.equal(found.flow, expected.flow)
+    assert torch.equal(found.confidence, expected.confidence)
+
+
+def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = stroll(3)
+    place = located(read_capture(write_capture(tmp_path, walk)).frames)
+    view, truth = place.view(1), walk[1].depth.values
+    assert isinstance(view, CapturedView)
+    assert view.readings is not None
+    assert bool(view.readings.valid.all())
+    hole = torch.zeros(SIZE, dtype=torch.bool)
+    hole[:12, :16] = True
+    torch.testing.assert_close(view.readings.metres[~hole], truth[~hole], atol=6e-4, rtol=0)
+    off = (view.readings.metres[hole] / truth[hole]).log().abs()
+    assert float(off.median()) < 0.25
+    assert float(view.readings.metres.max()) < 2 * float(truth.max())
+    monkeypatch.setattr(lifting, "estimator", lambda name: pytest.fail("estimated twice"))
+    assert place.view(1) is view
+
+
+def test_a_frame_with_hardly_a_reading_is_said() -> None:
+    view = stroll()[0]
+    valid = torch.zeros(SIZE, dtype=torch.bool)
+    valid[0, :5] = True
+    poor = CapturedView(view.image, camera=view.camera, readings=Readings(view.depth.values * valid, valid))
+    place = located(held([poor]))
+    assert place.name == "sensor"
+    with pytest.raises(
+        GeometryError, match=r"^Expected a camera and depth at 12 pixels or more in every frame, got .* less; choose"
+    ):
+        place.view(0)
+
+
+def test_plain_pictures_get_what_a_geometry_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = stroll(3)
+
+    def found(views: Any) -> Any:
+        assert all(view.depth is None for view in views)
+        points = exact_points(walk)
+        unsure = [confidence.clone() for confidence in points.confidence]
+        for confidence in unsure:
+            confidence[:5] = 0.1
+        return replace(points, confidence=tuple(unsure), source="chained", kind="relative")
+
+    asked: list[Any] = []
+    monkeypatch.setattr(lifting, "geometry", lambda name, **words: asked.append((name, words)) or found)
+    place = located(held(walk), "matches", "embedded")
+    assert asked == [("matches", {"depth": "embedded"})]
+    assert place.name == "matches (chained, relative)"
+    for number, view in enumerate(walk):
+        posed = place.view(number)
+        assert isinstance(posed, CapturedView)
+        assert not bool(posed.readings.valid[:5].any())
+        assert bool(posed.readings.valid[5:].all())
+        torch.testing.assert_close(posed.readings.metres[5:], view.depth.values[5:], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["colmap", "matches"])
+def test_too_many_frames_for_a_geometry_at_once(name: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"^Expected at most {MOST} frames for geometry {name}, .* got {MOST + 1}; take fewer"
+    ):
+        located(held([View(torch.zeros(3, 8, 8))] * (MOST + 1)), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "says"),
+    [
+        ("sparse", GeometryError, "COLMAP project for geometry sparse"),
+        ("exact", GeometryError, "depth and a camera in every frame for geometry exact"),
+        ("sensor", GeometryError, "depth and a camera in every frame for geometry sensor"),
+        ("teleport", InputError, "got 'teleport'; choose one of them"),
+    ],
+)
+def test_geometries_that_cannot_be(name: str, kind: type[InputError], says: str) -> None:
+    with pytest.raises(kind, match=says):
+        located(held(plain(stroll())), name)
