@@ -15,7 +15,7 @@ Unmatched = Literal["everything", "keep", "colour"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Instances = Literal["shared", "matched"]
 Carry = Literal["relook", "paper"]
-Fill = Literal["auto", "refiner", "recolour", "inpaint", "none"]
+Fill = Literal["recolour", "refiner", "inpaint", "none"]
 CHOICES = {"precision": Precision, "method": Method, "preset": Preset, "unmatched": Unmatched, "instances": Instances}
 """Options that are one of a few words."""
 FILES = ("segments", "style_segments", "depth", "style_depth")
@@ -165,9 +165,9 @@ class ViewsConfig:
     """How the look is carried: `relook`, fetched from where it was painted; `paper`, splatted from the previous frame and two random ones."""
     history: int = 3
     """How many earlier frames each frame looks back on: the previous one, and others."""
-    fill: Fill = "auto"
-    """What paints what no earlier frame shows: the family's view `refiner`; `recolour`, like colours of the frame itself; `inpaint`; `none`.
-    `auto`: refiner where a family with one denoises, else recolour."""
+    fill: Fill = "recolour"
+    """What paints what no earlier frame shows: `recolour`, the frame itself, its colours moved as those of like pixels; the family's view
+    `refiner`, a network that begins there; `inpaint`, the rims alone; `none`."""
     anchor: float = 0.4
     """A frame of which less than this share is known from earlier ones is restyled like the first."""
     first: int | None = None

@@ -170,7 +170,9 @@ def prepare(config: Config) -> Tools:
     except MissingModelError as error:
         if config.refiner is not None:
             raise
-        missing.append(f"Left out every row that needs the view refiner; walks fill holes by recolouring: {error}")
+        missing.append(
+            f"Left out every row that needs the view refiner, and every way to restyle a walk that does: {error}"
+        )
     if not available("lpips_alex"):
         missing.append(
             "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
@@ -225,7 +227,11 @@ def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Calla
             place, config.capture, config.style, ViewsConfig(), config.capture_frames, config.capture_pairs, key
         )
         return 2 + 2 * config.capture_pairs, lambda tick: capture_views.evaluate(real, tick)
-    names = [name for name in WAYS if not config.ways or name in config.ways]
+    names = [
+        name
+        for name, way in WAYS.items()
+        if (not config.ways or name in config.ways) and (way.fill != "refiner" or tools.setting.refiner is not None)
+    ]
     if part == "walks":
         ways = {name: WAYS[name] for name in names}
         walks = Walks(place, ways, tools.base, config.walks, config.frames, config.seed, config.size, tools.key)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook import cache
-from relook.config import Carry, ViewsConfig
+from relook.config import Carry, Fill, ViewsConfig
 from relook.dollhouse import exact_flow
 from relook.evaluate.metrics import psnr
 from relook.evaluate.report import contact_sheet
@@ -50,17 +50,24 @@ class Way:
     """None: every frame by itself."""
     first: int | None = 0
     """Number of the frame that is restyled from the style picture; None: chosen."""
+    fill: Fill = "recolour"
+    """What paints the holes."""
     given: bool = False
     """The first frame is the exact answer, so that only what comes after it is judged."""
 
 
 WAYS: Mapping[str, Way] = {
     ALONE: Way("every frame restyled by itself, from the same style picture", None),
-    "paper": Way("carried as the paper has it: splatted from the previous frame and two random ones", "paper"),
-    "relook": Way("Relook's own way: fetched from where it was painted; frame 1 restyled first"),
+    "paper": Way(
+        "carried as the paper has it: splatted from the previous frame and two random ones, holes by the network",
+        "paper",
+        fill="refiner",
+    ),
+    "relook": Way("Relook's own way: fetched from where it was painted, holes recoloured; frame 1 restyled first"),
+    "relook/refiner": Way("the same, holes by the network", fill="refiner"),
     "relook/key frame": Way("the same; the frame that shows most of the others restyled first", first=None),
     "paper/exact first frame": Way(
-        "the paper's way from the exact frame 1: how much the carrying alone loses", "paper", given=True
+        "the paper's way from the exact frame 1: how much the carrying alone loses", "paper", fill="refiner", given=True
     ),
     "relook/exact first frame": Way("Relook's way from the exact frame 1", given=True),
 }
@@ -124,7 +131,7 @@ def restyled(
     photo = replace(base.photo, prompt=prompt)
     if way.carry is None:
         return Restyled(per_frame(folder, views, style, replace(base, photo=photo)))
-    config = replace(base, photo=photo, carry=way.carry, first=way.first, points=False)
+    config = replace(base, photo=photo, carry=way.carry, fill=way.fill, first=way.first, points=False)
     if way.given:
         _give_first(folder, views, style, config, answer)
     result = restyle_views(views, style, config, out=folder)

@@ -156,7 +156,9 @@ def check_thinning(every: int, limit: int | None) -> None:
 
 def _h264(container: Any, rate: Fraction, size: tuple[int, ...]) -> Any:
     """A stream of the kind that every browser plays: 4:2:0, 8 bits, BT.709 and said so."""
-    stream = container.add_stream("libx264", rate=rate, options={"crf": str(QUALITY), "preset": "medium", "x264-params": STEADY})
+    stream = container.add_stream(
+        "libx264", rate=rate, options={"crf": str(QUALITY), "preset": "medium", "x264-params": STEADY}
+    )
     stream.height, stream.width = size
     context = stream.codec_context
     context.pix_fmt, context.thread_count = "yuv420p", THREADS

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from relook.captures import Capture
 from relook.config import PhotoConfig, ViewsConfig
-from relook.errors import InputError, MissingModelError
+from relook.errors import InputError
 from relook.files import PathLike, write_json
 from relook.io.points import open_points
 from relook.io.video import open_video
@@ -220,9 +220,9 @@ def _depth_model(config: ViewsConfig) -> str:
 
 def _filler(config: ViewsConfig) -> Filler:
     """What paints the holes."""
-    name, photo = _fill_name(config), config.photo
-    fill = filler(name, lambda: _refiner(photo), prompt=photo.prompt, told=config.carry != "paper")
-    if name != "refiner" or photo.depth_estimator == "none":
+    photo = config.photo
+    fill = filler(config.fill, lambda: _refiner(photo), prompt=photo.prompt, told=config.carry != "paper")
+    if config.fill != "refiner" or photo.depth_estimator == "none":
         return fill
     depth = estimator(photo.depth_estimator)
 
@@ -230,19 +230,6 @@ def _filler(config: ViewsConfig) -> Filler:
         return fill(view if view.depth is not None else replace(view, depth=depth(view)), look, holes, seed)
 
     return deep
-
-
-def _fill_name(config: ViewsConfig) -> str:
-    """What paints the holes, `auto` resolved."""
-    if config.fill != "auto":
-        return config.fill
-    if config.photo.chosen_method == "palette":
-        return "recolour"
-    try:
-        _refiner(config.photo)
-    except MissingModelError:
-        return "recolour"
-    return "refiner"
 
 
 @lru_cache(1)
@@ -267,7 +254,7 @@ def _written(run: _Run, count: int, fps: float, record: dict[str, Any]) -> Views
             video.add(book.image(number))
     points = _points(run, count) if run.config.points else None
     weights = {name: revision for note in notes for name, revision in note.pop("weights", {}).items()}
-    weights |= {"view refiner": _refiner(run.config.photo).revision} if _fill_name(run.config) == "refiner" else {}
+    weights |= {"view refiner": _refiner(run.config.photo).revision} if run.config.fill == "refiner" else {}
     record |= {"weights": weights, "frames": notes, "points": None if points is None else points.name}
     report = write_report(folder, book, run.place, notes, record)
     write_json(folder / "views.json", record)
