@@ -18,18 +18,16 @@ from torch import Tensor
 from relook.captures import Capture
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError
-from relook.files import PathLike, write_json
-from relook.io.points import open_points
-from relook.io.video import open_video
+from relook.files import PathLike
 from relook.lift.book import Book
 from relook.lift.carry import CARRYING, Painted, carried, history, key_frame
 from relook.lift.fill import Filler, filler, matched_histogram, mended, put_back
 from relook.lift.geometry import Located, Readable, located
 from relook.lift.inputs import frames_of, key_of
-from relook.lift.report import write_report
+from relook.lift.outputs import ViewsResult, written
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
 from relook.ops.fill import filled
-from relook.ops.geometry import known_depth, unproject
+from relook.ops.geometry import known_depth
 from relook.perceive.depth import estimator
 from relook.perceive.match import metric_depth
 from relook.perceive.segment import chosen, segmenter
@@ -46,20 +44,6 @@ NEW = 0.01
 """A frame that painted at least this share anew is looked back on later."""
 BLIND = ("embedded", "whole")
 """Segmenters that know nothing that moves."""
-
-
-@dataclass(frozen=True)
-class ViewsResult:
-    """Where a restyled walk lies, and what is known of how it was made."""
-
-    folder: Path
-    frames: tuple[Path, ...]
-    """One picture per frame, in the order of the walk."""
-    video: Path
-    points: Path | None
-    """Coloured points in the world of the cameras (PLY); None where the geometry is not known."""
-    report: Path
-    record: dict[str, Any]
 
 
 def restyle_views(
@@ -92,7 +76,14 @@ def restyle_views(
         if progress is not None:
             progress(done + 1, len(path))
     with clock.part("write"):
-        return _written(run, len(frames), fps, _record(walk, style, config, run, clock))
+        return written(
+            book,
+            place,
+            len(frames),
+            fps,
+            _record(walk, style, run, clock),
+            points=config.points,
+        )
 
 
 def order(first: int, count: int) -> list[int]:
@@ -138,7 +129,12 @@ class _Run:
         known = look.values[:3]
         whole = known
         if missing > 0:
-            new = paint(_with_depth(view), torch.where(holes, 0.0, known), holes, config.photo.seed + number)
+            new = paint(
+                _with_depth(view),
+                torch.where(holes, 0.0, known),
+                holes,
+                config.photo.seed + number,
+            )
             if config.histogram and not anchor:
                 new = matched_histogram(new, known, holes)
             whole = put_back(new, known, holes) if anchor else torch.where(holes, new, known)
@@ -168,7 +164,15 @@ class _Run:
         if CARRYING[config.carry].choice == "random":
             others = [int(i) for i in rng.permutation(done)[: config.history]]
         rest = [read(other) for other in others if other != previous]
-        return history(view, read(previous), rest, config.history, self.place.match, CARRYING[config.carry], rng)
+        return history(
+            view,
+            read(previous),
+            rest,
+            config.history,
+            self.place.match,
+            CARRYING[config.carry],
+            rng,
+        )
 
     def _keys(self, done: Sequence[int]) -> list[int]:
         """Frames to look back on, the very first always among them, at most KEYS."""
@@ -211,7 +215,12 @@ def _with_depth(view: View) -> View:
     if known is None or not bool(known_depth(known).any()):
         return View(view.image, view.segments, None, view.camera)
     kind = "metric" if view.depth is None else view.depth.kind
-    return View(view.image, view.segments, Depth(filled(known, ~known_depth(known)), kind), view.camera)
+    return View(
+        view.image,
+        view.segments,
+        Depth(filled(known, ~known_depth(known)), kind),
+        view.camera,
+    )
 
 
 def _depth_model(config: ViewsConfig) -> str:
@@ -221,13 +230,23 @@ def _depth_model(config: ViewsConfig) -> str:
 def _filler(config: ViewsConfig) -> Filler:
     """What paints the holes."""
     photo = config.photo
-    fill = filler(config.fill, lambda: _refiner(photo), prompt=photo.prompt, told=config.carry != "paper")
+    fill = filler(
+        config.fill,
+        lambda: _refiner(photo),
+        prompt=photo.prompt,
+        told=config.carry != "paper",
+    )
     if config.fill != "refiner" or photo.depth_estimator == "none":
         return fill
     depth = estimator(photo.depth_estimator)
 
     def deep(view: View, look: Tensor, holes: Tensor, seed: int) -> Tensor:
-        return fill(view if view.depth is not None else replace(view, depth=depth(view)), look, holes, seed)
+        return fill(
+            view if view.depth is not None else replace(view, depth=depth(view)),
+            look,
+            holes,
+            seed,
+        )
 
     return deep
 
@@ -237,51 +256,10 @@ def _refiner(photo: PhotoConfig) -> ViewRefiner:
     return load_view_refiner(family_of(photo))
 
 
-def _record(walk: Any, style: Any, config: ViewsConfig, run: _Run, clock: Clock) -> dict[str, Any]:
-    """Everything that a reader must know of the run."""
-    given = walk if isinstance(walk, str | Path) else None
-    record = make_record(run.place.view(0), style, config.photo, weights={}, timings=clock.seconds)
+def _record(walk: Any, style: Any, run: _Run, clock: Clock) -> dict[str, Any]:
+    """Everything that a reader must know of the run; frames and points are added by what writes them."""
+    photo, given = run.config.photo, walk if isinstance(walk, str | Path) else None
+    weights = {"view refiner": _refiner(photo).revision} if run.config.fill == "refiner" else {}
+    record = make_record(run.place.view(0), style, photo, weights=weights, timings=clock.seconds)
     record["inputs"]["structure"] = {"path": None if given is None else str(Path(given).resolve())}
-    return record | {"configuration": config.as_json(), "geometry": run.place.name}
-
-
-def _written(run: _Run, count: int, fps: float, record: dict[str, Any]) -> ViewsResult:
-    """The video, the points, the report and the record."""
-    folder, book = run.book.folder, run.book
-    notes = [book.notes(number) or {} for number in range(count)]
-    with open_video(folder / "walk.mp4", fps) as video:
-        for number in range(count):
-            video.add(book.image(number))
-    points = _points(run, count) if run.config.points else None
-    weights = {name: revision for note in notes for name, revision in note.pop("weights", {}).items()}
-    weights |= {"view refiner": _refiner(run.config.photo).revision} if run.config.fill == "refiner" else {}
-    record |= {"weights": weights, "frames": notes, "points": None if points is None else points.name}
-    report = write_report(folder, book, run.place, notes, record)
-    write_json(folder / "views.json", record)
-    return ViewsResult(folder, tuple(book.frame(i) for i in range(count)), folder / "walk.mp4", points, report, record)
-
-
-def _points(run: _Run, count: int) -> Path | None:
-    """points.ply: every pixel that was painted in its own frame, where its place is known; None where none is."""
-    path, book, first = run.book.folder / "points.ply", run.book, run.place.view(0)
-    if first.camera is None or metric_depth(first) is None:
-        return None
-    try:
-        with open_points(path) as cloud:
-            for number in range(count):
-                view = run.place.view(number)
-                depth = metric_depth(view)
-                if depth is None or view.camera is None:
-                    continue
-                world = unproject(depth, view.camera)
-                known = book.fresh(number) & torch.isfinite(world).all(-1)
-                cloud.add(world[known], book.image(number).permute(1, 2, 0)[known])
-            if cloud.count == 0:
-                raise _NoPointsError
-    except _NoPointsError:
-        return None
-    return path
-
-
-class _NoPointsError(Exception):
-    """Leaves the block that writes points without a file."""
+    return record | {"configuration": run.config.as_json(), "geometry": run.place.name}
