@@ -143,6 +143,21 @@ def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise MissingModelError("Expected a family, got none; train one.")
 
     monkeypatch.setattr("relook.evaluate.suite.load_family", no_family)
-    _, page = run_demo(DemoConfig(out=tmp_path, pairs=1), lambda *_: None)
+    _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0), lambda *_: None)
     assert "Left out" in page.read_text()
     assert (tmp_path / "grid.png").is_file()
+    assert not (tmp_path / "walk.png").exists()
+
+
+def test_the_demo_makes_a_walk(tmp_path: Path) -> None:
+    """Again over an earlier one too; the sheet shows before, after and the answer."""
+    from PIL import Image
+
+    from relook.present import demo
+
+    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2, seed=1), lambda *_: None)
+    first = (tmp_path / "walk" / "frames" / "000001.png").read_bytes()
+    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2), lambda *_: None)
+    assert (tmp_path / "walk" / "frames" / "000001.png").read_bytes() != first
+    with Image.open(tmp_path / "walk.png") as sheet:
+        assert sheet.height > 3 * 128

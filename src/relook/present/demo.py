@@ -1,4 +1,4 @@
-"""`relook demo`: a few rooms, every method and baseline against the exact answer, as a picture and a page."""
+"""`relook demo`: a few rooms, every method and baseline against the exact answer, and a walk through a room; pictures and pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = ("reinhard", "statistics", "palette", "cross-image-attention/relook", 
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """A small grid of rooms, three methods and baselines against the exact answer: grid.png and report.html."""
+    """A small grid of rooms, three methods and baselines against the exact answer (grid.png, report.html), and a walk (walk.png, walk/)."""
 
     out: Path = Path("demo")
     """Folder of the results."""
@@ -26,6 +26,8 @@ class DemoConfig:
     """Draws the rooms."""
     steps: int = 20
     """Denoising steps of every diffusion method."""
+    frames: int = 8
+    """Frames of the walk; 0: none."""
 
 
 def run_demo(config: DemoConfig, report: Report) -> tuple[Table, Path]:
@@ -38,4 +40,37 @@ def run_demo(config: DemoConfig, report: Report) -> tuple[Table, Path]:
         f"{config.pairs} rooms of the dollhouse, {config.steps} steps: each takes the look of another room of its kind."
     )
     options = Config(out=config.out, pairs=config.pairs, seed=config.seed, steps=config.steps)
-    return run_rows("relook demo", lead, rows, options, report, COLUMNS), config.out / "report.html"
+    table = run_rows("relook demo", lead, rows, options, report, COLUMNS)
+    if config.frames:
+        _walk(config, report)
+    return table, config.out / "report.html"
+
+
+def _walk(config: DemoConfig, report: Report) -> None:
+    """A restyled walk (walk/report.html), and its frames as they were, restyled, and as the exact answer (walk.png)."""
+    from shutil import rmtree
+
+    from relook.config import PhotoConfig, ViewsConfig
+    from relook.evaluate.report import contact_sheet
+    from relook.evaluate.views_rooms import draw_walk
+    from relook.files import replacing
+    from relook.io import read_image
+    from relook.lift import restyle_views
+
+    if (config.out / "walk" / "work" / "run.json").is_file():  # of an earlier demo
+        rmtree(config.out / "walk")
+    walk = draw_walk(config.seed, 0, config.frames, 128, stride=0.8)
+    photo = PhotoConfig(family="dollhouse", steps=config.steps, prompt=walk.prompt)
+    result = restyle_views(
+        [frame.view() for frame in walk.old],
+        walk.style,
+        ViewsConfig(photo=photo),
+        out=config.out / "walk",
+        progress=report,
+    )
+    lines = [
+        [frame.image for frame in walk.old], [read_image(path) for path in result.frames], [frame.image for frame in walk.new]
+    ]  # fmt: skip
+    with replacing(config.out / "walk.png") as temporary:
+        sheet = contact_sheet(lines, [f"frame {number + 1}" for number in range(config.frames)])
+        sheet.save(temporary, format="PNG")
