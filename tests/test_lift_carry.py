@@ -19,7 +19,14 @@ PLAIN = Carrying(checked=False)
 
 def painted(number: int, view: View, image: torch.Tensor | None = None, age: float = 0) -> Painted:
     image = view.image if image is None else image
-    return Painted(number, view, image, torch.full(view.size, float(age)), torch.ones(view.size, dtype=torch.bool))
+    return Painted(
+        number,
+        view,
+        image,
+        torch.full(view.size, float(age)),
+        torch.ones(view.size, dtype=torch.bool),
+        torch.ones(view.size),
+    )
 
 
 def columns(shown: dict[float, range]):
@@ -115,7 +122,7 @@ def test_the_freshest_colours_win_and_place_decides_between_equals() -> None:
 def test_nothing_to_look_back_on_is_all_holes() -> None:
     look = carried([], stroll()[0], matcher("exact"), CARRYING["relook"])
     assert bool(look.holes.all())
-    assert look.values.shape == (4, *SIZE)
+    assert look.values.shape == (5, *SIZE)
 
 
 @pytest.mark.parametrize("preset", ["relook", "paper"])

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from relook.captures import read_capture
+from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.io import read_image, read_video, video_rate
 from relook.io.points import POINT
 from relook.lift import book as books
@@ -30,6 +31,7 @@ from strolls import (
     write_film,
     write_frames,
 )
+from walks import SEED
 
 
 def eight_bits(image: torch.Tensor) -> torch.Tensor:
@@ -196,3 +198,16 @@ def test_people_may_be_restyled_on_request(tmp_path: Path) -> None:
     walk = peopled(stroll(2), BOXES[:2])
     result = restyle_views(walk, style(), options(leave=()), out=tmp_path)
     assert [note["moving"] for note in result.record["frames"]] == [0, 0]
+
+
+def test_what_was_only_filled_takes_the_style_pictures_look_once_too_little_is_left_of_it(tmp_path: Path) -> None:
+    """Frame by frame less comes from the anchor; below the share another anchor follows, and repaints all that was filled."""
+    layout, look = sample_layout(SEED), sample_style(SEED)
+    walked = [render(layout, look, SIZE, pose).view() for pose in walk(layout, 5, stride=1.6, turn=1.2)]
+    result = restyle_views(walked, style(), options(anchor=0.6), out=tmp_path)
+    shares = [float((read_image(tmp_path / "work" / f"{i:06d}.png")[2] > 0.5).float().mean()) for i in range(5)]
+    anchors = [note["number"] for note in result.record["frames"] if note["anchor"]]
+    assert anchors[0] == 0
+    assert 2 <= len(anchors) <= 4
+    assert all(shares[number] == 1 for number in anchors)
+    assert 0.59 < min(shares) < 1

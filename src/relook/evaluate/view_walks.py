@@ -154,7 +154,14 @@ def _give_first(
         notes = {
             "number": 0, "anchor": True, "history": [], "painted": 1.0, "moving": 0.0, "keys": [0], "weights": {}, "seconds": 0.0,
         }  # fmt: skip
-        book.write(0, image, torch.zeros(views[0].size), torch.ones(views[0].size, dtype=torch.bool), notes)
+        book.write(
+            0,
+            image,
+            torch.zeros(views[0].size),
+            torch.ones(views[0].size, dtype=torch.bool),
+            torch.ones(views[0].size),
+            notes,
+        )
 
 
 def per_frame(folder: Path, views: Sequence[View], style: View, config: ViewsConfig) -> Images:

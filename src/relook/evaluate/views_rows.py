@@ -55,7 +55,9 @@ class Row:
 def warped(case: TwoViews, carry: str) -> tuple[Image, Bool[Tensor, "H W"]]:
     """What frame 1 in its new look shows of frame 2 (black elsewhere), and where it shows nothing; as `lift` carries it."""
     size = case.first.size
-    past = Painted(0, case.first, case.styled.image, torch.zeros(size), torch.ones(size, dtype=torch.bool))
+    past = Painted(
+        0, case.first, case.styled.image, torch.zeros(size), torch.ones(size, dtype=torch.bool), torch.ones(size)
+    )
     look = carried([past], case.second, matcher("exact"), CARRYING[carry])
     return torch.where(look.holes, torch.zeros_like(look.values[:3]), look.values[:3]), look.holes
 

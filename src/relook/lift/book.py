@@ -54,11 +54,13 @@ class Book:
         place = self._place("work", number, ".json")
         return read_json(place) if place.is_file() else None
 
-    def write(self, number: int, image: Tensor, age: Tensor, usable: Tensor, notes: Mapping[str, Any]) -> None:
-        """Keep a finished frame: the picture, then how old its pixels are, then its notes, which make it count."""
+    def write(
+        self, number: int, image: Tensor, age: Tensor, usable: Tensor, styled: Tensor, notes: Mapping[str, Any]
+    ) -> None:
+        """Keep a finished frame: the picture, then what later frames must know of its pixels, then its notes, which make it count."""
         write_image(self.frame(number), image)
         ages = (age.clamp(0, OLDEST) / OLDEST).expand(3, -1, -1).clone()
-        ages[1] = usable.to(ages)
+        ages[1], ages[2] = usable.to(ages), styled.to(ages)
         write_image(self._place("work", number, ".png"), ages)
         write_json(self._place("work", number, ".json"), notes)
         self.held.pop(number, None)
@@ -66,9 +68,9 @@ class Book:
     def painted(self, number: int, view: Callable[[int], View]) -> Painted:
         """A finished frame, always as it lies on disk, whether it was finished now or before a stop."""
         if number not in self.held:
-            ages = read_image(self._place("work", number, ".png"))
+            age, usable, styled = read_image(self._place("work", number, ".png"))
             image = read_image(self.frame(number))
-            self.held[number] = Painted(number, view(number), image, ages[0] * OLDEST, _usable(ages[1]))
+            self.held[number] = Painted(number, view(number), image, age * OLDEST, _usable(usable), styled)
             while len(self.held) > KEPT:
                 self.held.pop(next(iter(self.held)))
         return self.held[number]

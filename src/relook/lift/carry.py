@@ -63,13 +63,15 @@ class Painted:
     """How often each pixel was resampled since it was painted; 0 for those painted here."""
     usable: Bool[Tensor, "H W"]
     """What may be carried on: everything but what moves."""
+    styled: Float[Tensor, "H W"]
+    """1 where the look comes from the style picture, however far it was carried; 0 where a hole was filled."""
 
 
 def carried(painted: Sequence[Painted], view: View, match: Matcher, carrying: Carrying) -> Warped:
-    """What finished frames show of a view, the most trusted first: RGB and age, with holes where none shows anything."""
+    """What finished frames show of a view, the most trusted first: RGB, age and `styled`, with holes where none shows anything."""
     warps = [_warped(frame, view, match, carrying) for frame in painted]
     if not warps:
-        return Warped(torch.zeros(4, *view.size), torch.zeros(view.size))
+        return Warped(torch.zeros(5, *view.size), torch.zeros(view.size))
     ranks = [torch.full(view.size, float(place)) for place in range(len(warps))]
     if carrying.rank == "age":
         ranks = [warp.values[3] + 0.25 * place for warp, place in zip(warps, ranks, strict=True)]
@@ -77,8 +79,8 @@ def carried(painted: Sequence[Painted], view: View, match: Matcher, carrying: Ca
 
 
 def _warped(frame: Painted, view: View, match: Matcher, carrying: Carrying) -> Warped:
-    """One frame's RGB and age in the view."""
-    values = torch.cat([frame.image, frame.age[None], frame.view.image, frame.usable.float()[None]])
+    """One frame's RGB, age and `styled` in the view."""
+    values = torch.cat([frame.image, frame.age[None], frame.styled[None], frame.view.image, frame.usable.float()[None]])
     if carrying.warp == "splat":
         matches = match(frame.view, view)
         depth = metric_depth(frame.view)
@@ -90,10 +92,10 @@ def _warped(frame: Painted, view: View, match: Matcher, carrying: Carrying) -> W
         confidence = torch.where(matches.confidence > LEAST, matches.confidence, 0.0)
         guide = (frame.view.image, view.image) if carrying.checked else None
         found = look_up(values, matches.flow, confidence, guide)
-    right = found.values[7] > 0.99
+    right = found.values[8] > 0.99
     if carrying.checked:
-        right &= _alike(found.values[4:7], view.image, ~found.holes)
-    return Warped(found.values[:4] * right, found.confidence * right)
+        right &= _alike(found.values[5:8], view.image, ~found.holes)
+    return Warped(found.values[:5] * right, found.confidence * right)
 
 
 def _alike(

@@ -122,9 +122,11 @@ class _Run:
         (view, moving), config = seen, self.config
         past = self._past(number, view, done)
         look = carried(past, view, self.place.match, CARRYING[config.carry])
-        holes = look.holes | moving
+        holes, styled = look.holes | moving, look.values[4]
+        anchor = not past or float(((styled > 0.5) | moving).float().mean()) < config.anchor
+        if anchor:  # what was only filled so far takes the style picture's look too
+            holes |= styled <= 0.5
         missing = float((holes & ~moving).float().mean())
-        anchor = not past or missing > 1 - config.anchor
         paint = self._anchored if anchor else self.fill
         known = look.values[:3]
         whole = known
@@ -142,6 +144,7 @@ class _Run:
             whole = mended(view.image, whole)
         image = torch.where(moving, view.image, whole)
         age = torch.where(holes, torch.zeros_like(look.confidence), look.values[3] + 1)
+        styled = torch.where(holes, torch.full_like(styled, float(anchor)), styled)
         keys = self._keys(done)
         notes = {
             "number": number, "anchor": anchor, "history": [frame.number for frame in past], "painted": round(missing, 5),
@@ -150,7 +153,7 @@ class _Run:
             "weights": self.weights if anchor else {},
             "seconds": round(time.perf_counter() - start, 2),
         }  # fmt: skip
-        self.book.write(number, image, age, ~moving, notes)
+        self.book.write(number, image, age, ~moving, styled, notes)
 
     def _past(self, number: int, view: View, done: Sequence[int]) -> list[Painted]:
         """The finished frames to look back on."""
