@@ -168,7 +168,7 @@ class ViewsConfig:
     fill: Fill = "recolour"
     """What paints what no earlier frame shows: `recolour`, the frame itself, its colours moved as those of like pixels; the family's view
     `refiner`, a network that begins there; `inpaint`, the rims alone; `none`."""
-    anchor: float = 0.4
+    anchor: float = 0.2
     """A frame of which less than this share has its look from the style picture, carried there from earlier frames, is restyled like the first."""
     first: int | None = None
     """Number of the frame that is restyled first, from 0. Default: the one that shows most of the others."""
