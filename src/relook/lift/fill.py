@@ -18,10 +18,10 @@ from relook.ops.guided import guided_filter
 from relook.ops.recolour import recoloured
 from relook.transfer.sample import denoise, schedule_of
 from relook.transfer.working import shrunk, working_side
-from relook.types import Depth, View
+from relook.types import View
 
 Filler = Callable[[View, Float[Tensor, "3 H W"], Bool[Tensor, "H W"], int], Float[Tensor, "3 H W"]]
-"""(the frame as it was, its carried look, holes, seed) -> a picture; the caller takes from it what lies in the holes."""
+"""(the frame as it was with whole depth or none, its carried look, holes, seed) -> a picture; the caller takes from it what lies in the holes."""
 
 SEAM = 0.06
 """Distance from the known pixels, in parts of the longer side, at which the correction of a seam has fallen to 1/e."""
@@ -80,7 +80,7 @@ def refined(
     """
     family, size = refiner.family, view.size
     side = working_side(family.size)
-    small = shrunk(View(look, depth=_whole(view.depth)), side)
+    small = shrunk(View(look, depth=view.depth), side)
     before = view.image if told else None
     own = shrunk(View(view.image), side).image if told else None
     gone = interpolate(holes.float()[None, None], small.size, mode="area")[0, 0] > 0.01 if small.size != size else holes
@@ -103,7 +103,7 @@ def refined(
     change = (family.decode(latents) - family.decode(guess))[0].cpu()[:, : small.size[0], : small.size[1]]
     if small.size == size:
         return (pictures["warped"] + change).clamp(0, 1)
-    full = condition_pictures(look, holes, _whole(view.depth), before)["warped"]
+    full = condition_pictures(look, holes, view.depth, before)["warped"]
     return (full + interpolate(change[None], size, mode="bicubic", align_corners=False)[0]).clamp(0, 1)
 
 
@@ -119,8 +119,7 @@ def recoloured_frame(
     view: View, look: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"], seed: int = 0
 ) -> Float[Tensor, "3 H W"]:
     """The frame as it was, its colours moved as those of like pixels nearby moved (`relook.ops.recolour`)."""
-    depth = _whole(view.depth)
-    return recoloured(view.image, look, holes, None if depth is None else depth.values)
+    return recoloured(view.image, look, holes, None if view.depth is None else view.depth.values)
 
 
 def inpainted(
@@ -153,13 +152,6 @@ def matched_histogram(
         place = ((low + high - 1) // 2).clamp(0, len(now) - 1)  # equal values take their middle rank
         matched.append(wanted[place].view_as(ours))
     return torch.stack(matched)
-
-
-def _whole(depth: Depth | None) -> Depth | None:
-    """Depth for the network; NaN would spread."""
-    if depth is None or bool(torch.isfinite(depth.values).all()):
-        return depth
-    return Depth(torch.nan_to_num(depth.values, nan=float(depth.values.nanmedian())), depth.kind)
 
 
 def _unmixed(

@@ -59,10 +59,7 @@ def photo(words: Sequence[str]) -> int:
             result = repeat_photo(options.from_record, out=options.out, progress=report)
     else:
         given = {"STRUCTURE": options.structure, "--style": options.style, "--out": options.out}
-        if missing := [name for name, value in given.items() if value is None]:
-            raise InputError(
-                f"Expected a structure, a style and a place to write, got no {', '.join(missing)}; see relook photo --help."
-            )
+        _all_given(given, "a structure, a style and a place to write", "relook photo")
         from relook.transfer.photo import restyle_photo
 
         with _progress("restyling") as report:
@@ -89,10 +86,7 @@ def views(words: Sequence[str]) -> int:
     """relook views."""
     options = _parse(Views, "relook views", words)
     given = {"WALK": options.walk, "--style": options.style, "--out": options.out}
-    if missing := [name for name, value in given.items() if value is None]:
-        raise InputError(
-            f"Expected a walk, a style and a folder to write to, got no {', '.join(missing)}; see relook views --help."
-        )
+    _all_given(given, "a walk, a style and a folder to write to", "relook views")
     from relook.lift import restyle_views
 
     with _progress("restyling") as report:
@@ -216,6 +210,12 @@ def main(words: Sequence[str] | None = None) -> int:
 def _parse(kind: type, program: str, words: Sequence[str]) -> Any:
     """Options of a command from its words."""
     return tyro.cli(kind, prog=program, args=list(words))
+
+
+def _all_given(given: Mapping[str, Any], wanted: str, program: str) -> None:
+    """Raise InputError, naming what a command cannot do without and was not given."""
+    if missing := [name for name, value in given.items() if value is None]:
+        raise InputError(f"Expected {wanted}, got no {', '.join(missing)}; see {program} --help.")
 
 
 def _progress(title: str) -> Any:

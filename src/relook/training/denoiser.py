@@ -23,7 +23,7 @@ from relook.dollhouse import CLASSES, sample_layout
 from relook.ops.statistics import adain_by_class
 from relook.training.autoencoder import CHANNELS
 from relook.training.data import World
-from relook.training.loop import LoopConfig, train
+from relook.training.loop import LoopConfig, Stage, train
 from relook.training.vocabulary import LENGTH, build_tokenizer, describe
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.types import Depth
@@ -214,24 +214,6 @@ def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> d
         "output": output.mean(),
         "high": high.mean() if len(high) else output.mean(),
     }
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Part of a run at one size of pictures."""
-
-    size: int
-    """Side of the pictures in pixels."""
-    steps: int
-    """Optimiser steps."""
-    batch: int
-    """Pairs per step."""
-    rate: float
-    """Highest learning rate."""
-    rooms: int = 1200
-    """Layouts, coloured endlessly."""
-    styles: int = 1200
-    """Styles."""
 
 
 STAGES = (Stage(64, 1200, 12, 1e-3), Stage(128, 480, 8, 8e-4, 900, 1200), Stage(128, 2300, 8, 6e-4, 1400, 1600))

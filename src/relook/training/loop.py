@@ -40,6 +40,24 @@ class LoopConfig:
     """Mixed precision: bf16 pays on GPUs; on CPUs it was slower."""
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Part of a run at one size of pictures."""
+
+    size: int
+    """Side of the pictures in pixels."""
+    steps: int
+    """Optimiser steps."""
+    batch: int
+    """Samples per step: pictures, pairs or quadruplets."""
+    rate: float
+    """Highest learning rate."""
+    rooms: int = 1200
+    """Rooms of the dollhouse that are held at a time."""
+    styles: int = 1200
+    """Styles that colour them."""
+
+
 def train(
     module: Trained, batches: Iterator, loss: Callable[..., dict[str, torch.Tensor]], config: LoopConfig, folder: Path
 ) -> Trained:

@@ -17,7 +17,7 @@ from relook.dollhouse.parts import part_coordinates
 from relook.dollhouse.trace import Geometry, trace
 from relook.models.perceiver import SIDE, STRIDE, Perceived, Perceiver
 from relook.training.data import World
-from relook.training.loop import LoopConfig, train
+from relook.training.loop import LoopConfig, Stage, train
 
 POINTS = 112
 """Places per picture whose descriptors are compared."""
@@ -171,27 +171,9 @@ def descriptor_loss(found: Perceived, batch: Batch) -> Tensor:
     return losses[total[:, 0] > 0].mean()
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Part of a run at one size of pictures."""
-
-    side: int
-    """Side of the pictures in pixels."""
-    steps: int
-    """Optimiser steps."""
-    batch: int
-    """Pictures per step."""
-    rate: float
-    """Highest learning rate."""
-    rooms: int
-    """Rooms kept at a time; every step brings a new one."""
-    styles: int = 1500
-    """Styles that colour them."""
-
-
 SETTLING = 80
 """Batches from which the statistics of the averaged network are measured."""
-STAGES = (Stage(128, 1700, 16, 1.5e-3, 1500), Stage(256, 1900, 8, 1e-3, 600, 900))
+STAGES = (Stage(128, 1700, 16, 1.5e-3, 1500, 1500), Stage(256, 1900, 8, 1e-3, 600, 900))
 """Small pictures first: they teach what things are at a quarter of the cost."""
 
 
@@ -203,7 +185,7 @@ def train_perceiver(folder: Path, *, stages: Sequence[Stage] = STAGES, seed: int
         torch.manual_seed(seed + number)
         stream = _pictures(stage, seed + 100_000 * number)
         config = LoopConfig(stage.steps, rate=stage.rate, warm_up=min(150, stage.steps), average=0.997, every=50)
-        place = folder / f"{number + 1}-{stage.side}"
+        place = folder / f"{number + 1}-{stage.size}"
         network.requires_grad_(True).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         network = train(network, stream, lambda pictures, n=network: perception_loss(n, pictures), config, place)
     return settled(network, (next(stream).images for _ in range(min(SETTLING, stages[-1].steps)))).eval()
@@ -227,7 +209,7 @@ def settled(network: Perceiver, pictures: Iterable[Float[Tensor, "B 3 H W"]]) ->
 
 def _pictures(stage: Stage, seed: int) -> Iterator[Batch]:
     """The stage's stream, built only when its first batch is asked for: a finished stage costs nothing when a run goes on."""
-    yield from PictureStream(stage.rooms, stage.styles, stage.batch, seed, stage.side)
+    yield from PictureStream(stage.rooms, stage.styles, stage.batch, seed, stage.size)
 
 
 def _centre(maps: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 from relook.errors import InputError
 
 if TYPE_CHECKING:
+    from relook.training.loop import Stage
     from relook.training.quadruplets import Source
-    from relook.training.warp_refine import Stage
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def train_warp_refine(config: TrainWarpRefine) -> Path:
     from relook.models.families import load_family
     from relook.models.placement import placement
     from relook.training import warp_refine
+    from relook.training.loop import Stage
 
     if config.scale <= 0 or config.steps < 1 or config.batch < 1 or config.rate <= 0:
         raise InputError(
@@ -59,7 +60,7 @@ def train_warp_refine(config: TrainWarpRefine) -> Path:
     family = load_family(config.family, placement(config.device, "fp32"))
     stages = warp_refine.STAGES
     if config.captures or config.size is not None or config.family != "dollhouse":
-        stages = (warp_refine.Stage(config.size or family.size, config.steps, config.batch, config.rate),)
+        stages = (Stage(config.size or family.size, config.steps, config.batch, config.rate, 500, 900),)
     stages = tuple(replace(stage, steps=max(1, round(stage.steps * config.scale))) for stage in stages)
     network = warp_refine.train_view_refiner(
         config.out / "run", family, _source(config), stages=stages, seed=config.seed, precision=config.precision

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 
 from relook.models.families import Family
 from relook.models.view_refiner import CONDITIONS, condition_pictures, encoded, widened
-from relook.training.loop import LoopConfig, train
+from relook.training.loop import LoopConfig, Stage, train
 from relook.training.quadruplets import Quadruplet, Source, Walks
 
 DROPPED = {"warped": 0.02, "mask": 0.05, "depth": 0.15, "structure": 0.1}
@@ -97,25 +96,7 @@ def refiner_loss(network: UNet2DConditionModel, batch: Batch, family: Family) ->
     return {"loss": each.mean(), "noisiest": early.mean() if len(early) else each.mean()}
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Part of a run at one size of pictures."""
-
-    size: int
-    """Side of the pictures in pixels."""
-    steps: int
-    """Optimiser steps."""
-    batch: int
-    """Quadruplets per step."""
-    rate: float
-    """Highest learning rate."""
-    rooms: int = 500
-    """Rooms, each seen from three places."""
-    styles: int = 900
-    """Styles that colour them."""
-
-
-STAGES: tuple[Stage, ...] = (Stage(64, 800, 16, 6e-4, 700), Stage(128, 1500, 8, 4e-4))
+STAGES: tuple[Stage, ...] = (Stage(64, 800, 16, 6e-4, 700, 900), Stage(128, 1500, 8, 4e-4, 500, 900))
 """Of the shipped network: small pictures first, where a step costs a quarter. The paper's rate is 1e-4, for a larger network and a hundred
 times as many pictures."""
 
