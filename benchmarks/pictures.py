@@ -23,7 +23,7 @@ import torch
 from common import parser, peak, rounds, say, seconds, table, where
 from randoms import PUBLISHED, random_family, write_adapter
 
-from relook.evaluate.pairs import draw_pair
+from relook.evaluate.sources.dollhouse import draw_pair
 from relook.models.families import Family, load_family
 from relook.models.placement import Placement, placement
 from relook.transfer.presets import PRESETS, PROMPTED, preset_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from relook.errors import InputError
-from relook.evaluate.autoencoder import Config, round_trip, run, unseen_room
+from relook.evaluate.perception.autoencoder import Config, round_trip, run, unseen_room
 from relook.files import read_json
 from relook.io import write_image
 from relook.models.families import load_family

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,11 +17,15 @@ import tiny
 from relook.correspond.dense import match_dense
 from relook.dollhouse.classes import CLASS_ID, CLASSES, FURNITURE
 from relook.errors import InputError, MissingModelError
-from relook.evaluate import correspondence, counterparts
-from relook.evaluate.correspondence import ROWS, Answers, Config, run, summarise
-from relook.evaluate.counterparts import TOLERANCE, class_at, draw_rooms, errors
-from relook.evaluate.metrics import MATCHING, METRICS, class_accuracy, end_point_error, pck
-from relook.evaluate.pairs import SHOWN, draw_pair
+from relook.evaluate.engine import Engine
+from relook.evaluate.metrics import class_accuracy, end_point_error, of_group, pck
+from relook.evaluate.perception import correspondence, counterparts
+from relook.evaluate.perception.correspondence import Config, Plan, match_pair, run
+from relook.evaluate.perception.counterparts import TOLERANCE, class_at, draw_rooms, errors
+from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, Answers, measure
+from relook.evaluate.records import WHOLE, read_records
+from relook.evaluate.sources.dollhouse import SHOWN, draw_pair
+from relook.io import read_image
 from relook.models.perceiver import Perceiver
 
 SIZE = (64, 64)
@@ -43,33 +50,33 @@ def test_numbers_of_a_worked_example() -> None:
     assert class_accuracy(torch.tensor([1, 2, -1]), torch.tensor([1, 1, 1])) == pytest.approx(1 / 3)
     nothing = torch.zeros(4, dtype=torch.bool)
     assert pck(distances, 0.1, nothing) is end_point_error(distances, nothing) is None
-    assert {name: metric.better for name, metric in MATCHING.items()} == {
-        "right_class": "higher", "pck": "higher", "end_point_error": "lower",
+    assert {name: metric.better for name, metric in of_group("matching").items()} == {
+        "right_class": "higher", "pck_05": "higher", "pck_10": "higher", "end_point_error": "lower", "coverage": "higher",
     }  # fmt: skip
-    assert not set(MATCHING) & set(METRICS)
 
 
-def test_answers_of_all_pairs_count_together() -> None:
+def test_the_numbers_of_one_row_on_one_pair() -> None:
     sofa, wall = CLASS_ID["sofa"], CLASS_ID["wall"]
-    one = Answers(
-        torch.tensor([sofa, wall]),
-        torch.tensor([0.0, 0.3]),
-        torch.tensor([sofa, sofa]),
-        torch.tensor([True, True]),
-        1.0,
-    )
-    two = Answers(
-        torch.tensor([wall] * 3),
-        torch.tensor([0.07] * 3),
-        torch.tensor([wall] * 3),
-        torch.tensor([True, True, False]),
+    answers = Answers(
+        torch.tensor([sofa, wall, wall, wall, wall]),
+        torch.tensor([0.0, 0.3, 0.07, 0.07, 0.9]),
+        torch.tensor([sofa, sofa, wall, wall, wall]),
+        torch.tensor([True, True, True, True, False]),
         3.0,
     )
-    assert summarise([one, two]) == pytest.approx(
-        {"right": 0.75, "furniture": 0.5, "pck05": 0.25, "pck10": 0.75, "error": 0.11, "kept": 0.8, "seconds": 2.0}
-    )
-    assert summarise([two])["furniture"] is None
+    got = {(metric, region): value for metric, region, value in measure(answers)}
+    assert got == pytest.approx(
+        {
+            ("right_class", WHOLE): 0.75, ("right_class", ON_FURNITURE): 0.5, ("pck_05", WHOLE): 0.25, ("pck_05", ON_FURNITURE): 0.5,
+            ("pck_10", WHOLE): 0.75, ("pck_10", ON_FURNITURE): 0.5, ("end_point_error", WHOLE): 0.11,
+            ("end_point_error", ON_FURNITURE): 0.15, ("coverage", WHOLE): 0.8, ("seconds", WHOLE): 3.0,
+        }
+    )  # fmt: skip
+    bare = {key[:2]: key[2] for key in measure(replace(answers, true=torch.full((5,), wall)))}
+    assert bare["right_class", ON_FURNITURE] is bare["pck_05", ON_FURNITURE] is None
+    assert bare["right_class", WHOLE] == 0.75
     assert set(FURNITURE) < set(CLASSES)
+    assert {metric for metric, _ in got} - {"seconds"} == set(of_group("matching"))
 
 
 def test_rooms_are_those_of_the_photo_suite() -> None:
@@ -127,21 +134,69 @@ def test_exact_parts_as_features_find_everything(index: int) -> None:
     assert elsewhere < 0.5
 
 
-SMALL = Config(pairs=2, size=64, seed=3, rows=("colour", "random", "position in segments"))
+SMALL = Config(pairs=2, size=64, seed=3, rows=("colour", "random", "position in segments"), engine=Engine(workers=1))
+
+
+def values(folder: Path, metric: str, region: str = WHOLE) -> dict[tuple[str, str], float | None]:
+    return {(r.row, r.case): r.value for r in read_records(folder) if (r.metric, r.region) == (metric, region)}
 
 
 def test_a_run_writes_its_files(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    table = run(replace(SMALL, out=tmp_path), lambda *step: steps.append(step))
+    run(replace(SMALL, out=tmp_path), lambda *step: steps.append(step))
     assert steps == [(1, 2), (2, 2)]
-    assert table.row_count == 3
-    rows = json.loads((tmp_path / "summary.json").read_text())["rows"]
-    assert list(rows) == list(SMALL.rows)
-    assert rows["position in segments"]["right"] > 0.85 > rows["random"]["right"]
-    assert rows["position in segments"]["pck10"] > rows["random"]["pck10"]
-    assert rows["random"]["kept"] == 1
+    right, close = values(tmp_path, "right_class"), values(tmp_path, "pck_10")
+    assert list(right) == [(row, case) for case in ("000", "001") for row in SMALL.rows]
+    for case in ("000", "001"):
+        assert right["position in segments", case] > 0.8 > right["random", case]  # type: ignore[operator]
+        assert close["position in segments", case] > close["random", case]  # type: ignore[operator]
+    assert set(values(tmp_path, "coverage").values()) == {1.0}
+    assert len(values(tmp_path, "end_point_error", ON_FURNITURE)) == 6
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert told["seed"] == 3
+    assert told["settings"]["size"] == 64
     assert "| random |" in (tmp_path / "table.md").read_text()
-    assert (tmp_path / "grid.png").stat().st_size > 1000
+    for name in ("report.html", "grid.png", "summary.json", "pairs/001/position-in-segments.png"):
+        assert (tmp_path / name).stat().st_size > 500
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(SMALL, out=tmp_path)
+    run(config, lambda *_: None)
+    first = read_records(tmp_path)
+    matched: list[tuple[int, list[str]]] = []
+    true = correspondence.matched_by
+
+    def spied(rows: Any, rooms: Any, index: int) -> Any:
+        matched.append((index, list(rows)))
+        return true(rows, rooms, index)
+
+    monkeypatch.setattr(correspondence, "matched_by", spied)
+    run(config, lambda *_: None)
+    assert not matched
+    assert read_records(tmp_path) == first
+    (tmp_path / "pairs/001/random.png").unlink()
+    (tmp_path / "pairs/000/colour.json").write_text("half a fi")
+    run(config, lambda *_: None)
+    assert matched == [(0, ["colour"]), (1, ["random"])]
+    again = read_records(tmp_path)
+    assert [r for r in again if r.metric != "seconds"] == [r for r in first if r.metric != "seconds"]
+    matched.clear()
+    run(replace(config, pairs=3, rows=("colour",)), lambda *_: None)
+    assert matched == [(2, ["colour"])]
+    matched.clear()
+    run(replace(config, seed=4), lambda *_: None)
+    assert [index for index, _ in matched] == [0, 1]
+
+
+def test_a_pair_is_worked_on_in_another_process(tmp_path: Path) -> None:
+    plan = Plan(tmp_path / "here", 3, 64, {name: ROWS[name] for name in ("colour", "random")}, {})
+    there = pickle.loads(pickle.dumps(partial(match_pair, replace(plan, out=tmp_path / "there"))))
+    ours, theirs = ([r for r in records if r.metric != "seconds"] for records in (match_pair(plan, 1), there(1)))
+    assert ours == theirs
+    assert {r.case for r in ours} == {"001"}
+    pictures = [read_image(tmp_path / place / "pairs/001/colour.png") for place in ("here", "there")]
+    assert torch.equal(*pictures)
 
 
 def test_other_networks_and_families_can_be_named(tmp_path: Path) -> None:
@@ -153,8 +208,28 @@ def test_other_networks_and_families_can_be_named(tmp_path: Path) -> None:
         embedded=str(tmp_path / "network"), denoiser=f"{family}@100/0",
     )  # fmt: skip
     run(config, lambda *_: None)
-    rows = json.loads((tmp_path / "out" / "summary.json").read_text())["rows"]
-    assert rows["embedded, mutual"]["kept"] < rows["embedded"]["kept"] == 1
+    kept = values(tmp_path / "out", "coverage")
+    assert kept["embedded, mutual", "000"] < kept["embedded", "000"] == 1  # type: ignore[operator]
+    weights = json.loads((tmp_path / "out/run.json").read_text())["weights"]
+    assert len({weights[config.embedded], weights[f"denoiser:{config.denoiser}"]}) == 2
+    rows, _ = correspondence._possible(config)
+    Perceiver.fresh(CLASSES).save(tmp_path / "network")  # other weights, the same name
+    assert correspondence._revision(rows["embedded"].name) != weights[config.embedded]
+    assert correspondence._revision(rows["denoiser"].name) == weights[f"denoiser:{config.denoiser}"]
+
+
+def test_what_a_result_is_kept_under() -> None:
+    plan = Plan(Path("out"), 3, 64, ROWS, {"embedded": "one"})
+    key = plan.key(0, "embedded")
+    assert key == replace(plan, out=Path("elsewhere"), revisions={"embedded": "one", "denoiser": "two"}).key(
+        0, "embedded"
+    )
+    others = [
+        plan.key(1, "embedded"), plan.key(0, "embedded, mutual"), replace(plan, seed=4).key(0, "embedded"),
+        replace(plan, size=65).key(0, "embedded"), replace(plan, revisions={"embedded": "two"}).key(0, "embedded"),
+    ]  # fmt: skip
+    assert len({key, *others}) == 6
+    assert len({plan.place(0, row) for row in ROWS}) == len(ROWS)
 
 
 def test_rows_without_weights_are_left_out_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

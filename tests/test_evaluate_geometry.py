@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from relook.errors import GeometryError, InputError
-from relook.evaluate import geometry as suite
+from relook.evaluate.metrics.views import pose_auc
+from relook.evaluate.perception import geometry as suite
 from relook.ops.align import Similarity
 from relook.types import Camera, Pointmaps, View
 
@@ -66,9 +67,9 @@ def test_failure_is_scored_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_area_under_the_curve() -> None:
-    assert suite.pose_auc([0.0, 2.5, 5.0, 180.0], 5.0) == pytest.approx((1 + 0.5) / 4)
+    assert pose_auc([0.0, 2.5, 5.0, 180.0], 5.0) == pytest.approx((1 + 0.5) / 4)
     steps = [sum(error <= e for error in (1.0, 3.0)) / 2 for e in torch.linspace(0, 5, 10001).tolist()]
-    assert suite.pose_auc([1.0, 3.0], 5.0) == pytest.approx(sum(steps) / len(steps), abs=1e-3)
+    assert pose_auc([1.0, 3.0], 5.0) == pytest.approx(sum(steps) / len(steps), abs=1e-3)
 
 
 def test_pose_errors_take_the_worse_of_turn_and_direction() -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 from relook.captures import CapturedView, Readings, read_capture
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import InputError, MissingModelError
-from relook.evaluate import matching
-from relook.evaluate.matching import Case, Config, Score, in_common, measured_case, run, score, summarise
+from relook.evaluate.perception import matching
+from relook.evaluate.perception.matching import Case, Config, Score, in_common, measured_case, run, score, summarise
 from relook.files import read_json, write_json
 from relook.io import write_image
 from relook.types import Matches, View

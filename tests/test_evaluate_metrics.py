@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from skimage.color import rgb2lab
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from relook.errors import ShapeError
-from relook.evaluate.metrics import METRICS, colour_error, lpips, pattern_error, psnr, ssim
+from relook.errors import InputError, ShapeError
+from relook.evaluate.metrics import (
+    METRICS,
+    by_class,
+    colour_error,
+    declare,
+    lpips,
+    of_group,
+    pattern_error,
+    psnr,
+    ssim,
+    truth,
+)
+
+GROUPS = ("truth", "structure", "style", "realism", "matching", "views", "segments", "depth")
+"""In the order of the document."""
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 48)) -> Tensor:
@@ -51,6 +68,82 @@ def test_colour_error_of_known_colours() -> None:
     classes = torch.tensor([1, 1, 2, 0])[:, None].expand(4, 4)
     assert colour_error(output, exact, classes) == pytest.approx(50.0, abs=0.01)
     assert colour_error(output, exact, torch.zeros(4, 4, dtype=torch.long)) is None
+
+
+def slow_ciede2000(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """The difference of two Lab colours, step by step as Sharma et al. 2005 number them (all weights 1)."""
+    (l1, a1, b1), (l2, a2, b2) = first, second
+    mean_c = (math.hypot(a1, b1) + math.hypot(a2, b2)) / 2
+    g = 0.5 * (1 - math.sqrt(mean_c**7 / (mean_c**7 + 25**7)))
+    c1, c2 = math.hypot((1 + g) * a1, b1), math.hypot((1 + g) * a2, b2)
+    h1, h2 = (math.degrees(math.atan2(b, (1 + g) * a)) % 360 for a, b in ((a1, b1), (a2, b2)))
+    turn = 0.0 if c1 * c2 == 0 else (h2 - h1 + 180) % 360 - 180
+    mean_h = h1 + h2 if c1 * c2 == 0 else (h1 + turn / 2) % 360
+    mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2
+    t = 1 + sum(
+        weight * math.cos(math.radians(times * mean_h + shift))
+        for weight, times, shift in ((-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.2, 4, -63))
+    )
+    rotation = -2 * math.sqrt(mean_c**7 / (mean_c**7 + 25**7))
+    rotation *= math.sin(math.radians(60 * math.exp(-(((mean_h - 275) / 25) ** 2))))
+    light = (l2 - l1) / (1 + 0.015 * (mean_l - 50) ** 2 / math.sqrt(20 + (mean_l - 50) ** 2))
+    chroma = (c2 - c1) / (1 + 0.045 * mean_c)
+    hue = 2 * math.sqrt(c1 * c2) * math.sin(math.radians(turn / 2)) / (1 + 0.015 * mean_c * t)
+    return math.sqrt(light**2 + chroma**2 + hue**2 + rotation * chroma * hue)
+
+
+def test_colour_error_is_the_published_formula() -> None:
+    published = slow_ciede2000((50, 2.6772, -79.7751), (50, 0, -82.7485))
+    assert published == pytest.approx(2.0425, abs=1e-4)  # the first pair of the table of Sharma et al.
+    draw, classes = np.random.default_rng(0), torch.ones(2, 2, dtype=torch.long)
+    for ours, theirs in draw.random((20, 2, 3)):
+        pictures = [torch.from_numpy(rgb)[:, None, None].expand(3, 2, 2).float() for rgb in (ours, theirs)]
+        colours = [tuple(rgb2lab(picture[:, 0, 0].double().numpy())) for picture in pictures]
+        assert colour_error(*pictures, classes) == pytest.approx(slow_ciede2000(*colours), abs=1e-6)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_numbers_by_class_are_those_of_each_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, output = picture(0), picture(1)
+    classes = torch.zeros(exact.shape[1:], dtype=torch.long)
+    classes[:10], classes[10:30], classes[30:36, :20] = 1, 3, 4
+    asked = []
+    maps = {name: getattr(truth, name) for name in ("ssim_map", "distance_map", "squared_error_map")}
+    for name, function in maps.items():
+        monkeypatch.setattr(
+            truth, name, lambda *given, name=name, function=function: asked.append(name) or function(*given)
+        )
+    found = by_class(output, exact, classes, ("wall", "door", "rug", "wall"))
+    assert sorted(asked) == sorted(maps)  # each once, however many classes there are
+    assert all(list(values) == ["all", "wall", "rug"] for values in found.values())
+    regions = {"all": classes > 0, "wall": (classes == 1) | (classes == 4), "rug": classes == 3}
+    for name, mask in regions.items():
+        assert found["psnr"][name] == pytest.approx(psnr(output, exact, mask))
+        assert found["ssim"][name] == pytest.approx(ssim(output, exact, mask))
+        assert found["lpips"][name] == pytest.approx(lpips(output, exact, mask))
+    for name in ("wall", "rug"):
+        assert found["colour_error"][name] == pytest.approx(colour_error(output, exact, regions[name].long()))
+    mean = (found["colour_error"]["wall"] + found["colour_error"]["rug"]) / 2
+    assert found["colour_error"]["all"] == pytest.approx(mean)
+    everything = by_class(output, exact, None)
+    assert [list(values) for values in everything.values()] == [["all"]] * 4
+    assert everything["psnr"]["all"] == pytest.approx(psnr(output, exact))
+    nothing = by_class(output, exact, classes * 0, ("wall",))
+    assert all(values == {"all": None} for values in nothing.values())
+    with pytest.raises(ShapeError, match="names for 4 classes, got 1"):
+        by_class(output, exact, classes, ("wall",))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 10), (12, 30)])
+def test_pictures_of_a_few_pixels_have_numbers_where_there_are_any(size: tuple[int, int]) -> None:
+    exact, output = picture(0, size), picture(1, size)
+    classes = torch.ones(size, dtype=torch.long)
+    found = {name: values["all"] for name, values in by_class(output, exact, classes, ("wall",)).items()}
+    assert found["lpips"] is None
+    assert 0 < found["psnr"] < 100
+    assert -1 <= found["ssim"] < 1 - 1e-6
+    assert ssim(exact, exact) == pytest.approx(1)
+    assert (pattern_error(output, exact, classes) is None) == (size != (12, 30))
 
 
 def stripes(period: float, phase: float, angle: float = 0.0) -> Tensor:
@@ -93,16 +186,31 @@ def test_pictures_of_two_sizes_are_refused(name: str) -> None:
         METRICS[name].function(picture(0), picture(0, (40, 40)))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_every_metric_says_what_it_is() -> None:
-    assert list(METRICS) == ["psnr", "ssim", "lpips", "colour_error", "pattern_error"]
+    assert len(METRICS) > 30
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.range[0] < metric.range[1]
+        assert min(len(metric.title), len(metric.source)) > 2
+        assert 0 <= metric.digits <= 4
+        assert metric.function.__doc__
+        assert name in of_group(metric.group)
+    with pytest.raises(InputError, match=r"truth, .*, got 'beauty'"):
+        of_group("beauty")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'psnr' a second time"):
+        declare("psnr", "PSNR", "higher", (0.0, 1.0), "nowhere", group="truth")(psnr)
+
+
+def test_a_better_picture_has_better_numbers_in_their_range() -> None:
+    assert list(of_group("truth")) == ["psnr", "ssim", "lpips", "colour_error", "pattern_error"]
     exact, output = picture(0), picture(1)
-    for metric in METRICS.values():
+    for metric in of_group("truth").values():
         by_class = "error" in metric.name
         classes = torch.ones(exact.shape[1:], dtype=torch.long) if by_class else None
         good, bad = metric.function(exact, exact, classes), metric.function(output, exact, classes)
         if metric.name == "lpips" and bad is None:
             continue
-        assert metric.source
         assert metric.range[0] <= min(good, bad) <= max(good, bad) <= metric.range[1]
         assert (good > bad) == (metric.better == "higher")
 
@@ -125,6 +233,15 @@ def test_lpips_is_its_equation(shared: Path) -> None:
     left[:, :20] = True
     half = torch.where(left, b, a)
     assert lpips(half, b, left) < 0.5 * lpips(half, b, ~left)
+
+
+def test_the_document_agrees_with_the_registry() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| `(\w+)` \| (\w+) \| (\S+) \.\. (\S+) \| ", text, flags=re.MULTILINE)
+    told = {name: (better, low, high) for name, better, low, high in lines}
+    assert list(told) == [name for group in GROUPS for name in of_group(group)]
+    for name, metric in METRICS.items():
+        assert told[name] == (metric.better, *(f"{bound:.4g}".replace("inf", "∞") for bound in metric.range)), name
 
 
 def slow_lpips(a: np.ndarray, b: np.ndarray, weights: dict[str, np.ndarray]) -> float:

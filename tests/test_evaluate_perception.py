@@ -12,10 +12,8 @@ from torchmetrics.functional.detection import panoptic_quality
 
 from relook.dollhouse import CLASSES
 from relook.errors import InputError, ShapeError
-from relook.evaluate import perception
-from relook.evaluate.depth_metrics import abs_rel, delta1, median_scaled
-from relook.evaluate.perception import Config, Score, class_map, run, unseen_rooms
-from relook.evaluate.segment_metrics import (
+from relook.evaluate.metrics.depth import abs_rel, delta1, median_scaled
+from relook.evaluate.metrics.segments import (
     IGNORED,
     Panoptic,
     class_ious,
@@ -24,6 +22,8 @@ from relook.evaluate.segment_metrics import (
     panoptic_counts,
     pixel_accuracy,
 )
+from relook.evaluate.perception import segments_depth as perception
+from relook.evaluate.perception.segments_depth import Config, Score, class_map, run, unseen_rooms
 from relook.files import read_json
 from relook.io import write_image
 from relook.perceive.segment import exact

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from skimage.color import rgb2lab
 
-from relook.correspond.semantic import match_segments
 from relook.dollhouse import CLASSES
 from relook.errors import InputError, MissingModelError
-from relook.evaluate import baselines, dollhouse_photo
-from relook.evaluate.pairs import HELD_OUT, draw_pair
-from relook.evaluate.rows import CLASS_SWAP, ROWS
-from relook.evaluate.suite import score_of
+from relook.evaluate import ablation, dollhouse_photo
+from relook.evaluate.engine import Engine
+from relook.evaluate.instruments import Instruments
+from relook.evaluate.methods import rows
+from relook.evaluate.methods.ablations import ABLATIONS
+from relook.evaluate.methods.rows import ROWS
+from relook.evaluate.metrics import psnr
+from relook.evaluate.records import EVERY, WHOLE, Record, read_records
+from relook.evaluate.sources.dollhouse import HELD_OUT, draw_pair
+from relook.evaluate.sources.pair import Pair
 from relook.present.demo import DemoConfig, run_demo
 from relook.training.data import HELD_OUT as TRAINING_ENDS
-from relook.types import Region, Segments
-
-
-def lab(pixels: torch.Tensor) -> np.ndarray:
-    """N x 3 Lab of 3 x N RGB."""
-    return rgb2lab(pixels.double().T.numpy()[None])[0]
+from relook.transfer.presets import PRESETS
 
 
 def test_pairs_are_unseen_exact_and_repeatable() -> None:
@@ -45,55 +44,44 @@ def test_pairs_are_unseen_exact_and_repeatable() -> None:
     assert 0 < (pair.patterned > 0).sum() < (pair.scored > 0).sum()
 
 
-def test_the_exact_answer_scores_best_and_copy_scores_worse() -> None:
-    pair = draw_pair(3, 1)
-    best, copied = score_of(pair.exact, pair), score_of(pair.structure.image, pair)
-    assert best["psnr"] == 100
-    assert best["colour_error"] == best["pattern_error"] == 0
-    assert copied["psnr"] is not None
-    assert copied["psnr"] < 25
-    assert copied["colour_error"] is not None
-    assert copied["colour_error"] > 3
-
-
-def test_reinhard_gives_the_styles_mean_and_deviation() -> None:
-    generator = torch.Generator().manual_seed(0)
-    structure = 0.3 + 0.2 * torch.rand(3, 24, 24, generator=generator)
-    style = 0.45 + 0.15 * torch.rand(3, 20, 30, generator=generator)
-    ours, theirs = lab(baselines.reinhard(structure, style).flatten(1)), lab(style.flatten(1))
-    assert np.abs(ours.mean(0) - theirs.mean(0)).max() < 0.2
-    assert np.abs(ours.std(0) - theirs.std(0)).max() < 0.2
-
-
-def test_statistics_act_per_class_and_leave_the_unmatched_alone() -> None:
-    generator = torch.Generator().manual_seed(0)
-    structure, style = (0.3 + 0.3 * torch.rand(3, 12, 12, generator=generator) for _ in range(2))
-    style[:, :, :4] *= 0.4
-    labels = torch.ones(12, 12, dtype=torch.int64)
-    labels[:, 4:8], labels[:, 8:] = 2, 3
-    ours = Segments(labels, {1: Region("wall"), 2: Region("sofa"), 3: Region("lamp")})
-    theirs = Segments(labels, {1: Region("wall"), 2: Region("sofa"), 3: Region("bed")})
-    output = baselines.statistics(structure, style, match_segments(ours, theirs))
-    for name in ("wall", "sofa"):
-        mask = ours.mask(name)
-        assert np.abs(lab(output[:, mask]).mean(0) - lab(style[:, mask]).mean(0)).max() < 1.5
-    assert torch.allclose(output[:, ours.mask("lamp")], structure[:, ours.mask("lamp")], atol=2e-3)
-    assert torch.equal(baselines.copy(structure), structure)
+def test_what_counts_can_be_chosen() -> None:
+    shared, every, lacking = (draw_pair(3, 2, (64, 64), scored) for scored in ("shared", "all", "unmatched"))
+    assert torch.equal(every.scored, torch.where(shared.scored > 0, shared.scored, lacking.scored))
+    assert not ((shared.scored > 0) & (lacking.scored > 0)).any()
+    assert (lacking.scored > 0).any()
 
 
 def test_the_rows_are_the_ones_that_readers_expect() -> None:
     assert list(ROWS) == [
-        "copy", "reinhard", "statistics", "adain", "palette", "relook",
-        "restyle3d/paper", "restyle3d/released", "restyle3d/attention", "restyle3d/both", "restyle3d/no-attention",
+        "copy", "reinhard", "statistics", "transport", "microast", "microast/by-class", "palette", "adain", "relook", "restyle3d/paper", "restyle3d/released",
         "cross-image-attention/paper", "cross-image-attention/released", "cross-image-attention/relook",
-        "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook", "eye-for-an-eye/matched",
+        "eye-for-an-eye/paper", "eye-for-an-eye/released", "eye-for-an-eye/relook",
         "style-id/paper", "style-id/released", "style-id/relook",
-        "ip-adapter/paper", "ip-adapter/released", "ip-adapter/relook", "exact",
+        "ip-adapter/paper", "ip-adapter/released", "ip-adapter/relook", "eye-for-an-eye/matched", "exact",
     ]  # fmt: skip
-    assert list(CLASS_SWAP) == ["off", "on"]
 
 
-SMALL = dollhouse_photo.Config(pairs=2, size=48, rows=("copy", "statistics"))
+def test_every_row_can_be_sent_to_another_process() -> None:
+    rows = [*ROWS.values(), *(row for ablation in ABLATIONS.values() for row in ablation.rows.values())]
+    assert repr(pickle.loads(pickle.dumps(rows))) == repr(rows)
+
+
+def test_an_ablation_changes_what_its_name_says() -> None:
+    """Every row differs from the others, and the untouched presets are the rows of the suite."""
+    for name, found in ABLATIONS.items():
+        settings = [repr(row.paint) for row in found.rows.values()]
+        assert len(set(settings)) == len(settings), name
+        for title, row in found.rows.items():
+            if title in ROWS:
+                assert row == ROWS[title]
+    changed = ABLATIONS["attention"].rows["restyle3d/paper, no attention"].paint.keywords["preset"]
+    assert changed.attention == ()
+    assert replace(changed, attention=PRESETS["restyle3d"]["paper"].attention) == PRESETS["restyle3d"]["paper"]
+
+
+HERE = Engine(workers=1)
+NOTHING = Instruments(depth=None, segmenter=None)
+SMALL = dollhouse_photo.Config(pairs=2, size=48, rows=("copy", "statistics"), engine=HERE)
 
 
 def test_a_suite_writes_its_files_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,21 +89,67 @@ def test_a_suite_writes_its_files_and_resumes(tmp_path: Path, monkeypatch: pytes
     reports: list[tuple[int, int]] = []
     dollhouse_photo.run(config, lambda *step: reports.append(step))
     assert reports == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    assert list(summary) == ["copy", "statistics"]
-    assert list(summary["copy"]) == ["psnr", "ssim", "lpips", "colour_error", "pattern_error", "seconds"]
-    assert summary["statistics"]["colour_error"] < summary["copy"]["colour_error"]
+    records = read_records(tmp_path)
+    assert {(record.row, record.case) for record in records} == {
+        (row, case) for row in ("copy", "statistics") for case in ("000", "001", EVERY)
+    }
+    found = {(r.row, r.case, r.metric, r.region): r.value for r in records}
+    for case in ("000", "001"):
+        assert found["statistics", case, "colour_error", WHOLE] < found["copy", case, "colour_error", WHOLE]
+        assert found["copy", case, "edge_f1", WHOLE] == 1
+        assert found["copy", case, "mask_miou", WHOLE] > 0.2
+        assert found["copy", case, "psnr", "wall"] < 100
     page = (tmp_path / "report.html").read_text()
-    assert "data:image/png;base64," in page
+    assert "data:image/jpeg;base64," in page
     assert 'src="http' not in page
     assert "PSNR dB ↑" in page
     assert (tmp_path / "grid.png").stat().st_size > 1000
 
-    monkeypatch.setattr("relook.evaluate.suite.score_of", lambda *_: pytest.fail("made a picture that was there"))
+    monkeypatch.setattr("relook.evaluate.suite.measure", lambda *_: pytest.fail("measured what was known"))
+    monkeypatch.setattr("relook.evaluate.suite.write_image", lambda *_: pytest.fail("made a picture that was there"))
     dollhouse_photo.run(config, lambda *_: None)
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
-    with pytest.raises(pytest.fail.Exception):
+    assert read_records(tmp_path) == records
+    (tmp_path / "pairs" / "001" / "copy.png").unlink()
+    with pytest.raises(pytest.fail.Exception, match="made a picture"):
+        dollhouse_photo.run(config, lambda *_: None)
+    with pytest.raises(pytest.fail.Exception, match="made a picture"):
         dollhouse_photo.run(replace(config, seed=1), lambda *_: None)
+
+
+def test_processes_give_the_same_records(tmp_path: Path) -> None:
+    def told(name: str, workers: int) -> list[Record]:
+        config = replace(SMALL, out=tmp_path / name, rows=("copy", "palette"), engine=Engine(workers=workers))
+        dollhouse_photo.run(config, lambda *_: None)
+        return [record for record in read_records(tmp_path / name) if record.metric != "seconds"]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert told("here", 1) == told("pool", 2)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_an_ablation_runs(tmp_path: Path) -> None:
+    from tiny import write_family
+
+    family = str(write_family(tmp_path / "family"))
+    config = ablation.Config(
+        of="unmatched", out=tmp_path / "out", pairs=1, size=32, steps=2, family=family, engine=HERE,
+        instruments=NOTHING, rows=("relook, everything", "relook, keep"),
+    )  # fmt: skip
+    ablation.run(config, lambda *_: None)
+    found = {
+        (r.row, r.metric): r.value for r in read_records(tmp_path / "out") if r.case == "000" and r.region == WHOLE
+    }
+    kept = psnr(draw_pair(0, 0, (32, 32)).structure.image, *_answer(draw_pair(0, 0, (32, 32), "unmatched")))
+    assert found["relook, keep", "psnr"] == pytest.approx(kept, abs=0.05)
+    assert found["relook, everything", "psnr"] != pytest.approx(kept, abs=0.05)
+
+
+def _answer(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    """The exact answer and where it counts."""
+    return pair.exact, pair.scored > 0
 
 
 def test_rows_without_their_family_are_left_out_or_refused(tmp_path: Path) -> None:
@@ -131,18 +165,27 @@ def test_diffusion_rows_run_on_any_family(tmp_path: Path) -> None:
     from tiny import write_family
 
     family = str(write_family(tmp_path / "family"))
-    config = replace(SMALL, pairs=1, size=32, steps=2, rows=("relook", "exact"), out=tmp_path / "out", family=family)
+    config = replace(
+        SMALL,
+        pairs=1,
+        size=32,
+        steps=2,
+        rows=("relook", "exact"),
+        out=tmp_path / "out",
+        family=family,
+        instruments=NOTHING,
+    )
     dollhouse_photo.run(config, lambda *_: None)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert list(summary) == ["relook", "exact"]
-    assert summary["relook"]["psnr"] > 3
+    assert list(summary["dollhouse-photo"]["rows"]) == ["relook", "exact"]
 
 
 def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_family(*_: object) -> None:
         raise MissingModelError("Expected a family, got none; train one.")
 
-    monkeypatch.setattr("relook.evaluate.suite.load_family", no_family)
+    monkeypatch.setattr("relook.models.families.load_family", no_family)
+    rows._family.cache_clear()
     _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0), lambda *_: None)
     assert "Left out" in page.read_text()
     assert (tmp_path / "grid.png").is_file()

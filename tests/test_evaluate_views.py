@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 import tiny
 from relook.dollhouse import exact_flow
 from relook.errors import InputError, MissingModelError, ShapeError
-from relook.evaluate import capture_views, dollhouse_views, two_views, view_poses, view_walks
-from relook.evaluate.metrics import psnr
-from relook.evaluate.view_walks import WAYS, Restyled
-from relook.evaluate.views_metrics import (
-    VIEWS,
+from relook.evaluate import dollhouse_views
+from relook.evaluate.metrics import of_group, psnr
+from relook.evaluate.metrics.views import (
     camera_errors,
     detail,
     drift,
@@ -29,9 +25,14 @@ from relook.evaluate.views_metrics import (
     warp_lpips,
     warp_rmse,
 )
-from relook.evaluate.views_rooms import draw_two_views, draw_walk
-from relook.evaluate.views_rows import CEILING, ROWS, Setting, step_rows, warped
-from relook.evaluate.views_sections import Column, Section, markdown, mean_score, terminal
+from relook.evaluate.records import EVERY, WHOLE, read_records
+from relook.evaluate.views import capture as capture_views
+from relook.evaluate.views import poses as view_poses
+from relook.evaluate.views import two_views
+from relook.evaluate.views import walks as view_walks
+from relook.evaluate.views.rooms import draw_two_views, draw_walk
+from relook.evaluate.views.rows import CEILING, ROWS, Setting, step_rows, warped
+from relook.evaluate.views.walks import WAYS, Restyled
 from relook.lift.geometry import Held
 from relook.models.view_refiner import CONDITIONS, widened
 from relook.ops.align import Similarity
@@ -47,13 +48,15 @@ def coloured_by_place(walk: view_walks.Walk) -> list[torch.Tensor]:
 
 
 def test_every_number_says_its_direction_range_and_source() -> None:
-    assert set(VIEWS) == {"warp_rmse", "warp_lpips", "drift", "detail", "rotation_auc", "translation_auc"}
-    assert {name for name, metric in VIEWS.items() if metric.better == "higher"} == {
+    views = of_group("views")
+    assert set(views) == {"warp_rmse", "warp_lpips", "drift", "detail", "rotation_auc", "translation_auc", "pose_auc"}
+    assert {name for name, metric in views.items() if metric.better == "higher"} == {
         "detail",
         "rotation_auc",
         "translation_auc",
+        "pose_auc",
     }
-    for metric in VIEWS.values():
+    for metric in views.values():
         assert metric.range[0] < metric.range[1]
         assert len(metric.source) > 10
 
@@ -223,20 +226,24 @@ def test_the_suite_leaves_complete_files_and_goes_on_where_it_was(tmp_path: Path
     dollhouse_views.run(config, lambda done, total: told.append((done, total)))
     assert told[-1] == (3 * 3 + 2 + 2, 3 * 3 + 2 + 2)
     summary = json.loads((config.out / "summary.json").read_text())
-    assert set(summary) == {
-        "Two-view synthesis",
-        "Two-view synthesis, by distance",
-        "Steps of the view refiner",
-        "Restyled walks",
+    assert {part: told["title"] for part, told in summary.items()} == {
+        "two-view": "Two-view synthesis",
+        "two-view, by distance": "Two-view synthesis, by distance",
+        "steps": "Steps of the view refiner",
+        "walks": "Restyled walks",
     }
-    assert set(summary["Two-view synthesis"]) == {"warp only", "recolour", "refiner"}
-    assert summary["Restyled walks"]["relook/exact first frame"]["psnr"] > summary["Restyled walks"]["paper"]["psnr"]
-    assert summary["Restyled walks"]["exact"]["drift"] == 0
+    assert set(summary["two-view"]["rows"]) == {"warp only", "recolour", "refiner"}
+    assert summary["two-view"]["differences"]["warp only"]["psnr/holes"]["cases"] == 3
+    walks = summary["walks"]["rows"]
+    assert walks["relook/exact first frame"]["psnr"]["mean"] > walks["paper"]["psnr"]["mean"]
+    assert walks["exact"]["drift"]["mean"] == 0
     page = (config.out / "report.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 3
+    assert page.count("data:image/jpeg;base64,") == 3 + 3 * (3 + 3 + 1) + (3 + 2 + 1)
     assert 'src="' not in page.replace('src="data:', "")
     assert "| row | PSNR dB ↑ | SSIM ↑ |" in (config.out / "table.md").read_text()
-    assert json.loads((config.out / "settings.json").read_text())["refiner"]
+    made_with = json.loads((config.out / "run.json").read_text())
+    assert len(made_with["weights"]["view refiner"]) == 64
+    assert made_with["settings"]["steps_sweep"] == [1, 2]
 
     made = {
         path: path.stat().st_mtime_ns
@@ -247,6 +254,14 @@ def test_the_suite_leaves_complete_files_and_goes_on_where_it_was(tmp_path: Path
     dollhouse_views.run(config, lambda done, total: None)
     again = json.loads((config.out / "summary.json").read_text())
     assert again == summary
+    records = read_records(config.out)
+    assert {r.part for r in records} == {"two-view", "steps", "walks"}
+    assert {r.case for r in records if r.part == "two-view"} == {"000-near", "000-middle", "000-far"}
+    held = {(r.row, r.metric, r.region): r.value for r in records if r.case == "000-far"}
+    score = json.loads((config.out / "two-view" / "000-far" / "recolour.json").read_text())["value"]
+    assert held["recolour", "psnr", "holes"] == score["hole_psnr"]
+    assert held["recolour", "lpips", WHOLE] == score["lpips"]
+    assert {r.metric for r in records if r.case == EVERY} == {"warp_rmse_part", "warp_lpips_part"}
     assert {path: path.stat().st_mtime_ns for path in made} == made  # nothing was painted again
 
 
@@ -270,23 +285,6 @@ def test_what_cannot_be_is_one_sentence() -> None:
     assert dollhouse_views.chosen(dollhouse_views.Config()) == ["two-view", "steps", "walks", "poses"]
 
 
-def test_the_best_is_marked_but_never_what_is_apart() -> None:
-    columns = (Column("a", "A", "higher"), Column("b", "B", "lower", 1), Column("c", "C"))
-    rows = {
-        "x": {"a": 1.0, "b": 2.0, "c": 1.0},
-        "y": {"a": 0.5, "b": 2.04, "c": 3.0},
-        "exact": {"a": 9.0, "b": None, "c": 9.0},
-    }
-    section = Section("T", "L", columns, rows, {}, frozenset({"exact"}))
-    assert [section.best(column) for column in columns] == [{"x"}, {"x", "y"}, set()]
-    assert "| x | **1.00** | **2.0** | 1.00 |" in markdown([section])
-    shown = StringIO()
-    Console(file=shown, width=20, soft_wrap=True).print(terminal(section))
-    assert "0.50" in shown.getvalue()
-    assert "…" not in shown.getvalue()  # never cut, however narrow the terminal
-    assert mean_score([{"a": 1.0, "b": None}, {"a": 3.0, "b": None}]) == {"a": 2.0, "b": None}
-
-
 def test_poses_of_restyled_frames_are_scored_against_those_of_the_originals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,11 +300,14 @@ def test_poses_of_restyled_frames_are_scored_against_those_of_the_originals(
 
     monkeypatch.setattr(view_poses, "found_in", found)
     walks = view_walks.Walks(tmp_path, {}, dollhouse_views.ViewsConfig(), 1, 4, 0, 32, "key")
-    (section,) = view_poses.evaluate(walks, lambda: None)
-    assert section.rows["original"]["placed"] == 100
-    assert section.rows["original"]["rotation 5"] == pytest.approx(1, abs=0.02)
-    assert section.rows["exact"]["placed"] == 75
-    assert section.rows["exact"]["translation 0.05"] == pytest.approx(0.75, abs=0.01)
+    told = view_poses.evaluate(walks, lambda: None)
+    values = {(r.row, r.metric, r.region): r.value for r in told.records}
+    assert values["original", "placed", WHOLE] == 100
+    assert values["original", "rotation_auc", "5°"] == pytest.approx(1, abs=0.02)
+    assert values["exact", "placed", WHOLE] == 75
+    assert values["exact", "translation_auc", "5%"] == pytest.approx(0.75, abs=0.01)
+    assert {r.case for r in told.records} == {"walk 0 of 4 frames"}
+    assert told.sections[0].rows == ("exact", "original")
     view_poses.evaluate(walks, lambda: None)
     assert len(calls) == 2  # kept on disk
 

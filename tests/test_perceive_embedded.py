@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from relook.dollhouse import CLASSES, render, sample_layout, sample_style
-from relook.evaluate.segment_metrics import confusion, mean_iou, mean_of, panoptic_counts
+from relook.evaluate.metrics.segments import confusion, mean_iou, mean_of, panoptic_counts
 from relook.models import perceiver
 from relook.models.perceiver import Perceived, Perceiver
 from relook.perceive import embedded

@@ -170,8 +170,8 @@ def test_bad_options_are_refused(
     ("line", "part"),
     [
         (["photo"], "STRUCTURE, --style, --out"),
-        (["paint"], "photo, views, perceive, demo, evaluate, train"),
-        (["evaluate", "everything"], "dollhouse-photo, class-swap, steps"),
+        (["paint"], "photo, views, perceive, demo, evaluate, compare, train"),
+        (["evaluate", "everything"], "dollhouse-photo, ablation, folder"),
         (["evaluate", "dollhouse-photo", "--rows", "magic"], "magic"),
         (["evaluate", "perception", "--rooms", "0"], "rooms or photographs"),
         (["perceive"], "a folder to write to"),

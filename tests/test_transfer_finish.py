@@ -10,7 +10,7 @@ import torch
 from relook.correspond.semantic import match_segments
 from relook.transfer.finish import finished
 from relook.transfer.presets import Preset
-from relook.types import Region, Segments, View
+from relook.types import Depth, Region, Segments, View
 
 SIDE = 64
 LEFT, RIGHT = slice(4, 28), slice(36, 60)
@@ -61,7 +61,48 @@ def test_edges_come_from_the_structure() -> None:
     assert image[:, :, LEFT].std() > 0.2
 
 
-@pytest.mark.parametrize("preset", [MIX, replace(MIX, final=1.0, edge_share=0.5, structure_share=0.2)])
+@pytest.mark.parametrize(
+    "preset",
+    [
+        MIX,
+        replace(MIX, final=1.0, edge_share=0.5, structure_share=0.2),
+        replace(MIX, relight=1.0, pattern=0.04, edge_share=0.5),
+    ],
+)
 def test_no_strength_is_the_structure(preset: Preset) -> None:
     structure = view(STRIPES, flat(0.4))
     assert torch.allclose(finish(structure, view(flat(0.7), STRIPES), preset, 0.0), structure.image, atol=1e-3)
+
+
+def test_the_painting_adds_its_pattern_and_no_colour() -> None:
+    """Where the style is patterned: the structure's level in the style's albedo, and on it what the painting varies by."""
+    dark = 0.5 * STRIPES
+    structure, style = view(flat(0.5), flat(0.5)), view(dark, dark)
+    image = finish(structure, style, Preset(plain_share=0.5, smooth=0.06, relight=1.0, pattern=0.04))[:, :, RIGHT]
+    assert image.mean() == pytest.approx(float(dark.mean()), abs=0.05), "the noise is clipped at black"
+    assert image.std() > 0.15
+
+
+def test_relit_surfaces_take_the_styles_light_where_they_face() -> None:
+    """Both pictures show a left and a right wall; light comes from the left in one and from the right in the other."""
+    x = (torch.arange(SIDE) + 0.5 - SIDE / 2) / (0.7 * SIDE)
+    depth = Depth((1 / (0.3 + x.abs())).expand(SIDE, SIDE), "metric")
+    labels = torch.ones(SIDE, SIDE, dtype=torch.int64)
+    sides = torch.where(x < 0, 0.3, 0.6).expand(3, SIDE, SIDE)
+    structure = View(sides, Segments(labels, {1: Region("wall")}), depth)
+    style = View(
+        sides.flip(2) * torch.tensor([1.0, 0.8, 0.5])[:, None, None], Segments(labels, {1: Region("wall")}), depth
+    )
+    image = finish(structure, style, Preset(structure_share=1.0, relight=1.0))
+    assert torch.allclose(image[:, :, 4:28], style.image[:, :, 4:28], atol=0.05)
+    assert torch.allclose(image[:, :, 36:60], style.image[:, :, 36:60], atol=0.05)
+    blind = finish(replace(structure, depth=None), style, Preset(structure_share=1.0, relight=1.0))
+    assert blind[0, 0, 10] < blind[0, 0, 50], "without depth the light stays the structure's"
+
+
+def test_a_class_without_counterpart_is_not_relit() -> None:
+    structure, style = view(flat(0.4), flat(0.5)), view(flat(0.7), flat(0.7))
+    style = replace(style, segments=Segments(torch.ones(SIDE, SIDE, dtype=torch.int64), {1: Region("wall")}))
+    image = finish(structure, style, Preset(structure_share=1.0, smooth=0.06, relight=1.0, pattern=0.04))
+    assert torch.isfinite(image).all()
+    assert torch.allclose(image[:, :, LEFT], torch.tensor(0.7), atol=0.01)

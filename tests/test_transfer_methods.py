@@ -112,7 +112,10 @@ def test_adain_alone_never_denoises(family, pair, monkeypatch):
 def test_masks_keep_regions_apart(family, pair):
     """With one layer's worth of attention and no statistics, a style region that nothing corresponds to has no say."""
     structure, style, correspondence = pair
-    preset = replace(preset_of("restyle3d", "attention"), attention=(Swap((1.0,)),), depth=False, style_depth=False)
+    preset = replace(
+        preset_of("restyle3d"), start=1.0, recolour=0.0, final=0.0, edge_share=0.0, plain_share=0.0,
+        attention=(Swap((1.0,)),), depth=False, style_depth=False,
+    )  # fmt: skip
     unmatched = match_segments(structure.segments, style.segments, unmatched="colour")
     assert not torch.equal(
         restyle(family, structure, style, unmatched, preset, steps=4),
@@ -163,6 +166,8 @@ def test_seed_strength_and_progress(family, pair):
         {"structure_share": 0.5},
         {"edge_share": 0.5},
         {"plain_share": 0.5, "smooth": 0.1},
+        {"plain_share": 0.5, "relight": 1.0},
+        {"plain_share": 0.5, "smooth": 0.1, "pattern": 0.1},
         {"injection_share": 0.5},
         {"masked": False},
     ],
@@ -178,7 +183,9 @@ def test_every_knob_changes_the_picture_and_keeps_it_finite(family, pair, change
 
 def test_final_statistics_are_those_of_the_style_class_by_class(family, pair):
     structure, style, correspondence = pair
-    image = restyle(family, structure, style, correspondence, replace(RELOOK, final=1.0), steps=4)
+    image = restyle(
+        family, structure, style, correspondence, replace(RELOOK, final=1.0, relight=0.0, pattern=0.0), steps=4
+    )
     for name in ("wall", "sofa"):
         ours, theirs = image[:, structure.segments.mask(name)], style.image[:, style.segments.mask(name)]
         assert (ours.mean(1) - theirs.mean(1)).abs().max() < 0.08

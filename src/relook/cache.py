@@ -12,9 +12,12 @@ from relook.errors import InputError
 from relook.files import read_json, write_json
 
 
-def key(*parts: Any) -> str:
-    """Hexadecimal SHA-256 of the code and of parts: tensors by shape, type and bytes; everything else as JSON."""
-    digest = hashlib.sha256(code_revision().encode())
+def key(*parts: Any, rooms: tuple[str, ...] = ("",)) -> str:
+    """Hexadecimal SHA-256 of the code and of parts: tensors by shape, type and bytes; everything else as JSON.
+
+    rooms: the files and folders of the package that the result depends on; all of it unless told.
+    """
+    digest = hashlib.sha256(code_revision(rooms).encode())
     for part in parts:
         digest.update(
             b"\0" + (_tensor_bytes(part) if hasattr(part, "detach") else json.dumps(part, sort_keys=True).encode())
@@ -22,12 +25,13 @@ def key(*parts: Any) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(1)
-def code_revision() -> str:
-    """SHA-256 of the package's Python files: results of other code are never taken for this one's."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
+@lru_cache
+def code_revision(rooms: tuple[str, ...] = ("",)) -> str:
+    """SHA-256 of the package's Python files, or of those in some rooms: results of other code are never taken for this one's."""
+    digest, package = hashlib.sha256(), Path(__file__).parent
+    for place in (package / room for room in rooms):
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from relook import cache
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError, MissingModelError
-from relook.evaluate import capture_views, two_views, view_poses, view_walks
-from relook.evaluate.metrics import METRICS
-from relook.evaluate.suite import Report
-from relook.evaluate.two_views import Trial
-from relook.evaluate.view_walks import WAYS, Walks
-from relook.evaluate.views_metrics import VIEWS
-from relook.evaluate.views_rooms import BASELINES
-from relook.evaluate.views_rows import ROWS, Setting, step_rows
-from relook.evaluate.views_sections import Section, markdown, terminal, write_page
-from relook.files import sha256, write_bytes, write_json
+from relook.evaluate.provenance import checkpoint_weights, family_weights, provenance
+from relook.evaluate.report import write_sections
+from relook.evaluate.views import capture as capture_views
+from relook.evaluate.views import poses as view_poses
+from relook.evaluate.views import two_views
+from relook.evaluate.views import walks as view_walks
+from relook.evaluate.views.rooms import BASELINES
+from relook.evaluate.views.rows import ROWS, Setting, step_rows
+from relook.evaluate.views.told import SUITE, Told
+from relook.evaluate.views.two_views import Trial
+from relook.evaluate.views.walks import BY_HISTORY, WAYS, Walks
+from relook.files import sha256
 from relook.lift.fill import STEPS
 from relook.models.families import Family, load_family
 from relook.models.placement import placement
@@ -31,6 +31,8 @@ from relook.models.view_refiner import FOLDER, ViewRefiner, load_view_refiner
 if TYPE_CHECKING:
     from rich.console import Group
 
+    from relook.evaluate.suite import Report
+
 PARTS = ("two-view", "steps", "walks", "poses", "capture")
 """What the suite consists of."""
 POSED = ("per-frame", "paper", "relook")
@@ -39,7 +41,7 @@ POSED = ("per-frame", "paper", "relook")
 
 @dataclass(frozen=True)
 class Config:
-    """Restyled views of unseen rooms against the exact answer, and a capture: writes summary.json, table.md and report.html."""
+    """Restyled views of unseen rooms against the exact answer, and a capture: writes records.csv, summary.json, table.md and report.html."""
 
     out: Path = Path("runs/dollhouse-views")
     """Folder of the results; a run that was stopped resumes there."""
@@ -104,12 +106,9 @@ def run(config: Config, report: Report) -> Group:
     Raises InputError for names or numbers that cannot be, MissingModelError for a family, or a view refiner that was named, that is not
     here.
     """
-    from rich.console import Group
-    from rich.text import Text
-
     parts = chosen(config)
     tools = prepare(config)
-    makers: list[tuple[int, Callable[[Callable[[], None]], list[Section]]]] = []
+    makers: list[tuple[int, Callable[[Callable[[], None]], Told]]] = []
     for part in parts:
         makers.append(_part(part, config, tools))
     total, done = sum(count for count, _ in makers), 0
@@ -119,22 +118,21 @@ def run(config: Config, report: Report) -> Group:
         done += 1
         report(done, max(done, total))
 
-    missing, sections = list(tools.missing), list[Section]()
+    missing, told = list(tools.missing), list[Told]()
     for part, (_, make) in zip(parts, makers, strict=True):
         try:
-            sections += make(tick)
+            told.append(make(tick))
         except MissingModelError as error:
             if config.parts:
                 raise
             missing.append(f"Left out {part}: {error}")
-    _write(config, tools, sections, missing)
-    return Group(*(terminal(section) for section in sections), *(Text(sentence) for sentence in missing))
+    return _write(config, tools, told, missing)
 
 
 def chosen(config: Config) -> list[str]:
     """The parts to run. Raises InputError for names and numbers that cannot be."""
     for words, given, known in (
-        ("parts", config.parts, PARTS), ("rows", config.rows, tuple(ROWS)), ("ways", config.ways, tuple(WAYS)),
+        ("parts", config.parts, PARTS), ("rows", config.rows, tuple(ROWS)), ("ways", config.ways, (*WAYS, *BY_HISTORY)),
     ):  # fmt: skip
         if unknown := [name for name in given if name not in known]:
             raise InputError(f"Expected {words} out of {', '.join(known)}, got {', '.join(unknown)}; choose from them.")
@@ -208,7 +206,7 @@ def family_with(family: Family, refiner: Path, place: Path) -> Path:
     return place.resolve()
 
 
-def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Callable[[], None]], list[Section]]]:
+def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Callable[[], None]], Told]]:
     """How many units a part has, and what runs it."""
     place = config.out / part
     if part in ("two-view", "steps"):
@@ -218,7 +216,9 @@ def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Calla
         distances = ("middle",) if part == "steps" else tuple(BASELINES)
         title = "Steps of the view refiner" if part == "steps" else "Two-view synthesis"
         trial = Trial(place, wanted, tools.setting, config.rooms, distances, config.seed, config.size, tools.key)
-        return trial.count, lambda tick: two_views.sections(trial, list(trial.outcomes(tick)), title) if wanted else []
+        if not wanted:
+            return 0, lambda tick: Told((), ())
+        return trial.count, lambda tick: two_views.told(trial, list(trial.outcomes(tick)), part, title)
     if part == "capture":
         assert config.capture is not None
         assert config.style is not None
@@ -229,11 +229,11 @@ def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Calla
         return 2 + 2 * config.capture_pairs, lambda tick: capture_views.evaluate(real, tick)
     names = [
         name
-        for name, way in WAYS.items()
-        if (not config.ways or name in config.ways) and (way.fill != "refiner" or tools.setting.refiner is not None)
+        for name, way in (WAYS | BY_HISTORY).items()
+        if name in (config.ways or WAYS) and (way.fill != "refiner" or tools.setting.refiner is not None)
     ]
     if part == "walks":
-        ways = {name: WAYS[name] for name in names}
+        ways = {name: (WAYS | BY_HISTORY)[name] for name in names}
         walks = Walks(place, ways, tools.base, config.walks, config.frames, config.seed, config.size, tools.key)
         return walks.count, lambda tick: view_walks.evaluate(walks, tick)
     ways = {name: WAYS[name] for name in names if name in POSED}
@@ -241,30 +241,18 @@ def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Calla
     return posed.count + config.walks, lambda tick: view_poses.evaluate(posed, tick)
 
 
-def _write(config: Config, tools: Tools, sections: list[Section], missing: list[str]) -> None:
-    """OUT/summary.json, settings.json, table.md, report.html, and the sheets of pictures as files."""
-    numbers = {
-        s.title: {
-            row: {k: None if v is None else round(v, 5) for k, v in score.items()} for row, score in s.rows.items()
-        }
-        for s in sections
-    }
-    write_json(config.out / "summary.json", numbers)
-    refiner = tools.setting.refiner
-    write_json(
-        config.out / "settings.json",
-        {
-            "parts": chosen(config), "rooms": config.rooms, "walks": config.walks, "frames": config.frames, "seed": config.seed,
-            "size": config.size, "pose_frames": config.pose_frames, "pose_size": config.pose_size, "steps": config.steps,
-            "refiner_steps": config.refiner_steps, "family": config.family, "revision": tools.setting.family and tools.setting.family.revision,
-            "refiner": refiner and refiner.revision, "capture": config.capture and str(config.capture),
-            "style": config.style and str(config.style), "torch": torch.__version__, "threads": torch.get_num_threads(),
-        },
-    )  # fmt: skip
-    write_bytes(config.out / "table.md", markdown(sections).encode())
-    sources = [
-        f"{metric.title}: {metric.source}."
-        for metric in (METRICS["psnr"], METRICS["ssim"], METRICS["lpips"], *VIEWS.values())
-    ]
+def _write(config: Config, tools: Tools, told: Sequence[Told], missing: Sequence[str]) -> Group:
+    """Everything that a suite leaves; returns the tables."""
+    family, refiner = tools.setting.family, tools.setting.refiner
+    weights = ({} if family is None else family_weights(family)) | checkpoint_weights(["lpips_alex"])
+    if refiner is not None:
+        weights["view refiner"] = refiner.revision
+    cases = f"seed {config.seed}, {config.size} pixels, poses {config.pose_size} pixels"
+    if config.capture is not None and config.style is not None:
+        cases += f", capture {config.capture.resolve()}, style {sha256(config.style)}"
     lead = f"Restyled views, seed {config.seed}, family {config.family}; restyling in {config.steps or 'preset'} steps, the view refiner in {config.refiner_steps}."
-    write_page(config.out / "report.html", "dollhouse-views", lead, sections, missing, sources)
+    return write_sections(
+        config.out, SUITE, lead, [section for part in told for section in part.sections],
+        [record for part in told for record in part.records], missing=missing,
+        provenance=provenance(SUITE, config, cases=cases, weights=weights, device=config.device),
+    )  # fmt: skip

@@ -1,161 +1,197 @@
-"""A table for the terminal, a grid of pictures, and a page that needs no other file."""
+"""What every suite leaves: records.csv, run.json, summary.json, table.md, grid.png and one page that needs no other file."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
-
-from relook.evaluate.metrics import METRICS
-from relook.files import replacing, write_bytes
+from relook.evaluate.gallery import Gallery, contact_sheet, in_page
+from relook.evaluate.provenance import Provenance, told, write_provenance
+from relook.evaluate.records import Record, write_records
+from relook.evaluate.sections import ARROWS, CEILING, Column, Section, section, summary
+from relook.evaluate.summary import Difference, Mean, parts_of, worst_first
+from relook.evaluate.tables import compared, markdown, terminal
+from relook.files import replacing, write_bytes, write_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
-    from relook.evaluate.suite import Outcome, Run, Score
-
-ARROWS = {"higher": "↑", "lower": "↓"}
-DIGITS = {"psnr": 2, "ssim": 3, "lpips": 3, "colour_error": 1, "pattern_error": 2, "seconds": 2}
-CEILING = "exact"
-"""The row that no method can beat; it is not marked as the best."""
-
-
-def table(title: str, summary: Mapping[str, Score]) -> Table:
-    """The summary for a terminal: better directions in the heads, the best of each column bold."""
-    from rich.table import Table
-
-    made = Table(title=title, title_justify="left")
-    made.add_column("row")
-    for head in heads():
-        made.add_column(head, justify="right")
-    best = _best(summary)
-    for name, score in summary.items():
-        cells = [f"[bold]{_text(k, score[k])}[/bold]" if best.get(k) == name else _text(k, score[k]) for k in DIGITS]
-        made.add_row(name, *cells)
-    return made
+__all__ = ["ARROWS", "CEILING", "WORST", "contact_sheet", "write_page", "write_results", "write_sections"]
+WORST = 12
+"""Cases on the page."""
+CAPTION = 3
+"""Numbers under a picture."""
+SHEET_SIDE = 2400
+"""Longer side in pixels of a sheet on the page."""
 
 
-def heads() -> list[str]:
-    """Heads of the columns, with the better direction."""
-    return [f"{METRICS[key].title} {ARROWS[METRICS[key].better]}" if key in METRICS else "seconds" for key in DIGITS]
+def write_results(
+    out: Path,
+    title: str,
+    lead: str,
+    records: Sequence[Record],
+    notes: Mapping[str, str],
+    *,
+    pictures: Gallery | None = None,
+    missing: Sequence[str] = (),
+    provenance: Provenance,
+    reference: str | None = None,
+    columns: Mapping[str, Sequence[str | Column]] | None = None,
+    apart: Collection[str] = (CEILING,),
+) -> Group:
+    """Everything that a suite leaves, from its records; returns the tables for a terminal.
 
-
-def write_grid(path: Path, run: Run, outcomes: Sequence[Outcome], rows: Sequence[str], pairs: int) -> None:
-    """One line of pictures per pair: structure, style, the rows, the exact answer."""
-    painted = {(outcome.pair, outcome.row): outcome.image for outcome in outcomes}
-    lines = []
-    for index in range(min(pairs, run.pairs)):
-        pair = run.pair(index)
-        lines.append([pair.structure.image, pair.style.image, *(painted[index, row] for row in rows), pair.exact])
-    sheet = contact_sheet(lines, ["structure", "style", *rows, "exact answer"])
-    with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG")
-
-
-def contact_sheet(lines: Sequence[Sequence[Float[Tensor, "3 H W"]]], names: Sequence[str], gap: int = 4) -> Image.Image:
-    """Pictures of one size in lines, with names above the columns."""
-    height, width = lines[0][0].shape[-2:]
-    head, font = 30, ImageFont.load_default(10)
-    size = (len(names) * (width + gap) + gap, head + len(lines) * (height + gap))
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    for column, name in enumerate(names):
-        draw.multiline_text(
-            (gap + column * (width + gap), 2), name.replace("/", "/\n"), fill="black", font=font, spacing=1
+    notes: what each row is, in the order of the tables. reference: the row that the others are compared with, case by case; its worst
+    cases come first. columns: by part. Default: every metric of whole cases. missing: what is left out and why, in sentences. apart:
+    rows that are no methods.
+    """
+    parts = parts_of(records)
+    shown = (pictures.part or next(iter(parts), "")) if pictures is not None else None
+    sections = [
+        section(
+            held, title="" if len(parts) > 1 else title, columns=(columns or {}).get(part),
+            notes=notes, apart=apart, reference=reference, gallery=pictures if part == shown else None,
         )
-        for number, line in enumerate(lines):
-            sheet.paste(_picture(line[column]), (gap + column * (width + gap), head + number * (height + gap)))
-    return sheet
+        for part, held in parts.items()
+    ]  # fmt: skip
+    return write_sections(out, title, lead, sections, records, missing=missing, provenance=provenance)
 
 
-def write_report(
+def write_sections(
+    out: Path,
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    records: Sequence[Record],
+    *,
+    missing: Sequence[str] = (),
+    provenance: Provenance,
+) -> Group:
+    """The same for a suite that makes its own sections."""
+    from rich.console import Group
+    from rich.text import Text
+
+    write_records(out, records)
+    write_provenance(out, provenance)
+    write_json(out / "summary.json", {part.part: summary(part) for part in sections})
+    write_bytes(out / "table.md", (f"{lead}\n\n" + markdown(sections)).encode())
+    sheet = next((found for part in sections if part.gallery and (found := part.gallery.sheet(part.rows))), None)
+    if sheet is not None:
+        with replacing(out / "grid.png") as temporary:
+            sheet.save(temporary, format="PNG")
+    write_page(out / "report.html", title, lead, sections, missing=missing, facts=told(provenance))
+    return Group(Text(lead), *(terminal(part) for part in sections), *(Text(sentence) for sentence in missing))
+
+
+def write_page(
     path: Path,
     title: str,
     lead: str,
-    run: Run,
-    outcomes: Sequence[Outcome],
-    summary: Mapping[str, Score],
-    missing: Sequence[str],
-    cases: int = 12,
+    sections: Sequence[Section],
+    *,
+    missing: Sequence[str] = (),
+    facts: Iterable[tuple[str, str]] = (),
+    changes: Sequence[Sequence[str]] = (),
 ) -> None:
-    """A self-contained page: the table, what is left out, and the pairs, worst first."""
+    """A self-contained page; pictures are read one at a time.
+
+    facts: what it was measured with, by name. changes: a table of what differs between runs, its heads first.
+    """
     from jinja2 import Environment
 
-    by = next(
-        (row for row in ("relook", "on", *reversed(list(run.rows))) if row in summary and row != CEILING), CEILING
-    )
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("relook.evaluate").joinpath("templates/report.html").read_text(encoding="utf-8")
     )
-    best = _best(summary)
-    lines = [
-        {"name": name, "note": run.rows[name].note,
-         "cells": [{"text": _text(key, score[key]), "best": best.get(key) == name} for key in DIGITS]}
-        for name, score in summary.items()
-    ]  # fmt: skip
-    html = page.render(
-        title=title, lead=lead, missing=missing, heads=heads(), rows=lines, metrics=METRICS.values(), by=by,
-        cases=[_case(run, outcomes, index) for index in _worst_first(outcomes, by)[:cases]],
+    sources = {c.title: c.source for part in sections for c in part.columns if c.source}
+    stream = page.stream(
+        title=title, lead=lead, missing=missing, facts=list(facts), changes=changes, sources=sources,
+        sections=[_told(part) for part in sections],
     )  # fmt: skip
-    write_bytes(path, html.encode())
+    with replacing(path) as temporary:
+        stream.dump(str(temporary), encoding="utf-8")
 
 
-def _case(run: Run, outcomes: Sequence[Outcome], index: int) -> dict[str, Any]:
-    """Pictures and numbers of one pair."""
-    pair = run.pair(index)
-    given = [("structure", pair.structure.image, ""), ("style", pair.style.image, ""), ("exact answer", pair.exact, "")]
-    made = [(o.row, o.image, _text("psnr", o.score["psnr"]) + " dB") for o in outcomes if o.pair == index]
+def _told(part: Section) -> Mapping[str, Any]:
+    """A section as the page reads it."""
+    best = {c.key: part.best(c) for c in part.columns}
+    row = _judged_by(part)
     return {
-        "number": index,
-        "figures": [{"name": name, "data": _data(image), "words": words} for name, image, words in given + made],
-    }
+        "title": part.title, "lead": part.lead, "columns": part.columns, "cases": _cases(part.cases), "empty": part.empty,
+        "reference": part.reference,
+        "rows": [
+            {"name": name, "note": part.notes.get(name, ""), "apart": name in part.apart,
+             "cells": [_cell(part.mean(name, c), c, name in best[c.key]) for c in part.columns]}
+            for name in part.rows
+        ],
+        "differences": [
+            {"name": name, "cells": [_difference(part.differences[c.key].get(name), c) for c in part.columns]}
+            for name in compared(part)
+        ],
+        "classes": [_classes(part, c, names) for c in part.columns if (names := part.classes(c))],
+        "sheets": ({"caption": caption, "data": in_page(sheet, SHEET_SIDE)} for caption, sheet in part.sheets),
+        "by": f"{part.columns[0].title} of {row}" if part.gallery and part.columns and row else "",
+        "worst": _worst(part, row),
+    }  # fmt: skip
 
 
-def _worst_first(outcomes: Sequence[Outcome], row: str) -> list[int]:
-    """Numbers of the pairs by the row's PSNR."""
-    scores = {o.pair: o.score["psnr"] for o in outcomes if o.row == row}
-    return sorted(scores, key=lambda pair: (scores[pair] is None, scores[pair] or 0.0))
+def _cell(mean: Mean, column: Column, best: bool = False) -> Mapping[str, Any]:
+    """A number with its interval small beneath."""
+    ends = f"{column.text(mean.low)} to {column.text(mean.high)}" if mean.half is not None else ""
+    words = _cases(mean.cases) + (f", {mean.missing} without a number" if mean.missing else "")
+    return {"text": column.text(mean.value), "ends": ends, "best": best, "words": words if mean.cases else ""}
 
 
-def _best(summary: Mapping[str, Score]) -> dict[str, str]:
-    """The best row of every metric, the ceiling apart."""
-    best = {}
-    for key, metric in METRICS.items():
-        known = {row: value for row, score in summary.items() if (value := score[key]) is not None and row != CEILING}
-        if len(known) > 1:
-            choose = max if metric.better == "higher" else min
-            best[key] = choose(known, key=known.__getitem__)
-    return best
+def _difference(found: Difference | None, column: Column) -> Mapping[str, Any]:
+    """A difference with its interval and wins; `kind` says whether the interval leaves 0 on one side."""
+    if found is None or found.value is None:
+        return {"text": "-", "ends": "", "wins": "", "kind": "", "words": ""}
+    ends = [column.text(end, signed=True) for end in (found.low, found.high)] if found.half is not None else []
+    return {
+        "text": column.text(found.value, signed=True), "ends": " to ".join(ends), "wins": "" if found.wins is None else f"{found.wins:.0%}",
+        "kind": {True: "better", False: "worse", None: ""}[found.clear], "words": _cases(found.cases) if found.cases else "",
+    }  # fmt: skip
 
 
-def _text(key: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.{DIGITS[key]}f}"
+def _cases(number: int) -> str:
+    return "1 case" if number == 1 else f"{number} cases"
 
 
-def _picture(image: Float[Tensor, "3 H W"]) -> Image.Image:
-    return Image.fromarray((image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+def _classes(part: Section, column: Column, names: Sequence[str]) -> Mapping[str, Any]:
+    """One metric by class: rows x classes."""
+    means = {name: part.means[column.metric, name] for name in names}
+    return {
+        "head": column.head, "names": names,
+        "rows": [{"name": row, "cells": [_cell(means[name].get(row, Mean(None)), column) for name in names]} for row in part.rows],
+    }  # fmt: skip
 
 
-def _data(image: Float[Tensor, "3 H W"]) -> str:
-    """A picture as PNG in base64."""
-    buffer = BytesIO()
-    _picture(image).save(buffer, format="PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
+def _judged_by(part: Section) -> str | None:
+    """The row whose worst cases come first: the reference, else the first that is a method."""
+    if part.reference in part.rows:
+        return part.reference
+    return next((row for row in part.rows if row not in part.apart), part.rows[0] if part.rows else None)
 
 
-def markdown(summary: Mapping[str, Score]) -> str:
-    """The summary as a Markdown table, the best of each column bold."""
-    best = _best(summary)
-    lines = ["| row | " + " | ".join(heads()) + " |", "|---|" + "---:|" * len(DIGITS)]
-    for name, score in summary.items():
-        cells = [f"**{_text(k, score[k])}**" if best.get(k) == name else _text(k, score[k]) for k in DIGITS]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def _worst(part: Section, row: str | None) -> Iterator[Mapping[str, Any]]:
+    """The worst cases, with every row's picture and numbers."""
+    if part.gallery is None:
+        return
+    order: list[str] = []
+    if part.columns and row is not None:
+        order = worst_first(part.values.get(part.columns[0].key, {}), row, part.columns[0].better)
+    for case in [*(c for c in order if c in part.gallery.cases), *(c for c in part.gallery.cases if c not in order)][
+        :WORST
+    ]:
+        figures = [
+            {"name": name, "data": in_page(picture), "words": _words(part, name, case)}
+            for name, picture in part.gallery.line(case, part.rows) if picture is not None
+        ]  # fmt: skip
+        yield {"name": case, "figures": figures}
+
+
+def _words(part: Section, row: str, case: str) -> list[str]:
+    """The first numbers of a row on a case."""
+    held = [(c, part.values.get(c.key, {}).get(row, {}).get(case)) for c in part.columns[:CAPTION]]
+    return [f"{c.title} {c.text(value)}" for c, value in held if value is not None]

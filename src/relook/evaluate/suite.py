@@ -1,185 +1,203 @@
-"""Run rows over pairs: paint, score, keep every score on disk so that a stopped run resumes, then summarise."""
+"""Photo suites: rows x pairs. Paint, measure, keep everything on disk so that a stopped run goes on, and give tidy records."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+import numpy as np
 
 from relook import cache
 from relook.errors import InputError, MissingModelError, RelookError
-from relook.evaluate.metrics import METRICS, colour_error, lpips, pattern_error, psnr, ssim
-from relook.evaluate.pairs import Pair, draw_pair
-from relook.evaluate.rows import Row, Setting
-from relook.files import write_json
+from relook.evaluate.engine import Engine
+from relook.evaluate.instruments import Instruments, revision
+from relook.evaluate.measure import Measure, features, measure, realism
+from relook.evaluate.methods.rows import Row, Setting
+from relook.evaluate.records import EVERY, WHOLE, Record
+from relook.evaluate.sources.pair import Pair, Source
+from relook.files import replacing
 from relook.io import read_image, write_image
-from relook.models.families import Family, load_family
-from relook.models.placement import placement
 
-Score = dict[str, float | None]
-"""psnr, ssim, lpips, colour_error, pattern_error, seconds."""
 Report = Callable[[int, int], None]
-"""(pictures done, pictures in all)."""
+"""(pieces of work done, pieces in all)."""
+PAINTING = (
+    "types.py", "ops", "models", "perceive", "correspond", "transfer", "dollhouse", "evaluate/methods", "evaluate/sources",
+)  # fmt: skip
+"""The code that a picture depends on."""
+MEASURING = (*PAINTING, "evaluate/metrics", "evaluate/measure.py", "evaluate/instruments.py")
+"""The code that a number depends on."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Task(NamedTuple):
     """One row on one pair."""
 
+    case: str
     row: str
-    pair: int
-    score: Score
-    image: Float[Tensor, "3 H W"]
+
+
+class Done(NamedTuple):
+    """What a piece of work gives back; the picture lies on disk."""
+
+    measures: list[Measure]
+    seconds: float
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a suite is run with."""
+class Plan:
+    """Rows, pairs, and where the results lie. Plain values: it is sent to the processes that work on it."""
 
+    suite: str
+    """Its name in records."""
     out: Path
-    """Folder of the results; pictures and scores of every pair lie in pairs/."""
+    """Folder of the results; pictures and numbers of every pair lie in pairs/."""
+    source: Source
     rows: Mapping[str, Row]
-    pairs: int
-    seed: int
-    size: int
-    setting: Setting
+    setting: Setting = field(default_factory=Setting)
+    instruments: Instruments = field(default_factory=Instruments)
+    weights: str = ""
+    """Revision of the family's weights."""
 
-    def pair(self, index: int) -> Pair:
-        """A pair by its number."""
-        return draw_pair(self.seed, index, (self.size, self.size))
+    def place(self, task: Task) -> Path:
+        """Where the picture of a task lies (PNG); beside it its key (.json), its numbers (.numbers.json) and its features (.npz)."""
+        safe = ["".join(c if c.isalnum() or c in "-_." else "-" for c in word) for word in task]
+        return self.out / "pairs" / safe[0] / f"{safe[1]}.png"
 
-    def outcomes(self, report: Report) -> Iterator[Outcome]:
-        """Every row on every pair, pair by pair; what is on disk is not made again."""
-        for index in range(self.pairs):
-            pair: Pair | None = None
-            for number, (name, row) in enumerate(self.rows.items()):
-                place = self.out / "pairs" / f"{index:03d}" / name.replace("/", "-").replace(" ", "-")
-                key = self._key(name, row, index)
-                score = cache.recall(place.with_suffix(".json"), key)
-                if score is None:
-                    pair = pair or self.pair(index)
-                    image, score = self._paint(row, pair)
-                    write_image(place.with_suffix(".png"), image)
-                    cache.remember(place.with_suffix(".json"), key, score)
-                report(index * len(self.rows) + number + 1, self.pairs * len(self.rows))
-                yield Outcome(name, index, score, read_image(place.with_suffix(".png")))
+    def records(self, engine: Engine, report: Report) -> list[Record]:
+        """Every number of every row on every pair, in the order of rows and pairs; pieces that are on disk are not made again."""
+        tasks = [Task(case, row) for case in self.source.names for row in self.rows]
+        done: dict[Task, Done] = {}
+        for task, result in engine.results(partial(paint_and_measure, self), tasks, self.setting.device):
+            done[task] = result
+            report(len(done), len(tasks))
+        told = [
+            record for row in self.rows for case in self.source.names for record in self._told(Task(case, row), done)
+        ]
+        return told + list(self._realism())
 
-    def _paint(self, row: Row, pair: Pair) -> tuple[Tensor, Score]:
+    def _told(self, task: Task, done: Mapping[Task, Done]) -> Iterator[Record]:
+        """The records of one task."""
+        for one in done[task].measures:
+            yield Record(self.suite, self.suite, task.row, task.case, *astuple(one))
+        yield Record(self.suite, self.suite, task.row, task.case, "seconds", WHOLE, done[task].seconds)
+
+    def _realism(self) -> Iterator[Record]:
+        """The records about all pictures of a row together: how they are distributed beside the answers, or the style pictures."""
+        references = _stacked([_reference(self, case) for case in self.source.names])
+        for row in self.rows:
+            outputs = _stacked([_read(self.place(Task(case, row)).with_suffix(".npz")) for case in self.source.names])
+            for one in realism(outputs, references):
+                yield Record(self.suite, self.suite, row, EVERY, *astuple(one))
+
+
+def paint_and_measure(plan: Plan, task: Task) -> Done:
+    """One row on one pair: the picture, unless it is on disk, and its numbers, unless they are."""
+    place = plan.place(task)
+    painted = cache.key(
+        task,
+        plan.source.revision,
+        plan.weights,
+        plan.setting.steps,
+        plan.setting.seed,
+        plan.setting.device,
+        rooms=PAINTING,
+    )
+    seconds = cache.recall(place.with_suffix(".json"), painted) if place.is_file() else None
+    if seconds is None:
+        pair = _pair(plan.source, task.case)
         start = time.perf_counter()
-        image = row.paint(pair, self.setting)
-        return image, score_of(image, pair) | {"seconds": time.perf_counter() - start}
-
-    def _key(self, name: str, row: Row, index: int) -> str:
-        family = self.setting.family
-        weights = family.revision if family is not None and row.learned else None
-        return cache.key(name, index, self.seed, self.size, self.setting.steps, weights, _have_lpips())
-
-
-def score_of(image: Float[Tensor, "3 H W"], pair: Pair) -> Score:
-    """Every metric of one picture: over the classes that both pictures show; pattern_error where the pattern changes."""
-    mask = pair.scored > 0
-    return {
-        "psnr": psnr(image, pair.exact, mask),
-        "ssim": ssim(image, pair.exact, mask),
-        "lpips": lpips(image, pair.exact, mask),
-        "colour_error": colour_error(image, pair.exact, pair.scored),
-        "pattern_error": pattern_error(image, pair.exact, pair.patterned),
-    }
+        image = plan.rows[task.row].paint(pair, plan.setting)
+        seconds = time.perf_counter() - start
+        write_image(place, image)
+        cache.remember(place.with_suffix(".json"), painted, seconds)
+    measured = cache.key(painted, _revision(plan.instruments), rooms=MEASURING)
+    told = cache.recall(place.with_suffix(".numbers.json"), measured)
+    if told is None:
+        image = read_image(place)
+        told = [[*astuple(one)] for one in measure(_pair(plan.source, task.case), image, plan.instruments)]
+        _write(place.with_suffix(".npz"), features(image, plan.instruments))
+        cache.remember(place.with_suffix(".numbers.json"), measured, told)
+    return Done([Measure(*line) for line in told], seconds)
 
 
-def prepare(
-    rows: Mapping[str, Row],
-    chosen: Sequence[str],
-    *,
-    out: Path,
-    pairs: int,
-    seed: int,
-    size: int,
-    steps: int | None,
-    family: str,
-    device: str,
-) -> tuple[Run, list[str]]:
-    """A run, and what it leaves out, in sentences.
+@lru_cache(2)
+def _pair(source: Source, name: str) -> Pair:
+    """A pair, kept while its rows are painted."""
+    return source.pair(name)
 
-    Rows chosen by name must exist and be possible; with none chosen, rows that need a family are left out where it is missing.
+
+@lru_cache(2)
+def _revision(instruments: Instruments) -> str:
+    return revision(instruments)
+
+
+def _reference(plan: Plan, case: str) -> Mapping[str, np.ndarray]:
+    """Features of the answer to a pair, or of its style picture where nobody knows the answer."""
+    place = plan.place(Task(case, "reference")).with_suffix(".npz")
+    key = cache.key(case, plan.source.revision, _revision(plan.instruments), rooms=MEASURING)
+    if cache.recall(place.with_suffix(".json"), key) is None:
+        pair = _pair(plan.source, case)
+        _write(place, features(pair.style.image if pair.exact is None else pair.exact, plan.instruments))
+        cache.remember(place.with_suffix(".json"), key, True)
+    return _read(place)
+
+
+def _stacked(vectors: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+    """Vectors of every feature set, stacked."""
+    return {name: np.stack([each[name] for each in vectors]) for name in vectors[0]}
+
+
+def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with replacing(path) as temporary:
+        np.savez(temporary, **arrays)  # type: ignore[arg-type]
+
+
+def _read(path: Path) -> Mapping[str, np.ndarray]:
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def possible(rows: Mapping[str, Row], chosen: Sequence[str], setting: Setting) -> tuple[dict[str, Row], list[str], str]:
+    """The rows to run, what is left out, in sentences, and the revision of the family's weights.
+
+    Rows chosen by name must exist and be possible; with none chosen, rows whose weights are not on this machine are left out.
     """
     if unknown := [name for name in chosen if name not in rows]:
         raise InputError(f"Expected rows out of {', '.join(rows)}, got {', '.join(unknown)}; choose from them.")
-    if pairs < 1 or size < 32 or seed < 0:
-        raise InputError(
-            f"Expected at least 1 pair, 32 pixels and a seed from 0, got {pairs}, {size}, {seed}; choose more."
-        )
     wanted = {name: row for name, row in rows.items() if not chosen or name in chosen}
     missing: list[str] = []
-    loaded: Family | None = None
-    if any(row.learned for row in wanted.values()):
-        try:
-            loaded = load_family(family, placement(device, "fp32"))
-        except MissingModelError as error:
-            if chosen or all(row.learned for row in wanted.values()):
-                raise
-            left_out = [name for name, row in wanted.items() if row.learned]
-            missing.append(f"Left out {', '.join(left_out)}: {error}")
-            wanted = {name: row for name, row in wanted.items() if not row.learned}
-    if loaded is not None and (shown := [name for name, row in wanted.items() if row.prompted]):
-        from relook.models.image_prompt import find
-
-        try:
-            find("auto", loaded)
-        except RelookError as error:
-            if chosen:
-                raise
-            missing.append(f"Left out {', '.join(shown)}: {error}")
-            wanted = {name: row for name, row in wanted.items() if name not in shown}
-    if not _have_lpips():
-        missing.append(
-            "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
-        )
-    return Run(out, wanted, pairs, seed, size, Setting(loaded, steps, seed)), missing
+    for needed, there in (
+        (lambda row: row.weights, lambda row: _all_here(row.weights)),
+        (lambda row: row.learned, lambda row: setting.loaded()),
+        (lambda row: row.prompted, lambda row: _adapter(setting)),
+    ):
+        lost: dict[str, list[str]] = {}
+        for name in [name for name, row in wanted.items() if needed(row)]:
+            try:
+                there(wanted[name])
+            except RelookError as error:
+                if chosen or (not isinstance(error, MissingModelError) and not wanted[name].prompted):
+                    raise
+                lost.setdefault(str(error), []).append(name)
+        missing += [f"Left out {', '.join(names)}: {sentence}" for sentence, names in lost.items()]
+        wanted = {name: row for name, row in wanted.items() if not any(name in names for names in lost.values())}
+    if not wanted:
+        raise MissingModelError("Expected a row that can run, got none; " + " ".join(missing))
+    learned = any(row.learned for row in wanted.values())
+    return wanted, missing, setting.loaded().revision if learned else ""
 
 
-def summarise(outcomes: Sequence[Outcome]) -> dict[str, Score]:
-    """Mean of every number over the pairs where it could be told, per row, in the rows' order."""
-    rows: dict[str, list[Score]] = {}
-    for outcome in outcomes:
-        rows.setdefault(outcome.row, []).append(outcome.score)
-    return {
-        name: {key: _mean([score[key] for score in scores]) for key in [*METRICS, "seconds"]}
-        for name, scores in rows.items()
-    }
+def _all_here(names: Sequence[str]) -> None:
+    from relook.models.registry import locate
+
+    for name in names:
+        locate(name)
 
 
-def write_summary(run: Run, summary: Mapping[str, Score]) -> None:
-    """OUT/summary.json, and OUT/settings.json with what it was made with."""
-    family = run.setting.family
-    write_json(
-        run.out / "summary.json", {row: {k: _short(v) for k, v in score.items()} for row, score in summary.items()}
-    )
-    write_json(
-        run.out / "settings.json",
-        {
-            "pairs": run.pairs, "seed": run.seed, "size": run.size, "steps": run.setting.steps,
-            "family": family and family.name, "revision": family and family.revision,
-            "torch": torch.__version__, "threads": torch.get_num_threads(),
-        },
-    )  # fmt: skip
+def _adapter(setting: Setting) -> None:
+    from relook.models.image_prompt import find
 
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
-
-
-def _have_lpips() -> bool:
-    from relook.models.registry import available
-
-    return available("lpips_alex")
+    find("auto", setting.loaded())

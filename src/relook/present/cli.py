@@ -1,4 +1,4 @@
-"""The command line: `relook photo | views | perceive | demo | evaluate | train | models`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | views | perceive | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, as files to edit
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
+  relook compare REPORT REPORT...                  runs of a suite side by side, and what differs between them
   relook train WHAT                                train the embedded family
   relook models list|pull|verify|where|remove      what can be had, its licence and size; get it, check it, find it, delete it
 
@@ -44,7 +45,7 @@ class Photo:
     """Where to write (png, jpg, webp or tif); the record and the segments come beside it. JPEG cannot hold kept pixels exactly."""
     from_record: Path | None = None
     """Repeat a recorded result exactly: the JSON beside it. Needs no other option."""
-    config: tyro.conf.OmitArgPrefixes[PhotoConfig] = field(default_factory=PhotoConfig)
+    config: PhotoConfig = field(default_factory=PhotoConfig)
 
 
 def photo(words: Sequence[str]) -> int:
@@ -79,7 +80,7 @@ class Views:
     """The picture that gives the look."""
     out: Path | None = None
     """Folder to write to: frames/, walk.mp4, points.ply, report.html, views.json."""
-    config: tyro.conf.OmitArgPrefixes[ViewsConfig] = field(default_factory=ViewsConfig)
+    config: ViewsConfig = field(default_factory=ViewsConfig)
 
 
 def views(words: Sequence[str]) -> int:
@@ -107,7 +108,7 @@ class Perceive:
     """The picture."""
     out: Path | None = None
     """Folder to write to: segments.png and .json, depth.npz and .png, edges.png, overlay.png, depth_preview.png."""
-    config: tyro.conf.OmitArgPrefixes[PerceiveConfig] = field(default_factory=PerceiveConfig)
+    config: PerceiveConfig = field(default_factory=PerceiveConfig)
 
 
 def perceive(words: Sequence[str]) -> int:
@@ -137,9 +138,10 @@ def demo(words: Sequence[str]) -> int:
 def evaluate(words: Sequence[str]) -> int:
     """relook evaluate SUITE."""
     suites: Mapping[str, str] = {
-        "dollhouse-photo": "dollhouse_photo", "class-swap": "class_swap", "steps": "steps", "autoencoder": "autoencoder",
-        "perception": "perception", "dollhouse-correspondence": "correspondence", "matching": "matching", "geometry": "geometry",
-        "dollhouse-views": "dollhouse_views",
+        "dollhouse-photo": "dollhouse_photo", "ablation": "ablation", "folder": "folder", "scene-transfer": "scene_transfer",
+        "dollhouse-views": "dollhouse_views", "dollhouse-correspondence": "perception.correspondence",
+        "perception": "perception.segments_depth", "matching": "perception.matching", "geometry": "perception.geometry",
+        "autoencoder": "perception.autoencoder",
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         OUT.print(
@@ -156,6 +158,31 @@ def evaluate(words: Sequence[str]) -> int:
         table = suite.run(options, report)
     OUT.print(table)
     OUT.print(f"{options.out}", markup=False)
+    return 0
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Put runs of a suite side by side: rows, differences case by case, and what differs between the runs."""
+
+    reports: tyro.conf.Positional[tuple[Path, ...]] = ()
+    """Folders that relook evaluate wrote, at least two; the others are compared with the first."""
+    out: Path | None = None
+    """Folder to write to: compare.html, compare.md, compare.json."""
+    rows: tuple[str, ...] = ()
+    """Rows to compare. Default: those that at least two of the runs have."""
+    metrics: tuple[str, ...] = ()
+    """Numbers to compare, e.g. `psnr lpips`. Default: those of the runs' own tables."""
+
+
+def compare(words: Sequence[str]) -> int:
+    """relook compare REPORT REPORT..."""
+    options = _parse(Compare, "relook compare", words)
+    from relook.evaluate.compare import run
+
+    OUT.print(run(options.reports, out=options.out, rows=options.rows, metrics=options.metrics))
+    if options.out is not None:
+        OUT.print(f"{options.out / 'compare.html'}", markup=False)
     return 0
 
 
@@ -179,6 +206,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "perceive": perceive,
     "demo": demo,
     "evaluate": evaluate,
+    "compare": compare,
     "train": train,
     "models": models,
 }
@@ -208,8 +236,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _parse(kind: type, program: str, words: Sequence[str]) -> Any:
-    """Options of a command from its words."""
-    return tyro.cli(kind, prog=program, args=list(words))
+    """Options of a command from its words; options of a part are named as if they were the command's own."""
+    return tyro.cli(kind, prog=program, args=list(words), config=(tyro.conf.OmitArgPrefixes,))
 
 
 def _all_given(given: Mapping[str, Any], wanted: str, program: str) -> None:

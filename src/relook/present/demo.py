@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from relook.evaluate.suite import Report
 
@@ -30,17 +30,19 @@ class DemoConfig:
     """Frames of the walk; 0: none."""
 
 
-def run_demo(config: DemoConfig, report: Report) -> tuple[Table, Path]:
-    """Make the grid and the page; returns the table and the page's path."""
-    from relook.evaluate.dollhouse_photo import Config, run_rows
-    from relook.evaluate.rows import ROWS
+def run_demo(config: DemoConfig, report: Report) -> tuple[RenderableType, Path]:
+    """Make the grid and the page; returns the tables and the page's path."""
+    from relook.evaluate.dollhouse_photo import Config
+    from relook.evaluate.methods.rows import ROWS
+    from relook.evaluate.photo import run_rows
+    from relook.evaluate.sources.dollhouse import Dollhouse
 
     rows = {name: ROWS[name] for name in ("copy", *COLUMNS, "exact")}
     lead = (
         f"{config.pairs} rooms of the dollhouse, {config.steps} steps: each takes the look of another room of its kind."
     )
     options = Config(out=config.out, pairs=config.pairs, seed=config.seed, steps=config.steps)
-    table = run_rows("relook demo", lead, rows, options, report, COLUMNS)
+    table = run_rows("relook demo", lead, rows, Dollhouse(config.seed, config.pairs), options, report, columns=COLUMNS)
     if config.frames:
         _walk(config, report)
     return table, config.out / "report.html"
@@ -52,7 +54,7 @@ def _walk(config: DemoConfig, report: Report) -> None:
 
     from relook.config import PhotoConfig, ViewsConfig
     from relook.evaluate.report import contact_sheet
-    from relook.evaluate.views_rooms import draw_walk
+    from relook.evaluate.views.rooms import draw_walk
     from relook.files import replacing
     from relook.io import read_image
     from relook.lift import restyle_views

@@ -63,7 +63,7 @@ def _write_papers(config: TrainDollhouse, family: Path) -> None:
     """Curves, measured quality, a model card per part, and the contact sheet."""
     from diffusers import AutoencoderKL
 
-    from relook.evaluate.autoencoder import round_trip, unseen_room
+    from relook.evaluate.perception.autoencoder import round_trip, unseen_room
     from relook.training.cards import write_cards
     from relook.training.samples import write_contact_sheet
 

@@ -7,15 +7,19 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from relook.correspond.semantic import Correspondence
+from relook.ops.light import Surfaces, relit
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
-from relook.ops.surface import edges, smooth_within
+from relook.ops.surface import edges, normals, smooth_within
 from relook.transfer.presets import Preset
 from relook.types import View
 
 FAINT = 1.0
 """Deviation of lightness (Lab) within a surface below which its pattern counts for little."""
+GRAIN = 0.006
+"""Reach, as a fraction of the longer side, within which depth is smoothed before it says where a surface faces; normals within twice it."""
 
 
 def finished(
@@ -30,7 +34,8 @@ def finished(
 
     The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces. So it is
     mixed in by `structure_share` everywhere, `edge_share` beside edges and `plain_share` where the style's surface is plain;
-    its own patterns are smoothed away first. Without segments only `structure_share` acts.
+    its own patterns are smoothed away first. With `pattern`, regions that correspond are the structure picture's, and the denoiser
+    only adds its patterns where it would have been mixed in. Without segments only `structure_share` acts.
     """
     if preset.final > 0:
         image = recoloured(image, style, correspondence, preset.final * strength, gain=preset.final_gain)
@@ -38,15 +43,51 @@ def finished(
         return image
     share = torch.full(image.shape[-2:], preset.structure_share, device=image.device)
     own = structure.image.to(image)
-    if correspondence is not None and structure.segments is not None and style.segments is not None:
-        ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
-        smooth = _smooth(structure, preset.smooth).to(image)
-        own = torch.lerp(own, smooth, strength * _patterned(structure, smooth, ours, ours))
-        plain = 1 - _patterned(style, _smooth(style, preset.smooth).to(image), theirs, ours)
-        near = edges(structure.segments.labels, _disparity(structure)).to(image.device)
-        share = torch.stack([share, preset.plain_share * plain * (ours > 0), preset.edge_share * near]).amax(0)
-    own = recoloured(own, style, correspondence, strength, gain=1.0 if preset.smooth > 0 else math.inf)
-    return torch.lerp(image, own, 1 - (1 - share) * strength)
+    gain = 1.0 if preset.smooth > 0 else math.inf
+    if correspondence is None or structure.segments is None or style.segments is None:
+        return torch.lerp(image, recoloured(own, style, correspondence, strength, gain), 1 - (1 - share) * strength)
+    labels, depth = structure.segments.labels, _disparity(structure)
+    ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
+    smooth = _smooth(structure, preset.smooth).to(image)
+    patterned = _patterned(structure, smooth, ours, ours)
+    own = torch.lerp(own, smooth, strength * patterned)
+    plain = 1 - _patterned(style, _smooth(style, preset.smooth).to(image), theirs, ours)
+    near = edges(labels, depth).to(image.device)
+    share = torch.stack([share, preset.plain_share * plain * (ours > 0), preset.edge_share * near]).amax(0)
+    matched = (ours > 0) & torch.isin(ours, theirs)
+    moved = recoloured(own, style, correspondence, strength, gain)
+    if preset.relight > 0:
+        lit = _relit(own, structure, style, correspondence, patterned)
+        moved = torch.where(matched, torch.lerp(own, lit, preset.relight * strength), moved)
+    if preset.pattern > 0:
+        image = torch.where(matched, moved + image - smooth_within(image, labels, depth, reach=preset.pattern), image)
+    return torch.lerp(image, moved, 1 - (1 - share) * strength).clamp(0, 1)
+
+
+def _relit(
+    own: Float[Tensor, "3 H W"],
+    structure: View,
+    style: View,
+    correspondence: Correspondence,
+    patterned: Float[Tensor, "H W"],
+) -> Float[Tensor, "3 H W"]:
+    """The structure picture in the style's materials and light; by direction only where both pictures have depth."""
+    depths = structure.depth is not None and style.depth is not None
+    ours = _surfaces(structure, own, correspondence.structure_classes, depths)
+    return relit(ours, _surfaces(style, style.image.to(own), correspondence.style_classes, depths), patterned)
+
+
+def _surfaces(view: View, image: Float[Tensor, "3 H W"], classes: Int[Tensor, "H W"], depths: bool) -> Surfaces:
+    """What a view shows, on the picture's device; which way it faces by its depth without the grain."""
+    assert view.segments is not None
+    if not depths:
+        return Surfaces(image, classes.to(image.device))
+    assert view.depth is not None
+    inverse = 1 / view.depth.values.clamp_min(1e-6)
+    inverse = smooth_within(inverse[None], view.segments.labels, reach=GRAIN)[0]
+    facing = normals(1 / inverse, None if view.camera is None else view.camera.K)
+    facing = smooth_within(facing, view.segments.labels, reach=2 * GRAIN)
+    return Surfaces(image, classes.to(image.device), normalize(facing, dim=0).to(image))
 
 
 def recoloured(

@@ -91,13 +91,15 @@ RELOOK = Preset(
     style_noise=0.3,
     final=1.0,
     final_gain=4.0,
-    edge_share=0.5,
+    edge_share=0.6,
     plain_share=0.9,
     smooth=0.02,
+    relight=1.0,
+    pattern=0.04,
 )
 """Relook's default: from the structure's latents in the style's statistics (AdaIN per class) under much noise, by semantic attention
 with exact masks to a style picture that is cleaner than the output, with depth; one prediction a step. The denoiser paints what is
-patterned; edges and plain surfaces come from the structure picture in the style's colours. Tuned on pairs of seed 7."""
+patterned; edges and plain surfaces come from the structure picture in the style's materials and light. Tuned on pairs of seed 7."""
 
 PRESETS: Mapping[str, Mapping[str, Preset]] = {
     "restyle3d": {
@@ -114,9 +116,6 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             freeu=FreeU(backbone=(1.5, 1.6), skip=(0.9, 0.2)),
         ),
         "adain": Preset(start=0.0, inverted=0.0, recolour=1.0, attention=(), depth=False),
-        "attention": replace(RELOOK, start=1.0, recolour=0.0, final=0.0, edge_share=0.0, plain_share=0.0),
-        "both": replace(RELOOK, final=0.0, edge_share=0.0, plain_share=0.0),
-        "no-attention": replace(RELOOK, attention=()),
     },
     "cross-image-attention": {
         "relook": replace(RELOOK, masked=False, contrast=1.67, style_noise=1.0),
@@ -157,14 +156,14 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             edge_share=RELOOK.edge_share,
             plain_share=RELOOK.plain_share,
             smooth=RELOOK.smooth,
+            relight=RELOOK.relight,
+            pattern=RELOOK.pattern,
         ),
         "paper": STYLE_ID,
         "released": replace(STYLE_ID, start=0.98),
     },
 }
-"""Method -> preset name -> numbers. `relook` is the default. Its parts: `adain` only moves the latents' statistics, `attention`
-only denoises, from fresh noise, with attention; `both` does one after the other; `no-attention` is the default without its attention. Of Eye-for-an-eye `values` rearranges values
-alone, and `matched` is the paper's with the dense matches of the embedded descriptor in place of the hidden states'. Style Injection's code skips the noisiest of its 50 steps."""
+"""Method -> preset name -> numbers. `relook` is the default; `adain` only moves the latents' statistics. Of Eye-for-an-eye `values` rearranges values alone, and `matched` is the paper's with the dense matches of the embedded descriptor in place of the hidden states'. Style Injection's code skips the noisiest of its 50 steps."""
 
 PROMPTED: Mapping[str, Mapping[str, Preset]] = {
     "ip-adapter": {

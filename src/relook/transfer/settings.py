@@ -129,6 +129,12 @@ class Preset:
     smooth: float = 0.0
     """Reach, as a fraction of the longer side, within which patterns are smoothed away on surfaces of the structure picture that are
     not plain, before it is mixed in (needs segments; depth keeps creases)."""
+    relight: float = 0.0
+    """How far the structure picture, before it is mixed in, takes materials and light from the style's counterparts (relook.ops.light)
+    in place of their Lab statistics; needs segments, and depth to tell where surfaces face."""
+    pattern: float = 0.0
+    """Above 0, wherever it is mixed in at all, regions that correspond take colour and light from that picture, and of the denoised one
+    only what varies within this reach (fraction of the longer side); 0 mixes the two whole."""
 
     def mix(self, fraction: float, strength: float = 1.0) -> Mix:
         """The guidance at a fraction of the run; strength below 1 weakens appearance guidance."""

@@ -1,0 +1,57 @@
+"""The papers' ablations on exact truth: `relook evaluate ablation --of attention`, one command each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from relook.evaluate import dollhouse_photo
+from relook.evaluate.methods.ablations import ABLATIONS
+from relook.evaluate.photo import run_rows
+from relook.evaluate.sources.dollhouse import Dollhouse
+from relook.evaluate.suite import Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Config(dollhouse_photo.Config):
+    """One part of the methods off, or changed, on unseen pairs of rooms against the exact answer."""
+
+    of: Literal["attention", "guidance", "contrast", "adain", "mask", "unmatched", "steps", "history"] = "attention"
+    """What is off or changed. `history`: from how many frames a walk's next frame takes its look."""
+    out: Path = Path("runs/ablation")
+    """Folder of the results, one folder for each ablation; a run that was stopped resumes there."""
+    pairs: int = 24
+    """Number of pairs."""
+    walks: int = 2
+    """Walks of `history`."""
+    frames: int = 16
+    """Frames of each walk."""
+
+
+def run(config: Config, report: Report) -> RenderableType:
+    """Run one ablation; returns the tables."""
+    if config.of == "history":
+        return _history(config, report)
+    ablation = ABLATIONS[config.of]
+    where = "that the style picture lacks" if ablation.scored == "unmatched" else "that both pictures show"
+    lead = f"{ablation.claim} Here: {config.pairs} unseen pairs, seed {config.seed}, scored over the classes {where}."
+    source = Dollhouse(config.seed, config.pairs, config.size, ablation.scored)
+    return run_rows(
+        f"ablation-{config.of}", lead, ablation.rows, source, config, report, reference=next(iter(ablation.rows))
+    )
+
+
+def _history(config: Config, report: Report) -> RenderableType:
+    """Walks whose frames take their look from one, two or three frames before."""
+    from relook.evaluate import dollhouse_views
+    from relook.evaluate.views.walks import ALONE, BY_HISTORY
+
+    views = dollhouse_views.Config(
+        out=config.out, parts=("walks",), seed=config.seed, size=config.size, ways=(ALONE, *BY_HISTORY), walks=config.walks,
+        frames=config.frames, steps=config.steps, family=config.family, device=config.device,
+    )  # fmt: skip
+    return dollhouse_views.run(views, report)

@@ -1,0 +1,195 @@
+"""Many independent pieces of work on every core: a process pool of the standard library, or Ray; results stream as they are ready.
+
+A piece of work is a picklable function of one picklable task that keeps what it made on disk. So a run that was stopped goes on, and a
+piece whose worker was killed is simply done again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from typing import Any, Literal, TypeVar
+
+from relook.errors import InputError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Kind = Literal["pool", "ray"]
+ATTEMPTS = 3
+"""How often workers may die without any piece of work being finished in between."""
+AHEAD = 2
+"""Tasks per worker that wait in line; more would only hold memory."""
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""What numerical libraries ask when they are loaded."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where the work is done."""
+
+    engine: Kind = "pool"
+    """`pool`: processes on this machine; `ray`: the cluster of RAY_ADDRESS, or one on this machine (pip install "relook[ray]")."""
+    workers: int | None = None
+    """Processes; every core is used by one thread of them. Default: one per core on the CPU, one on a GPU. 1 works without processes."""
+
+    def results(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], device: str = "cpu"
+    ) -> Iterator[tuple[Task, Result]]:
+        """Every task with its result, in the order in which they are finished.
+
+        An error of the work stops all. Raises InputError for fewer than one worker, a Ray that is not installed, and workers that are
+        killed again and again (as by a machine that is out of memory).
+        """
+        if self.workers is not None and self.workers < 1:
+            raise InputError(f"Expected at least one worker, got {self.workers}; choose more.")
+        wanted = self.workers or (cores() if device == "cpu" else 1)
+        workers = max(1, min(wanted, len(tasks)))
+        if self.engine == "ray":
+            return _on_ray(work, tasks, workers)
+        return _on_pool(work, tasks, workers) if workers > 1 else ((task, work(task)) for task in tasks)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_pool(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Result]]:
+    """Processes of this machine. A killed worker breaks the pool: a new one takes what was not finished."""
+    threads = max(1, cores() // workers)
+    open_tasks, failures = dict(enumerate(tasks)), 0
+    while open_tasks:
+        with _environment({name: str(threads) for name in THREADS}), _pool(workers, threads) as pool:
+            try:
+                for number, result in _stream(pool, work, dict(open_tasks), workers * AHEAD):
+                    failures = 0
+                    yield open_tasks.pop(number), result
+            except BrokenProcessPool as error:
+                failures += 1
+                if failures == ATTEMPTS:
+                    raise InputError(
+                        f"Expected workers that live, got {ATTEMPTS} that were killed one after another (often for lack of memory); "
+                        f"take fewer than {workers} with --workers, then run again: what is done is kept."
+                    ) from error
+
+
+def _stream(
+    pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Mapping[int, Task], ahead: int
+) -> Iterator[tuple[int, Result]]:
+    """Numbers of tasks with their results, as they come; at most `ahead` tasks are handed out at a time."""
+    waiting = iter(tasks.items())
+    running: dict[Future[Result], int] = {pool.submit(work, task): number for number, task in islice(waiting, ahead)}
+    while running:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            number = running.pop(future)
+            yield number, future.result()
+            running.update({pool.submit(work, task): number for number, task in islice(waiting, 1)})
+
+
+@contextmanager
+def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool that is gone at the end, at once after an error or Ctrl-C."""
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (threads,))
+    try:
+        yield pool
+    except BaseException:
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.terminate()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _begin(threads: int) -> None:
+    """A worker: torch's threads; Ctrl-C is the parent's to answer; and it ends when the parent does, however that ends."""
+    import signal
+    from threading import Thread
+
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[Task, Result]]:
+    """Ray's workers, a core for each; tasks whose worker was killed are done again by Ray."""
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError('Expected Ray for --engine ray, got none; pip install "relook[ray]".') from error
+    started = not ray.is_initialized()
+    if started:
+        _start_ray(ray, workers)
+    try:
+        remote: Any = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_single)
+        kept = ray.put(work)
+        waiting = iter(tasks)
+        running: dict[Any, Task] = {remote.remote(kept, task): task for task in islice(waiting, workers * AHEAD)}
+        while running:
+            (done, *_), _ = ray.wait(list(running), num_returns=1)
+            task = running.pop(done)
+            yield task, _fetched(ray, done)
+            running.update({remote.remote(kept, task): task for task in islice(waiting, 1)})
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _start_ray(ray: Any, workers: int) -> None:
+    """The cluster that RAY_ADDRESS names, or a quiet one here."""
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(**quiet)
+    else:
+        ray.init(num_cpus=workers, include_dashboard=False, **quiet)
+
+
+def _fetched(ray: Any, reference: Any) -> Any:
+    """A result; the work's own error as it was raised, a worker that keeps dying as a sentence."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.WorkerCrashedError as error:
+        raise InputError(
+            f"Expected workers that live, got {ATTEMPTS} that were killed over one piece of work (often for lack of memory); "
+            "take fewer with --workers, then run again: what is done is kept."
+        ) from error
+
+
+def _single(work: Callable[[Task], Result], task: Task) -> Result:
+    """One piece of work on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    return work(task)
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the processes that are started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,1 @@
+"""What is compared: every method, preset, ablation and baseline, as picture-making functions."""

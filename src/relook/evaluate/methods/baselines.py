@@ -1,0 +1,181 @@
+"""What anyone would try first, as plain functions.
+
+Copy, Reinhard's colour transfer, colour statistics per class, optimal transport of colour per class, and MicroAST (whole and per class).
+AdaIN or WCT on VGG features (Huang and Belongie 2017, Li et al. 2017) is not here: both need a decoder of VGG features, and no checkpoint
+of one is in the registry. MicroAST is AdaIN with encoders and a decoder of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from skimage.color import lab2rgb, rgb2lab
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.errors import InputError, ShapeError
+
+Image = Float[Tensor, "3 H W"]
+OtherImage = Float[Tensor, "3 h w"]
+"""A picture of another size."""
+Colours = Float[np.ndarray, "N 3"]
+"""CIE Lab, one pixel per row."""
+OtherColours = Float[np.ndarray, "M 3"]
+
+BLUR = 7.0
+"""Standard deviation, in units of CIE Lab, by which the plan is smoothed. Measured on dollhouse pairs: PSNR rises with it up to 10, LPIPS
+is level from 3 to 10, and photographs lose contrast above."""
+CELL, CELLS = 3.0, 256
+"""Side of the cells of Lab in which like colours are counted as one, and how many cells a region may fill before they grow."""
+ROUNDS, CLOSE = 300, 1e-6
+"""Most iterations of Sinkhorn's algorithm, and the error of the marginals at which it stops."""
+STEEP = 500.0
+"""Costs, in units of the regularisation, above which exp(-cost) could vanish and the slower iteration on logarithms is needed."""
+CHUNK = 1 << 16
+"""Pixels that are moved at a time."""
+
+
+def copy(structure: Image) -> Image:
+    """The structure picture as it is."""
+    return structure.clone()
+
+
+def reinhard(structure: Image, style: OtherImage) -> Image:
+    """Mean and deviation of the whole picture in CIE Lab made those of the style (Reinhard et al. 2001)."""
+    ours, theirs = _lab(structure), _lab(style)
+    return _rgb(_matched(ours.reshape(-1, 3), theirs.reshape(-1, 3)).reshape(ours.shape))
+
+
+def statistics(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
+    """Reinhard's transfer per class: every matched class takes its counterpart's mean and deviation; others stay.
+
+    Raises ShapeError if the correspondence belongs to pictures of other sizes.
+    """
+    return _by_class(structure, style, correspondence, _matched)
+
+
+def transport(structure: Image, style: OtherImage, correspondence: Correspondence, blur: float = BLUR) -> Image:
+    """Every matched class takes its counterpart's colours by optimal transport in CIE Lab; others stay.
+
+    The map is the entropic one (Pooladian and Niles-Weed 2021), the barycentric projection of the plan of Cuturi (2013), found by
+    Sinkhorn's algorithm (POT, Flamary et al. 2021) between the colours x and y_j of the two regions:
+    T(x) = sum_j y_j w_j(x), w_j(x) = softmax_j (g_j - |x - y_j|^2 / (2 blur^2)), g the dual potential over the style.
+    A blur near 0 is optimal transport without regularisation; a large one gives the style's mean colour alone.
+    Raises InputError for a blur that is not positive, ShapeError if the correspondence belongs to pictures of other sizes.
+    """
+    if not blur > 0:
+        raise InputError(f"Expected a blur above 0, got {blur}; choose one, such as {BLUR:g}.")
+    return _by_class(structure, style, correspondence, lambda ours, theirs: _transported(ours, theirs, blur))
+
+
+def microast(structure: Image, style: OtherImage) -> Image:
+    """MicroAST (Wang et al. 2023) of the whole pictures. Raises MissingModelError where its checkpoint is not."""
+    from relook.models.microast import restyled
+
+    return restyled(structure, style).cpu()
+
+
+def microast_by_class(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
+    """MicroAST with its statistics per class, Relook's addition; unmatched and locked pixels stay.
+
+    Raises MissingModelError where its checkpoint is not, ShapeError if the correspondence belongs to pictures of other sizes.
+    """
+    from relook.models.microast import restyled
+
+    _check(structure, style, correspondence)
+    ours, theirs = correspondence.structure_classes, correspondence.style_classes
+    return torch.where(
+        ((ours > 0) & ~correspondence.kept).cpu(),
+        restyled(structure, style, classes=(ours, theirs)).cpu(),
+        structure.cpu(),
+    )
+
+
+def _by_class(
+    structure: Image,
+    style: OtherImage,
+    correspondence: Correspondence,
+    move: Callable[[Colours, OtherColours], Colours],
+) -> Image:
+    """The structure with the Lab colours of every class that both pictures show moved; unmatched and locked pixels stay bit-identical."""
+    _check(structure, style, correspondence)
+    ours, theirs = _lab(structure), _lab(style)
+    ours_ids, theirs_ids, kept = (
+        map.cpu().numpy()
+        for map in (correspondence.structure_classes, correspondence.style_classes, correspondence.kept)
+    )
+    changed = np.isin(ours_ids, np.setdiff1d(theirs_ids, [0])) & ~kept
+    for id in np.unique(ours_ids[changed]):
+        ours[ours_ids == id] = move(ours[ours_ids == id], theirs[theirs_ids == id])
+    return torch.where(torch.from_numpy(changed), _rgb(ours), structure.detach().cpu())
+
+
+def _matched(values: Colours, wanted: OtherColours) -> Colours:
+    """Values shifted and scaled to the mean and deviation of the wanted ones, channel by channel."""
+    scale = wanted.std(0) / np.maximum(values.std(0), 1e-3)
+    return (values - values.mean(0)) * scale + wanted.mean(0)
+
+
+def _transported(values: Colours, wanted: OtherColours, blur: float) -> Colours:
+    """The values under the entropic map to the wanted ones, both taken from their means: a shift leaves the plan the same."""
+    import ot
+
+    middle, other = values.mean(0), wanted.mean(0)
+    (ours, shares), (theirs, other_shares) = _cells(values - middle), _cells(wanted - other)
+    costs = ot.dist(ours, theirs) / (2 * blur**2)
+    method, potential = ("sinkhorn_stabilized", "logv") if costs.max() < STEEP else ("sinkhorn_log", "log_v")
+    with np.errstate(over="ignore"):  # POT also returns the exponential of the potential, which may be out of range
+        _, log = ot.sinkhorn(
+            shares, other_shares, costs, 1.0, method=method, numItermax=ROUNDS, stopThr=CLOSE, warn=False, log=True
+        )
+    targets = torch.from_numpy(theirs).float()
+    bias = torch.from_numpy(log[potential] - (theirs**2).sum(1) / (2 * blur**2)).float()
+    moved = [
+        torch.softmax(part @ targets.T / blur**2 + bias, 1) @ targets
+        for part in torch.from_numpy(values - middle).float().split(CHUNK)
+    ]
+    return torch.cat(moved).double().numpy() + other
+
+
+def _cells(values: Colours) -> tuple[OtherColours, Float[np.ndarray, " M"]]:
+    """Mean colours of the cells of Lab that the values fill, and the share of the values in each."""
+    side = CELL
+    while True:
+        grid = np.floor((values - values.min(0)) / side).astype(np.int64)
+        cell = np.ravel_multi_index(tuple(grid.T), tuple(grid.max(0) + 1))
+        counts = np.bincount(cell)
+        filled = counts > 0
+        if filled.sum() <= CELLS:
+            sums = np.stack([np.bincount(cell, channel) for channel in values.T], 1)
+            return sums[filled] / counts[filled, None], counts[filled] / len(values)
+        side *= 1.25
+
+
+def _check(structure: Tensor, style: Tensor, correspondence: Correspondence) -> None:
+    """ShapeError if the label maps are not of the pictures' sizes."""
+    for name, picture, segments in (
+        ("structure", structure, correspondence.structure),
+        ("style", style, correspondence.style),
+    ):
+        if segments.labels.shape != picture.shape[1:]:
+            raise ShapeError(
+                f"Expected {name} segments of shape {tuple(picture.shape[1:])} as the picture, got "
+                f"{tuple(segments.labels.shape)}; segment that picture."
+            )
+
+
+def _lab(image: Tensor) -> np.ndarray:
+    return rgb2lab(image.detach().cpu().double().permute(1, 2, 0).numpy())
+
+
+def _rgb(lab: np.ndarray) -> Tensor:
+    """RGB in [0, 1]; colours outside of it are clipped."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scikit-image warns of Lab colours that no RGB shows
+        rgb = lab2rgb(lab)
+    return torch.from_numpy(rgb).float().clamp(0, 1).permute(2, 0, 1).contiguous()

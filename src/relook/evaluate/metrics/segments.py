@@ -1,0 +1,105 @@
+"""How right segments are: pure functions.
+
+Class maps hold an index below the number of classes, or IGNORED where nothing is said (a pixel counts as wrong there) or, in the
+truth, where nothing is known (it does not count). What cannot be told (a class that neither map shows) is None, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from relook.errors import ShapeError
+from relook.evaluate.metrics.declare import declare
+
+IGNORED = -1
+"""Not a class."""
+
+
+def confusion(
+    found: Int[Tensor, "H W"], truth: Int[Tensor, "H W"], classes: int
+) -> Int[Tensor, "{classes} {classes}+1"]:
+    """Pixels by true class (row) and found class (column); the last column counts IGNORED ones."""
+    if found.shape != truth.shape:
+        raise ShapeError(
+            f"Expected class maps of one size, got {tuple(found.shape)} and {tuple(truth.shape)}; resize one."
+        )
+    known = truth != IGNORED
+    columns = torch.where(found == IGNORED, classes, found)[known]
+    return torch.bincount(truth[known] * (classes + 1) + columns, minlength=classes * (classes + 1)).view(classes, -1)
+
+
+def class_ious(counts: Int[Tensor, "C D"]) -> list[float | None]:
+    """Intersection over union of every class from a confusion matrix; None for classes that neither map shows."""
+    square = counts[:, : len(counts)]
+    right, union = square.diagonal(), counts.sum(1) + square.sum(0) - square.diagonal()
+    return [float(r / u) if u > 0 else None for r, u in zip(right.double(), union.double(), strict=True)]
+
+
+@declare("miou", "mIoU", "higher", (0.0, 1.0), "mean over classes of intersection / union, summed over all pictures", group="segments")  # fmt: skip
+def mean_iou(counts: Int[Tensor, "C D"]) -> float | None:
+    """Mean of `class_ious` over the classes that the truth or the answer shows."""
+    return mean_of(class_ious(counts))
+
+
+@declare("pixel_accuracy", "pixel accuracy", "higher", (0.0, 1.0), "share of pixels with the right class", group="segments")  # fmt: skip
+def pixel_accuracy(counts: Int[Tensor, "C D"]) -> float | None:
+    """Share of pixels with the right class."""
+    total = int(counts.sum())
+    return None if total == 0 else float(counts[:, : len(counts)].diagonal().sum()) / total
+
+
+@dataclass(frozen=True)
+class Panoptic:
+    """What panoptic quality of one class is made of; sums over pictures add up."""
+
+    overlap: float = 0.0
+    """Sum of the IoU of matched objects."""
+    matched: int = 0
+    """Objects with a counterpart (IoU above 0.5)."""
+    invented: int = 0
+    """Found objects without one."""
+    missed: int = 0
+    """True objects without one."""
+
+    def __add__(self, other: Panoptic) -> Panoptic:
+        return Panoptic(
+            self.overlap + other.overlap, self.matched + other.matched, self.invented + other.invented,
+            self.missed + other.missed,
+        )  # fmt: skip
+
+    @property
+    def quality(self) -> float | None:
+        """PQ = sum of IoU / (TP + FP / 2 + FN / 2); None for a class without objects (Kirillov et al. 2019, eq. 1)."""
+        weight = self.matched + self.invented / 2 + self.missed / 2
+        return self.overlap / weight if weight else None
+
+
+def panoptic_counts(found: Int[Tensor, "H W"], truth: Int[Tensor, "H W"]) -> Panoptic:
+    """Objects of one class: maps of object ids, 0 = none. Two objects are matched where their IoU is above 0.5."""
+    ours, theirs = found.unique(return_inverse=True), truth.unique(return_inverse=True)
+    both = torch.bincount(
+        ours[1].flatten() * len(theirs[0]) + theirs[1].flatten(), minlength=len(ours[0]) * len(theirs[0])
+    ).view(len(ours[0]), len(theirs[0]))
+    union = both.sum(1, keepdim=True) + both.sum(0, keepdim=True) - both
+    objects = both.double() / union
+    objects = objects[ours[0] != 0][:, theirs[0] != 0]
+    hits = objects > 0.5
+    matched = int(hits.sum())
+    return Panoptic(float(objects[hits].sum()), matched, len(objects) - matched, objects.shape[1] - matched)
+
+
+@declare("pq", "PQ things", "higher", (0.0, 1.0), "Kirillov et al. 2019, eq. 1, mean over the classes of things", group="segments")  # fmt: skip
+def panoptic_quality(classes: Sequence[Panoptic]) -> float | None:
+    """Mean of the quality of every class that has objects; None if none has."""
+    return mean_of([found.quality for found in classes])
+
+
+def mean_of(values: Sequence[float | None]) -> float | None:
+    """Mean of what is known; None if nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,109 @@
+"""Two different rooms of one kind, and where in the style picture every part of the structure picture is: exactly known.
+
+The counterpart of a structure pixel is the style pixel of its class with the nearest part coordinates (relook.dollhouse.parts). Several
+may be as good (two chairs, a long wall): all within TOLERANCE of the nearest count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence, match_segments
+from relook.dollhouse import CLASSES, ROOMS, Rendering, rendering, sample_layout, sample_style, shade, trace
+from relook.dollhouse.parts import part_coordinates
+from relook.evaluate.sources.dollhouse import HELD_OUT, SHOWN
+from relook.types import View
+
+TOLERANCE = 0.05
+"""A style pixel is as good as the best one if its part coordinates are at most this much farther."""
+SAMPLES = 64
+"""Structure pixels are scored on a grid of this many along the longer side."""
+VALUES = 1 << 23
+"""Most distances in memory at once."""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """A structure and a style with the truth at N structure pixels whose class the style shows."""
+
+    structure: View
+    style: View
+    pixels: Int[Tensor, "N 2"]
+    """(row, column) of the scored structure pixels."""
+    classes: Int[Tensor, " N"]
+    """Their classes."""
+    parts: Float[Tensor, "N 6"]
+    """Their part coordinates."""
+    style_classes: Int[Tensor, "H W"]
+    style_parts: Float[Tensor, "H W 6"]
+
+    def correspondence(self) -> Correspondence:
+        """Regions of equal names."""
+        ours, theirs = self.structure.segments, self.style.segments
+        assert ours is not None
+        assert theirs is not None
+        return match_segments(ours, theirs)
+
+
+@lru_cache(maxsize=8)
+def draw_rooms(seed: int, index: int, size: tuple[int, int] = (256, 256)) -> Rooms:
+    """Pair `index` of the suite's seed: the same two rooms and styles as `relook.evaluate.sources.dollhouse.draw_pair` draws."""
+    first = HELD_OUT + seed * 1_000_000 + 2 * index
+    layouts = [sample_layout(first + i, ROOMS[index % len(ROOMS)]) for i in range(2)]
+    geometry = trace(layouts, size)
+    images = shade(geometry, [sample_style(first + i) for i in range(2)])
+    ours, theirs = (rendering(geometry, i, images[i], layouts[i].pose) for i in range(2))
+    parts = part_coordinates(geometry, layouts)
+    pixels = _scored(ours, theirs)
+    rows, columns = pixels.unbind(1)
+    return Rooms(
+        ours.view(), theirs.view(), pixels, ours.classes[rows, columns].long(), parts[0, rows, columns],
+        theirs.classes.long(), parts[1],
+    )  # fmt: skip
+
+
+def class_at(rooms: Rooms, found: Float[Tensor, "N 2"]) -> Int[Tensor, " N"]:
+    """Class of the style pixel at (x, y) in parts of its sides; -1 where no place was found."""
+    height, width = rooms.style_classes.shape
+    there = found.isfinite().all(-1)
+    x, y = found.nan_to_num().unbind(-1)
+    column, row = (x * width).long().clamp(0, width - 1), (y * height).long().clamp(0, height - 1)
+    return torch.where(there, rooms.style_classes[row, column], -1)
+
+
+def errors(rooms: Rooms, found: Float[Tensor, "R N 2"]) -> Float[Tensor, "R N"]:
+    """From R answers for every scored pixel to the nearest true counterpart, in parts of the style's longer side.
+
+    An answer that is NaN is as far off as can be: the length of the diagonal.
+    """
+    height, width = rooms.style_classes.shape
+    longer = max(height, width)
+    result = torch.full(found.shape[:2], float((height**2 + width**2) ** 0.5 / longer))
+    places = found * torch.tensor([width / longer, height / longer])
+    for label in rooms.classes.unique().tolist():
+        mine = (rooms.classes == label).nonzero()[:, 0]
+        theirs = (rooms.style_classes == label).nonzero()
+        parts, targets = rooms.style_parts[theirs[:, 0], theirs[:, 1]], (theirs.flip(1) + 0.5) / longer
+        for some in mine.split(max(1, VALUES // len(theirs))):
+            apart = torch.cdist(rooms.parts[some], parts, compute_mode="donot_use_mm_for_euclid_dist")
+            which, target = (apart <= apart.amin(1, keepdim=True) + TOLERANCE).nonzero().unbind(1)
+            for number, answers in enumerate(places[:, some]):
+                away = (answers[which] - targets[target]).norm(dim=1).nan_to_num(nan=torch.inf)
+                nearest = torch.full((len(some),), torch.inf).scatter_reduce(0, which, away, "amin")
+                result[number, some] = torch.where(nearest.isfinite(), nearest, result[number, some])
+    return result
+
+
+def _scored(ours: Rendering, theirs: Rendering) -> Int[Tensor, "N 2"]:
+    """Structure pixels on a regular grid whose class fills at least SHOWN of the style picture."""
+    counts = torch.bincount(theirs.classes.flatten().long(), minlength=len(CLASSES))
+    shown = counts >= SHOWN * theirs.classes.numel()
+    step = max(1, max(ours.classes.shape) // SAMPLES)
+    rows, columns = (torch.arange(step // 2, length, step) for length in ours.classes.shape)
+    chosen = shown[ours.classes[rows][:, columns].long()].nonzero()
+    return torch.stack([rows[chosen[:, 0]], columns[chosen[:, 1]]], 1)

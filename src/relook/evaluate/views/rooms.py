@@ -1,0 +1,76 @@
+"""What the suite of views is asked: two views of an unseen room, and walks through one, each with the exact answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.dollhouse import ROOMS, Rendering, exact_flow, render, sample_layout, sample_style, walk
+from relook.evaluate.sources.dollhouse import HELD_OUT
+from relook.types import View
+
+BASELINES: Mapping[str, float] = {"near": 0.3, "middle": 0.6, "far": 1.0}
+"""Metres between the two views, by name."""
+TURN = 0.58
+"""Radians that the camera turns per metre, as on the dollhouse's usual walks (0.35 on 0.6 m)."""
+PLACE, WALKS = 500_000, 400_000
+"""Where in the seed's range the rooms of two views and those of walks begin; pairs of dollhouse-photo begin at 0."""
+
+
+@dataclass(frozen=True)
+class TwoViews:
+    """Frame 1 in its new look, exactly; frames 1 and 2 in their old one."""
+
+    first: View
+    """Frame 1 in its old look, with exact depth, camera and regions."""
+    second: View
+    """Frame 2 in its old look."""
+    styled: View
+    """Frame 1 in its new look: the style picture for methods that restyle each frame by itself."""
+    exact: Float[Tensor, "3 H W"]
+    """The answer: frame 2 in its new look."""
+    holes: Bool[Tensor, "H W"]
+    """What frame 1 does not show of frame 2."""
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk through a room in its old look, a style picture, and the answer for every frame."""
+
+    old: tuple[Rendering, ...]
+    new: tuple[Rendering, ...]
+    """The same places in the look of the style picture."""
+    style: View
+    """Another room of the same kind."""
+    prompt: str
+
+
+def draw_two_views(seed: int, room: int, baseline: str, size: int) -> TwoViews:
+    """Room `room` of a seed from two places; the same arguments give the same views, every baseline the same frame 1."""
+    number = HELD_OUT + seed * 1_000_000 + PLACE + 2 * room
+    kind = ROOMS[room % len(ROOMS)]
+    layout, looks = sample_layout(number, kind), [sample_style(number + i) for i in range(2)]
+    stride = BASELINES[baseline]
+    poses = walk(layout, 2, stride=stride, turn=TURN * stride)
+    (first, second), (styled, exact) = ([render(layout, look, (size, size), pose) for pose in poses] for look in looks)
+    _, visible = exact_flow(second, first)
+    return TwoViews(first.view(), second.view(), styled.view(), exact.image, ~visible, prompt_of(kind))
+
+
+def draw_walk(seed: int, number: int, frames: int, size: int, stride: float = 1.2) -> Walk:
+    """Walk `number` of a seed: `frames` places on `stride` metres."""
+    first = HELD_OUT + seed * 1_000_000 + WALKS + 2 * number
+    kind = ROOMS[number % len(ROOMS)]
+    layout, looks = sample_layout(first, kind), [sample_style(first + i) for i in range(2)]
+    poses = walk(layout, frames, stride=stride, turn=TURN * stride)
+    old, new = (tuple(render(layout, look, (size, size), pose) for pose in poses) for look in looks)
+    return Walk(old, new, render(sample_layout(first + 1, kind), looks[1], (size, size)).view(), prompt_of(kind))
+
+
+def prompt_of(kind: str) -> str:
+    """Names the room, never its look."""
+    return f"a photo of a {kind}{' room' if kind == 'living' else ''}"

@@ -1,0 +1,81 @@
+"""The process pool and Ray: every piece of work done once, in any order, also when workers are killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import pieces
+from relook.errors import InputError
+from relook.evaluate.engine import Engine, cores
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_comes_back_with_its_result(workers: int) -> None:
+    found = dict(Engine(workers=workers).results(pieces.square, range(7)))
+    assert found == {number: number**2 for number in range(7)}
+    assert list(Engine(workers=workers).results(pieces.square, [])) == []
+
+
+def test_workers_share_the_cores_and_leave_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr("relook.evaluate.engine.cores", lambda: 6)
+    found = [result for _, result in Engine(workers=2).results(pieces.threads, range(4))]
+    assert {(torch_threads, others) for _, torch_threads, others in found} == {(3, "3")}
+    assert os.getpid() not in {process for process, *_ in found}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert cores() >= 1
+
+
+def test_an_error_of_the_work_stops_all_and_is_told() -> None:
+    with pytest.raises(InputError, match="any number but 3"):
+        list(Engine(workers=2).results(pieces.refuse, range(50)))
+
+
+def test_results_stream(tmp_path: Path) -> None:
+    """The first result is there before the last piece of work was begun."""
+    tasks = [(str(tmp_path), 10 + number) for number in range(12)]
+    results = Engine(workers=2).results(pieces.die_once, tasks)
+    next(results)
+    assert len(list(tmp_path.glob("*.done"))) < len(tasks)
+    results.close()
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+    tasks = [(str(tmp_path), number) for number in range(6)]
+    found = [result for _, result in Engine(workers=2).results(pieces.die_once, tasks)]
+    assert sorted(found) == list(range(6))
+    assert (tmp_path / "died").exists()
+
+
+def test_workers_that_are_killed_again_and_again_are_given_up() -> None:
+    with pytest.raises(InputError, match="fewer than 2"):
+        list(Engine(workers=2).results(pieces.die, range(4)))
+
+
+def test_impossible_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="at least one worker"):
+        Engine(workers=0).results(pieces.square, [1])
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(InputError, match=r"relook\[ray\]"):
+        list(Engine("ray", workers=1).results(pieces.square, [1]))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ray_does_the_same_and_outlives_a_killed_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers of a cluster on this machine, one of which is killed; the cluster is one that was there before."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    tasks = [(str(tmp_path), number) for number in range(6)]
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        found = [result for _, result in Engine("ray", workers=2).results(pieces.die_once, tasks)]
+        assert sorted(found) == list(range(6))
+        assert (tmp_path / "died").exists()
+        with pytest.raises(InputError, match="any number but 3"):
+            list(Engine("ray", workers=2).results(pieces.refuse, range(5)))
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
