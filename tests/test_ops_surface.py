@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from relook.errors import ShapeError
-from relook.ops.surface import STEP, conductance, edges, normals, smooth_within
+from relook.ops.surface import STEP, conductance, edges, smooth_within
 
 
 def stripes(side: int = 48) -> torch.Tensor:
@@ -89,22 +89,3 @@ def test_tiny_pictures_pass(size: tuple[int, int]) -> None:
     labels, disparity = torch.ones(size, dtype=torch.int64), torch.rand(size)
     assert smooth_within(image, labels, disparity).shape == image.shape
     assert edges(labels, disparity).shape == size
-
-
-@pytest.mark.parametrize("wanted", [(0.0, 0.0, -1.0), (0.6, 0.0, -0.8), (0.0, -0.8, -0.6)])
-def test_normals_of_a_plane_face_the_eye(wanted: tuple[float, float, float]) -> None:
-    """Rays meet the plane n . p = -2 at depth -2 / (n . ray)."""
-    K = torch.tensor([[40.0, 0, 20], [0, 40.0, 15], [0, 0, 1]])
-    ys, xs = torch.meshgrid(torch.arange(30) + 0.5, torch.arange(40) + 0.5, indexing="ij")
-    rays = torch.stack([(xs - 20) / 40, (ys - 15) / 40, torch.ones_like(xs)])
-    normal = torch.tensor(wanted)
-    depth = -2 / torch.einsum("c,chw->hw", normal, rays)
-    assert torch.allclose(normals(depth, K), normal[:, None, None].expand(3, 30, 40), atol=1e-3)
-    assert torch.allclose(normals(depth), normals(depth, torch.tensor([[28.0, 0, 20], [0, 28.0, 15], [0, 0, 1]])))
-
-
-def test_normals_stay_themselves_up_to_an_edge() -> None:
-    depth = torch.full((12, 12), 2.0)
-    depth[:, 6:] = 5.0
-    assert torch.allclose(normals(depth)[2], torch.tensor(-1.0))
-    assert normals(torch.ones(1, 1)).flatten().tolist() == [0, 0, -1]

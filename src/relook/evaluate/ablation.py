@@ -52,6 +52,6 @@ def _history(config: Config, report: Report) -> RenderableType:
 
     views = dollhouse_views.Config(
         out=config.out, parts=("walks",), seed=config.seed, size=config.size, ways=(ALONE, *BY_HISTORY), walks=config.walks,
-        frames=config.frames, steps=config.steps, family=config.family, device=config.device,
+        frames=config.frames, steps=config.steps, family=config.family, device=config.device, engine=config.engine,
     )  # fmt: skip
     return dollhouse_views.run(views, report)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relook import cache
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError, MissingModelError
+from relook.evaluate.engine import Engine
 from relook.evaluate.provenance import checkpoint_weights, family_weights, provenance
 from relook.evaluate.report import write_sections
 from relook.evaluate.views import capture as capture_views
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 PARTS = ("two-view", "steps", "walks", "poses", "capture")
 """What the suite consists of."""
+ROOMS = ("two-view", "steps")
+"""Parts that consist of rooms; the others consist of walks, or are a capture."""
 POSED = ("per-frame", "paper", "relook")
 """Ways whose cameras are looked for."""
 
@@ -85,6 +89,7 @@ class Config:
     """Model family."""
     device: str = "cpu"
     """Where it runs: `cpu` or `cuda`."""
+    engine: Engine = field(default_factory=Engine)
 
 
 @dataclass(frozen=True)
@@ -107,17 +112,25 @@ def run(config: Config, report: Report) -> Group:
     here.
     """
     parts = chosen(config)
-    tools = prepare(config)
+    tools = _tools(config)
     makers: list[tuple[int, Callable[[Callable[[], None]], Told]]] = []
     for part in parts:
         makers.append(_part(part, config, tools))
-    total, done = sum(count for count, _ in makers), 0
+    pieces = [
+        (part, number)
+        for part in parts
+        if part != "capture"
+        for number in range(config.rooms if part in ROOMS else config.walks)
+    ]
+    total, done = len(pieces) + sum(count for count, _ in makers), 0
 
     def tick() -> None:
         nonlocal done
         done += 1
         report(done, max(done, total))
 
+    for _ in config.engine.results(partial(fill, config), pieces, config.device):
+        tick()
     missing, told = list(tools.missing), list[Told]()
     for part, (_, make) in zip(parts, makers, strict=True):
         try:
@@ -196,6 +209,8 @@ def family_with(family: Family, refiner: Path, place: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True)
         for name, part in parts.items():
             link = place / name
+            if link.is_symlink() and link.resolve() == part.resolve():
+                continue
             if link.is_symlink():
                 link.unlink()
             link.symlink_to(part.resolve())
@@ -206,39 +221,74 @@ def family_with(family: Family, refiner: Path, place: Path) -> Path:
     return place.resolve()
 
 
+def fill(config: Config, piece: tuple[str, int]) -> None:
+    """One room or walk of a part, in whatever process: all that takes long is made and kept on disk, where the part finds it."""
+    part, number = piece
+    tools = _tools(config)
+    if part in ROOMS:
+        for _ in _trial(part, config, tools).of_room(number):
+            pass
+    else:
+        walks = _walks(part, config, tools)
+        walk = walks.walk(number)
+        for name in walks.ways:
+            walks.restyled(name, number, walk)
+
+
+@lru_cache(1)
+def _tools(config: Config) -> Tools:
+    """What `prepare` gives, once in a process."""
+    return prepare(config)
+
+
 def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Callable[[], None]], Told]]:
     """How many units a part has, and what runs it."""
-    place = config.out / part
-    if part in ("two-view", "steps"):
-        known = step_rows(config.steps_sweep) if part == "steps" else ROWS
-        wanted = {name: row for name, row in known.items() if part == "steps" or not config.rows or name in config.rows}
-        wanted = {name: row for name, row in wanted.items() if tools.setting.refiner is not None or not row.refined}
-        distances = ("middle",) if part == "steps" else tuple(BASELINES)
-        title = "Steps of the view refiner" if part == "steps" else "Two-view synthesis"
-        trial = Trial(place, wanted, tools.setting, config.rooms, distances, config.seed, config.size, tools.key)
-        if not wanted:
+    if part in ROOMS:
+        trial = _trial(part, config, tools)
+        if not trial.rows:
             return 0, lambda tick: Told((), ())
+        title = "Steps of the view refiner" if part == "steps" else "Two-view synthesis"
         return trial.count, lambda tick: two_views.told(trial, list(trial.outcomes(tick)), part, title)
     if part == "capture":
         assert config.capture is not None
         assert config.style is not None
         key = cache.key(sha256(config.style))
         real = capture_views.CaptureTrial(
-            place, config.capture, config.style, ViewsConfig(), config.capture_frames, config.capture_pairs, key
+            config.out / part,
+            config.capture,
+            config.style,
+            ViewsConfig(),
+            config.capture_frames,
+            config.capture_pairs,
+            key,
         )
         return 2 + 2 * config.capture_pairs, lambda tick: capture_views.evaluate(real, tick)
-    names = [
-        name
-        for name, way in (WAYS | BY_HISTORY).items()
-        if name in (config.ways or WAYS) and (way.fill != "refiner" or tools.setting.refiner is not None)
-    ]
+    walks = _walks(part, config, tools)
     if part == "walks":
-        ways = {name: (WAYS | BY_HISTORY)[name] for name in names}
-        walks = Walks(place, ways, tools.base, config.walks, config.frames, config.seed, config.size, tools.key)
         return walks.count, lambda tick: view_walks.evaluate(walks, tick)
-    ways = {name: WAYS[name] for name in names if name in POSED}
-    posed = Walks(place, ways, tools.base, config.walks, config.pose_frames, config.seed, config.pose_size, tools.key)
-    return posed.count + config.walks, lambda tick: view_poses.evaluate(posed, tick)
+    return walks.count + config.walks, lambda tick: view_poses.evaluate(walks, tick)
+
+
+def _trial(part: str, config: Config, tools: Tools) -> Trial:
+    """Two-view synthesis, or its steps."""
+    known = step_rows(config.steps_sweep) if part == "steps" else ROWS
+    wanted = {name: row for name, row in known.items() if part == "steps" or not config.rows or name in config.rows}
+    wanted = {name: row for name, row in wanted.items() if tools.setting.refiner is not None or not row.refined}
+    distances = ("middle",) if part == "steps" else tuple(BASELINES)
+    return Trial(config.out / part, wanted, tools.setting, config.rooms, distances, config.seed, config.size, tools.key)
+
+
+def _walks(part: str, config: Config, tools: Tools) -> Walks:
+    """The walks of part `walks`, or the larger ones of `poses`."""
+    ways = {
+        name: way
+        for name, way in (WAYS | BY_HISTORY).items()
+        if name in (config.ways or WAYS)
+        and (part == "walks" or name in POSED)
+        and (way.fill != "refiner" or tools.setting.refiner is not None)
+    }
+    frames, size = (config.frames, config.size) if part == "walks" else (config.pose_frames, config.pose_size)
+    return Walks(config.out / part, ways, tools.base, config.walks, frames, config.seed, size, tools.key)
 
 
 def _write(config: Config, tools: Tools, told: Sequence[Told], missing: Sequence[str]) -> Group:

@@ -16,20 +16,28 @@ TO = "difference to {}, case by case"
 """Head of the differences."""
 
 
+MOST = 8
+"""Columns of a terminal's table; the others are on the page."""
+
+
 def terminal(section: Section) -> Table:
-    """The section's table for a terminal, as wide as it must be."""
+    """The section's first columns for a terminal, as wide as they must be."""
     from rich.text import Text
 
-    best = {c.key: section.best(c) for c in section.columns}
+    columns = section.columns[:MOST]
+    best = {c.key: section.best(c) for c in columns}
     cells = {
         row: [
             Text.assemble((value, "bold" if row in best[c.key] else ""), (spread, "dim"))
-            for c in section.columns for value, spread in (_cell(section.mean(row, c), c),)
+            for c in columns for value, spread in (_cell(section.mean(row, c), c),)
         ]
         for row in section.rows
     }  # fmt: skip
     title = ": ".join(word for word in (section.title, section.lead) if word)
-    return _table(title, [c.head for c in section.columns], cells)
+    made = _table(title, [c.head for c in columns], cells)
+    if len(section.columns) > MOST:
+        made.caption = f"On the page as well: {', '.join(c.title for c in section.columns[MOST:])}."
+    return made
 
 
 def terminal_differences(section: Section) -> Table | None:
@@ -42,11 +50,11 @@ def terminal_differences(section: Section) -> Table | None:
     cells = {
         row: [
             Text(difference_text(found, c), "bold" if found is not None and found.clear is not None else "")
-            for c in section.columns for found in (section.differences[c.key].get(row),)
+            for c in section.columns[:MOST] for found in (section.differences[c.key].get(row),)
         ]
         for row in rows
     }  # fmt: skip
-    return _table(f"{section.title}: {TO.format(section.reference)}", _difference_heads(section), cells)
+    return _table(f"{section.title}: {TO.format(section.reference)}", _difference_heads(section)[:MOST], cells)
 
 
 def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> Table:

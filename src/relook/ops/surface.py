@@ -85,33 +85,3 @@ def edges(
     pixels = max(1, round(reach * max(labels.shape)))
     wide = torch.nn.functional.max_pool2d(edge[None, None], 2 * pixels + 1, 1, pixels)[0]
     return box(wide, pixels)[0]
-
-
-def normals(
-    depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None, *, focal: float = 0.7
-) -> Float[Tensor, "3 H W"]:
-    """Unit normals in the camera's axes, towards the eye: on a plane n . p = 1 the inverse depth is n . K^-1 (x, y, 1).
-
-    Slopes are one-sided, the flatter of the two, so that surfaces keep theirs up to their edges. Without K the middle of the
-    picture is taken for its principal point and `focal` (in longer sides) for its focal length.
-    """
-    height, width = depth.shape
-    if min(height, width) < 2:
-        return depth.new_tensor([0.0, 0.0, -1.0])[:, None, None].expand(3, height, width)
-    inverse = 1 / depth
-    if K is None:
-        far = focal * max(height, width)
-        K = depth.new_tensor([[far, 0, width / 2], [0, far, height / 2], [0, 0, 1]])
-    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    x, y = (xs.to(depth) - K[0, 2]) / K[0, 0], (ys.to(depth) - K[1, 2]) / K[1, 1]
-    across, down = _slope(inverse, 1) * K[0, 0], _slope(inverse, 0) * K[1, 1]
-    normal = -torch.stack([across, down, inverse - across * x - down * y])
-    return normal / normal.norm(dim=0).clamp_min(1e-9)
-
-
-def _slope(values: Float[Tensor, "H W"], axis: int) -> Float[Tensor, "H W"]:
-    """Change per pixel along an axis: forward or backward, whichever is less."""
-    change = values.diff(dim=axis)
-    ahead = torch.cat([change, change.narrow(axis, -1, 1)], axis)
-    behind = torch.cat([change.narrow(axis, 0, 1), change], axis)
-    return torch.where(ahead.abs() < behind.abs(), ahead, behind)

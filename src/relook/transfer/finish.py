@@ -7,19 +7,17 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from relook.correspond.semantic import Correspondence
 from relook.ops.light import Surfaces, relit
+from relook.ops.normals import facing
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
-from relook.ops.surface import edges, normals, smooth_within
+from relook.ops.surface import edges, smooth_within
 from relook.transfer.presets import Preset
 from relook.types import View
 
 FAINT = 1.0
 """Deviation of lightness (Lab) within a surface below which its pattern counts for little."""
-GRAIN = 0.006
-"""Reach, as a fraction of the longer side, within which depth is smoothed before it says where a surface faces; normals within twice it."""
 
 
 def finished(
@@ -78,16 +76,13 @@ def _relit(
 
 
 def _surfaces(view: View, image: Float[Tensor, "3 H W"], classes: Int[Tensor, "H W"], depths: bool) -> Surfaces:
-    """What a view shows, on the picture's device; which way it faces by its depth without the grain."""
+    """What a view shows, on the picture's device; which way it faces by its depth."""
     assert view.segments is not None
     if not depths:
         return Surfaces(image, classes.to(image.device))
     assert view.depth is not None
-    inverse = 1 / view.depth.values.clamp_min(1e-6)
-    inverse = smooth_within(inverse[None], view.segments.labels, reach=GRAIN)[0]
-    facing = normals(1 / inverse, None if view.camera is None else view.camera.K)
-    facing = smooth_within(facing, view.segments.labels, reach=2 * GRAIN)
-    return Surfaces(image, classes.to(image.device), normalize(facing, dim=0).to(image))
+    towards = facing(view.depth.values, view.segments.labels, None if view.camera is None else view.camera.K)
+    return Surfaces(image, classes.to(image.device), towards.to(image))
 
 
 def recoloured(

@@ -81,21 +81,26 @@ class Trial:
     def outcomes(self, tick: Callable[[], None]) -> Iterator[Outcome]:
         """Every row on every case; what is on disk is not made again."""
         for room in range(self.rooms):
-            for baseline in self.baselines:
-                held: list[TwoViews] = []
-                for name, row in self.rows.items():
-                    place = self.place(case_name(room, baseline), name)
-                    key = cache.key(self.key, name, room, baseline, self.seed, self.size)
-                    score = cache.recall(place.with_suffix(".json"), key)
-                    if score is None:
-                        held = held or [self.case(room, baseline)]
-                        start = time.perf_counter()
-                        image = row.paint(held[0], self.setting)
-                        score = score_of(image, held[0]) | {"seconds": time.perf_counter() - start}
-                        write_image(place, image)
-                        cache.remember(place.with_suffix(".json"), key, score)
-                    tick()
-                    yield Outcome(name, room, baseline, score)
+            for outcome in self.of_room(room):
+                tick()
+                yield outcome
+
+    def of_room(self, room: int) -> Iterator[Outcome]:
+        """Every row on the cases of one room."""
+        for baseline in self.baselines:
+            held: list[TwoViews] = []
+            for name, row in self.rows.items():
+                place = self.place(case_name(room, baseline), name)
+                key = cache.key(self.key, name, room, baseline, self.seed, self.size)
+                score = cache.recall(place.with_suffix(".json"), key)
+                if score is None:
+                    held = held or [self.case(room, baseline)]
+                    start = time.perf_counter()
+                    image = row.paint(held[0], self.setting)
+                    score = score_of(image, held[0]) | {"seconds": time.perf_counter() - start}
+                    write_image(place, image)
+                    cache.remember(place.with_suffix(".json"), key, score)
+                yield Outcome(name, room, baseline, score)
 
     def given(self, case: str) -> Mapping[str, Picture]:
         """What a row is given, and the answer."""

@@ -1,0 +1,69 @@
+"""Which way surfaces face, by depth: unit normals in the camera's axes, towards the eye."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import interpolate, normalize
+
+from relook.ops.surface import smooth_within
+
+GRAIN = 0.006
+"""Reach, as a fraction of the longer side, within which depth is smoothed before it says where a surface faces; normals within twice it."""
+FACE = 0.08
+"""Reach of the mean that takes their place where depth is rough."""
+COARSE = 96
+"""Longer side in pixels at which that mean is taken."""
+CALM = 0.15
+"""Angle in radians between normals and their mean at which depth counts as half rough."""
+
+
+def normals(
+    depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None, *, focal: float = 0.7
+) -> Float[Tensor, "3 H W"]:
+    """Unit normals in the camera's axes, towards the eye: on a plane n . p = 1 the inverse depth is n . K^-1 (x, y, 1).
+
+    Slopes are one-sided, the flatter of the two, so that surfaces keep theirs up to their edges. Without K the middle of the
+    picture is taken for its principal point and `focal` (in longer sides) for its focal length.
+    """
+    height, width = depth.shape
+    if min(height, width) < 2:
+        return depth.new_tensor([0.0, 0.0, -1.0])[:, None, None].expand(3, height, width)
+    inverse = 1 / depth
+    if K is None:
+        far = focal * max(height, width)
+        K = depth.new_tensor([[far, 0, width / 2], [0, far, height / 2], [0, 0, 1]])
+    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    x, y = (xs.to(depth) - K[0, 2]) / K[0, 0], (ys.to(depth) - K[1, 2]) / K[1, 1]
+    across, down = _slope(inverse, 1) * K[0, 0], _slope(inverse, 0) * K[1, 1]
+    normal = -torch.stack([across, down, inverse - across * x - down * y])
+    return normal / normal.norm(dim=0).clamp_min(1e-9)
+
+
+def facing(
+    depth: Float[Tensor, "H W"], labels: Int[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None
+) -> Float[Tensor, "3 H W"]:
+    """Unit normals within regions, without the depth's grain; where depth is rough all over, those of the surroundings at large.
+
+    Measured or drawn depth is smooth between creases: half of its normals are within a few degrees of the mean around them. A
+    network's guess is not (15 to 25 degrees), and light by its every bump would be blotches. So with a the median of those angles the
+    mean counts a^4 / (a^4 + CALM^4). Raises ShapeError for labels of another size.
+    """
+    inverse = smooth_within(1 / depth.clamp_min(1e-6)[None], labels, reach=GRAIN)[0]
+    near = normalize(smooth_within(normals(1 / inverse, K), labels, reach=2 * GRAIN), dim=0)
+    size, scale = labels.shape, min(1.0, COARSE / max(labels.shape))
+    small = [max(1, round(side * scale)) for side in size]
+    few = interpolate(labels[None, None].double(), small, mode="nearest-exact")[0, 0].long()
+    wide = smooth_within(interpolate(near[None], small, mode="area")[0], few, reach=FACE)
+    far = normalize(interpolate(wide[None], size, mode="bilinear", align_corners=False)[0], dim=0)
+    rough = float((near * far).sum(0).clamp(-1, 1).acos().median()) ** 4
+    return normalize(torch.lerp(near, far, rough / (rough + CALM**4)), dim=0)
+
+
+def _slope(values: Float[Tensor, "H W"], axis: int) -> Float[Tensor, "H W"]:
+    """Change per pixel along an axis: forward or backward, whichever is less."""
+    change = values.diff(dim=axis)
+    ahead = torch.cat([change, change.narrow(axis, -1, 1)], axis)
+    behind = torch.cat([change.narrow(axis, 0, 1), change], axis)
+    return torch.where(ahead.abs() < behind.abs(), ahead, behind)
