@@ -116,6 +116,37 @@ def test_a_suite_writes_its_files_and_resumes(tmp_path: Path, monkeypatch: pytes
         dollhouse_photo.run(replace(config, seed=1), lambda *_: None)
 
 
+def test_one_failure_stops_nothing_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paint = ROWS["copy"].paint
+
+    def once(pair: Pair, setting: rows.Setting) -> torch.Tensor:
+        if pair.name == "001":
+            raise IndexError("no middle")
+        return paint(pair, setting)
+
+    monkeypatch.setitem(dollhouse_photo.ROWS, "copy", replace(ROWS["copy"], paint=once))
+    config = replace(SMALL, out=tmp_path, instruments=NOTHING)
+    with pytest.raises(InputError, match=r"1 failures .*copy on 001.*no middle"):
+        dollhouse_photo.run(config, lambda *_: None)
+    assert {(r.row, r.case) for r in read_records(tmp_path)} == {
+        ("copy", "000"), ("copy", EVERY), ("statistics", "000"), ("statistics", "001"), ("statistics", EVERY),
+    }  # fmt: skip
+    assert "Failed: copy on 001" in (tmp_path / "report.html").read_text()
+    monkeypatch.setitem(dollhouse_photo.ROWS, "copy", replace(ROWS["copy"], paint=paint))
+    dollhouse_photo.run(config, lambda *_: None)
+    assert ("copy", "001") in {(r.row, r.case) for r in read_records(tmp_path)}
+    assert not list(tmp_path.rglob("*.error.txt"))
+
+
+def test_nothing_but_failures_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(pair: Pair, setting: rows.Setting) -> torch.Tensor:
+        raise InputError("Expected luck, got none; try again.")
+
+    monkeypatch.setitem(dollhouse_photo.ROWS, "copy", replace(ROWS["copy"], paint=never))
+    with pytest.raises(InputError, match="nothing but failures: copy on 002: Expected luck"):
+        dollhouse_photo.run(replace(SMALL, out=tmp_path, pairs=9, rows=("copy",)), lambda *_: None)
+
+
 def test_processes_give_the_same_records(tmp_path: Path) -> None:
     def told(name: str, workers: int) -> list[Record]:
         config = replace(SMALL, out=tmp_path / name, rows=("copy", "palette"), engine=Engine(workers=workers))

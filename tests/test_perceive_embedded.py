@@ -67,6 +67,11 @@ def test_noisy_votes_still_find_the_chairs() -> None:
     assert torch.cdist(truth, middles).amin(1).max() < 0.05
 
 
+def test_votes_without_a_peak_have_no_middle() -> None:
+    """All places point to themselves: the heap is as flat as it is high."""
+    assert votes.middles(torch.ones(12, 12), torch.zeros(2, 12, 12)).shape == (0, 2)
+
+
 def test_without_votes_parts_are_objects() -> None:
     cells = torch.zeros(20, 20, dtype=torch.bool)
     cells[2:5, 2:5] = cells[10:18, 10:18] = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relook.errors import InputError
 from relook.evaluate import instruments
 from relook.evaluate.engine import Engine
 from relook.evaluate.gallery import Gallery, Picture
@@ -15,7 +16,7 @@ from relook.evaluate.methods.rows import DEFAULT, Row, Setting
 from relook.evaluate.provenance import checkpoint_weights, family_weights, provenance
 from relook.evaluate.report import write_results
 from relook.evaluate.sources.pair import Source
-from relook.evaluate.suite import Plan, Report, Task, possible
+from relook.evaluate.suite import ERROR, Plan, Report, Task, possible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,16 +64,22 @@ def run_rows(
     wanted, left_out, weights = possible(rows, config.rows, setting)
     plan = Plan(title, config.out, source, wanted, setting, config.instruments, weights)
     records = plan.records(config.engine, report)
+    failed = plan.failures()
     hashes = instruments.weights(config.instruments) | checkpoint_weights(
         n for row in wanted.values() for n in row.weights
     )
     if weights:
         hashes |= family_weights(setting.loaded())
-    return write_results(
+    tables = write_results(
         config.out, title, lead, records, {name: row.note for name, row in wanted.items()},
-        pictures=_gallery(plan, columns), missing=[*left_out, *missing(config.instruments)], reference=reference,
+        pictures=_gallery(plan, columns), missing=[*left_out, *failed, *missing(config.instruments)], reference=reference,
         provenance=provenance(title, config, cases=source.revision, weights=hashes, device=config.device),
     )  # fmt: skip
+    if failed:
+        raise InputError(
+            f"Expected every picture of {title}, got {len(failed)} failures ({failed[0]}); the results of all others are in {config.out}."
+        )
+    return tables
 
 
 def _gallery(plan: Plan, columns: Sequence[str]) -> Gallery:
@@ -83,7 +90,8 @@ def _gallery(plan: Plan, columns: Sequence[str]) -> Gallery:
         pictures: dict[str, Picture] = {"structure": pair.structure.image, "style": pair.style.image}
         return pictures if pair.exact is None else pictures | {"exact answer": pair.exact}
 
-    def made(case: str, row: str) -> Picture:
-        return plan.place(Task(case, row))
+    def made(case: str, row: str) -> Picture | None:
+        place = plan.place(Task(case, row))
+        return None if place.with_suffix(ERROR).is_file() or not place.is_file() else place
 
     return Gallery(plan.source.names, given, made, [row for row in columns if row in plan.rows] or list(plan.rows)[:8])

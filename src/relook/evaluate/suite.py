@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import lru_cache, partial
@@ -19,7 +20,7 @@ from relook.evaluate.measure import Measure, features, measure, realism
 from relook.evaluate.methods.rows import Row, Setting
 from relook.evaluate.records import EVERY, WHOLE, Record
 from relook.evaluate.sources.pair import Pair, Source
-from relook.files import replacing
+from relook.files import reason, replacing, write_bytes
 from relook.io import read_image, write_image
 
 Report = Callable[[int, int], None]
@@ -30,6 +31,10 @@ PAINTING = (
 """The code that a picture depends on."""
 MEASURING = (*PAINTING, "evaluate/metrics", "evaluate/measure.py", "evaluate/instruments.py")
 """The code that a number depends on."""
+HOPELESS = 3
+"""So many failures, and nothing else, at first are no accident."""
+ERROR = ".error.txt"
+"""Beside a picture's place: why there is none."""
 
 
 class Task(NamedTuple):
@@ -44,6 +49,8 @@ class Done(NamedTuple):
 
     measures: list[Measure]
     seconds: float
+    failed: str | None = None
+    """Why there is no picture or no number; the whole story lies beside the picture's place (.error.txt)."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +74,35 @@ class Plan:
         return self.out / "pairs" / safe[0] / f"{safe[1]}.png"
 
     def records(self, engine: Engine, report: Report) -> list[Record]:
-        """Every number of every row on every pair, in the order of rows and pairs; pieces that are on disk are not made again."""
+        """Every number of every row on every pair, in the order of rows and pairs; pieces that are on disk are not made again.
+
+        What fails is left out and told by `failures`. Raises InputError where nothing but failures comes at first.
+        """
         tasks = [Task(case, row) for case in self.source.names for row in self.rows]
         done: dict[Task, Done] = {}
-        for task, result in engine.results(partial(paint_and_measure, self), tasks, self.setting.device):
+        for task, result in engine.results(partial(attempt, self), tasks, self.setting.device):
             done[task] = result
             report(len(done), len(tasks))
+            if len(done) == min(HOPELESS, len(tasks)) and all(one.failed for one in done.values()):
+                raise InputError(f"Expected pictures of {self.suite}, got nothing but failures: {result.failed}")
         told = [
             record for row in self.rows for case in self.source.names for record in self._told(Task(case, row), done)
         ]
         return told + list(self._realism())
 
+    def failures(self) -> list[str]:
+        """What failed in the last run, a sentence each, by pair and row."""
+        places = {self.place(Task(case, row)): (case, row) for case in self.source.names for row in self.rows}
+        return [
+            f"Failed: {row} on {case}: {told.read_text(encoding='utf-8').strip().splitlines()[-1]}"
+            for place, (case, row) in places.items()
+            if (told := place.with_suffix(ERROR)).is_file()
+        ]
+
     def _told(self, task: Task, done: Mapping[Task, Done]) -> Iterator[Record]:
-        """The records of one task."""
+        """The records of one task; none of a failed one."""
+        if done[task].failed:
+            return
         for one in done[task].measures:
             yield Record(self.suite, self.suite, task.row, task.case, *astuple(one))
         yield Record(self.suite, self.suite, task.row, task.case, "seconds", WHOLE, done[task].seconds)
@@ -88,9 +111,22 @@ class Plan:
         """The records about all pictures of a row together: how they are distributed beside the answers, or the style pictures."""
         references = _stacked([_reference(self, case) for case in self.source.names])
         for row in self.rows:
-            outputs = _stacked([_read(self.place(Task(case, row)).with_suffix(".npz")) for case in self.source.names])
+            places = [self.place(Task(case, row)).with_suffix(".npz") for case in self.source.names]
+            outputs = _stacked([_read(place) for place in places if place.is_file()])
             for one in realism(outputs, references):
                 yield Record(self.suite, self.suite, row, EVERY, *astuple(one))
+
+
+def attempt(plan: Plan, task: Task) -> Done:
+    """`paint_and_measure`; one failure among many pictures must not stop the others."""
+    told = plan.place(task).with_suffix(ERROR)
+    told.unlink(missing_ok=True)
+    try:
+        return paint_and_measure(plan, task)
+    except Exception as error:
+        plan.place(task).with_suffix(".npz").unlink(missing_ok=True)
+        write_bytes(told, "".join(traceback.format_exception(error)).encode())
+        return Done([], 0.0, f"{task.row} on {task.case}: {reason(error)}")
 
 
 def paint_and_measure(plan: Plan, task: Task) -> Done:
@@ -114,7 +150,7 @@ def paint_and_measure(plan: Plan, task: Task) -> Done:
         write_image(place, image)
         cache.remember(place.with_suffix(".json"), painted, seconds)
     measured = cache.key(painted, _revision(plan.instruments), rooms=MEASURING)
-    told = cache.recall(place.with_suffix(".numbers.json"), measured)
+    told = cache.recall(place.with_suffix(".numbers.json"), measured) if place.with_suffix(".npz").is_file() else None
     if told is None:
         image = read_image(place)
         told = [[*astuple(one)] for one in measure(_pair(plan.source, task.case), image, plan.instruments)]
@@ -147,7 +183,7 @@ def _reference(plan: Plan, case: str) -> Mapping[str, np.ndarray]:
 
 def _stacked(vectors: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
     """Vectors of every feature set, stacked."""
-    return {name: np.stack([each[name] for each in vectors]) for name in vectors[0]}
+    return {name: np.stack([each[name] for each in vectors]) for name in (vectors[0] if vectors else ())}
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

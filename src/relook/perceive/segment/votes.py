@@ -33,6 +33,8 @@ def middles(share: Float[Tensor, "h w"], ways: Float[Tensor, "2 h w"]) -> Float[
         return torch.zeros(0, 2)
     heights = np.log(heap + 1e-3 * top)
     peaks, count = label(h_maxima(heights, -np.log(SADDLE)), return_num=True, connectivity=2)
+    if count == 0:  # a heap as flat as it is high
+        return torch.zeros(0, 2)
     height, width = share.shape
     found = []
     for number in range(1, count + 1):
