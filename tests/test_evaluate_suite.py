@@ -148,17 +148,18 @@ def test_nothing_but_failures_ends_at_once(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_processes_give_the_same_records(tmp_path: Path) -> None:
+    """In the same order, whichever was ready first; other numbers of threads may change last digits."""
+
     def told(name: str, workers: int) -> list[Record]:
         config = replace(SMALL, out=tmp_path / name, rows=("copy", "palette"), engine=Engine(workers=workers))
         dollhouse_photo.run(config, lambda *_: None)
         return [record for record in read_records(tmp_path / name) if record.metric != "seconds"]
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        assert told("here", 1) == told("pool", 2)
-    finally:
-        torch.set_num_threads(threads)
+    here, pool = told("here", 1), told("pool", 2)
+    assert [replace(record, value=None) for record in here] == [replace(record, value=None) for record in pool]
+    for one, other in zip(here, pool, strict=True):
+        assert (one.value is None) == (other.value is None)
+        assert one.value is None or one.value == pytest.approx(other.value, rel=1e-5, abs=1e-9)
 
 
 def test_an_ablation_runs(tmp_path: Path) -> None:

@@ -75,14 +75,12 @@ def refiner() -> ViewRefiner:
 
 
 @pytest.mark.parametrize("size", [(37, 53), (64, 64), (90, 131)])
-@pytest.mark.parametrize("depth", [None, "metric", "holes"])
+@pytest.mark.parametrize("depth", [None, "metric"])
 def test_the_refiner_paints_any_size(refiner: ViewRefiner, size: tuple[int, int], depth: str | None) -> None:
     assert max(size) <= working_side(32) or size == (90, 131)  # smaller, as large as and larger than the working size
     picture = ramp(size)
     values = torch.full(size, 2.0)
     values[: size[0] // 2] = 3.0
-    if depth == "holes":
-        values[3:9] = float("nan")
     view = View(picture, depth=None if depth is None else Depth(values, "metric"))
     holes = hole(size, (slice(10, 30), slice(15, 40)))
     look = torch.where(holes, 0.0, picture)
