@@ -18,6 +18,7 @@ from relook.evaluate.views import capture as capture_views
 from relook.evaluate.views import poses as view_poses
 from relook.evaluate.views import two_views
 from relook.evaluate.views import walks as view_walks
+from relook.evaluate.views.linked import family_with
 from relook.evaluate.views.rooms import BASELINES
 from relook.evaluate.views.rows import ROWS, Setting, step_rows
 from relook.evaluate.views.told import SUITE, Told
@@ -25,10 +26,10 @@ from relook.evaluate.views.two_views import Trial
 from relook.evaluate.views.walks import BY_HISTORY, WAYS, Walks
 from relook.files import sha256
 from relook.lift.fill import STEPS
-from relook.models.families import Family, load_family
+from relook.models.families import load_family
 from relook.models.placement import placement
 from relook.models.registry import available
-from relook.models.view_refiner import FOLDER, ViewRefiner, load_view_refiner
+from relook.models.view_refiner import ViewRefiner, load_view_refiner
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -199,26 +200,6 @@ def prepare(config: Config) -> Tools:
         available("lpips_alex"),
     )
     return Tools(Setting(photo, family, refiner, config.refiner_steps), ViewsConfig(photo=photo), key, tuple(missing))
-
-
-def family_with(family: Family, refiner: Path, place: Path) -> Path:
-    """A folder that is the family with another view refiner, by links. Raises InputError where it cannot be made."""
-    unet = next(file.parent for file in family.weights if file.parent.name == "unet")
-    parts = {part.name: part for part in unet.parent.iterdir() if part.name != FOLDER} | {FOLDER: refiner}
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for name, part in parts.items():
-            link = place / name
-            if link.is_symlink() and link.resolve() == part.resolve():
-                continue
-            if link.is_symlink():
-                link.unlink()
-            link.symlink_to(part.resolve())
-    except OSError as error:
-        raise InputError(
-            f"Expected to write links to the family's parts into {place}, got {error}; choose another folder."
-        ) from error
-    return place.resolve()
 
 
 def fill(config: Config, piece: tuple[str, int]) -> None:
