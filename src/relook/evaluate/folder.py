@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from relook.errors import InputError
-from relook.evaluate.methods.rows import ROWS, Row
+from relook.evaluate.methods.rows import ROWS, PhotoRow
 from relook.evaluate.photo import Options, run_rows
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.folder import Folder
@@ -47,6 +47,6 @@ def known(config: Config) -> tuple[Path, int | None, str, str]:
     return config.path, config.longest, instruments.segmenter or "auto", instruments.depth or "none"
 
 
-def possible_rows(source: Source) -> dict[str, Row]:
+def possible_rows(source: Source) -> dict[str, PhotoRow]:
     """Every row; `exact` only where every pair has an answer."""
     return {name: row for name, row in ROWS.items() if name != CEILING or source.answered}

@@ -12,7 +12,7 @@ from relook.evaluate import instruments
 from relook.evaluate.engine import Engine
 from relook.evaluate.gallery import Gallery, Picture
 from relook.evaluate.instruments import Instruments, missing
-from relook.evaluate.methods.rows import DEFAULT, Row, Setting
+from relook.evaluate.methods.rows import DEFAULT, PhotoRow, Setting
 from relook.evaluate.provenance import checkpoint_weights, family_weights, provenance
 from relook.evaluate.report import write_results
 from relook.evaluate.sources.pair import Source
@@ -48,7 +48,7 @@ class Options:
 def run_rows(
     title: str,
     lead: str,
-    rows: Mapping[str, Row],
+    rows: Mapping[str, PhotoRow],
     source: Source,
     config: Options,
     report: Report,

@@ -17,7 +17,7 @@ from relook.errors import InputError, MissingModelError, RelookError
 from relook.evaluate.engine import Engine
 from relook.evaluate.instruments import Instruments, revision
 from relook.evaluate.measure import Measure, features, measure, realism
-from relook.evaluate.methods.rows import Row, Setting
+from relook.evaluate.methods.rows import PhotoRow, Setting
 from relook.evaluate.records import EVERY, WHOLE, Record
 from relook.evaluate.sources.pair import Pair, Source
 from relook.files import reason, replacing, write_bytes
@@ -62,7 +62,7 @@ class Plan:
     out: Path
     """Folder of the results; pictures and numbers of every pair lie in pairs/."""
     source: Source
-    rows: Mapping[str, Row]
+    rows: Mapping[str, PhotoRow]
     setting: Setting = field(default_factory=Setting)
     instruments: Instruments = field(default_factory=Instruments)
     weights: str = ""
@@ -196,7 +196,9 @@ def _read(path: Path) -> Mapping[str, np.ndarray]:
         return dict(stored)
 
 
-def possible(rows: Mapping[str, Row], chosen: Sequence[str], setting: Setting) -> tuple[dict[str, Row], list[str], str]:
+def possible(
+    rows: Mapping[str, PhotoRow], chosen: Sequence[str], setting: Setting
+) -> tuple[dict[str, PhotoRow], list[str], str]:
     """The rows to run, what is left out, in sentences, and the revision of the family's weights.
 
     Rows chosen by name must exist and be possible; with none chosen, rows whose weights are not on this machine are left out.

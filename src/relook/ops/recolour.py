@@ -8,13 +8,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from relook.ops.guided import guided_filter
+from relook.ops.normals import normals
 
 SIDE = 96
 """Like pixels are looked for at this length of the longer side."""
 ALIKE, NEAR, TURNED = 0.05, 0.15, 0.35
 """Distances of colour (RGB), of place (in sides) and of direction (unit normals) at which a pixel counts e^-1/2 as much."""
-FOCAL = 0.7
-"""Focal length, in longer sides, with which directions are guessed: a field of view of 71 degrees."""
 
 
 @torch.no_grad()
@@ -42,7 +41,7 @@ def recoloured(
     ys, xs = torch.meshgrid(torch.arange(size[0]), torch.arange(size[1]), indexing="ij")
     features = [maps[:3] / ALIKE, torch.stack([ys, xs]).to(picture) / (max(size) * NEAR)]
     if depth is not None and min(size) > 1:
-        features.append(_normals(interpolate(depth[None, None], size, mode="nearest-exact")[0, 0]) / TURNED)
+        features.append(normals(interpolate(depth[None, None], size, mode="nearest-exact")[0, 0]) / TURNED)
     flat = torch.cat(features).flatten(1).T / 2**0.5
     give, changes = there.flatten(), change.flatten(1).T.clone()
     takers, givers = flat[~give], flat[give]
@@ -50,14 +49,3 @@ def recoloured(
     if found:
         changes[~give] = torch.cat(found)
     return (picture + guided_filter(picture, changes.T.reshape(3, *size), 0.012, 1e-4)).clamp(0, 1)
-
-
-def _normals(depth: Float[Tensor, "H W"]) -> Float[Tensor, "3 H W"]:
-    """Unit normals of surfaces: on a plane n . p = 1 the inverse depth is n_x x / f + n_y y / f + n_z (pixels from the middle)."""
-    inverse = 1 / depth
-    across, down = torch.gradient(inverse, dim=1)[0], torch.gradient(inverse, dim=0)[0]
-    height, width = depth.shape
-    ys, xs = torch.meshgrid(torch.arange(height) - height / 2, torch.arange(width) - width / 2, indexing="ij")
-    focal = FOCAL * max(height, width)
-    normal = torch.stack([across * focal, down * focal, inverse - across * xs - down * ys])
-    return normal / normal.norm(dim=0).clamp_min(1e-9)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from relook.evaluate.methods.rows import ROWS, Row, diffusion
+from relook.evaluate.methods.rows import ROWS, PhotoRow, diffusion
 from relook.evaluate.sources.dollhouse import Scored
 from relook.transfer.presets import Preset, preset_of
 
@@ -20,13 +20,13 @@ class Ablation:
 
     claim: str
     """What the papers say."""
-    rows: Mapping[str, Row]
+    rows: Mapping[str, PhotoRow]
     """The first is what the others are compared with."""
     scored: Scored = "shared"
     """What counts."""
 
 
-def _pair(method: str, name: str, changed: str, **change: Any) -> dict[str, Row]:
+def _pair(method: str, name: str, changed: str, **change: Any) -> dict[str, PhotoRow]:
     """A preset as it is, and with something changed."""
     preset = preset_of(method, name)
     title = _title(method, name)

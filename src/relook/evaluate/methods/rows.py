@@ -5,17 +5,16 @@ Everything here can be pickled: rows are sent to the processes that paint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from relook.correspond.semantic import UnmatchedPolicy
 from relook.evaluate.methods import baselines
+from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.pair import Pair
 from relook.transfer.presets import Preset, preset_of
@@ -23,7 +22,6 @@ from relook.transfer.presets import Preset, preset_of
 if TYPE_CHECKING:
     from relook.models.families import Family
 
-Image = Float[Tensor, "3 H W"]
 DEFAULT = "relook"
 """Relook's default."""
 
@@ -46,23 +44,13 @@ class Setting:
         return _family(self.family, self.device)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    note: str
-    """What it is, for readers of the report."""
-    paint: Callable[[Pair, Setting], Image]
-    """The picture it makes of a pair; a function of a module, or `partial` of one."""
-    learned: bool = False
-    """Whether it needs a family."""
-    prompted: bool = False
-    """Whether it needs an IP-Adapter for that family."""
-    weights: tuple[str, ...] = ()
-    """Names of other checkpoints that it needs (`relook models list`)."""
+PhotoRow = Row[Pair, Setting]
+"""A row of the photo suites."""
 
 
-def diffusion(preset: Preset, note: str, steps: int | None = None, unmatched: UnmatchedPolicy = "everything") -> Row:
+def diffusion(
+    preset: Preset, note: str, steps: int | None = None, unmatched: UnmatchedPolicy = "everything"
+) -> PhotoRow:
     """A row that restyles with a preset; `steps` overrides the run's."""
     paint = partial(_restyled, preset=preset, steps=steps, unmatched=unmatched)
     return Row(note, paint, learned=True, prompted=preset.image_scale > 0)
@@ -131,7 +119,7 @@ def _exact(pair: Pair, setting: Setting) -> Image:
 WORDS = {"paper": "as published", "released": "as its code runs", "relook": "Relook's settings"}
 METHODS = ("restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter")
 
-ROWS: Mapping[str, Row] = {
+ROWS: Mapping[str, PhotoRow] = {
     "copy": Row("the structure as it is", _copy),
     "reinhard": Row("colour statistics of the whole picture (Reinhard et al. 2001)", _reinhard),
     "statistics": Row("colour statistics per class", _statistics),

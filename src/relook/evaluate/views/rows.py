@@ -8,10 +8,11 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from relook.config import PhotoConfig
+from relook.evaluate.row import Image, Row
 from relook.evaluate.views.rooms import TwoViews
 from relook.lift.carry import CARRYING, Painted, carried
 from relook.lift.fill import STEPS, Filler, inpainted, matched_histogram, recoloured_frame, refined
@@ -20,7 +21,6 @@ from relook.models.view_refiner import ViewRefiner
 from relook.ops.fill import filled
 from relook.perceive.match import matcher
 
-Image = Float[Tensor, "3 H W"]
 FILL_SEED = 1
 """Seed of the refiner's noise: that of frame 1 in a walk of seed 0."""
 
@@ -38,18 +38,8 @@ class Setting:
     refiner_steps: int = STEPS
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    note: str
-    """What it is, for readers of the report."""
-    paint: Callable[[TwoViews, Setting], Image]
-    """Its frame 2."""
-    learned: bool = False
-    """Whether it needs a family."""
-    refined: bool = False
-    """Whether it needs the family's view refiner."""
+ViewsRow = Row[TwoViews, Setting]
+"""A row of two-view synthesis."""
 
 
 def warped(case: TwoViews, carry: str) -> tuple[Image, Bool[Tensor, "H W"]]:
@@ -128,7 +118,7 @@ def _exact(case: TwoViews, setting: Setting) -> Image:
 
 CEILING = "exact"
 """The row that no method can beat; it is not marked as the best."""
-ROWS: Mapping[str, Row] = {
+ROWS: Mapping[str, ViewsRow] = {
     "warp only": Row("looked up in frame 1; holes stay black", _black),
     "nearest": Row("holes take the nearest known pixel", _nearest),
     "warp + inpainting": Row("OpenCV, Telea 2004", completed(inpainted)),
@@ -149,6 +139,6 @@ ROWS: Mapping[str, Row] = {
 """Every row, in the table's order."""
 
 
-def step_rows(counts: tuple[int, ...]) -> Mapping[str, Row]:
+def step_rows(counts: tuple[int, ...]) -> Mapping[str, ViewsRow]:
     """The refiner at several numbers of steps."""
     return {f"{n} steps": Row(f"the refiner in {n} steps", completed(None, steps=n), True, True) for n in counts}

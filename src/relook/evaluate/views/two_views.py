@@ -18,7 +18,7 @@ from relook.evaluate.records import Record
 from relook.evaluate.sections import Section, column, section
 from relook.evaluate.summary import Score, mean_score
 from relook.evaluate.views.rooms import BASELINES, TwoViews, draw_two_views
-from relook.evaluate.views.rows import CEILING, Row, Setting
+from relook.evaluate.views.rows import CEILING, Setting, ViewsRow
 from relook.evaluate.views.told import Told, records_of
 from relook.io import write_image
 
@@ -56,7 +56,7 @@ class Trial:
     """Rows, rooms and baselines, and where their results lie."""
 
     out: Path
-    rows: Mapping[str, Row]
+    rows: Mapping[str, ViewsRow]
     setting: Setting
     rooms: int
     baselines: tuple[str, ...]
