@@ -160,6 +160,20 @@ def test_the_revision_follows_the_content(own: Path) -> None:
     assert Folder(own, segmenter="whole", depth="none").revision in seen  # every picture has its own
 
 
+def test_a_change_concerns_only_its_pairs(own: Path) -> None:
+    def revisions() -> dict[str, str]:
+        source = Folder(own)
+        return {name: source.revision_of(name) for name in source.names}
+
+    before = revisions()
+    assert len(set(before.values())) == 4
+    write_image(own / "styles/warm.png", room(5, 5).image)
+    write_image(own / "styles/new.png", room(6, 6).image)
+    after = revisions()
+    assert {name for name in before if after[name] != before[name]} == {"a--warm", "b--warm"}
+    assert set(after) - set(before) == {"a--new", "b--new"}
+
+
 def test_a_picture_that_changes_is_read_again(own: Path) -> None:
     source = Folder(own)
     before = source.pair("a--warm").style.image

@@ -32,9 +32,10 @@ class Record:
     case: str
     """Pair, walk or room; EVERY for numbers that only all cases together have."""
     metric: str
-    """Key into `relook.evaluate.metrics.METRICS`, or `seconds`."""
+    """Key into `relook.evaluate.metrics.METRICS`; a name of the suite's own where it measures something else, as `seconds`."""
     region: str
-    """Class of objects, or WHOLE."""
+    """WHOLE, or the part of the case that the number is about: a class of objects, the pixels that one view does not show (`holes`), frames
+    next to each other (`near`), a threshold (`5°`)."""
     value: float | None
     """None where nothing can be said: no such region, no weights."""
 

@@ -134,7 +134,7 @@ def paint_and_measure(plan: Plan, task: Task) -> Done:
     place = plan.place(task)
     painted = cache.key(
         task,
-        plan.source.revision,
+        plan.source.revision_of(task.case),
         plan.weights,
         plan.setting.steps,
         plan.setting.seed,
@@ -173,7 +173,7 @@ def _revision(instruments: Instruments) -> str:
 def _reference(plan: Plan, case: str) -> Mapping[str, np.ndarray]:
     """Features of the answer to a pair, or of its style picture where nobody knows the answer."""
     place = plan.place(Task(case, "reference")).with_suffix(".npz")
-    key = cache.key(case, plan.source.revision, _revision(plan.instruments), rooms=MEASURING)
+    key = cache.key(case, plan.source.revision_of(case), _revision(plan.instruments), rooms=MEASURING)
     if cache.recall(place.with_suffix(".json"), key) is None:
         pair = _pair(plan.source, case)
         _write(place, features(pair.style.image if pair.exact is None else pair.exact, plan.instruments))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -118,21 +119,35 @@ class OnDisk:
         """Names of the pairs, in order; each can be a file's name."""
         return tuple(self.cases)
 
-    @cached_property
+    @property
     def revision(self) -> str:
-        """SHA-256 of every file that is read, of the pairs and of the models that perceive what is not there; told once."""
-        cases = list(self.cases.values())
-        shots = [shot for case in cases for shot in (case.structure, case.style)]
-        models: dict[str, str] = {}
-        if any(shot.segments is None for shot in shots):
-            models |= segment.revisions(self.segmenter)
-        if self.depth != "none" and any(shot.depth is None for shot in shots):
-            models |= depths.revisions(self.depth)
-        told = [
-            [case.name, case.prompt, _hashes(case.structure.files), _hashes(case.style.files), _hashes([case.exact])]
-            for case in cases
-        ]
-        return hashlib.sha256(json.dumps([self.longest, models, told], sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the pairs' revisions."""
+        return _digest([[name, self.revision_of(name)] for name in self.names])
+
+    def revision_of(self, name: str) -> str:
+        """SHA-256 of every file of a pair, and of the models that perceive what is not there: told once, while one source lives."""
+        if name not in self._told:
+            case, models = self.cases[name], dict[str, str]()
+            shots = (case.structure, case.style)
+            if any(shot.segments is None for shot in shots):
+                models |= self._segmenters
+            if self.depth != "none" and any(shot.depth is None for shot in shots):
+                models |= self._depths
+            files = [_hashes(case.structure.files), _hashes(case.style.files), _hashes([case.exact])]
+            self._told[name] = _digest([self.longest, models, case.name, case.prompt, files])
+        return self._told[name]
+
+    @cached_property
+    def _told(self) -> dict[str, str]:
+        return {}
+
+    @cached_property
+    def _segmenters(self) -> Mapping[str, str]:
+        return segment.revisions(self.segmenter)
+
+    @cached_property
+    def _depths(self) -> Mapping[str, str]:
+        return depths.revisions(self.depth)
 
     @property
     def answered(self) -> bool:
@@ -241,6 +256,10 @@ def _classes(view: View) -> tuple[Int[Tensor, "H W"], tuple[str, ...]]:
 def _stamps(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
     """Path, size and time of files: changes when one of them is written."""
     return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+def _digest(told: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _hashes(files: Iterable[Path | None]) -> list[str]:

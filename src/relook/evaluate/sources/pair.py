@@ -52,7 +52,11 @@ class Source(Hashable, Protocol):
 
     @property
     def revision(self) -> str:
-        """Changes with the content of the pairs: a hash of files, or what they are drawn from."""
+        """Changes with the content of any pair."""
+        ...
+
+    def revision_of(self, name: str) -> str:
+        """Changes with the content of this pair: a hash of its files, or what it is drawn from."""
         ...
 
     @property
