@@ -133,7 +133,11 @@ def test_the_page_needs_no_other_file_and_is_whole(written: Path) -> None:
     assert page.fetched
     assert all(place.startswith(("data:image/jpeg;base64,", "#")) for place in page.fetched)
     assert not re.search(r"url\(|@import|<script|<link", text)
-    with Image.open(BytesIO(base64.b64decode(page.fetched[0].partition(",")[2]))) as picture:
+    links = [place[1:] for place in page.fetched if place.startswith("#")]
+    assert {"part-1", "differences-1", "pictures-1", "sources", "facts"} <= set(links)
+    assert all(f'id="{link}"' in text for link in links)
+    data = next(place for place in page.fetched if place.startswith("data:"))
+    with Image.open(BytesIO(base64.b64decode(data.partition(",")[2]))) as picture:
         assert max(picture.size) <= 256
     assert "prefers-color-scheme: dark" in text
     assert 'name="viewport"' in text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from relook.dollhouse import CLASSES
 from relook.errors import InputError, MissingModelError
@@ -177,6 +178,19 @@ def test_an_ablation_runs(tmp_path: Path) -> None:
     kept = psnr(draw_pair(0, 0, (32, 32)).structure.image, *_answer(draw_pair(0, 0, (32, 32), "unmatched")))
     assert found["relook, keep", "psnr"] == pytest.approx(kept, abs=0.05)
     assert found["relook, everything", "psnr"] != pytest.approx(kept, abs=0.05)
+
+
+def test_an_ablation_shows_its_own_rows(tmp_path: Path) -> None:
+    from tiny import write_family
+
+    family = str(write_family(tmp_path / "family"))
+    rows = ("relook", "relook, no attention")
+    config = ablation.Config(
+        of="attention", out=tmp_path, pairs=1, size=32, steps=2, family=family, engine=HERE, instruments=NOTHING, rows=rows
+    )  # fmt: skip
+    ablation.run(config, lambda *_: None)
+    with Image.open(tmp_path / "grid.png") as sheet:
+        assert sheet.width == 4 + 5 * (32 + 4)  # structure, style, the two rows, the answer
 
 
 def _answer(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:

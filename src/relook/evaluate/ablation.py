@@ -41,8 +41,9 @@ def run(config: Config, report: Report) -> RenderableType:
     lead = f"{ablation.claim} Here: {config.pairs} unseen pairs, seed {config.seed}, scored over the classes {where}."
     source = Dollhouse(config.seed, config.pairs, config.size, ablation.scored)
     return run_rows(
-        f"ablation-{config.of}", lead, ablation.rows, source, config, report, reference=next(iter(ablation.rows))
-    )
+        f"ablation-{config.of}", lead, ablation.rows, source, config, report, columns=tuple(ablation.rows),
+        reference=next(iter(ablation.rows)),
+    )  # fmt: skip
 
 
 def _history(config: Config, report: Report) -> RenderableType:

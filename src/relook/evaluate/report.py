@@ -132,7 +132,7 @@ def _told(part: Section) -> Mapping[str, Any]:
         "classes": [_classes(part, c, names) for c in part.columns if (names := part.classes(c))],
         "sheets": ({"caption": caption, "data": in_page(sheet, SHEET_SIDE)} for caption, sheet in part.sheets),
         "by": f"{part.columns[0].title} of {row}" if part.gallery and part.columns and row else "",
-        "worst": _worst(part, row),
+        "worst": _worst(part, row), "pictured": bool(part.sheets or part.gallery),
     }  # fmt: skip
 
 
