@@ -45,6 +45,39 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     assert 0.88 < np.mean(held) < 0.98
 
 
+def test_alike_samples_are_drawn_together() -> None:
+    samples = np.random.default_rng(4).normal(size=12)
+    groups = [f"{i % 12:02d}" for i in range(36)]
+    assert interval(np.tile(samples, 3), groups) == pytest.approx(
+        interval(samples)
+    )  # nothing is learned from the same thing thrice
+    with pytest.raises(ValueError, match="not alike, got 1"):
+        interval(samples, ["room"] * 12)
+
+
+def test_the_interval_holds_the_truth_where_views_share_a_room() -> None:
+    generator, held, naive = np.random.default_rng(0), [], []
+    for _ in range(200):
+        rooms = generator.normal(size=(25, 1)) + 0.3 * generator.normal(size=(25, 4))
+        cases = {f"{room:03d}/{view}": float(rooms[room, view]) for room in range(25) for view in range(4)}
+        mean = means({"a": cases}, draws=400)["a"]
+        assert mean.low is not None
+        assert mean.high is not None
+        held.append(mean.low <= 0 <= mean.high)
+        low, high = interval(rooms.flatten(), draws=400)
+        naive.append(low <= 0 <= high)
+    assert 0.87 < np.mean(held) < 0.99
+    assert np.mean(naive) < 0.8
+
+
+def test_a_room_of_several_cases_has_no_interval() -> None:
+    found = means({"a": {"000/near": 1.0, "000/far": 3.0}, "b": {"000/near": 1.0, "001/near": 2.0}})
+    assert (found["a"].value, found["a"].low, found["a"].cases) == (2.0, None, 2)
+    assert found["b"].half is not None
+    apart = differences({"a": {"000/near": 1.0, "000/far": 3.0}, "b": {"000/near": 2.0, "000/far": 3.0}}, "b")["a"]
+    assert (apart.value, apart.low) == (-0.5, None)
+
+
 def test_what_is_not_known_is_left_out_and_counted() -> None:
     values = values_of(
         [

@@ -258,9 +258,9 @@ def test_the_suite_leaves_complete_files_and_goes_on_where_it_was(tmp_path: Path
     assert again == summary
     records = read_records(config.out)
     assert {r.part for r in records} == {"two-view", "steps", "walks"}
-    assert {r.case for r in records if r.part == "two-view"} == {"000-near", "000-middle", "000-far"}
-    held = {(r.row, r.metric, r.region): r.value for r in records if r.case == "000-far"}
-    score = json.loads((config.out / "two-view" / "000-far" / "recolour.json").read_text())["value"]
+    assert {r.case for r in records if r.part == "two-view"} == {"000/near", "000/middle", "000/far"}
+    held = {(r.row, r.metric, r.region): r.value for r in records if r.case == "000/far"}
+    score = json.loads((config.out / "two-view" / "000/far" / "recolour.json").read_text())["value"]
     assert held["recolour", "psnr", "holes"] == score["hole_psnr"]
     assert held["recolour", "lpips", WHOLE] == score["lpips"]
     assert {r.metric for r in records if r.case == EVERY} == {"warp_rmse_part", "warp_lpips_part"}

@@ -17,6 +17,8 @@ WHOLE = "all"
 """The region of a number that is about a whole case."""
 EVERY = "every"
 """The case of a number that is about all cases together, as KID is."""
+VIEW = "/"
+"""What stands before it in a case's name is what the case shares with others, as two views of one room."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Record:
     row: str
     """Method and preset, or baseline."""
     case: str
-    """Pair, walk or room; EVERY for numbers that only all cases together have."""
+    """Pair, walk or room, or `ROOM/VIEW` for one of several of a room; EVERY for numbers that only all cases together have."""
     metric: str
     """Key into `relook.evaluate.metrics.METRICS`; a name of the suite's own where it measures something else, as `seconds`."""
     region: str

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from relook.errors import InputError
-from relook.evaluate.records import EVERY, Record
+from relook.evaluate.records import EVERY, VIEW, Record
 
 DRAWS, LEVEL, SEED = 2000, 0.95, 0
 """Resamples of an interval, its level, and the seed that draws them."""
@@ -81,17 +81,17 @@ def values_of(records: Iterable[Record]) -> dict[Key, Values]:
 def means(values: Values, *, draws: int = DRAWS, seed: int = SEED) -> dict[str, Mean]:
     """Every row's mean over its cases, with the percentile bootstrap's 95 % interval (Efron 1979; Efron & Tibshirani 1993, section 13.3).
 
-    Cases are drawn with replacement `draws` times; the interval is from the 2.5th to the 97.5th percentile of the means. A number of
+    Cases are drawn with replacement `draws` times, those of one room (`ROOM/VIEW`) together; the interval is from the 2.5th to the 97.5th percentile of the means. A number of
     all cases together (EVERY) stands in place of the mean, without an interval.
     """
     found: dict[str, Mean] = {}
     for row, cases in values.items():
-        known = np.array([value for case, value in cases.items() if value is not None and case != EVERY])
+        held = {case: value for case, value in cases.items() if value is not None and case != EVERY}
         missing = sum(value is None for case, value in cases.items() if case != EVERY)
         if EVERY in cases:
-            found[row] = Mean(cases[EVERY], cases=len(known), missing=missing)
+            found[row] = Mean(cases[EVERY], cases=len(held), missing=missing)
         else:
-            found[row] = Mean(*_estimate(known, draws, seed), cases=len(known), missing=missing)
+            found[row] = Mean(*_estimate(held, draws, seed), cases=len(held), missing=missing)
     return found
 
 
@@ -113,9 +113,12 @@ def differences(
         if other is None or other == row or other not in values:
             continue
         shared = [case for case in cases if case in values[other]]
-        pairs = [(cases[case], values[other][case]) for case in shared if case != EVERY]
-        apart = np.array([ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None])
-        value, low, high = _estimate(apart, draws, seed)
+        pairs = {case: (cases[case], values[other][case]) for case in shared if case != EVERY}
+        held = {
+            case: ours - theirs for case, (ours, theirs) in pairs.items() if ours is not None and theirs is not None
+        }
+        apart = np.array(list(held.values()))
+        value, low, high = _estimate(held, draws, seed)
         if not pairs and EVERY in shared:
             ours, theirs = cases[EVERY], values[other][EVERY]
             value = None if ours is None or theirs is None else ours - theirs
@@ -128,12 +131,24 @@ def differences(
 
 
 def interval(
-    samples: Float[np.ndarray, " N"], *, draws: int = DRAWS, seed: int = SEED, level: float = LEVEL
+    samples: Float[np.ndarray, " N"],
+    groups: Sequence[str] | None = None,
+    *,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    level: float = LEVEL,
 ) -> tuple[float, float]:
-    """Percentile bootstrap of a mean: the ends of its interval. Raises ValueError for fewer than two samples."""
-    if len(samples) < 2:
-        raise ValueError(f"Expected at least 2 samples, got {len(samples)}; measure more cases.")
-    resampled = _counts(len(samples), draws, seed) @ samples / len(samples)
+    """Percentile bootstrap of a mean: the ends of its interval.
+
+    groups: one name per sample where samples of one name are alike; then names are drawn, with all of their samples (the cluster
+    bootstrap, Davison & Hinkley 1997, section 3.8). Raises ValueError for fewer than two samples, or names.
+    """
+    index = np.unique(list(groups), return_inverse=True)[1] if groups is not None else np.arange(len(samples))
+    sizes = np.bincount(index) if len(samples) else np.zeros(0)
+    if len(sizes) < 2:
+        raise ValueError(f"Expected at least 2 samples that are not alike, got {len(sizes)}; measure more cases.")
+    drawn = _counts(len(sizes), draws, seed)
+    resampled = drawn @ np.bincount(index, samples) / (drawn @ sizes)
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -161,13 +176,12 @@ def rows_of(records: Sequence[Record], first: Iterable[str] = ()) -> tuple[str, 
     return tuple(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
-def _estimate(
-    samples: Float[np.ndarray, " N"], draws: int, seed: int
-) -> tuple[float | None, float | None, float | None]:
-    """Mean and interval of as much as the samples tell."""
-    if not len(samples):
+def _estimate(held: Mapping[str, float], draws: int, seed: int) -> tuple[float | None, float | None, float | None]:
+    """Mean and interval of as much as numbers by case tell; cases of one room are drawn together."""
+    if not held:
         return None, None, None
-    ends = interval(samples, draws=draws, seed=seed) if len(samples) > 1 else (None, None)
+    samples, groups = np.array(list(held.values())), [case.partition(VIEW)[0] for case in held]
+    ends = interval(samples, groups, draws=draws, seed=seed) if len(set(groups)) > 1 else (None, None)
     return float(samples.mean()), *ends
 
 

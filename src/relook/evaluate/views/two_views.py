@@ -14,7 +14,7 @@ from torch import Tensor
 from relook import cache
 from relook.evaluate.gallery import Gallery, Picture, contact_sheet
 from relook.evaluate.metrics import lpips, psnr, ssim
-from relook.evaluate.records import Record
+from relook.evaluate.records import VIEW, Record
 from relook.evaluate.sections import Section, column, section
 from relook.evaluate.summary import Score, mean_score
 from relook.evaluate.views.rooms import BASELINES, TwoViews, draw_two_views
@@ -104,7 +104,7 @@ class Trial:
 
     def given(self, case: str) -> Mapping[str, Picture]:
         """What a row is given, and the answer."""
-        room, baseline = case.split("-", 1)
+        room, baseline = case.split(VIEW)
         views = self.case(int(room), baseline)
         return {
             "frame 1": views.first.image, "frame 1 in its new look": views.styled.image, "frame 2": views.second.image,
@@ -114,7 +114,7 @@ class Trial:
 
 def case_name(room: int, baseline: str) -> str:
     """As in the records and on disk."""
-    return f"{room:03d}-{baseline}"
+    return f"{room:03d}{VIEW}{baseline}"
 
 
 def score_of(image: Float[Tensor, "3 H W"], case: TwoViews) -> Score:
