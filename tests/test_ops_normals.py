@@ -40,7 +40,7 @@ def turn(found: torch.Tensor, other: torch.Tensor) -> float:
 
 def test_drawn_depth_keeps_its_corners() -> None:
     labels = torch.ones(64, 64, dtype=torch.int64)
-    exact, found = normals(corner()), facing(corner(), labels)
+    exact, found = normals(corner()), facing(corner(), labels).normals
     assert turn(found, exact) < 2
     assert turn(found[:, :, 26:30], exact[:, :, 26:30]) < 5
 
@@ -54,11 +54,11 @@ def test_rough_depth_is_taken_at_large() -> None:
     wall = torch.full((64, 64), 3.0)
     rough = wall * (1 + 0.03 * bumps)
     assert turn(normals(rough), normals(wall)) > 15
-    assert turn(facing(rough, labels), normals(wall)) < 8
+    assert turn(facing(rough, labels).normals, normals(wall)) < 8
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 2), (9, 300)])
 def test_any_size_faces_somewhere(size: tuple[int, int]) -> None:
-    found = facing(torch.full(size, 2.0), torch.ones(size, dtype=torch.int64))
+    found = facing(torch.full(size, 2.0), torch.ones(size, dtype=torch.int64)).normals
     assert found.shape == (3, *size)
     assert torch.allclose(found.norm(dim=0), torch.ones(size), atol=1e-4)

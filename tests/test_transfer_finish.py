@@ -106,3 +106,14 @@ def test_a_class_without_counterpart_is_not_relit() -> None:
     image = finish(structure, style, Preset(structure_share=1.0, smooth=0.06, relight=1.0, pattern=0.04))
     assert torch.isfinite(image).all()
     assert torch.allclose(image[:, :, LEFT], torch.tensor(0.7), atol=0.01)
+
+
+def test_what_corresponds_to_nothing_keeps_the_structure() -> None:
+    """The style has no rug: its share comes from the structure picture, pattern and all, the wall's does not."""
+    structure, style = view(flat(0.5), STRIPES), view(STRIPES, STRIPES)
+    assert style.segments is not None
+    style = replace(style, segments=Segments(style.segments.labels, {1: Region("wall"), 2: Region("lamp")}))
+    image = finish(structure, style, Preset(lonely_share=1.0, smooth=0.06))
+    assert image[:, :, RIGHT].std(1).max() < 1e-4, "no noise of the painting along the stripes"
+    assert image[:, 0, RIGHT].diff().abs().max() > 0.1, "the structure's own stripes"
+    assert image[:, :, LEFT].std() > 0.25, "the painting's noise is there"

@@ -84,6 +84,17 @@ def light_of(surfaces: Surfaces) -> Light:
     )
 
 
+def remainder(surfaces: Surfaces, light: Light) -> Float[Tensor, "3 H W"]:
+    """log I - log albedo - log light(n): patterns, shadows and errors; 0 for pixels of no class that counts."""
+    cube, classes = surfaces.cube(), surfaces.classes.flatten()
+    pixels = surfaces.image.flatten(1).T
+    rest = torch.zeros_like(pixels)
+    for label, albedo in light.albedo.items():
+        where = classes == label
+        rest[where] = pixels[where].clamp_min(DARK).log() - (albedo.log() + cube[where] @ light.brightness)
+    return rest.T.reshape(surfaces.image.shape)
+
+
 def relit(ours: Surfaces, theirs: Surfaces, patterned: Float[Tensor, "H W"] | None = None) -> Float[Tensor, "3 H W"]:
     """Our picture with the materials and the light of theirs, class by class; what neither explains (contact shadows, folds) stays ours.
 
@@ -92,13 +103,11 @@ def relit(ours: Surfaces, theirs: Surfaces, patterned: Float[Tensor, "H W"] | No
     """
     here, there = light_of(ours), light_of(theirs)
     cube, classes = ours.cube(), ours.classes.flatten()
-    pixels = ours.image.flatten(1).T
-    result = pixels.clone()
-    grey = pixels.new_zeros(len(pixels), 1) if patterned is None else patterned.flatten()[:, None]
+    left, result = remainder(ours, here).flatten(1).T, ours.image.flatten(1).T.clone()
+    grey = result.new_zeros(len(result), 1) if patterned is None else patterned.flatten()[:, None]
     for label in here.albedo.keys() & there.albedo.keys():
         where = classes == label
-        known = here.albedo[label].log() + cube[where] @ here.brightness
-        rest = pixels[where].clamp_min(DARK).log() - known
+        rest = left[where]
         gain = min(1.0, there.deviation[label] / max(here.deviation[label], FLAT))
         rest = torch.lerp(rest, gain * rest.mean(1, keepdim=True).expand_as(rest), grey[where]).clamp_max(HIGHEST)
         rest = rest - rest.exp().mean(0).log()  # what was bounded must not darken the class

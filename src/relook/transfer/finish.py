@@ -13,6 +13,7 @@ from relook.ops.light import Surfaces, relit
 from relook.ops.normals import facing
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
 from relook.ops.surface import edges, smooth_within
+from relook.transfer.lay import laid
 from relook.transfer.presets import Preset
 from relook.types import View
 
@@ -31,13 +32,14 @@ def finished(
     """The decoded picture with its classes' statistics put right, and the recoloured structure picture mixed in.
 
     The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces. So it is
-    mixed in by `structure_share` everywhere, `edge_share` beside edges and `plain_share` where the style's surface is plain;
-    its own patterns are smoothed away first. With `pattern`, regions that correspond are the structure picture's, and the denoiser
-    only adds its patterns where it would have been mixed in. Without segments only `structure_share` acts.
+    mixed in by `structure_share` everywhere, `edge_share` beside edges, `plain_share` where the style's surface is plain and
+    `lonely_share` where nothing corresponds; patterns that are to be replaced are smoothed away first. With `pattern`, regions that
+    correspond are the structure picture's, and the denoiser only adds its patterns where it would have been mixed in. With `lay`,
+    patterned surfaces take the style's own pattern. Without segments only `structure_share` acts.
     """
     if preset.final > 0:
         image = recoloured(image, style, correspondence, preset.final * strength, gain=preset.final_gain)
-    if max(preset.structure_share, preset.edge_share, preset.plain_share) <= 0:
+    if max(preset.structure_share, preset.edge_share, preset.plain_share, preset.lonely_share, preset.lay) <= 0:
         return image
     share = torch.full(image.shape[-2:], preset.structure_share, device=image.device)
     own = structure.image.to(image)
@@ -48,18 +50,24 @@ def finished(
     ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
     smooth = _smooth(structure, preset.smooth).to(image)
     patterned = _patterned(structure, smooth, ours, ours)
-    own = torch.lerp(own, smooth, strength * patterned)
+    matched = (ours > 0) & torch.isin(ours, theirs)
+    own = torch.lerp(own, smooth, strength * patterned * matched)
     plain = 1 - _patterned(style, _smooth(style, preset.smooth).to(image), theirs, ours)
     near = edges(labels, depth).to(image.device)
-    share = torch.stack([share, preset.plain_share * plain * (ours > 0), preset.edge_share * near]).amax(0)
-    matched = (ours > 0) & torch.isin(ours, theirs)
+    shares = [share, preset.plain_share * plain * (ours > 0), preset.edge_share * near, preset.lonely_share * ~matched]
+    share = torch.stack(shares).amax(0)
     moved = recoloured(own, style, correspondence, strength, gain)
     if preset.relight > 0:
         lit = _relit(own, structure, style, correspondence, patterned)
         moved = torch.where(matched, torch.lerp(own, lit, preset.relight * strength), moved)
     if preset.pattern > 0:
         image = torch.where(matched, moved + image - smooth_within(image, labels, depth, reach=preset.pattern), image)
-    return torch.lerp(image, moved, 1 - (1 - share) * strength).clamp(0, 1)
+    image = torch.lerp(image, moved, 1 - (1 - share) * strength).clamp(0, 1)
+    pattern = laid(structure, style, correspondence) if preset.lay > 0 else None
+    if pattern is None:
+        return image
+    covered = (moved * pattern.detail.to(image).exp()).clamp(0, 1)
+    return torch.lerp(image, covered, preset.lay * strength * (1 - plain) * pattern.known.to(image))
 
 
 def _relit(
@@ -81,7 +89,7 @@ def _surfaces(view: View, image: Float[Tensor, "3 H W"], classes: Int[Tensor, "H
     if not depths:
         return Surfaces(image, classes.to(image.device))
     assert view.depth is not None
-    towards = facing(view.depth.values, view.segments.labels, None if view.camera is None else view.camera.K)
+    towards = facing(view.depth.values, view.segments.labels, None if view.camera is None else view.camera.K).normals
     return Surfaces(image, classes.to(image.device), towards.to(image))
 
 

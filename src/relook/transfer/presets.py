@@ -93,13 +93,16 @@ RELOOK = Preset(
     final_gain=4.0,
     edge_share=0.6,
     plain_share=0.9,
+    lonely_share=0.8,
     smooth=0.02,
     relight=1.0,
     pattern=0.04,
+    lay=1.0,
 )
 """Relook's default: from the structure's latents in the style's statistics (AdaIN per class) under much noise, by semantic attention
-with exact masks to a style picture that is cleaner than the output, with depth; one prediction a step. The denoiser paints what is
-patterned; edges and plain surfaces come from the structure picture in the style's materials and light. Tuned on pairs of seed 7."""
+with exact masks to a style picture that is cleaner than the output, with depth; one prediction a step. Edges and plain surfaces come from
+the structure picture in the style's materials and light, patterns from the style picture itself where depth tells how they lie on its
+surfaces, and from the denoiser where it does not. Tuned on pairs of seed 7."""
 
 PRESETS: Mapping[str, Mapping[str, Preset]] = {
     "restyle3d": {
@@ -155,9 +158,11 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
             final_gain=RELOOK.final_gain,
             edge_share=RELOOK.edge_share,
             plain_share=RELOOK.plain_share,
+            lonely_share=RELOOK.lonely_share,
             smooth=RELOOK.smooth,
             relight=RELOOK.relight,
             pattern=RELOOK.pattern,
+            lay=RELOOK.lay,
         ),
         "paper": STYLE_ID,
         "released": replace(STYLE_ID, start=0.98),

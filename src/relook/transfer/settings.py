@@ -126,6 +126,8 @@ class Preset:
     plain_share: float = 0.0
     """The same on surfaces that are plain in the style, if it is more: there the picture has the light, and the denoiser nothing to add.
     What is plain is told by `smooth`; at 0 everything is."""
+    lonely_share: float = 0.0
+    """The same where nothing of the style picture corresponds, if it is more: there nobody knows what to paint."""
     smooth: float = 0.0
     """Reach, as a fraction of the longer side, within which patterns are smoothed away on surfaces of the structure picture that are
     not plain, before it is mixed in (needs segments; depth keeps creases)."""
@@ -135,6 +137,10 @@ class Preset:
     pattern: float = 0.0
     """Above 0, wherever it is mixed in at all, regions that correspond take colour and light from that picture, and of the denoised one
     only what varies within this reach (fraction of the longer side); 0 mixes the two whole."""
+
+    lay: float = 0.0
+    """How far surfaces that are patterned in the style take that pattern itself (relook.transfer.lay): straightened by the style's depth,
+    grown, and laid on the structure's surfaces; needs segments, and depth in metres of both pictures."""
 
     def mix(self, fraction: float, strength: float = 1.0) -> Mix:
         """The guidance at a fraction of the run; strength below 1 weakens appearance guidance."""

@@ -38,9 +38,14 @@ def _title(method: str, name: str) -> str:
     return "relook" if (method, name) == ("restyle3d", "relook") else f"{method}/{name}"
 
 
+def _untouched(preset: Preset) -> Preset:
+    """The preset without last touch: the decoded picture as it is."""
+    return replace(preset, final=0.0, edge_share=0.0, plain_share=0.0, lonely_share=0.0, lay=0.0)
+
+
 def _fresh(preset: Preset) -> Preset:
     """The preset from fresh noise, without statistics and last touch: only attention and depth are left."""
-    return replace(preset, start=1.0, recolour=0.0, final=0.0, edge_share=0.0, plain_share=0.0)
+    return replace(_untouched(preset), start=1.0, recolour=0.0)
 
 
 _RELOOK = preset_of("restyle3d", "relook")
@@ -53,7 +58,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair("restyle3d", "relook", "no attention", attention=()),
             "relook, no denoiser": diffusion(
                 replace(_RELOOK, start=0.0, attention=(), structure_share=1.0),
-                "the structure picture in the style's materials and light",
+                "the structure picture in the style's materials, light and patterns",
             ),
             "fresh noise": diffusion(_fresh(_RELOOK), "only attention and depth, from fresh noise"),
             "fresh noise, no attention": diffusion(
@@ -89,7 +94,8 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair("eye-for-an-eye", "paper", "no AdaIN", adain="none"),
             **_pair("restyle3d", "relook", "no AdaIN at the start", recolour=0.0),
             **_pair("restyle3d", "relook", "no relighting", relight=0.0, pattern=0.0),
-            **_pair("restyle3d", "relook", "no last touch", final=0.0, edge_share=0.0, plain_share=0.0),
+            **_pair("restyle3d", "relook", "no laid patterns", lay=0.0),
+            "relook, no last touch": diffusion(_untouched(_RELOOK), "no last touch"),
         },
     ),
     "mask": Ablation(

@@ -128,7 +128,7 @@ ROWS: Mapping[str, PhotoRow] = {
     "microast/by-class": Row("the same with its statistics per class (our addition)", _microast_by_class, weights=("microast",)),
     "palette": Row("Relook without weights: colours and light by optimal transport per class", _palette),
     "adain": diffusion(preset_of("restyle3d", "adain"), "AdaIN per class in latents, and nothing else"),
-    DEFAULT: diffusion(preset_of("restyle3d", "relook"), "Relook's default: semantic attention and AdaIN per class"),
+    DEFAULT: diffusion(preset_of("restyle3d", "relook"), "Relook's default: materials, light and patterns of the style, and semantic attention"),
     **{
         f"{method}/{name}": diffusion(preset_of(method, name), f"{method}, {words}")
         for method in METHODS

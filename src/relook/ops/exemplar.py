@@ -1,0 +1,103 @@
+"""A flat piece of a surface: values seen in a picture laid out as on the surface itself, and fetched from there again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample
+
+from relook.ops.fill import filled
+
+SHARP = 4.0
+"""Pixels that show more than this times as much surface along a side as the near ones are too coarse for an exemplar."""
+NEAR = 0.2
+"""Quantile of the pixels' grain that is the side of a cell."""
+SPARSE = 0.15
+"""Pixels per cell below which a cell also hears its neighbours."""
+HEARD = 0.02
+"""Below this after that nothing is known of a cell."""
+LEAST = 8
+"""Cells along a side below which a piece says nothing about a pattern."""
+MOST = 1 << 20
+"""Cells of a piece; one that needs more is no single surface."""
+LEVELS = 6
+"""Of halving at most, for pixels that see many cells."""
+
+
+class Exemplar(NamedTuple):
+    """Values by place on a surface."""
+
+    values: Float[Tensor, "C h w"]
+    """Where nothing is known, those of the nearest cell."""
+    known: Bool[Tensor, "h w"]
+    cell: float
+    """Side of a cell, in the unit of places."""
+    corner: tuple[float, float]
+    """Place (u, v) of the first corner of the first cell; u grows along columns, v along rows."""
+
+
+def rectified(place: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: Float[Tensor, " N"]) -> Exemplar | None:
+    """What N pixels show, as seen straight on: every pixel is splatted between four cells, near ones count more.
+
+    None where the pixels show too little of a surface, or too much for one.
+    """
+    if len(grain) < LEAST**2:
+        return None
+    cell = float(grain.quantile(NEAR)) if len(grain) < 1 << 20 else float(grain.median())
+    kept = grain < SHARP * cell
+    place, values, weight = place[:, kept], values[:, kept], cell / grain[kept]
+    corner = place.amin(1)
+    columns, rows = (int(length) + 2 for length in ((place.amax(1) - corner) / cell).tolist())
+    if min(columns, rows) < LEAST or columns * rows > MOST:
+        return None
+    sums = values.new_zeros(len(values) + 1, rows * columns)
+    both = torch.cat([values * weight, weight[None]])
+    at = (place - corner[:, None]) / cell - 0.5
+    first = at.floor()
+    for right in (0, 1):
+        for below in (0, 1):
+            x, y = first[0] + right, first[1] + below
+            share = (1 - (at[0] - x).abs()) * (1 - (at[1] - y).abs())
+            inside = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+            sums.index_add_(1, (y * columns + x).long()[inside], (both * share)[:, inside])
+    sums = sums.view(-1, rows, columns)
+    line = sums.new_tensor([0.25, 0.5, 0.25])
+    for _ in range(2):
+        spread = conv2d(sums[:, None], (line[:, None] * line)[None, None], padding=1)[:, 0]
+        sums = torch.where(sums[-1] < SPARSE, spread, sums)
+    known = sums[-1] > HEARD
+    if not bool(known.any()):
+        return None
+    return Exemplar(
+        filled(sums[:-1] / sums[-1].clamp_min(1e-9), ~known), known, cell, (float(corner[0]), float(corner[1]))
+    )
+
+
+def coarser(exemplar: Exemplar, factor: int) -> Exemplar:
+    """Cells `factor` times as long; known where all of one is. Cells that do not fill a coarse one are left out."""
+    if factor == 1:
+        return exemplar
+    values = avg_pool2d(exemplar.values[None], factor)[0]
+    known = avg_pool2d(exemplar.known[None, None].float(), factor)[0, 0] > 1 - 1e-6
+    return Exemplar(values, known, exemplar.cell * factor, exemplar.corner)
+
+
+def fetched(exemplar: Exemplar, place: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "C N"]:
+    """The exemplar at N places, averaged over about as much of it as each pixel shows (Williams 1983: trilinear, from halved copies)."""
+    levels = [exemplar.values]
+    while len(levels) < LEVELS and min(levels[-1].shape[1:]) > 4:
+        levels.append(avg_pool2d(levels[-1][None], 2, ceil_mode=True, count_include_pad=False)[0])
+    at = (place - place.new_tensor(exemplar.corner)[:, None]) / exemplar.cell
+    seen = []
+    for number, level in enumerate(levels):
+        size = place.new_tensor([level.shape[2], level.shape[1]])[:, None] * 2**number
+        grid = (at / size * 2 - 1).T[None, None]
+        seen.append(grid_sample(level[None], grid, padding_mode="border", align_corners=False)[0, :, 0])
+    height = (grain / exemplar.cell).log2().clamp(0, len(levels) - 1)
+    lower = height.floor().long().clamp_max(max(0, len(levels) - 2))
+    every, which = torch.stack(seen), torch.arange(len(grain))
+    upper = (lower + 1).clamp_max(len(levels) - 1)
+    return torch.lerp(every[lower, :, which], every[upper, :, which], (height - lower)[:, None]).T

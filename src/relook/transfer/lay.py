@@ -1,0 +1,113 @@
+"""Patterns laid on surfaces: the style's own, flattened by its depth, grown, and seen again from where the structure shows the surface."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.ndimage import label as components
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.ops.exemplar import Exemplar, coarser, fetched, rectified
+from relook.ops.light import Surfaces, light_of, remainder
+from relook.ops.normals import Facing, facing, pinhole
+from relook.ops.planes import Planes, planes
+from relook.ops.quilt import quilted
+from relook.ops.surface import edges
+from relook.types import View
+
+SHOWN = 0.0075
+"""Least part of the style picture that one flat piece of a class must fill to say what its pattern is."""
+SIDE = 160
+"""Longer side, in cells, of the exemplar that patches are compared on; what is copied has every detail."""
+WIDEST = 640
+"""Longer side of a grown texture in those cells; more would be a mistake of depth."""
+CALM = 0.5
+"""Depth that can be trusted less than this (relook.ops.normals) is a rough guess."""
+LEVEL = 1
+"""The room's axis of floors, ceilings and tops."""
+
+
+class Laid(NamedTuple):
+    """The style's patterns on the structure's surfaces."""
+
+    detail: Float[Tensor, "3 H W"]
+    """log of colour over that of material and light, on average 1 in every class."""
+    known: Bool[Tensor, "H W"]
+    """Where there is one."""
+
+
+def laid(structure: View, style: View, correspondence: Correspondence) -> Laid | None:
+    """Every class's pattern, in the size and the direction that it has in the style's room.
+
+    What is seen of a class on its largest flat piece in the style picture, less material and light (relook.ops.light), is laid out
+    straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
+    in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None where a depth is not in metres, or a rough guess: patterns would come out bent.
+    """
+    if structure.depth is None or style.depth is None or {structure.depth.kind, style.depth.kind} != {"metric"}:
+        return None
+    assert style.segments is not None
+    towards, away = _facing(structure), _facing(style)
+    if min(towards.calm, away.calm) < CALM:
+        return None
+    ours, theirs = correspondence.structure_classes.cpu(), correspondence.style_classes.cpu()
+    here = planes(structure.depth.values.cpu(), towards.normals, _camera(structure))
+    there = planes(style.depth.values.cpu(), away.normals, _camera(style))
+    surfaces = Surfaces(style.image.cpu(), theirs, away.normals)
+    rest = remainder(surfaces, light_of(surfaces))
+    inside = edges(style.segments.labels, style.depth.disparity()).cpu() < 0.5
+    detail, known = torch.zeros(3, *ours.shape), torch.zeros(ours.shape, dtype=torch.bool)
+    for label in sorted((set(ours.unique().tolist()) & set(theirs.unique().tolist())) - {0}):
+        for level in (False, True):
+            where = (ours == label) & ((here.axis == LEVEL) == level)
+            piece = _piece((theirs == label) & inside, there, level) if bool(where.any()) else None
+            exemplar = None if piece is None else rectified(there.place[:, piece], rest[:, piece], there.grain[piece])
+            grown = None if exemplar is None else _grown(exemplar, here.place[:, where], here.grain[where])
+            if grown is not None:
+                detail[:, where], known = grown, known | where
+        where = known & (ours == label)
+        detail[:, where] -= detail[:, where].exp().mean(1, keepdim=True).log()
+    return Laid(detail, known)
+
+
+def _camera(view: View) -> Float[Tensor, "3 3"]:
+    return pinhole(view.size) if view.camera is None else view.camera.K.cpu()
+
+
+def _facing(view: View) -> Facing:
+    assert view.depth is not None
+    assert view.segments is not None
+    return facing(view.depth.values.cpu(), view.segments.labels.cpu(), _camera(view))
+
+
+def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool) -> Bool[Tensor, "h w"] | None:
+    """The largest connected piece that faces one way: of those that are level, or upright, as wanted, else of all; None if all are small."""
+    best, most = None, (False, SHOWN * where.numel())
+    for axis in range(3):
+        pieces, count = components((where & (there.axis == axis)).numpy())
+        sizes = np.bincount(pieces.flatten(), minlength=count + 1)[1:]
+        if count and sizes.max() >= SHOWN * where.numel() and ((axis == LEVEL) == level, float(sizes.max())) > most:
+            best, most = torch.from_numpy(pieces == sizes.argmax() + 1), ((axis == LEVEL) == level, float(sizes.max()))
+    return best
+
+
+def _grown(exemplar: Exemplar, place: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "3 N"] | None:
+    """The exemplar's pattern at N places of the structure; None where it cannot be grown over them."""
+    factor = -(-max(exemplar.known.shape) // SIDE)
+    coarse = coarser(exemplar, factor)
+    corner = place.new_tensor(coarse.corner)[:, None]
+    before = ((corner - place.amin(1, keepdim=True)) / coarse.cell).ceil()
+    cells = ((place - corner) / coarse.cell + before).floor().long()
+    columns, rows = (int(last) + 1 for last in cells.amax(1))
+    if max(columns, rows) > WIDEST:
+        return None
+    wanted = torch.zeros(rows, columns, dtype=torch.bool)
+    wanted[cells[1], cells[0]] = True
+    source = quilted(coarse.values, coarse.known, wanted, (int(before[1]), int(before[0])))
+    if source is None:
+        return None
+    moved = (source[:, cells[1], cells[0]].flip(0) - (cells - before)) * coarse.cell
+    return fetched(exemplar, place + moved, grain)
