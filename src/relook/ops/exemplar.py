@@ -21,8 +21,8 @@ HEARD = 0.02
 """Below this after that nothing is known of a cell."""
 LEAST = 8
 """Cells along a side below which a piece says nothing about a pattern."""
-MOST = 1 << 20
-"""Cells of a piece; one that needs more is no single surface."""
+MOST = 1 << 19
+"""Cells of a piece; one that would need more has larger ones."""
 LEVELS = 6
 """Of halving at most, for pixels that see many cells."""
 
@@ -42,7 +42,7 @@ class Exemplar(NamedTuple):
 def rectified(place: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: Float[Tensor, " N"]) -> Exemplar | None:
     """What N pixels show, as seen straight on: every pixel is splatted between four cells, near ones count more.
 
-    None where the pixels show too little of a surface, or too much for one.
+    None where the pixels show too little of a surface.
     """
     if len(grain) < LEAST**2:
         return None
@@ -50,8 +50,10 @@ def rectified(place: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: 
     kept = grain < SHARP * cell
     place, values, weight = place[:, kept], values[:, kept], cell / grain[kept]
     corner = place.amin(1)
-    columns, rows = (int(length) + 2 for length in ((place.amax(1) - corner) / cell).tolist())
-    if min(columns, rows) < LEAST or columns * rows > MOST:
+    length = place.amax(1) - corner
+    cell = max(cell, float(length.prod() / MOST) ** 0.5)
+    columns, rows = (int(side) + 2 for side in (length / cell).tolist())
+    if min(columns, rows) < LEAST:
         return None
     sums = values.new_zeros(len(values) + 1, rows * columns)
     both = torch.cat([values * weight, weight[None]])

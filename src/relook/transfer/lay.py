@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter
 from scipy.ndimage import label as components
 from torch import Tensor
 
@@ -19,8 +20,11 @@ from relook.ops.quilt import quilted
 from relook.ops.surface import edges
 from relook.types import View
 
-SHOWN = 0.0075
-"""Least part of the style picture that one flat piece of a class must fill to say what its pattern is."""
+MARGINS = ((0.02, 0.04), (0.012, 0.0075))
+"""How far a piece stays from edges (as a fraction of the longer side: shadows lie there), and the least part of the style picture that it must
+fill then; where no piece of a class is large enough for the first, the second."""
+SLOW = 0.1
+"""Brightness that varies over more than this part of a piece's longer side is shading, not pattern."""
 SIDE = 160
 """Longer side, in cells, of the exemplar that patches are compared on; what is copied has every detail."""
 WIDEST = 640
@@ -43,8 +47,8 @@ class Laid(NamedTuple):
 def laid(structure: View, style: View, correspondence: Correspondence) -> Laid | None:
     """Every class's pattern, in the size and the direction that it has in the style's room.
 
-    What is seen of a class on its largest flat piece in the style picture, less material and light (relook.ops.light), is laid out
-    straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
+    What is seen of a class on its largest flat piece in the style picture, less material and light (relook.ops.light) and
+    shading, is laid out straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
     in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None where a depth is not in metres, or a rough guess: patterns would come out bent.
     """
     if structure.depth is None or style.depth is None or {structure.depth.kind, style.depth.kind} != {"metric"}:
@@ -58,14 +62,16 @@ def laid(structure: View, style: View, correspondence: Correspondence) -> Laid |
     there = planes(style.depth.values.cpu(), away.normals, _camera(style))
     surfaces = Surfaces(style.image.cpu(), theirs, away.normals)
     rest = remainder(surfaces, light_of(surfaces))
-    inside = edges(style.segments.labels, style.depth.disparity()).cpu() < 0.5
+    labels, disparity = style.segments.labels, style.depth.disparity()
+    margins = [(edges(labels, disparity, reach=reach).cpu() < 0.5, least) for reach, least in MARGINS]
     detail, known = torch.zeros(3, *ours.shape), torch.zeros(ours.shape, dtype=torch.bool)
     for label in sorted((set(ours.unique().tolist()) & set(theirs.unique().tolist())) - {0}):
         for level in (False, True):
             where = (ours == label) & ((here.axis == LEVEL) == level)
-            piece = _piece((theirs == label) & inside, there, level) if bool(where.any()) else None
+            pieces = (_piece((theirs == label) & inside, there, level, least) for inside, least in margins)
+            piece = next((one for one in pieces if one is not None), None) if bool(where.any()) else None
             exemplar = None if piece is None else rectified(there.place[:, piece], rest[:, piece], there.grain[piece])
-            grown = None if exemplar is None else _grown(exemplar, here.place[:, where], here.grain[where])
+            grown = None if exemplar is None else _grown(_even(exemplar), here.place[:, where], here.grain[where])
             if grown is not None:
                 detail[:, where], known = grown, known | where
         where = known & (ours == label)
@@ -83,15 +89,23 @@ def _facing(view: View) -> Facing:
     return facing(view.depth.values.cpu(), view.segments.labels.cpu(), _camera(view))
 
 
-def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool) -> Bool[Tensor, "h w"] | None:
+def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool, least: float) -> Bool[Tensor, "h w"] | None:
     """The largest connected piece that faces one way: of those that are level, or upright, as wanted, else of all; None if all are small."""
-    best, most = None, (False, SHOWN * where.numel())
+    best, most = None, (False, least * where.numel())
     for axis in range(3):
         pieces, count = components((where & (there.axis == axis)).numpy())
         sizes = np.bincount(pieces.flatten(), minlength=count + 1)[1:]
-        if count and sizes.max() >= SHOWN * where.numel() and ((axis == LEVEL) == level, float(sizes.max())) > most:
+        if count and sizes.max() >= least * where.numel() and ((axis == LEVEL) == level, float(sizes.max())) > most:
             best, most = torch.from_numpy(pieces == sizes.argmax() + 1), ((axis == LEVEL) == level, float(sizes.max()))
     return best
+
+
+def _even(exemplar: Exemplar) -> Exemplar:
+    """Without slow changes of brightness."""
+    reach = SLOW * max(exemplar.known.shape)
+    known = exemplar.known.numpy().astype(np.float32)
+    slow = gaussian_filter(exemplar.values.mean(0).numpy() * known, reach) / (gaussian_filter(known, reach) + 1e-6)
+    return exemplar._replace(values=exemplar.values - torch.from_numpy(slow))
 
 
 def _grown(exemplar: Exemplar, place: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "3 N"] | None:
