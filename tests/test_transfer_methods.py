@@ -20,9 +20,7 @@ from relook.types import View
 METHODS = [(method, name) for method, presets in PRESETS.items() for name in presets]
 
 
-INVERTED = replace(
-    RELOOK, inverted=1.0, eta=1.0, recolour=0.0, adain="class", final=0.0, edge_share=0.0, plain_share=0.0
-)
+INVERTED = replace(RELOOK.untouched(), inverted=1.0, eta=1.0, recolour=0.0, adain="class")
 """The default's attention on the structure's own recorded noise: every part of a run acts."""
 
 
@@ -113,9 +111,13 @@ def test_masks_keep_regions_apart(family, pair):
     """With one layer's worth of attention and no statistics, a style region that nothing corresponds to has no say."""
     structure, style, correspondence = pair
     preset = replace(
-        preset_of("restyle3d"), start=1.0, recolour=0.0, final=0.0, edge_share=0.0, plain_share=0.0,
-        attention=(Swap((1.0,)),), depth=False, style_depth=False,
-    )  # fmt: skip
+        preset_of("restyle3d").untouched(),
+        start=1.0,
+        recolour=0.0,
+        attention=(Swap((1.0,)),),
+        depth=False,
+        style_depth=False,
+    )
     unmatched = match_segments(structure.segments, style.segments, unmatched="colour")
     assert not torch.equal(
         restyle(family, structure, style, unmatched, preset, steps=4),

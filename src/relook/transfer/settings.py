@@ -6,7 +6,7 @@ steps, any size and any family.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from relook.ops.attention import Masking
@@ -141,6 +141,12 @@ class Preset:
     lay: float = 0.0
     """How far surfaces that are patterned in the style take that pattern itself (relook.transfer.lay): straightened by the style's depth,
     grown, and laid on the structure's surfaces; needs segments, and depth in metres of both pictures."""
+
+    def untouched(self) -> Preset:
+        """The same without last touch: the decoded picture as it is."""
+        return replace(
+            self, final=0.0, structure_share=0.0, edge_share=0.0, plain_share=0.0, lonely_share=0.0, relight=0.0, pattern=0.0, lay=0.0
+        )  # fmt: skip
 
     def mix(self, fraction: float, strength: float = 1.0) -> Mix:
         """The guidance at a fraction of the run; strength below 1 weakens appearance guidance."""

@@ -38,14 +38,9 @@ def _title(method: str, name: str) -> str:
     return "relook" if (method, name) == ("restyle3d", "relook") else f"{method}/{name}"
 
 
-def _untouched(preset: Preset) -> Preset:
-    """The preset without last touch: the decoded picture as it is."""
-    return replace(preset, final=0.0, edge_share=0.0, plain_share=0.0, lonely_share=0.0, lay=0.0)
-
-
 def _fresh(preset: Preset) -> Preset:
     """The preset from fresh noise, without statistics and last touch: only attention and depth are left."""
-    return replace(_untouched(preset), start=1.0, recolour=0.0)
+    return replace(preset.untouched(), start=1.0, recolour=0.0)
 
 
 _RELOOK = preset_of("restyle3d", "relook")
@@ -95,7 +90,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair("restyle3d", "relook", "no AdaIN at the start", recolour=0.0),
             **_pair("restyle3d", "relook", "no relighting", relight=0.0, pattern=0.0),
             **_pair("restyle3d", "relook", "no laid patterns", lay=0.0),
-            "relook, no last touch": diffusion(_untouched(_RELOOK), "no last touch"),
+            "relook, no last touch": diffusion(_RELOOK.untouched(), "no last touch"),
         },
     ),
     "mask": Ablation(
