@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,9 +48,10 @@ class Laid(NamedTuple):
 def laid(structure: View, style: View, correspondence: Correspondence) -> Laid | None:
     """Every class's pattern, in the size and the direction that it has in the style's room.
 
-    What is seen of a class on its largest flat piece in the style picture, less material and light (relook.ops.light) and
-    shading, is laid out straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
-    in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None where a depth is not in metres, or a rough guess: patterns would come out bent.
+    What is seen of a class on its largest flat piece in the style picture, less material, light (relook.ops.light) and shading, is laid out
+    straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
+    in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None
+    where a depth is not in metres, or is a rough guess: patterns would come out bent.
     """
     if structure.depth is None or style.depth is None or {structure.depth.kind, style.depth.kind} != {"metric"}:
         return None
@@ -68,12 +70,13 @@ def laid(structure: View, style: View, correspondence: Correspondence) -> Laid |
     for label in sorted((set(ours.unique().tolist()) & set(theirs.unique().tolist())) - {0}):
         for level in (False, True):
             where = (ours == label) & ((here.axis == LEVEL) == level)
-            pieces = (_piece((theirs == label) & inside, there, level, least) for inside, least in margins)
-            piece = next((one for one in pieces if one is not None), None) if bool(where.any()) else None
-            exemplar = None if piece is None else rectified(there.place[:, piece], rest[:, piece], there.grain[piece])
-            grown = None if exemplar is None else _grown(_even(exemplar), here.place[:, where], here.grain[where])
-            if grown is not None:
-                detail[:, where], known = grown, known | where
+            if bool(where.any()):
+                exemplar = _exemplar(
+                    rest, there, [((theirs == label) & inside, least) for inside, least in margins], level
+                )
+                grown = None if exemplar is None else _grown(exemplar, here.place[:, where], here.grain[where])
+                if grown is not None:
+                    detail[:, where], known = grown, known | where
         where = known & (ours == label)
         detail[:, where] -= detail[:, where].exp().mean(1, keepdim=True).log()
     return Laid(detail, known)
@@ -87,6 +90,16 @@ def _facing(view: View) -> Facing:
     assert view.depth is not None
     assert view.segments is not None
     return facing(view.depth.values.cpu(), view.segments.labels.cpu(), _camera(view))
+
+
+def _exemplar(
+    rest: Float[Tensor, "3 h w"], there: Planes, choices: Sequence[tuple[Bool[Tensor, "h w"], float]], level: bool
+) -> Exemplar | None:
+    """The pattern of the first choice (where a class is, and how large a piece must be) that has a large enough piece, straight on."""
+    pieces = (_piece(where, there, level, least) for where, least in choices)
+    piece = next((one for one in pieces if one is not None), None)
+    found = None if piece is None else rectified(there.place[:, piece], rest[:, piece], there.grain[piece])
+    return None if found is None else _even(found)
 
 
 def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool, least: float) -> Bool[Tensor, "h w"] | None:
@@ -114,7 +127,7 @@ def _grown(exemplar: Exemplar, place: Float[Tensor, "2 N"], grain: Float[Tensor,
     coarse = coarser(exemplar, factor)
     corner = place.new_tensor(coarse.corner)[:, None]
     before = ((corner - place.amin(1, keepdim=True)) / coarse.cell).ceil()
-    cells = ((place - corner) / coarse.cell + before).floor().long()
+    cells = ((place - corner) / coarse.cell + before).floor().long().clamp_min(0)
     columns, rows = (int(last) + 1 for last in cells.amax(1))
     if max(columns, rows) > WIDEST:
         return None
