@@ -80,6 +80,15 @@ def test_an_ablation_changes_what_its_name_says() -> None:
     assert replace(changed, attention=PRESETS["restyle3d"]["paper"].attention) == PRESETS["restyle3d"]["paper"]
 
 
+def test_an_ablation_compares_a_row_with_what_it_changes() -> None:
+    assert ABLATIONS["guidance"].references == {
+        f"{name}/paper, no guidance": f"{name}/paper"
+        for name in ("restyle3d", "cross-image-attention", "eye-for-an-eye")
+    }
+    assert ABLATIONS["attention"].references["fresh noise, no attention"] == "fresh noise"
+    assert ABLATIONS["steps"].references["relook, 50 steps"] == "relook, 10 steps"
+
+
 HERE = Engine(workers=1)
 NOTHING = Instruments(depth=None, segmenter=None)
 SMALL = dollhouse_photo.Config(pairs=2, size=48, rows=("copy", "statistics"), engine=HERE)

@@ -42,7 +42,7 @@ def run(config: Config, report: Report) -> RenderableType:
     source = Dollhouse(config.seed, config.pairs, config.size, ablation.scored)
     return run_rows(
         f"ablation-{config.of}", lead, ablation.rows, source, config, report, columns=tuple(ablation.rows),
-        reference=next(iter(ablation.rows)),
+        reference=ablation.references, against="what it changes",
     )  # fmt: skip
 
 

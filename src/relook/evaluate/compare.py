@@ -156,7 +156,7 @@ def _section(
     notes = {f"{one.letter}: {row}": told.get("notes", {}).get(row, "") for row in shared for one in runs}
     return section(
         records, title=told.get("title", part), columns=_columns(told, records, metrics),
-        notes={name: notes[name] for name in order}, apart=apart, reference=to or None,
+        notes={name: notes[name] for name in order}, apart=apart, reference=to or None, against="the first run",
     )  # fmt: skip
 
 

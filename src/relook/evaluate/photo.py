@@ -54,11 +54,12 @@ def run_rows(
     report: Report,
     *,
     columns: Sequence[str] = GRID,
-    reference: str = DEFAULT,
+    reference: str | Mapping[str, str] = DEFAULT,
+    against: str | None = None,
 ) -> RenderableType:
     """Run rows over pairs and write everything that a suite leaves; returns the tables.
 
-    columns: rows of the grid. reference: the row that the others are compared with.
+    columns: rows of the grid. reference, against: the row that the others are compared with, as for `write_results`.
     """
     setting = Setting(config.family, config.device, config.steps)
     wanted, left_out, weights = possible(rows, config.rows, setting)
@@ -72,7 +73,7 @@ def run_rows(
         hashes |= family_weights(setting.loaded())
     tables = write_results(
         config.out, title, lead, records, {name: row.note for name, row in wanted.items()},
-        pictures=_gallery(plan, columns), missing=[*left_out, *failed, *missing(config.instruments)], reference=reference,
+        pictures=_gallery(plan, columns), missing=[*left_out, *failed, *missing(config.instruments)], reference=reference, against=against,
         provenance=provenance(title, config, cases=source.revision, weights=hashes, device=config.device),
     )  # fmt: skip
     if failed:

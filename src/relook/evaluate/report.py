@@ -37,14 +37,15 @@ def write_results(
     pictures: Gallery | None = None,
     missing: Sequence[str] = (),
     provenance: Provenance,
-    reference: str | None = None,
+    reference: str | Mapping[str, str] | None = None,
+    against: str | None = None,
     columns: Mapping[str, Sequence[str | Column]] | None = None,
     apart: Collection[str] = (CEILING,),
 ) -> Group:
     """Everything that a suite leaves, from its records; returns the tables for a terminal.
 
-    notes: what each row is, in the order of the tables. reference: the row that the others are compared with, case by case; its worst
-    cases come first. columns: by part. Default: every metric of whole cases. missing: what is left out and why, in sentences. apart:
+    notes: what each row is, in the order of the tables. reference: the row that the others are compared with, case by case, its worst
+    cases first; or one for each row, and `against`, what they are in words. columns: by part. Default: every metric of whole cases. missing: what is left out and why, in sentences. apart:
     rows that are no methods.
     """
     parts = parts_of(records)
@@ -52,7 +53,7 @@ def write_results(
     sections = [
         section(
             held, title="" if len(parts) > 1 else title, columns=(columns or {}).get(part),
-            notes=notes, apart=apart, reference=reference, gallery=pictures if part == shown else None,
+            notes=notes, apart=apart, reference=reference, against=against, gallery=pictures if part == shown else None,
         )
         for part, held in parts.items()
     ]  # fmt: skip

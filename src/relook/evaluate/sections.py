@@ -101,7 +101,7 @@ class Section:
     differences: Mapping[Key, Mapping[str, Difference]]
     """Of every row to the reference; empty without one."""
     reference: str | None = None
-    """What the differences are to, in words: a row."""
+    """What the differences are to, in words; a row's name where they are all to one."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What each row is."""
     apart: Collection[str] = ()
@@ -149,6 +149,7 @@ def section(
     notes: Mapping[str, str] | None = None,
     apart: Collection[str] = (CEILING,),
     reference: str | Mapping[str, str] | None = None,
+    against: str | None = None,
     sheets: Sequence[tuple[str, Image.Image]] = (),
     gallery: Gallery | None = None,
 ) -> Section:
@@ -156,7 +157,8 @@ def section(
 
     columns: names of metrics, or columns, in order. Default: every metric of whole cases, in the order in which they come. Columns
     without a single number are named in `empty` instead.
-    reference: the row that the others are compared with, or one for each row; left out where it was not run.
+    reference: the row that the others are compared with, or one for each row (`against` says in words what they are); left out where
+    it was not run.
     """
     values = values_of(records)
     if columns is None:
@@ -174,7 +176,7 @@ def section(
         records[0].part if records else title, title or (records[0].part if records else ""), lead, chosen, rows, values,
         {key: means(held) for key, held in values.items()},
         {key: differences(held, reference, better[key]) for key, held in values.items()} if reference is not None else {},
-        reference if isinstance(reference, str) else "the first run" if reference else None,
+        reference if isinstance(reference, str) else against if reference else None,
         dict(notes or {}), frozenset(apart), tuple(sheets), gallery, empty,
     )  # fmt: skip
 

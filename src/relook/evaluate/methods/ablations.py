@@ -21,9 +21,17 @@ class Ablation:
     claim: str
     """What the papers say."""
     rows: Mapping[str, PhotoRow]
-    """The first is what the others are compared with."""
+    """`NAME` or `NAME, WHAT IS CHANGED`."""
     scored: Scored = "shared"
     """What counts."""
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """What each row is compared with: the first of its name."""
+        first: dict[str, str] = {}
+        for row in self.rows:
+            first.setdefault(row.partition(", ")[0], row)
+        return {row: first[row.partition(", ")[0]] for row in self.rows if first[row.partition(", ")[0]] != row}
 
 
 def _pair(method: str, name: str, changed: str, **change: Any) -> dict[str, PhotoRow]:
