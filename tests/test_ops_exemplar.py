@@ -72,3 +72,12 @@ def test_too_little_says_nothing() -> None:
     assert rectified(place[:, few], checks(place[:, few]), grain[few]) is None
     line = place[:, :96]  # one row of pixels: no surface
     assert rectified(line, checks(line), grain[:96]) is None
+
+
+def test_a_pixel_counts_most_in_the_nearest_cell() -> None:
+    """A step from 0 to 1 at 8: half a cell before it a triangle of width 2 sees 1/8 of the other side."""
+    place = 16 * torch.rand(2, 60_000, generator=torch.Generator().manual_seed(0))
+    found = rectified(place, (place[1:] > 8).float(), torch.ones(60_000))
+    assert found is not None
+    assert float(found.values[0, 7, 2:14].mean()) == pytest.approx(1 / 8, abs=0.03)
+    assert float(found.values[0, 8, 2:14].mean()) == pytest.approx(7 / 8, abs=0.03)
