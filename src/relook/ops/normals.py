@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
+from relook.ops.geometry import pixel_centres
 from relook.ops.surface import smooth_within
 
 GRAIN = 0.006
@@ -31,8 +32,8 @@ def normals(depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None) 
         return depth.new_tensor([0.0, 0.0, -1.0])[:, None, None].expand(3, height, width)
     inverse = 1 / depth
     K = pinhole((height, width)).to(depth) if K is None else K
-    ys, xs = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    x, y = (xs.to(depth) - K[0, 2]) / K[0, 0], (ys.to(depth) - K[1, 2]) / K[1, 1]
+    xs, ys = pixel_centres((height, width), depth.device).to(depth).unbind(-1)
+    x, y = (xs - K[0, 2]) / K[0, 0], (ys - K[1, 2]) / K[1, 1]
     across, down = _slope(inverse, 1) * K[0, 0], _slope(inverse, 0) * K[1, 1]
     normal = -torch.stack([across, down, inverse - across * x - down * y])
     return normal / normal.norm(dim=0).clamp_min(1e-9)

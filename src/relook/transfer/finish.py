@@ -10,10 +10,9 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.ops.light import Surfaces, relit
-from relook.ops.normals import facing
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
 from relook.ops.surface import edges, smooth_within
-from relook.transfer.lay import laid
+from relook.transfer.lay import facing_of, laid
 from relook.transfer.presets import Preset
 from relook.types import View
 
@@ -85,12 +84,9 @@ def _relit(
 
 def _surfaces(view: View, image: Float[Tensor, "3 H W"], classes: Int[Tensor, "H W"], depths: bool) -> Surfaces:
     """What a view shows, on the picture's device; which way it faces by its depth."""
-    assert view.segments is not None
     if not depths:
         return Surfaces(image, classes.to(image.device))
-    assert view.depth is not None
-    towards = facing(view.depth.values, view.segments.labels, None if view.camera is None else view.camera.K).normals
-    return Surfaces(image, classes.to(image.device), towards.to(image))
+    return Surfaces(image, classes.to(image.device), facing_of(view).normals.to(image))
 
 
 def recoloured(

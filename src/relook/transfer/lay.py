@@ -56,7 +56,7 @@ def laid(structure: View, style: View, correspondence: Correspondence) -> Laid |
     if structure.depth is None or style.depth is None or {structure.depth.kind, style.depth.kind} != {"metric"}:
         return None
     assert style.segments is not None
-    towards, away = _facing(structure), _facing(style)
+    towards, away = facing_of(structure), facing_of(style)
     if min(towards.calm, away.calm) < CALM:
         return None
     ours, theirs = correspondence.structure_classes.cpu(), correspondence.style_classes.cpu()
@@ -86,7 +86,8 @@ def _camera(view: View) -> Float[Tensor, "3 3"]:
     return pinhole(view.size) if view.camera is None else view.camera.K.cpu()
 
 
-def _facing(view: View) -> Facing:
+def facing_of(view: View) -> Facing:
+    """Which way the surfaces of a view with depth and segments face, by its camera where it has one."""
     assert view.depth is not None
     assert view.segments is not None
     return facing(view.depth.values.cpu(), view.segments.labels.cpu(), _camera(view))
