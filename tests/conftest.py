@@ -13,6 +13,7 @@ import torch
 from hypothesis import settings
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="relook-tests-")  # no model of the user's own plays along
+os.environ["HF_HUB_OFFLINE"] = "1"  # and nothing is fetched
 SHARED = Path(os.environ.get("RELOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))

@@ -158,7 +158,10 @@ def test_nothing_but_failures_ends_at_once(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_processes_give_the_same_records(tmp_path: Path) -> None:
-    """In the same order, whichever was ready first; other numbers of threads may change last digits."""
+    """In the same order, whichever was ready first; other numbers of threads may change last digits.
+
+    Errors of near equals (the depth of a copy: 6e-4) are differences of numbers near 1 and no more exact than those: 1e-5 of one.
+    """
 
     def told(name: str, workers: int) -> list[Record]:
         config = replace(SMALL, out=tmp_path / name, rows=("copy", "palette"), engine=Engine(workers=workers))
@@ -169,7 +172,7 @@ def test_processes_give_the_same_records(tmp_path: Path) -> None:
     assert [replace(record, value=None) for record in here] == [replace(record, value=None) for record in pool]
     for one, other in zip(here, pool, strict=True):
         assert (one.value is None) == (other.value is None)
-        assert one.value is None or one.value == pytest.approx(other.value, rel=1e-5, abs=1e-9)
+        assert one.value is None or one.value == pytest.approx(other.value, rel=1e-5, abs=1e-5)
 
 
 def test_an_ablation_runs(tmp_path: Path) -> None:

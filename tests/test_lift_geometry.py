@@ -46,7 +46,7 @@ def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
     from walks import views_of_a_walk
 
     capture = read_capture(write_project(tmp_path))
-    place = located(capture.frames)
+    place = located(capture.frames, depth="embedded")
     assert place.name == "sparse points and estimated depth"
     exact = views_of_a_walk((96, 128))[0].depth
     known = metric_depth(place.view(1))  # the first picture of the walk is the second by its name
@@ -57,7 +57,7 @@ def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
     assert float(off.max()) < 1.5
     few = replace(capture[0], sparse=replace(capture[0].sparse, pixels=torch.zeros(3, 2), points=torch.ones(3, 3)))
     with pytest.raises(GeometryError, match=r"at 12 pixels or more"):
-        located([few]).view(0)
+        located([few], depth="embedded").view(0)
 
 
 @pytest.mark.parametrize("name", ["dis", "flow"])
@@ -74,7 +74,7 @@ def test_flow_sees_the_pictures_alone(name: str) -> None:
 
 def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walk = stroll(3)
-    place = located(read_capture(write_capture(tmp_path, walk)).frames)
+    place = located(read_capture(write_capture(tmp_path, walk)).frames, depth="embedded")
     view, truth = place.view(1), walk[1].depth.values
     assert isinstance(view, CapturedView)
     assert view.readings is not None
@@ -94,7 +94,7 @@ def test_a_frame_with_hardly_a_reading_is_said() -> None:
     valid = torch.zeros(SIZE, dtype=torch.bool)
     valid[0, :5] = True
     poor = CapturedView(view.image, camera=view.camera, readings=Readings(view.depth.values * valid, valid))
-    place = located(held([poor]))
+    place = located(held([poor]), depth="embedded")
     assert place.name == "sensor"
     with pytest.raises(
         GeometryError, match=r"^Expected a camera and depth at 12 pixels or more in every frame, got .* less; choose"

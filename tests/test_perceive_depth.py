@@ -43,16 +43,7 @@ def test_missing_checkpoints_say_what_to_do(no_models: None, name: str) -> None:
         depth.estimator(name)(View(IMAGE))
 
 
-def test_auto_falls_back_to_the_embedded_network_and_then_says_what_to_do(
-    no_models: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(depth, "embedded", lambda view: OWN)
-    assert depth.estimator()(View(IMAGE)) is OWN
-
-    def missing(view: View) -> Depth:
-        raise MissingModelError("none")
-
-    monkeypatch.setattr(depth, "embedded", missing)
+def test_auto_never_asks_the_embedded_network_and_says_what_to_do(no_models: None) -> None:
     with pytest.raises(MissingModelError, match=r"fastdepth_nyu.onnx \(5.8 MB, MIT\)"):
         depth.estimator()(View(IMAGE))
 
@@ -91,9 +82,8 @@ def test_any_size(shared: Path, size: tuple[int, int]) -> None:
 
 
 def test_what_is_learned_in_an_estimator_can_be_recorded(no_models: None, tmp_path: Path) -> None:
-    assert depth.chosen("auto") == "embedded"
-    assert depth.revisions("auto") == depth.revisions("embedded")
-    assert len(depth.revisions("auto")["embedded perception"]) == 64
+    assert not depth.is_here("auto"), "the embedded network knows drawn rooms only"
+    assert len(depth.revisions("embedded")["embedded perception"]) == 64
     assert depth.revisions("fastdepth") == {"fastdepth": CHECKPOINTS["fastdepth"].sha256}
     assert depth.revisions("exact") == depth.revisions(str(tmp_path / "depth.npz")) == {}
     with pytest.raises(InputError, match="nonsense"):

@@ -43,21 +43,17 @@ def test_a_label_map_must_fit_the_picture(tmp_path: Path) -> None:
         read(View(IMAGE[:, :10]))
 
 
-def test_auto_prefers_own_segments_then_ade20k_then_the_embedded_network_then_none(
-    no_models: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_auto_prefers_own_segments_then_ade20k_and_never_the_embedded_network(
+    no_models: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from relook.models import perceiver
-
     assert segment.segmenter()(View(IMAGE, OWN)) is OWN
-    monkeypatch.setattr(perceiver, "FOLDER", tmp_path)
     assert segment.segmenter()(View(IMAGE)).names == ("whole picture",)
+    assert segment.chosen("auto") == "whole"
     assert segment.revisions("auto") == {}
-    (tmp_path / "heads.safetensors").write_bytes(b"weights")
-    assert segment.chosen("auto") == "embedded"
-    assert list(segment.revisions("auto")) == ["embedded perception"]
     monkeypatch.setattr("relook.perceive.backends.available", lambda name: name == "ade20k")
     assert segment.chosen("auto") == "ade20k"
     assert segment.chosen("whole") == "whole"
+    assert segment.chosen("embedded") == "embedded"
 
 
 def test_revisions_name_what_is_learned() -> None:

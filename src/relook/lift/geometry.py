@@ -13,7 +13,7 @@ from relook.captures import CapturedView, Readings
 from relook.errors import GeometryError, InputError
 from relook.ops.geometry import to_camera
 from relook.perceive import match as matching
-from relook.perceive.depth import estimator
+from relook.perceive.depth import estimator, is_here
 from relook.perceive.geometry import NAMES as GEOMETRIES
 from relook.perceive.geometry import fit_to_points, geometry
 from relook.perceive.match import Matcher, best_flow, matcher, metric_depth
@@ -66,7 +66,7 @@ def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto")
     """
     first = frames[0].view()
     if name == "auto":
-        name = _best(first)
+        name = _best(first, depth)
     if name in ("exact", "sensor"):
         if metric_depth(first) is None or first.camera is None:
             raise GeometryError(
@@ -90,11 +90,11 @@ def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto")
     return Located(lambda number: frames[number].view(), _blind(matcher(chosen)), f"flow ({chosen})")
 
 
-def _best(view: View) -> str:
-    """What `auto` is for a walk that begins with this view."""
+def _best(view: View, depth: str) -> str:
+    """What `auto` is for a walk that begins with this view; sparse points are no geometry without estimated depth between them."""
     if view.camera is not None and metric_depth(view) is not None:
         return "sensor" if view.depth is None else "exact"
-    return "sparse" if isinstance(view, CapturedView) and view.sparse is not None else "flow"
+    return "sparse" if isinstance(view, CapturedView) and view.sparse is not None and is_here(depth) else "flow"
 
 
 def _blind(match: Matcher) -> Matcher:
@@ -113,7 +113,7 @@ def _whole(view: View, depth: str) -> View:
         return view
     if view.readings is not None:
         valid = view.readings.valid
-        if bool(valid.all()):
+        if bool(valid.all()) or not is_here(depth):
             return view
         places = valid.nonzero()
         places = places[:: max(1, len(places) // POINTS)]

@@ -28,7 +28,8 @@ from relook.lift.outputs import ViewsResult, written
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
 from relook.ops.fill import filled
 from relook.ops.geometry import known_depth
-from relook.perceive.depth import estimator
+from relook.perceive.depth import estimator, is_here
+from relook.perceive.first_use import first_use
 from relook.perceive.match import metric_depth
 from relook.perceive.segment import chosen, segmenter
 from relook.record import Clock, make_record
@@ -64,6 +65,7 @@ def restyle_views(
     config.check()
     with clock.part("read"):
         frames, names, fps = frames_of(walk, style, config, Path(out))
+        first_use(config.photo, View(frames[0].view().image))
         place = located(frames, config.geometry, _depth_model(config))
         book = Book(Path(out), names)
         settled = book.open(key_of(walk, frames, style, config), lambda: _settle(frames, place, config))
@@ -239,7 +241,7 @@ def _filler(config: ViewsConfig) -> Filler:
         prompt=photo.prompt,
         told=config.carry != "paper",
     )
-    if config.fill != "refiner" or photo.depth_estimator == "none":
+    if config.fill != "refiner" or photo.depth_estimator == "none" or not is_here(photo.depth_estimator):
         return fill
     depth = estimator(photo.depth_estimator)
 

@@ -11,7 +11,7 @@ from relook.models.registry import CHECKPOINTS, REGISTRY, available
 
 def first_here(order: Sequence[str]) -> str:
     """The first back end whose weights are on this machine; the last one if none is."""
-    return next((name for name in order if _is_here(name)), order[-1])
+    return next((name for name in order if is_here(name)), order[-1])
 
 
 def revisions(
@@ -35,8 +35,8 @@ def revisions(
     return {f"{task} {name}": revision(folder_of(name))}
 
 
-def _is_here(name: str) -> bool:
-    """Whether a back end needs no weights, or has them."""
+def is_here(name: str) -> bool:
+    """Whether a back end needs no weights, or has them on this machine."""
     if name == "embedded":
         from relook.models.perceiver import is_here
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from relook.errors import InputError, MissingModelError
+from relook.errors import InputError
 
 if TYPE_CHECKING:
     from relook.types import View
@@ -46,12 +46,14 @@ def perceive_photo(
     one sentence, for a picture, an option or a place that cannot be used; nothing is written then.
     """
     from relook.io import read_image
+    from relook.perceive.first_use import first_use
     from relook.perceive.segment import segmenter
     from relook.types import View
 
     config = config or PerceiveConfig()
     check_place(out, picture, config.segmenter, config.depth_estimator)
     view = picture if isinstance(picture, View) else View(read_image(picture))
+    config = first_use(config, view)
     view = _labelled(replace(view, segments=segmenter(config.segmenter)(view)), config)
     view = _with_depth(view, config.depth_estimator)
     if out is not None:
@@ -133,9 +135,4 @@ def _with_depth(view: View, name: str) -> View:
         return replace(view, depth=None)
     from relook.perceive.depth import estimator
 
-    try:
-        return replace(view, depth=estimator(name)(view))
-    except MissingModelError:
-        if name == "auto":
-            return view
-        raise
+    return replace(view, depth=estimator(name)(view))

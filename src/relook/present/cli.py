@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -215,6 +216,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 0, 2 after an error that is the user's to mend (one sentence), 130 after Ctrl-C."""
     words = list(sys.argv[1:] if words is None else words)
+    _speak()
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             OUT.print(SHORT.format(version=relook.__version__))
@@ -233,6 +235,19 @@ def main(words: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except SystemExit as stop:  # tyro has printed help (0) or what was wrong (2)
         return stop.code if isinstance(stop.code, int) else FAILED
+
+
+def _speak() -> None:
+    """What a run has to say besides its result goes to standard error, a line each."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            ERR.print(f"relook: {record.getMessage()}", markup=False)
+
+    log = logging.getLogger("relook")
+    log.handlers = [Lines(logging.INFO)]
+    log.setLevel(logging.INFO)
+    log.propagate = False
 
 
 def _parse(kind: type, program: str, words: Sequence[str]) -> Any:

@@ -19,6 +19,7 @@ from relook.files import sha256, write_json
 from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
 from relook.models.pretrained import anchored
 from relook.perceive import depth
+from relook.perceive.first_use import first_use
 from relook.perceive.segment import NAMES, revisions, segmenter
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.transfer.composite import composite
@@ -32,6 +33,8 @@ Picture = str | Path | View
 """A picture's file, or a view with what is known of it."""
 Progress = Callable[[int, int], None]
 """(steps done, steps in all)."""
+GENTLY = 0.5
+"""Strength of the palette where no network sees regions, as for a region without a counterpart."""
 DROPPED = 0.01
 """ReStyle3D's released code drops classes that fill less than this fraction of either picture."""
 
@@ -81,18 +84,20 @@ def _run(
         theirs = _read(style, config.style_segments, config.style_depth)
     with clock.part("load"):
         family = None if config.chosen_method == "palette" else family_of(config)
-        weights = _weights(config, family, ours, theirs)
+        seen = first_use(config, ours, theirs, reads_depth=_reads_depth(config, family))
+        weights = _weights(seen, family, ours, theirs)
         if recorded is not None:
             check_weights(recorded, weights)
     with clock.part("perceive"):
-        ours, theirs = _labelled([_perceive(view, config, family) for view in (ours, theirs)], config)
+        ours, theirs = _labelled([_perceive(view, seen, family) for view in (ours, theirs)], config)
     with clock.part("match"):
         correspondence = _match(ours, theirs, config)
     with clock.part("restyle"):
         if family is None:
             from relook.transfer.palette import palette
 
-            new = palette(ours, theirs, correspondence, config.strength)
+            gently = GENTLY if seen.segmenter != config.segmenter else 1.0
+            new = palette(ours, theirs, correspondence, gently * config.strength)
         else:
             new = _denoised(family, ours, theirs, config, progress)
     image = composite(ours.image, new.cpu(), correspondence.kept)

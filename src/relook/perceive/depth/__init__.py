@@ -17,6 +17,7 @@ from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import fill_holes, read_depth
 from relook.models.hub import is_checkpoint
 from relook.models.registry import locate
+from relook.models.runtime import interpreter
 from relook.ops.upsample import upsample_depth
 from relook.perceive import backends
 from relook.types import Depth, View
@@ -25,8 +26,8 @@ DepthEstimator = Callable[[View], Depth]
 
 NAMES = ("auto", "exact", "fastdepth", "pydnet", "embedded")
 """Estimators by name; any other name is a depth map's path, or a transformers depth model by the registry's name, hub id or folder."""
-ORDER = ("depth-anything-v2-small", "fastdepth", "pydnet", "embedded")
-"""What `auto` takes for a view without depth: the first that is on this machine."""
+ORDER = ("depth-anything-v2-small", "fastdepth", "pydnet")
+"""What `auto` takes for a view without depth: the first that is on this machine. The embedded network knows drawn rooms only."""
 FILES = (".png", ".npy", ".npz")
 """Endings of depth maps."""
 _ONE_AT_A_TIME = Lock()
@@ -38,8 +39,8 @@ NEAREST = 0.2
 def estimator(name: str = "auto") -> DepthEstimator:
     """The estimator called `name`, one that reads the depth map at the path `name`, or a transformers model (name, hub id or folder).
 
-    auto: the view's own depth, else Depth Anything V2 Small, fastdepth or pydnet, the first that is here, else the embedded network. On
-    photographs fastdepth and pydnet look alike, but fastdepth says metres; the embedded network has only seen drawn rooms.
+    auto: the view's own depth, else Depth Anything V2 Small, fastdepth or pydnet, the first that is here. On photographs fastdepth and
+    pydnet look alike, but fastdepth says metres; the embedded network has only seen drawn rooms and must be asked by name.
     """
     known: dict[str, DepthEstimator] = {
         "auto": _auto,
@@ -63,6 +64,11 @@ def estimator(name: str = "auto") -> DepthEstimator:
 def chosen(name: str) -> str:
     """The name with `auto` resolved for a view without depth."""
     return backends.first_here(ORDER) if name == "auto" else name
+
+
+def is_here(name: str) -> bool:
+    """Whether an estimator (`auto`: the one for a view without depth) can be asked without the network."""
+    return backends.is_here(chosen(name))
 
 
 def revisions(name: str) -> Mapping[str, str]:
@@ -174,8 +180,4 @@ def _onnx(path: str) -> Any:
 @lru_cache(maxsize=1)
 def _tflite(path: str) -> Any:
     """A TFLite interpreter ready to run."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    network = Interpreter(path)
-    network.allocate_tensors()
-    return network
+    return interpreter(Path(path))

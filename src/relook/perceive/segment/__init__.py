@@ -22,8 +22,8 @@ Segmenter = Callable[[View], Segments]
 
 NAMES = ("auto", "exact", "embedded", "ade20k", "whole")
 """Segmenters by name; any other name is a label map (.png), or a transformers checkpoint by the registry's name, its folder or hub id."""
-ORDER = ("eomt-ade20k", "oneformer-ade20k", "ade20k", "embedded", "whole")
-"""What `auto` takes for a view without segments: the first that is on this machine."""
+ORDER = ("eomt-ade20k", "oneformer-ade20k", "ade20k", "whole")
+"""What `auto` takes for a view without segments: the first that is on this machine. The embedded network knows drawn rooms only."""
 SMALLEST = 0.0002
 """What no region claims is a region of its own from this fraction of the picture on; less joins the nearest region."""
 INSTANCE = 0.003

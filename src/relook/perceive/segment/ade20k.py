@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.models.registry import locate
+from relook.models.runtime import interpreter
 from relook.ops.guided import guided_filter
 from relook.perceive.segment import connected_parts, dissolved, numbered, whole
 from relook.types import Segments, View
@@ -114,14 +116,7 @@ def shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "
 @lru_cache(maxsize=1)
 def _network(path: str) -> tuple[Any, dict[str, Any]]:
     """The network with its intermediate results kept, and where its class scores lie (its output holds only the best class)."""
-    import warnings
-
-    from ai_edge_litert.interpreter import Interpreter
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = Interpreter(path, experimental_preserve_all_tensors=True)
-    network.allocate_tensors()
+    network = interpreter(Path(path), keep_all=True)
     scores = next(
         entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
     )

@@ -1,0 +1,34 @@
+"""TFLite interpreters without the lines that their C++ code writes to the terminal."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def interpreter(path: Path, *, keep_all: bool = False) -> Any:
+    """A TFLite interpreter ready to run. keep_all: intermediate results can be read too."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with warnings.catch_warnings(), quiet_stderr():
+        warnings.simplefilter("ignore")
+        network = Interpreter(str(path), experimental_preserve_all_tensors=keep_all)
+        network.allocate_tensors()
+    return network
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Nothing that anybody, C++ code included, writes to standard error reaches it while the block runs."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,106 @@
+"""First use on a photograph: the two smallest permissive networks are fetched, or what is missing is said in one sentence.
+
+The embedded networks know drawn rooms only and are never asked about a photograph, so without these there is nothing that sees one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+from relook.errors import RelookError
+from relook.models import store
+from relook.models.registry import available, entry, readable, root
+from relook.perceive import depth, segment
+from relook.types import View
+
+SEGMENTS, DEPTH = "ade20k", "fastdepth"
+"""Names of the networks that are fetched: 2.3 and 5.8 MB, Apache-2.0 and MIT."""
+PATIENCE = 3.0
+"""Seconds without an answer after which a run goes on without them."""
+log = logging.getLogger("relook")
+_unanswered: set[str] = set()
+"""What this process asked for in vain: nobody waits for it, or reads of it, twice."""
+
+
+Config = TypeVar("Config", bound=Any)
+"""A PhotoConfig or a PerceiveConfig."""
+
+
+def first_use(config: Config, *views: View, reads_depth: bool = True) -> Config:
+    """The configuration for these views, with `auto` replaced by `whole` and `none` where nothing on this machine sees photographs.
+
+    First the small networks are fetched if they can be had; what is missing then is said on the log in one sentence.
+    """
+    unseen = config.segmenter == "auto" and any(view.segments is None for view in views)
+    flat = config.depth_estimator == "auto" and any(view.depth is None for view in views)
+    wanted = [SEGMENTS] if unseen and segment.chosen("auto") == "whole" else []
+    wanted += [DEPTH] if flat and (wanted or reads_depth) and not depth.is_here("auto") else []
+    told = set(_unanswered)
+    missing = fetch_small(wanted)
+    if set(missing) - told:
+        whole = "the whole picture counts as one region, and takes the look gently" if SEGMENTS in missing else ""
+        say_missing(missing, whole or "depth is left out")
+    return replace(
+        config,
+        segmenter="whole" if SEGMENTS in missing else config.segmenter,
+        depth_estimator="none" if DEPTH in missing else config.depth_estimator,
+    )
+
+
+def fetch_small(names: Sequence[str], patience: float = PATIENCE) -> list[str]:
+    """Fetch those of the networks that are not here; the names of those that could not be had, after `patience` seconds at most.
+
+    Says on the log, in one line, that it fetches. A hub that is switched off (HF_HUB_OFFLINE) is not asked.
+    """
+    missing = [name for name in names if not available(name)]
+    wanted = [] if os.environ.get("HF_HUB_OFFLINE") else [name for name in missing if name not in _unanswered]
+    if not wanted:
+        return missing
+    size = readable(sum(entry(name).size for name in wanted))
+    log.info("fetching %s (%s, once) into %s: small networks that see photographs", " and ".join(wanted), size, root())
+    for name in wanted:
+        if not _pull(name, patience):
+            break
+    missing = [name for name in missing if not available(name)]
+    _unanswered.update(missing)
+    return missing
+
+
+def say_missing(names: Sequence[str], instead: str) -> None:
+    """One sentence on the log: what is missing, what happens `instead`, and the command that brings it."""
+    tasks = " and ".join(entry(name).task for name in names)
+    log.warning("no network for %s is here, and none answered: %s; get it with `relook models pull %s`.",
+                tasks, instead, " ".join(names))  # fmt: skip
+
+
+def _pull(name: str, patience: float) -> bool:
+    """Pull one network in a thread that nobody waits for unless somebody answers it: whether somebody did, be it with an error."""
+    answered, given_up = Event(), Event()
+
+    def report(name: str, done: int, total: int) -> None:
+        answered.set()
+        if given_up.is_set():
+            raise _TooLateError
+
+    def pull() -> None:
+        with suppress(RelookError, _TooLateError):
+            store.pull([name], alone=True, progress=report)
+        answered.set()
+
+    worker = Thread(target=pull, daemon=True)
+    worker.start()
+    if answered.wait(patience):
+        worker.join()
+        return True
+    given_up.set()
+    return False
+
+
+class _TooLateError(Exception):
+    """Ends a download that answers after everybody went on."""

@@ -1,0 +1,141 @@
+"""First use on a photograph: small networks are fetched once, nobody waits for a server that does not answer, and it is said."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import torch
+
+from pulling import WEIGHTS, file_entry
+from relook import PhotoConfig, restyle_photo
+from relook.models import registry
+from relook.perceive import first_use
+from relook.types import Segments, View
+
+VIEW = View(torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(0)))
+STYLE = View(torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(1)) * 0.3)
+
+
+@pytest.fixture(autouse=True)
+def fresh(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No models, nothing asked for yet, and the hub switched on."""
+    monkeypatch.setattr(first_use, "_unanswered", set())
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes a request and never answers."""
+    with socket.socket() as waiting:
+        waiting.bind(("127.0.0.1", 0))
+        waiting.listen()
+        yield f"http://127.0.0.1:{waiting.getsockname()[1]}/net.onnx"
+
+
+@pytest.fixture
+def serving() -> Iterator[str]:
+    """The address of a server that has the weights."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(WEIGHTS)))
+            self.end_headers()
+            self.wfile.write(WEIGHTS)
+
+        def log_message(self, *arguments: Any) -> None:
+            """In silence."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/net.onnx"
+    server.shutdown()
+    server.server_close()
+
+
+def both(url: str) -> list[registry.Checkpoint]:
+    """The registry with the two networks at this address."""
+    moved = {name: file_entry(url, name) for name in (first_use.SEGMENTS, first_use.DEPTH)}
+    return [*(registry.REGISTRY | moved).values()]
+
+
+def test_both_are_fetched_with_one_line(serving: str, enter: Any, caplog: pytest.LogCaptureFixture) -> None:
+    enter(*both(serving))
+    with caplog.at_level(logging.INFO, "relook"):
+        found = first_use.first_use(PhotoConfig(), VIEW, reads_depth=False)
+    assert found == PhotoConfig(), "what is here now is found by `auto`"
+    assert [registry.available(name) for name in (first_use.SEGMENTS, first_use.DEPTH)] == [True, True]
+    assert [record.message.partition(" (")[0] for record in caplog.records] == ["fetching ade20k and fastdepth"]
+
+
+def test_a_server_that_never_answers_is_left_alone(
+    silent: str, enter: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float | None] = []
+    wait = first_use.Event.wait
+    monkeypatch.setattr(
+        first_use.Event, "wait", lambda self, timeout=None: waited.append(timeout) or wait(self, timeout and 0.2)
+    )
+    enter(*both(silent))
+    found = first_use.first_use(PhotoConfig(), VIEW, STYLE)
+    assert (found.segmenter, found.depth_estimator) == ("whole", "none")
+    assert [seconds for seconds in waited if seconds is not None] == [first_use.PATIENCE], "one wait for both"
+    assert first_use.PATIENCE <= 3
+    (said,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert "as one region" in said
+    assert "relook models pull ade20k fastdepth" in said
+    first_use.first_use(PhotoConfig(), VIEW)
+    assert len(caplog.records) == 1, "said once, and asked for once"
+
+
+def test_nothing_is_asked_offline_or_where_it_is_not_needed(
+    serving: str, enter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(*both(serving))
+    known = replace(VIEW, segments=Segments(torch.zeros(24, 32, dtype=torch.int64), {}))
+    assert first_use.first_use(PhotoConfig(), known, reads_depth=False) == PhotoConfig()
+    named = PhotoConfig(segmenter="whole", depth_estimator="none")
+    assert first_use.first_use(named, VIEW) == named
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert first_use.first_use(PhotoConfig(), VIEW).segmenter == "whole"
+    assert not any(registry.available(name) for name in (first_use.SEGMENTS, first_use.DEPTH))
+
+
+def test_without_a_network_the_whole_picture_changes_gently(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    result = restyle_photo(VIEW, STYLE)
+    half = restyle_photo(VIEW, STYLE, PhotoConfig(segmenter="whole", strength=0.5))
+    torch.testing.assert_close(result.image, half.image, rtol=0, atol=0)
+    assert result.record["weights"] == {}, "the embedded networks were not asked"
+    assert result.record["configuration"]["segmenter"] == "auto"
+
+
+def test_the_hashes_of_what_is_fetched_are_pinned() -> None:
+    for name in (first_use.SEGMENTS, first_use.DEPTH):
+        one = registry.entry(name)
+        assert one.url.startswith("https://")
+        assert len(one.sha256) == len(hashlib.sha256().hexdigest())
+        assert one.commercial
+
+
+@pytest.mark.weights
+def test_runtimes_write_nothing_to_the_terminal(shared: Path) -> None:
+    """INFO lines of TensorFlow Lite come from C++ and pass every Python filter, so a process of its own is asked."""
+    code = (
+        "import torch; from relook.types import View; from relook.perceive.segment import segmenter; from relook.perceive.depth import estimator\n"
+        "view = View(torch.rand(3, 60, 80)); segmenter('ade20k')(view); estimator('pydnet')(view); estimator('fastdepth')(view)"
+    )
+    environment = {"RELOOK_MODELS": str(shared / "weights"), "PATH": "", "HOME": str(Path.home())}
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=environment)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
