@@ -25,7 +25,7 @@ from randoms import PUBLISHED, random_family, write_adapter
 
 from relook.evaluate.sources.dollhouse import draw_pair
 from relook.models.families import Family, load_family
-from relook.models.placement import Placement, placement
+from relook.session import Placement, placement
 from relook.transfer.presets import PRESETS, PROMPTED, preset_of
 from relook.transfer.restyle import restyle
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from relook.models.families import Family
-from relook.models.placement import Placement
+from relook.session import Placement
 from relook.models.text import TextReader
 
 PUBLISHED = Path(__file__).parents[1] / "tests" / "published"

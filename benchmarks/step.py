@@ -23,7 +23,7 @@ from randoms import PUBLISHED, model
 from torch import Tensor
 
 from relook.models.families import Family
-from relook.models.placement import Placement
+from relook.session import Placement
 from relook.models.text import Text
 from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.guide import Row, appearance, compose, predict_rows

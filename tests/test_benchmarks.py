@@ -7,12 +7,12 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import ldm_names
 import pytest
 import torch
 
-import ldm_names
 from relook.models.families import Family
-from relook.models.placement import CPU
+from relook.session import CPU
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="the benchmarks are not in the source distribution")

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
-import tiny
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models import family_files
 from relook.models.families import Family, load_family
-from relook.models.placement import Placement, offloaded, placement
 from relook.models.text import Text, joined
+from relook.session import Placement, offloaded, placement
 from relook.transfer.presets import preset_of
 from relook.transfer.restyle import restyle
 from relook.transfer.sample import FRESH, posterior, schedule_of

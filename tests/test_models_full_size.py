@@ -14,17 +14,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-import torch
-
 import ldm_names
+import pytest
 import tiny
+import torch
 from ldm_names import config, drawn, extras, layout, said
+
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.models import family_files
 from relook.models.families import Family, load_family
-from relook.models.placement import Placement
 from relook.models.text import TextReader
+from relook.session import Placement
 from relook.transfer.presets import preset_of
 from relook.transfer.refine import refine
 from relook.transfer.restyle import restyle

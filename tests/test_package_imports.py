@@ -13,7 +13,20 @@ import relook
 
 ROOT = Path(relook.__file__).parent
 ORDER = [
-    {"types", "errors", "files", "io", "captures", "cache", "config", "record", "ops", "__init__"},
+    {
+        "types",
+        "errors",
+        "files",
+        "io",
+        "captures",
+        "cache",
+        "config",
+        "record",
+        "session",
+        "progress",
+        "ops",
+        "__init__",
+    },
     {"models"},
     {"perceive"},
     {"correspond"},

@@ -9,6 +9,7 @@
     ├── ShapeError          a tensor of the wrong shape (also a ValueError)
     ├── EditError           an attention edit that could not fire, or was left half applied
     ├── MissingModelError   a checkpoint or family that is not on this machine
+    ├── CancelledError      a run that was asked to stop
     └── RecordError         a record that cannot be repeated (changed inputs, other weights)
 
 Each message is one sentence: what was expected, what came, what to do. The command line prints it and exits with 2.
@@ -51,6 +52,10 @@ class EditError(RelookError):
 
 class MissingModelError(RelookError):
     """A checkpoint or family is not on this machine."""
+
+
+class CancelledError(RelookError):
+    """A run was asked to stop between two steps."""
 
 
 class RecordError(RelookError):

@@ -27,9 +27,9 @@ from relook.evaluate.views.walks import BY_HISTORY, WAYS, Walks
 from relook.files import sha256
 from relook.lift.fill import STEPS
 from relook.models.families import load_family
-from relook.models.placement import placement
 from relook.models.registry import available
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
+from relook.session import placement
 
 if TYPE_CHECKING:
     from rich.console import Group

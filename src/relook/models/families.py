@@ -26,8 +26,8 @@ from torch.nn.functional import pad
 from relook.errors import EditError, InputError, ShapeError
 from relook.files import sha256
 from relook.models import family_files
-from relook.models.placement import CPU, Placement
 from relook.models.text import Text, TextReader
+from relook.session import CPU, Placement
 from relook.types import Depth
 
 GUIDED = 8.0

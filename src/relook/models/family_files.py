@@ -18,10 +18,10 @@ from transformers import AutoTokenizer, CLIPTextModel, CLIPTextModelWithProjecti
 
 from relook.errors import MissingModelError
 from relook.models.hub import is_hub_id, snapshot, under_models
-from relook.models.placement import Placement
 from relook.models.pretrained import read, settings
 from relook.models.single_file import kind_of, read_part
 from relook.models.text import TextReader
+from relook.session import Placement
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Where the families that ship with Relook lie."""

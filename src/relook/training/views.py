@@ -49,7 +49,7 @@ class TrainWarpRefine:
 def train_warp_refine(config: TrainWarpRefine) -> Path:
     """Train and save in half precision; returns the folder that `load_view_refiner` reads. Raises InputError for numbers that cannot be."""
     from relook.models.families import load_family
-    from relook.models.placement import placement
+    from relook.session import placement
     from relook.training import warp_refine
     from relook.training.loop import Stage
 

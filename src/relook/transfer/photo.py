@@ -27,7 +27,7 @@ from relook.types import Result, View
 
 if TYPE_CHECKING:
     from relook.models.families import Family
-    from relook.models.placement import Placement
+    from relook.session import Placement
 
 Picture = str | Path | View
 """A picture's file, or a view with what is known of it."""
@@ -211,7 +211,7 @@ def _anchored(config: PhotoConfig) -> PhotoConfig:
         refine=anchored(config.refine, ("none", "same")),
     )
     if config.chosen_method != "palette":
-        from relook.models.placement import placement
+        from relook.session import placement
 
         place = placement(config.device, config.precision, low_vram=config.low_vram)
         config = replace(config, device=str(place.device), precision=place.precision)
@@ -231,7 +231,7 @@ def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
 
 def family_of(config: PhotoConfig) -> Family:
     """The family that the configuration names, where and how it says; the last two used stay loaded."""
-    from relook.models.placement import placement
+    from relook.session import placement
 
     place = placement(config.device, config.precision, low_vram=config.low_vram)
     return _loaded(config.family or "dollhouse", place, config.preview)

@@ -70,7 +70,7 @@ def _restyled(pair: Pair, setting: Setting, *, preset: Preset, steps: int | None
 @lru_cache(1)
 def _family(name: str, device: str) -> Family:
     from relook.models.families import load_family
-    from relook.models.placement import placement
+    from relook.session import placement
 
     return load_family(name, placement(device, "fp32"))
 

@@ -19,7 +19,7 @@ from relook.evaluate.suite import Report
 from relook.files import write_json
 from relook.io import read_image
 from relook.models.families import load_family, padded
-from relook.models.placement import placement
+from relook.session import placement
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,0 +1,138 @@
+"""A session owns everything that a run loads: one device, one precision, one lock; `release()` gives it all back.
+
+Nothing that is loaded hides in a module's cache: whoever loads weights asks `Session.loaded`, whoever keeps what a network said of a picture
+asks `Session.remembered`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from threading import RLock
+from types import TracebackType
+from typing import Any, Literal, TypeVar
+
+import torch
+from torch import nn
+
+from relook.errors import InputError
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""Precisions by name."""
+REMEMBERED = 4
+"""Answers that are remembered at a time, per kind of answer."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A device with a precision."""
+
+    device: torch.device
+    dtype: torch.dtype
+    low_vram: bool = False
+    """Weights stay in main memory and visit the device layer by layer; the autoencoder works in tiles."""
+
+    @property
+    def precision(self) -> Precision:
+        """The type by its name."""
+        names: dict[torch.dtype, Precision] = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+        return names[self.dtype]
+
+    def placed(self, model: Any) -> Any:
+        """The model ready for inference there."""
+        model = model.eval().requires_grad_(False)
+        return offloaded(model, self.device) if self.low_vram and self.device.type != "cpu" else model.to(self.device)
+
+
+CPU = Placement(torch.device("cpu"), torch.float32)
+"""Where things run unless somebody says otherwise."""
+
+
+class Session:
+    """What is loaded, where it runs, and the lock that keeps two threads from loading it twice.
+
+    Use it as a context, so that everything is given back at its end; several runs may share one.
+    """
+
+    def __init__(self, device: str = "auto", precision: Precision = "auto", *, low_vram: bool = False) -> None:
+        """device, precision, low_vram: see `placement`. Raises InputError for a device that this machine does not have."""
+        self.place = placement(device, precision, low_vram=low_vram)
+        self.lock = RLock()
+        """Held while something is loaded; networks that cannot serve two threads at once hold it while they answer."""
+        self._loaded: dict[Hashable, Any] = {}
+        self._remembered: dict[str, OrderedDict[Hashable, Any]] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything of this session runs."""
+        return self.place.device
+
+    def loaded(self, key: Hashable, load: Callable[[], T]) -> T:
+        """What `load` makes, made once for this key; it stays until it is released. An error of `load` leaves nothing behind."""
+        with self.lock:
+            if key not in self._loaded:
+                self._loaded[key] = load()
+            return self._loaded[key]
+
+    def remembered(self, kind: str, key: Hashable, make: Callable[[], T], most: int = REMEMBERED) -> T:
+        """What `make` says for this key, asked once as long as it is among the last `most` of its kind."""
+        with self.lock:
+            answers = self._remembered.setdefault(kind, OrderedDict())
+            if key not in answers:
+                answers[key] = make()
+            answers.move_to_end(key)
+            while len(answers) > most:
+                answers.popitem(last=False)
+            return answers[key]
+
+    def release(self, *keys: Hashable) -> None:
+        """Give back what was loaded under these keys, or everything, and the memory that the device held for it."""
+        with self.lock:
+            for key in keys or tuple(self._loaded):
+                self._loaded.pop(key, None)
+            self._remembered.clear()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            elif self.device.type == "mps":
+                torch.mps.empty_cache()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def placement(device: str = "auto", precision: Precision = "auto", *, low_vram: bool = False) -> Placement:
+    """A placement from a user's words.
+
+    device: auto (cuda, else mps, else cpu) or a device of torch. precision: auto is fp32 on the CPU and fp16 elsewhere.
+    Raises InputError for a device that this machine does not have, and for fp16 on the CPU.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise InputError(
+            f"Expected a device that torch has here (auto, cpu, cuda, mps), got {device!r}; use cpu."
+        ) from error
+    if precision == "auto":
+        precision = "fp32" if place.type == "cpu" else "fp16"
+    if precision == "fp16" and place.type == "cpu":
+        raise InputError("Expected fp32 or bf16 on the CPU, got fp16; choose one of them.")
+    return Placement(place, TYPES[precision], low_vram)
+
+
+def offloaded(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model with its weights in main memory; every layer fetches its own to `device` while it runs (accelerate)."""
+    from accelerate import cpu_offload
+
+    cpu_offload(model, execution_device=device, offload_buffers=True)
+    return model

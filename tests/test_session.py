@@ -1,0 +1,85 @@
+"""Sessions own what is loaded; progress reports say how far a run is and stop it."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import pytest
+
+from relook.errors import CancelledError, InputError
+from relook.progress import Progress, Step
+from relook.session import Session
+
+
+def test_something_is_loaded_once_and_released() -> None:
+    made: list[str] = []
+    with Session("cpu") as session:
+
+        def load() -> object:
+            made.append("again")
+            return object()
+
+        first = session.loaded("net", load)
+        assert session.loaded("net", load) is first
+        threads = [Thread(target=session.loaded, args=("other", load)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(made) == 2, "threads do not load twice"
+        session.release("net")
+        assert session.loaded("net", load) is not first
+    assert session._loaded == {}, "all is given back at the end"
+
+
+def test_an_error_while_loading_leaves_nothing() -> None:
+    session = Session("cpu")
+    with pytest.raises(ZeroDivisionError):
+        session.loaded("net", lambda: 1 / 0)
+    assert session.loaded("net", lambda: 3) == 3
+
+
+def test_the_last_answers_are_remembered() -> None:
+    asked: list[int] = []
+    session = Session("cpu")
+    for number in (0, 1, 0, 2, 3, 0, 1):
+        assert session.remembered("square", number, lambda n=number: asked.append(n) or n * n, most=3) == number**2
+    assert asked == [0, 1, 2, 3, 1], "0 was asked again and again and stayed; 1 had to go"
+
+
+def test_devices_that_are_not_here_are_refused() -> None:
+    with pytest.raises(InputError, match="Expected a device that torch has here"):
+        Session("cuda:99")
+    with pytest.raises(InputError, match="fp16"):
+        Session("cpu", "fp16")
+
+
+def test_progress_says_stage_done_total_and_what_is_left() -> None:
+    heard: list[Step] = []
+    progress = Progress(heard.append)
+    with progress.stage("restyling", 4) as tick:
+        for done in range(1, 5):
+            tick(done)
+    with progress.stage("writing"):
+        pass
+    assert [(step.stage, step.done, step.total) for step in heard] == [
+        *(("restyling", done, 4) for done in range(5)), ("writing", 0, 1), ("writing", 1, 1)
+    ]  # fmt: skip
+    assert heard[0].seconds_left is None
+    assert heard[4].seconds_left == 0
+    assert all(step.seconds_left is not None and step.seconds_left >= 0 for step in heard[1:5])
+
+
+def test_a_cancelled_run_stops_at_its_next_step() -> None:
+    progress = Progress(lambda step: progress.cancel() if step.done == 2 else None)
+    reached: list[int] = []
+
+    def run() -> None:
+        with progress.stage("restyling", 10) as tick:
+            for done in range(1, 11):
+                reached.append(done)
+                tick(done)
+
+    with pytest.raises(CancelledError, match="nothing was left half written"):
+        run()
+    assert reached == [1, 2, 3]
