@@ -247,7 +247,6 @@ def _speak() -> None:
     log = logging.getLogger("relook")
     log.handlers = [Lines(logging.INFO)]
     log.setLevel(logging.INFO)
-    log.propagate = False
 
 
 def _parse(kind: type, program: str, words: Sequence[str]) -> Any:

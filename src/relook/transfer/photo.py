@@ -223,10 +223,12 @@ def _anchored(config: PhotoConfig) -> PhotoConfig:
 
 
 def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
-    """Whether the run has a use for depth."""
+    """Whether the run has a use for depth. Without a family nothing of diffusers is imported: it takes two seconds."""
+    if family is None or family.control is None:
+        return False
     from relook.transfer.presets import preset_of
 
-    return family is not None and family.control is not None and preset_of(config.chosen_method, config.preset).depth
+    return preset_of(config.chosen_method, config.preset).depth
 
 
 def family_of(config: PhotoConfig) -> Family:
