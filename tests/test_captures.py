@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from relook.captures import CapturedView, natural_order, read_capture, read_readings
+from relook.captures import natural_order, read_capture, read_sensor_depth
 from relook.errors import GeometryError, InputError, PictureError
 from relook.io import write_image
 
@@ -53,7 +53,6 @@ def test_frames_come_in_natural_order_and_are_read_late(tmp_path: Path) -> None:
 
 def test_cameras_are_turned_from_camera_to_world(tmp_path: Path) -> None:
     (view,) = read_capture(write_capture(tmp_path, ["a"]) / "capture.json").views()
-    assert isinstance(view, CapturedView)
     assert view.camera is not None
     inverse = np.linalg.inv(np.array(POSE))
     assert np.allclose(view.camera.world_to_camera.numpy(), inverse, atol=1e-6)
@@ -62,11 +61,14 @@ def test_cameras_are_turned_from_camera_to_world(tmp_path: Path) -> None:
 
 def test_no_reading_stays_no_reading(tmp_path: Path) -> None:
     (view,) = read_capture(write_capture(tmp_path, ["a"])).views()
-    assert view.depth is None
-    assert view.readings is not None
-    assert view.readings.metres[3, 3] == pytest.approx(1.0)
-    assert view.readings.valid.sum() == 10 * 16 - 1
-    assert math.isnan(float(view.readings.masked()[0, 0]))
+    assert view.depth is not None
+    assert view.depth.kind == "metric"
+    assert view.depth.values[3, 3] == pytest.approx(1.0)
+    assert view.depth.valid is not None
+    assert view.depth.valid.sum() == 10 * 16 - 1
+    assert math.isnan(float(view.depth.masked()[0, 0]))
+    assert view.metric_depth is not None
+    assert torch.equal(view.metric_depth.isnan(), ~view.depth.valid)
 
 
 def test_a_capture_without_depth(tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_a_capture_without_depth(tmp_path: Path) -> None:
     (folder / "capture.json").write_text(json.dumps(data))
     capture = read_capture(folder)
     assert not capture.measured
-    assert capture[0].view().readings is None
+    assert capture[0].view().depth is None
 
 
 def broken(matrix: Any) -> dict[str, Any]:
@@ -127,19 +129,19 @@ def test_pictures_and_readings_of_another_size(tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match="17 x 10 pixels"):
         capture[0].view()
     with pytest.raises(GeometryError, match="8 x 8"):
-        read_readings(tmp_path / "a-depth.png", (8, 8))
+        read_sensor_depth(tmp_path / "a-depth.png", (8, 8))
 
 
 def test_readings_that_are_none(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "empty.png")
     with pytest.raises(GeometryError, match="only 0"):
-        read_readings(tmp_path / "empty.png")
+        read_sensor_depth(tmp_path / "empty.png")
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "grey.png")
     with pytest.raises(GeometryError, match="16-bit"):
-        read_readings(tmp_path / "grey.png")
+        read_sensor_depth(tmp_path / "grey.png")
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(GeometryError, match="none that can be read"):
-        read_readings(tmp_path / "text.png")
+        read_sensor_depth(tmp_path / "text.png")
 
 
 def test_numbers_in_names_are_numbers() -> None:
@@ -150,16 +152,16 @@ def test_numbers_in_names_are_numbers() -> None:
 @pytest.mark.weights
 def test_the_offices_sensor_and_poses_agree(shared: Path) -> None:
     from relook.ops.geometry import inside, project
-    from relook.perceive.geometry import sensor
+    from relook.perceive.geometry import exact
 
     first, second = read_capture(shared / "captures" / "office")[4:9:4].views()
-    points = sensor([first, second]).points[0]
+    points = exact([first, second]).points[0]
     assert second.camera is not None
-    assert second.readings is not None
+    assert second.metric_depth is not None
     pixels, depth = project(points, second.camera)
     lands = torch.isfinite(depth) & (depth > 0) & inside(pixels, second.size)
     x, y = pixels[lands].long().unbind(-1)
-    measured = second.readings.masked()[y, x]
+    measured = second.metric_depth[y, x]
     errors = (depth[lands] / measured - 1).abs()[torch.isfinite(measured)]
     assert len(errors) > 1000
     assert float(errors.median()) < 0.01

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from walks import views_of_a_walk
 
 from relook.captures import Frame, read_capture
 from relook.errors import GeometryError, MissingModelError
 from relook.io import read_image, write_image
 from relook.ops.geometry import project, sample
-from walks import views_of_a_walk
 
 pycolmap = pytest.importorskip("pycolmap")
 SIZE = (96, 128)
@@ -78,12 +78,12 @@ def test_cameras_and_points_come_back(tmp_path: Path, text: bool, place: str, mo
         assert torch.allclose(view.camera.world_to_camera, room.camera.world_to_camera, atol=1e-5)
         assert torch.allclose(view.camera.K, room.camera.K)
         assert float((view.image - room.image).abs().max()) <= 0.5 / 255 + 1e-6
-        pixels, depth = project(view.sparse.points, view.camera)
+        pixels, depth = project(view.points.points, view.camera)
         assert len(pixels) > 20
-        assert float((pixels - view.sparse.pixels).norm(dim=-1).max()) < 1e-2
-        assert torch.allclose(view.sparse.depth, depth)
-    exact = sample(rooms[0].depth[None], capture[1].sparse.pixels[None])[0, 0]
-    assert torch.allclose(capture[1].sparse.depth, exact, atol=1e-3)
+        assert float((pixels - view.points.pixels).norm(dim=-1).max()) < 1e-2
+        assert torch.allclose(view.points.depth, depth)
+    exact = sample(rooms[0].depth[None], capture[1].points.pixels[None])[0, 0]
+    assert torch.allclose(capture[1].points.depth, exact, atol=1e-3)
 
 
 @pytest.mark.parametrize("model", BENT)
@@ -94,14 +94,14 @@ def test_bent_cameras_become_pinholes(tmp_path: Path, model: str) -> None:
     frame: Frame = capture[1]
     assert frame.lens is not None
     assert frame.camera is not None
-    assert frame.sparse is not None
+    assert frame.points is not None
     rays = torch.rand(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) - 0.5
     expected = np.array([recorded.img_from_cam(np.array([*ray, 1.0])) for ray in rays.tolist()])
     assert np.allclose(frame.lens.pixels(rays).numpy(), expected, atol=1e-4)
-    pixels, _ = project(frame.sparse.points, frame.camera)
+    pixels, _ = project(frame.points.points, frame.camera)
     assert len(pixels) > 50
-    assert float((pixels - frame.sparse.pixels).norm(dim=-1).max()) < 0.02
-    assert bool(((frame.sparse.pixels >= 0) & (frame.sparse.pixels <= torch.tensor([128, 96]))).all())
+    assert float((pixels - frame.points.pixels).norm(dim=-1).max()) < 0.02
+    assert bool(((frame.points.pixels >= 0) & (frame.points.pixels <= torch.tensor([128, 96]))).all())
 
 
 def test_of_several_models_the_largest_is_read(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from walks import views_of_a_walk
 
 from relook.captures import read_capture
 from relook.errors import GeometryError, InputError
 from relook.io import write_image
 from relook.ops.geometry import pixel_centres, sample, unproject
-from walks import views_of_a_walk
 
 SIZE = (48, 64)
 
@@ -48,10 +48,10 @@ def test_the_dollhouses_cameras_and_depth_come_back(tmp_path: Path) -> None:
     assert [frame.name for frame in capture] == ["frame_0", "frame_1", "frame_2"]
     for view, room in zip(capture.views(), views_of_a_walk(SIZE), strict=True):
         assert view.camera is not None
-        assert view.readings is not None
+        assert view.metric_depth is not None
         assert torch.allclose(view.camera.world_to_camera, room.camera.world_to_camera, atol=1e-5)
         assert torch.allclose(view.camera.K, room.camera.K)
-        points = unproject(view.readings.masked(), view.camera)
+        points = unproject(view.metric_depth, view.camera)
         assert float((points - room.points).norm(dim=-1).max()) < 0.002
         assert float((view.image - room.image).abs().max()) <= 0.5 / 255 + 1e-6
 
@@ -86,7 +86,7 @@ def test_a_frame_may_have_its_own_camera_and_three_rows(tmp_path: Path) -> None:
     *_, last = read_capture(folder / "named.json")
     assert last.camera.K.tolist() == [[99, 0, 30], [0, 98, 20], [0, 0, 1]]
     assert torch.allclose(last.camera.world_to_camera, views_of_a_walk(SIZE)[2].camera.world_to_camera, atol=1e-5)
-    assert torch.allclose(last.readings().metres, 2 * views_of_a_walk(SIZE)[2].depth, atol=0.002)
+    assert torch.allclose(last.sensor_depth().values, 2 * views_of_a_walk(SIZE)[2].depth, atol=0.002)
 
 
 def test_bent_pictures_become_straight_and_depth_with_them(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_bent_pictures_become_straight_and_depth_with_them(tmp_path: Path) -> No
     assert float((places - pixel_centres(SIZE)).norm(dim=-1).max()) > 0.5
     assert float((view.image - sample(room.image, places)).abs().max()) < 0.01
     x, y = places.long().unbind(-1)
-    assert view.readings is not None
-    assert torch.allclose(view.readings.metres, room.depth[y.clamp(0, 47), x.clamp(0, 63)], atol=0.001)
+    assert view.depth is not None
+    assert torch.allclose(view.depth.values, room.depth[y.clamp(0, 47), x.clamp(0, 63)], atol=0.001)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert [float(view.image.mean()) for view in capture.views()] == pytest.approx([0.1, 0.05, 0, 0.15], abs=0.01)
     assert (capture.kind, capture.fps, capture.measured, capture.posed) == ("pictures", None, False, False)
     view = capture[0].view()
-    assert (view.camera, view.readings, view.sparse, view.depth) == (None, None, None, None)
+    assert (view.camera, view.depth, view.points) == (None, None, None)
 
 
 def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:

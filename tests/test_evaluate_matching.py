@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from relook.captures import CapturedView, Readings, read_capture
+from relook.captures import read_capture
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import InputError, MissingModelError
 from relook.evaluate.perception import matching
 from relook.evaluate.perception.matching import Case, Config, Score, in_common, measured_case, run, score, summarise
 from relook.files import read_json, write_json
 from relook.io import write_image
-from relook.types import Matches, View
+from relook.types import Depth, Matches, View
 
 
 def walked(frames: int = 2, size: tuple[int, int] = (48, 64)) -> list[Rendering]:
@@ -24,10 +25,10 @@ def walked(frames: int = 2, size: tuple[int, int] = (48, 64)) -> list[Rendering]
     return [render(layout, style, size, pose) for pose in walk(layout, frames, stride=0.3, turn=0.15)]
 
 
-def sensed(rendering: Rendering) -> CapturedView:
+def sensed(rendering: Rendering) -> View:
     """A rendering as a sensor would read it: whole millimetres."""
     metres = (rendering.depth * 1000).round() / 1000
-    return CapturedView(rendering.image, camera=rendering.camera, readings=Readings(metres, metres > 0))
+    return View(rendering.image, camera=rendering.camera, depth=Depth(metres, "metric", metres > 0))
 
 
 def write_capture(folder: Path, pictures: list[Rendering]) -> Path:
@@ -62,19 +63,18 @@ def test_the_truth_of_a_sensor_is_the_exact_truth_where_it_is_scored() -> None:
 def test_nothing_is_scored_without_a_reading_or_beside_an_edge() -> None:
     first, second = walked()
     a, b = sensed(first), sensed(second)
-    assert a.readings is not None
-    hole = torch.zeros_like(a.readings.valid)
+    assert a.depth is not None
+    assert a.depth.valid is not None
+    hole = torch.zeros_like(a.depth.valid)
     hole[20:30, 20:30] = True
-    holed = CapturedView(
-        a.image, camera=a.camera, readings=Readings(a.readings.metres * ~hole, a.readings.valid & ~hole)
-    )
+    holed = replace(a, depth=Depth(a.depth.values * ~hole, "metric", a.depth.valid & ~hole))
     case = measured_case("", holed, b)
     assert not case.scored[hole].any()
     assert not case.hidden[hole].any()
     assert measured_case("", a, b).scored[hole].any()
     step = torch.full((48, 64), 2.0)
     step[:, 32:] = 3.0
-    flat = CapturedView(a.image, camera=a.camera, readings=Readings(step, step > 0))
+    flat = replace(a, depth=Depth(step, "metric", step > 0))
     same = measured_case("", flat, flat)
     assert not same.scored[:, 29:35].any()
     assert same.scored[4:-4, 4:26].all()
@@ -163,5 +163,5 @@ def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
         run(Config(out=tmp_path, rooms=0), lambda done, total: None)
     with pytest.raises(InputError, match="matcher"):
         run(Config(out=tmp_path, rows=("sharp",)), lambda done, total: None)
-    with pytest.raises(InputError, match="readings"):
-        measured_case("", CapturedView(torch.zeros(3, 8, 8)), CapturedView(torch.zeros(3, 8, 8)))
+    with pytest.raises(InputError, match="a camera and depth"):
+        measured_case("", View(torch.zeros(3, 8, 8)), View(torch.zeros(3, 8, 8)))

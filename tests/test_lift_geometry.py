@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 import torch
+from strolls import SIZE, plain, stroll, write_capture, write_frames
 
-from relook.captures import CapturedView, Readings, read_capture
+from relook.captures import read_capture
 from relook.errors import GeometryError, InputError
 from relook.lift import geometry as lifting
 from relook.lift.geometry import MOST, Held, located
 from relook.perceive.geometry import exact as exact_points
-from relook.perceive.match import best_flow, matcher, metric_depth
+from relook.perceive.match import best_flow, matcher
 from relook.types import Depth, View
-from strolls import SIZE, plain, stroll, write_capture, write_frames
 
 
 def held(views: Any) -> list[Held]:
@@ -42,20 +42,21 @@ def test_auto_takes_what_the_walk_brings(tmp_path: Path) -> None:
 
 def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
     pytest.importorskip("pycolmap")
-    from test_captures_colmap import write_project
     from walks import views_of_a_walk
+
+    from test_captures_colmap import write_project
 
     capture = read_capture(write_project(tmp_path))
     place = located(capture.frames, depth="embedded")
     assert place.name == "sparse points and estimated depth"
     exact = views_of_a_walk((96, 128))[0].depth
-    known = metric_depth(place.view(1))  # the first picture of the walk is the second by its name
+    known = place.view(1).metric_depth  # the first picture of the walk is the second by its name
     assert known is not None
     assert bool(torch.isfinite(known).all())
     off = (known / exact).log().abs()
     assert float(off.median()) < 0.1
     assert float(off.max()) < 1.5
-    few = replace(capture[0], sparse=replace(capture[0].sparse, pixels=torch.zeros(3, 2), points=torch.ones(3, 3)))
+    few = replace(capture[0], points=replace(capture[0].points, pixels=torch.zeros(3, 2), points=torch.ones(3, 3)))
     with pytest.raises(GeometryError, match=r"at 12 pixels or more"):
         located([few], depth="embedded").view(0)
 
@@ -76,15 +77,15 @@ def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.Mon
     walk = stroll(3)
     place = located(read_capture(write_capture(tmp_path, walk)).frames, depth="embedded")
     view, truth = place.view(1), walk[1].depth.values
-    assert isinstance(view, CapturedView)
-    assert view.readings is not None
-    assert bool(view.readings.valid.all())
+    assert view.depth is not None
+    assert view.depth.valid is not None
+    assert bool(view.depth.valid.all())
     hole = torch.zeros(SIZE, dtype=torch.bool)
     hole[:12, :16] = True
-    torch.testing.assert_close(view.readings.metres[~hole], truth[~hole], atol=6e-4, rtol=0)
-    off = (view.readings.metres[hole] / truth[hole]).log().abs()
+    torch.testing.assert_close(view.depth.values[~hole], truth[~hole], atol=6e-4, rtol=0)
+    off = (view.depth.values[hole] / truth[hole]).log().abs()
     assert float(off.median()) < 0.25
-    assert float(view.readings.metres.max()) < 2 * float(truth.max())
+    assert float(view.depth.values.max()) < 2 * float(truth.max())
     monkeypatch.setattr(lifting, "estimator", lambda name: pytest.fail("estimated twice"))
     assert place.view(1) is view
 
@@ -93,7 +94,7 @@ def test_a_frame_with_hardly_a_reading_is_said() -> None:
     view = stroll()[0]
     valid = torch.zeros(SIZE, dtype=torch.bool)
     valid[0, :5] = True
-    poor = CapturedView(view.image, camera=view.camera, readings=Readings(view.depth.values * valid, valid))
+    poor = View(view.image, camera=view.camera, depth=Depth(view.depth.values * valid, "metric", valid))
     place = located(held([poor]), depth="embedded")
     assert place.name == "sensor"
     with pytest.raises(
@@ -120,10 +121,9 @@ def test_plain_pictures_get_what_a_geometry_finds(monkeypatch: pytest.MonkeyPatc
     assert place.name == "matches (chained, relative)"
     for number, view in enumerate(walk):
         posed = place.view(number)
-        assert isinstance(posed, CapturedView)
-        assert not bool(posed.readings.valid[:5].any())
-        assert bool(posed.readings.valid[5:].all())
-        torch.testing.assert_close(posed.readings.metres[5:], view.depth.values[5:], atol=1e-4, rtol=1e-4)
+        assert not bool(posed.depth.valid[:5].any())
+        assert bool(posed.depth.valid[5:].all())
+        torch.testing.assert_close(posed.depth.values[5:], view.depth.values[5:], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["colmap", "matches"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import family, unet, write_family
 
 from relook.errors import MissingModelError, RelookError, ShapeError
 from relook.models.families import load_family
@@ -20,7 +21,6 @@ from relook.models.view_refiner import (
     widened,
 )
 from relook.types import Depth
-from tiny import family, unet, write_family
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])

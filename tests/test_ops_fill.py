@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from relook.ops.fill import filled, smoothly_filled
+from relook.ops.fill import filled, smoothly_filled, whole_depth
+from relook.types import Depth
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
@@ -27,6 +28,31 @@ def test_nothing_to_fill_and_nothing_to_fill_from() -> None:
     values = torch.rand(3, 4)
     assert torch.equal(filled(values, torch.zeros(3, 4, dtype=torch.bool)), values)
     assert torch.equal(filled(values, torch.ones(3, 4, dtype=torch.bool)), values)
+
+
+def test_networks_read_depth_without_holes() -> None:
+    """What was not measured takes its nearest neighbour's depth, whatever number stands there; what is drawn stays as it is."""
+    values, valid = torch.tensor([[1.0, 9.0, 3.0, 0.0]]), torch.tensor([[True, False, True, False]])
+    whole = whole_depth(Depth(values, "metric", valid))
+    assert whole is not None
+    assert (whole.kind, whole.valid) == ("metric", None)
+    assert whole.values[0, [0, 2, 3]].tolist() == [1, 3, 3]
+    assert float(whole.values[0, 1]) in (1, 3)
+    assert bool(whole.disparity().isfinite().all())
+    drawn = whole_depth(Depth(values[:, :3], "relative"))
+    assert drawn is not None
+    assert torch.equal(drawn.values, values[:, :3])
+    assert whole_depth(Depth(values, "metric", torch.zeros_like(valid))) is None
+
+
+def test_a_smaller_depth_keeps_its_holes() -> None:
+    valid = torch.ones(4, 6, dtype=torch.bool)
+    valid[:2, :2] = False
+    small = Depth(torch.arange(24.0).view(4, 6), "metric", valid).resized((2, 3))
+    assert small.valid is not None
+    assert small.valid.tolist() == [[False, True, True], [True, True, True]]
+    assert set(small.values.flatten().tolist()) <= set(range(24))
+    assert Depth(torch.ones(4, 6), "relative").resized((2, 3)).valid is None
 
 
 def test_smooth_filling_meets_the_rim_and_keeps_the_rest() -> None:

@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from walks import SEED, relative_errors, views_of_a_walk
 
-from relook.captures import CapturedView, Readings
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError
 from relook.ops.align import align_cameras, rotation_angle
 from relook.ops.geometry import project
-from relook.perceive.geometry import exact, fit_to_points, from_matches, geometry, sensor
+from relook.perceive.geometry import exact, fit_to_points, from_matches, geometry
 from relook.perceive.geometry.chain import chain, relative_pose, triangulate
 from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import Camera, Depth, View
-from walks import SEED, relative_errors, views_of_a_walk
 
 
 def matcher_of(truth: Sequence[Rendering], noise: float = 0.0, lies: float = 0.0) -> Any:
@@ -56,14 +55,14 @@ def test_sensors_leave_holes() -> None:
     room = views_of_a_walk()[0]
     valid = torch.ones_like(room.depth, dtype=torch.bool)
     valid[:10] = False
-    view = CapturedView(room.image, camera=room.camera, readings=Readings(room.depth * valid, valid))
+    view = View(room.image, camera=room.camera, depth=Depth(room.depth * valid, "metric", valid))
     found = geometry()([view])
     assert found.source == "sensor"
     assert torch.isnan(found.points[0][:10]).all()
     assert (found.confidence[0] == valid.float()).all()
     assert torch.allclose(found.points[0][10:], room.points[10:], atol=2e-4)
-    with pytest.raises(GeometryError, match="readings"):
-        sensor([View(room.image, camera=room.camera)])
+    with pytest.raises(GeometryError, match="metric depth"):
+        exact([View(room.image, camera=room.camera)])
 
 
 def test_unknown_geometry_is_refused() -> None:

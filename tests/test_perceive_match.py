@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn import functional
-
 from moves import moved, texture
-from relook.captures import CapturedView, Readings
+from torch.nn import functional
+from walks import two_views
+
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.models import flow_refiner
@@ -18,7 +18,6 @@ from relook.perceive.match.consistency import agreeing, working_pair
 from relook.perceive.match.embedded import beginning
 from relook.perceive.match.keypoints import keypoint_matcher
 from relook.types import Depth, Matches, View
-from walks import two_views
 
 
 def error(matches: Matches, flow: torch.Tensor) -> torch.Tensor:
@@ -65,7 +64,7 @@ def test_a_sensors_holes_are_filled_from_the_pictures(nothing: None) -> None:
     holes = torch.zeros(first.depth.shape, dtype=torch.bool)
     holes[20:30, 10:40] = True
     views = [
-        CapturedView(one.image, camera=one.camera, readings=Readings(one.depth * ~hole, ~hole))
+        View(one.image, camera=one.camera, depth=Depth(one.depth * ~hole, "metric", ~hole))
         for one, hole in ((first, holes), (second, torch.zeros_like(holes)))
     ]
     flow, _ = exact_flow(first, second)
@@ -82,11 +81,8 @@ def test_exact_refuses_views_that_say_too_little() -> None:
     first, second = (rendering.view() for rendering in two_views())
     plain = View(first.image)
     relative = View(first.image, depth=Depth(first.depth.values, "relative"), camera=first.camera)
-    blind = CapturedView(
-        first.image,
-        camera=first.camera,
-        readings=Readings(torch.zeros(first.size), torch.zeros(first.size, dtype=torch.bool)),
-    )
+    nothing = Depth(torch.zeros(first.size), "metric", torch.zeros(first.size, dtype=torch.bool))
+    blind = View(first.image, camera=first.camera, depth=nothing)
     for bad in (plain, relative, blind):
         with pytest.raises(GeometryError, match=r"^Expected .*, got .*; .*another matcher"):
             matcher("exact")(bad, second)

@@ -1,9 +1,9 @@
 """Guidance: weighted conditions, depth, FreeU, and the schedule."""
 
 import pytest
+import tiny
 import torch
 
-import tiny
 from relook.errors import EditError, InputError
 from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.guide import (

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
-import tiny
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import Family

@@ -1,9 +1,9 @@
 """Inversion: the recorded noise makes the picture again."""
 
 import pytest
+import tiny
 import torch
 
-import tiny
 from relook.models.families import padded
 from relook.transfer.guide import Condition, classifier_free, predictor
 from relook.transfer.invert import invert_ddim, invert_ddpm

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
-import tiny
 from relook.correspond.semantic import match_segments
 from relook.models.families import Family, load_family
 from relook.transfer.memory import StyleMemory

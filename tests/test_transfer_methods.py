@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import tiny
 import torch
 
-import tiny
 from relook.correspond.features import at_tokens, descriptor
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError, MissingModelError

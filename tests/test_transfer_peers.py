@@ -4,9 +4,9 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
+import tiny
 import torch
 
-import tiny
 from relook import PhotoConfig, restyle_photo
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError

@@ -1,4 +1,4 @@
-"""The values that travel between the rooms: cameras, depth, segments, views, results.
+"""The values that travel between the packages: cameras, depth, segments, views, results.
 
 Conventions (DESIGN): RGB is float in [0, 1], C x H x W; cameras are OpenCV, world-to-camera 4 x 4 and K 3 x 3 in pixels;
 depth is along the optical axis.
@@ -6,6 +6,7 @@ depth is along the optical axis.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from relook.errors import SegmentsError, ShapeError
 
@@ -32,12 +34,23 @@ class Camera:
 
 @dataclass(frozen=True)
 class Depth:
-    """Depth of every pixel along the optical axis, with what its numbers mean."""
+    """Depth along the optical axis, with what its numbers mean and where they are known."""
 
     values: Float[Tensor, "H W"]
-    """Larger is farther; finite and positive."""
+    """Larger is farther; finite and positive where it is known."""
     kind: Literal["metric", "relative"]
     """`metric`: scene units; `relative`: known up to scale and shift of the disparity."""
+    valid: Bool[Tensor, "H W"] | None = None
+    """Where a sensor measured it; None: drawn or estimated, everywhere. What networks read has no holes: `relook.ops.fill.whole_depth`."""
+
+    def masked(self) -> Float[Tensor, "H W"]:
+        """The values with NaN where nothing was measured."""
+        return self.values if self.valid is None else torch.where(self.valid, self.values, math.nan)
+
+    def resized(self, size: tuple[int, int]) -> Depth:
+        """The same depth at another size (H, W), by nearest neighbour."""
+        valid = None if self.valid is None else _nearest(self.valid.float(), size) > 0.5
+        return Depth(_nearest(self.values, size), self.kind, valid)
 
     def disparity(self) -> Float[Tensor, "H W"]:
         """Inverse depth scaled to [0, 1] between its 1st and 99th percentile (near = 1): what depth ControlNets read."""
@@ -99,11 +112,18 @@ class View:
     segments: Segments | None = None
     depth: Depth | None = None
     camera: Camera | None = None
+    points: Sparse | None = None
+    """Reconstructed points that the picture shows."""
 
     @property
     def size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
+
+    @property
+    def metric_depth(self) -> Float[Tensor, "H W"] | None:
+        """Its depth in scene units, NaN where nothing was measured; None where it has none, or only up to scale."""
+        return None if self.depth is None or self.depth.kind != "metric" else self.depth.masked()
 
 
 @dataclass(frozen=True)
@@ -167,6 +187,10 @@ class Result:
     record: dict[str, Any]
     structure: View
     style: View
+
+
+def _nearest(values: Float[Tensor, "H W"], size: tuple[int, int]) -> Float[Tensor, "h w"]:
+    return interpolate(values[None, None], size, mode="nearest-exact")[0, 0]
 
 
 def _at_most(values: Tensor, count: int) -> Tensor:

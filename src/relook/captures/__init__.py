@@ -14,13 +14,11 @@ from relook.captures.colmap import model_folders, read_project
 from relook.captures.frames import (
     UNITS,
     Capture,
-    CapturedView,
     Frame,
     Kind,
-    Readings,
     natural_order,
     of_one_size,
-    read_readings,
+    read_sensor_depth,
 )
 from relook.captures.lens import Lens
 from relook.captures.nerfstudio import TRANSFORMS, is_transforms, read_transforms
@@ -32,8 +30,8 @@ from relook.files import PathLike, read_json
 from relook.io.video import VIDEOS
 
 __all__ = [
-    "CAPTURE_FILE", "LIMIT", "TRANSFORMS", "UNITS", "VIDEOS", "Capture", "CapturedView", "Frame", "Kind", "Lens", "Readings",
-    "check_intrinsics", "check_pose", "natural_order", "read_capture", "read_readings",
+    "CAPTURE_FILE", "LIMIT", "TRANSFORMS", "UNITS", "VIDEOS", "Capture", "Frame", "Kind", "Lens", "check_intrinsics", "check_pose",
+    "natural_order", "read_capture", "read_sensor_depth",
 ]  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def _frame(project: Path, model: Any, image: Any, K: Float[Tensor, "3 3"], bent:
         (recorded.height, recorded.width),
         lens=bent,
         upright=False,
-        sparse=_sparse(model, image, recorded, camera, bent),
+        points=_sparse(model, image, recorded, camera, bent),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,44 +10,20 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
 from PIL import Image
-from torch import Tensor
 
 from relook.captures.lens import Lens
 from relook.errors import GeometryError, InputError
 from relook.files import PathLike
 from relook.io import read_image
 from relook.io.video import check_thinning
-from relook.types import Camera, Sparse, View
+from relook.types import Camera, Depth, Sparse, View
 
 UNITS = {"millimetres": 1e-3, "centimetres": 1e-2, "metres": 1.0}
 """Metres per step of a depth PNG, by the word that names the unit."""
 
 Kind = Literal["capture", "nerfstudio", "colmap", "pictures", "video"]
 """Where a capture comes from: Relook's own format, nerfstudio's, COLMAP's, a folder of pictures, a video."""
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What a depth sensor measured; pixels without a reading are kept apart, never filled."""
-
-    metres: Float[Tensor, "H W"]
-    """Depth along the optical axis; 0 where there is none."""
-    valid: Bool[Tensor, "H W"]
-    """Where there is a reading."""
-
-    def masked(self) -> Float[Tensor, "H W"]:
-        """Depth with NaN where there is no reading."""
-        return torch.where(self.valid, self.metres, torch.full_like(self.metres, math.nan))
-
-
-@dataclass(frozen=True)
-class CapturedView(View):
-    """A view that may also carry a sensor's readings or some reconstructed points; `depth` stays empty, since both have holes."""
-
-    readings: Readings | None = None
-    sparse: Sparse | None = None
 
 
 @dataclass(frozen=True)
@@ -68,28 +43,28 @@ class Frame:
     """Unlike any other frame's: the picture's file name without its ending, where that is enough."""
     lens: Lens | None = None
     """Where the camera bends straight lines: `view` makes them straight."""
-    sparse: Sparse | None = None
+    points: Sparse | None = None
     """Reconstructed points that the picture shows, at the pixels of the picture that `view` gives."""
     upright: bool = True
     """Turn the picture as EXIF says; not where its camera was found for the pixels as they are stored."""
 
-    def view(self) -> CapturedView:
-        """Read the picture and the readings. Raises PictureError or GeometryError for files that are missing or do not fit."""
+    def view(self) -> View:
+        """Read the picture and its depth. Raises PictureError or GeometryError for files that are missing or do not fit."""
         image = read_image(self.image, upright=self.upright)
         must_fit(self.image, (image.shape[1], image.shape[2]), self.size)
         if self.lens is not None and self.camera is not None:
             image = self.lens.straight(image, self.camera.K)
-        return CapturedView(image, camera=self.camera, readings=self.readings(), sparse=self.sparse)
+        return View(image, depth=self.sensor_depth(), camera=self.camera, points=self.points)
 
-    def readings(self) -> Readings | None:
+    def sensor_depth(self) -> Depth | None:
         """Read what the depth sensor measured, if the capture has such a file."""
         if self.depth is None:
             return None
-        read = read_readings(self.depth, self.size, self.step)
+        read = read_sensor_depth(self.depth, self.size, self.step)
         if self.lens is None or self.camera is None:
             return read
-        metres = self.lens.straight(read.metres[None], self.camera.K, nearest=True)[0]
-        return Readings(metres, metres > 0)
+        metres = self.lens.straight(read.values[None], self.camera.K, nearest=True)[0]
+        return Depth(metres, "metric", metres > 0)
 
 
 @dataclass(frozen=True)
@@ -123,7 +98,7 @@ class Capture(Sequence[Frame]):
         """Whether every frame has a camera."""
         return all(frame.camera is not None for frame in self.frames)
 
-    def views(self) -> Iterator[CapturedView]:
+    def views(self) -> Iterator[View]:
         """The views one after the other; none is kept."""
         return (frame.view() for frame in self.frames)
 
@@ -143,8 +118,8 @@ class Capture(Sequence[Frame]):
         return replace(thin, frames=thin.frames[:limit])
 
 
-def read_readings(path: PathLike, size: tuple[int, int] | None = None, step: float = UNITS["millimetres"]) -> Readings:
-    """Read a 16-bit depth PNG of `size` (H, W), `step` metres per unit; 0 is kept as "no reading".
+def read_sensor_depth(path: PathLike, size: tuple[int, int] | None = None, step: float = UNITS["millimetres"]) -> Depth:
+    """Read a 16-bit depth PNG of `size` (H, W), `step` metres per unit; 0 is kept as "no reading", never filled.
 
     Raises GeometryError for a file that is missing, broken, of another size, or has no reading at all.
     """
@@ -162,7 +137,7 @@ def read_readings(path: PathLike, size: tuple[int, int] | None = None, step: flo
     metres = torch.from_numpy(values.astype(np.float32)) * step
     if not bool((metres > 0).any()):
         raise GeometryError(f"Expected depth readings in {path}, got only 0 (none); leave the file out of the capture.")
-    return Readings(metres.clamp_min(0), metres > 0)
+    return Depth(metres.clamp_min(0), "metric", metres > 0)
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
@@ -196,9 +171,8 @@ def of_one_size(capture: Capture) -> Capture:
     if len(counts) > 1:
         usual, number = counts.most_common(1)[0]
         other = next(frame for frame in capture.frames if frame.size != usual)
-        rest = len(capture) - number
         raise GeometryError(
-            f"Expected pictures of one size, got {number} of {usual[1]} x {usual[0]} pixels and {rest} of another, first "
+            f"Expected pictures of one size, got {number} of {usual[1]} x {usual[0]} pixels and {len(capture) - number} of another, first "
             f"{other.image} with {other.size[1]} x {other.size[0]}; scale or leave those out."
         )
     return capture

@@ -1,6 +1,6 @@
-"""Lenses that bend straight lines, and how their pictures are made straight.
+"""Lenses that bend straight lines, and how their pictures are made straight, by OpenCV.
 
-OpenCV's model ("Camera Calibration and 3D Reconstruction"): a ray (x, y, 1) with r2 = x2 + y2 is seen in the direction
+Its model ("Camera Calibration and 3D Reconstruction"): a ray (x, y, 1) with r2 = x2 + y2 is seen in the direction
     x' = x (1 + k1 r2 + k2 r4 + k3 r6) / (1 + k4 r2 + k5 r4 + k6 r6) + 2 p1 x y + p2 (r2 + 2 x2),   and y' likewise,
 which is COLMAP's SIMPLE_RADIAL, RADIAL, OPENCV and FULL_OPENCV, and nerfstudio's OPENCV, too.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,6 +22,8 @@ NONE = 1e-9
 """Coefficients smaller than this count as none."""
 MOST = 3.0
 """A lens whose picture would have to be enlarged by more than this to be straight without an empty border is refused."""
+HALF = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
+"""What OpenCV's K has less than Relook's: its pixel centres lie at integers."""
 ROUNDS = 30
 """Halvings in the search for that enlargement."""
 
@@ -41,17 +43,11 @@ class Lens:
 
     def pixels(self, rays: Float[Tensor, "*N 2"]) -> Float[Tensor, "*N 2"]:
         """Where the lens shows the rays (x, y, 1)."""
-        x, y = rays.unbind(-1)
-        r2 = x * x + y * y
-        bent, (p1, p2) = self._bend(r2), self.tangential
-        seen = torch.stack(
-            [
-                x * bent + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-                y * bent + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-            ],
-            -1,
-        )
-        return seen * rays.new_tensor(self.focal) + rays.new_tensor(self.centre)
+        import cv2
+
+        points = torch.cat([rays, torch.ones_like(rays[..., :1])], -1).reshape(-1, 1, 3).double().numpy()
+        seen, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), *self._opencv())
+        return torch.from_numpy(seen).to(rays).reshape(rays.shape) + 0.5
 
     def pinhole(self, size: tuple[int, int]) -> Float[Tensor, "3 3"]:
         """K of the straight picture of `size` (H, W): the lens's own, enlarged as little as it takes to leave no empty border.
@@ -75,11 +71,20 @@ class Lens:
         self, picture: Float[Tensor, "C H W"], K: Float[Tensor, "3 3"], *, nearest: bool = False
     ) -> Float[Tensor, "C H W"]:
         """What a pinhole camera K would have seen, bilinear; `nearest` takes whole pixels, as depth with holes needs."""
-        places = _places(self, tuple(K.flatten().tolist()), (picture.shape[1], picture.shape[2]))
+        import cv2
+
+        straight = K.double().numpy() - HALF
+        maps = cv2.initUndistortRectifyMap(*self._opencv(), None, straight, picture.shape[:0:-1], cv2.CV_32FC1)
+        places = torch.from_numpy(np.stack(maps, -1)) + 0.5
         if not nearest:
             return sample(picture, places).clamp(0, 1)
         x, y = places.floor().long().unbind(-1)
         return picture[:, y.clamp(0, picture.shape[1] - 1), x.clamp(0, picture.shape[2] - 1)]
+
+    def _opencv(self) -> tuple[np.ndarray, np.ndarray]:
+        """K and the coefficients as OpenCV has them: pixel centres at integers, the tangential ones after k2."""
+        (fx, fy), (cx, cy), k = self.focal, self.centre, self.radial
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]) - HALF, np.array([*k[:2], *self.tangential, *k[2:]])
 
     def _bend(self, r2: Tensor) -> Tensor:
         k1, k2, k3, k4, k5, k6 = self.radial
@@ -113,10 +118,3 @@ def lens(
         return None
     (fx, fy), (cx, cy) = focal, centre
     return Lens((float(fx), float(fy)), (float(cx), float(cy)), (k[0], k[1], k[2], k[3], k[4], k[5]), (p[0], p[1]))
-
-
-@lru_cache(2)
-def _places(bent: Lens, K: tuple[float, ...], size: tuple[int, int]) -> Float[Tensor, "H W 2"]:
-    """Where the lens shows what a pinhole camera sees at its pixel centres; kept, since all frames of a capture share it."""
-    focal, centre = torch.tensor([K[0], K[4]], dtype=torch.float64), torch.tensor([K[2], K[5]], dtype=torch.float64)
-    return bent.pixels((pixel_centres(size).double() - centre) / focal).float()

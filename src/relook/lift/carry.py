@@ -12,10 +12,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from relook.captures import CapturedView, Readings
 from relook.ops.warp import Warped, blended, look_up, nearness, softmax_splat
-from relook.perceive.match import Matcher, metric_depth
-from relook.types import Camera, Depth, View
+from relook.perceive.match import Matcher
+from relook.types import Camera, View
 
 LEAST = 0.25
 """Matches of less confidence are no matches."""
@@ -83,7 +82,7 @@ def _warped(frame: Painted, view: View, match: Matcher, carrying: Carrying) -> W
     values = torch.cat([frame.image, frame.age[None], frame.styled[None], frame.view.image, frame.usable.float()[None]])
     if carrying.warp == "splat":
         matches = match(frame.view, view)
-        depth = metric_depth(frame.view)
+        depth = frame.view.metric_depth
         importance = torch.zeros(frame.view.size) if depth is None else nearness(depth, carrying.sharpness)
         seen = (matches.confidence > LEAST) & frame.usable
         found = softmax_splat(values, matches.flow, torch.where(seen, importance, float("-inf")), view.size)
@@ -164,15 +163,7 @@ def glance(view: View, side: int = GLANCE) -> View:
     if camera is not None:
         stretch = torch.tensor([size[1] / width, size[0] / height, 1.0])
         camera = Camera(camera.K * stretch[:, None], camera.world_to_camera)
-    depth = None if view.depth is None else Depth(_nearest(view.depth.values, size), view.depth.kind)
-    if isinstance(view, CapturedView) and view.readings is not None:
-        readings = Readings(_nearest(view.readings.metres, size), _nearest(view.readings.valid.float(), size) > 0.5)
-        return CapturedView(image, depth=depth, camera=camera, readings=readings)
-    return View(image, depth=depth, camera=camera)
-
-
-def _nearest(values: Float[Tensor, "H W"], size: tuple[int, int]) -> Float[Tensor, "h w"]:
-    return interpolate(values[None, None], size, mode="nearest-exact")[0, 0]
+    return View(image, depth=None if view.depth is None else view.depth.resized(size), camera=camera)
 
 
 def key_frame(count: int, view_of: Callable[[int], View], match: Matcher, candidates: int = 5) -> int:

@@ -8,16 +8,17 @@ from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
-from relook.captures import CapturedView, Readings
 from relook.errors import GeometryError, InputError
-from relook.ops.geometry import to_camera
+from relook.ops.geometry import known_depth, to_camera
 from relook.perceive import match as matching
 from relook.perceive.depth import estimator, is_here
 from relook.perceive.geometry import NAMES as GEOMETRIES
 from relook.perceive.geometry import fit_to_points, geometry
-from relook.perceive.match import Matcher, best_flow, matcher, metric_depth
-from relook.types import View
+from relook.perceive.match import Matcher, best_flow, matcher
+from relook.types import Depth, View
 
 MOST = 64
 """Frames from which a geometry of plain pictures is found at once."""
@@ -68,13 +69,13 @@ def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto")
     if name == "auto":
         name = _best(first, depth)
     if name in ("exact", "sensor"):
-        if metric_depth(first) is None or first.camera is None:
+        if first.metric_depth is None or first.camera is None:
             raise GeometryError(
                 f"Expected depth and a camera in every frame for geometry {name}, got none; choose another geometry."
             )
         return Located(_completed(frames, depth), matcher("exact"), name)
     if name == "sparse":
-        if first.camera is None or not isinstance(first, CapturedView) or first.sparse is None:
+        if first.camera is None or first.points is None:
             raise GeometryError(
                 "Expected cameras and points of a COLMAP project for geometry sparse, got none; choose another geometry."
             )
@@ -92,9 +93,9 @@ def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto")
 
 def _best(view: View, depth: str) -> str:
     """What `auto` is for a walk that begins with this view; sparse points are no geometry without estimated depth between them."""
-    if view.camera is not None and metric_depth(view) is not None:
-        return "sensor" if view.depth is None else "exact"
-    return "sparse" if isinstance(view, CapturedView) and view.sparse is not None and is_here(depth) else "flow"
+    if view.camera is not None and view.depth is not None and view.depth.kind == "metric":
+        return "exact" if view.depth.valid is None else "sensor"
+    return "sparse" if view.camera is not None and view.points is not None and is_here(depth) else "flow"
 
 
 def _blind(match: Matcher) -> Matcher:
@@ -109,27 +110,35 @@ def _completed(frames: Sequence[Readable], depth: str) -> Callable[[int], View]:
 
 def _whole(view: View, depth: str) -> View:
     """The view with depth everywhere: what was measured, and between it what is estimated, bent to it."""
-    if not isinstance(view, CapturedView) or view.depth is not None:
+    valid = None if view.depth is None else view.depth.valid
+    if view.depth is not None and (valid is None or bool(valid.all()) or not is_here(depth)):
         return view
-    if view.readings is not None:
-        valid = view.readings.valid
-        if bool(valid.all()) or not is_here(depth):
-            return view
-        places = valid.nonzero()
-        places = places[:: max(1, len(places) // POINTS)]
-        pixels, known = places.flip(1) + 0.5, view.readings.metres[places[:, 0], places[:, 1]]
-    elif view.sparse is not None:
-        valid, pixels, known = torch.zeros(view.size, dtype=torch.bool), view.sparse.pixels, view.sparse.depth
-    if view.camera is None or (view.readings is None and view.sparse is None) or len(pixels) < LEAST:
+    pixels, known = _known(view)
+    if view.camera is None or len(pixels) < LEAST:
         raise GeometryError(
             f"Expected a camera and depth at {LEAST} pixels or more in every frame, got a frame with less; choose geometry flow."
         )
     estimate = estimator(depth)(View(view.image))
     values, _ = fit_to_points(estimate.values, pixels, known, shift=estimate.kind == "relative")
-    if view.readings is not None:
-        values = torch.where(valid, view.readings.metres, values)
-    good = torch.isfinite(values) & (values > 0)
-    return replace(view, readings=Readings(torch.where(good, values, torch.zeros_like(values)), good))
+    if view.depth is not None and valid is not None:
+        values = torch.where(valid, view.depth.values, values)
+    return replace(view, depth=_measured(values, known_depth(values)))
+
+
+def _known(view: View) -> tuple[Float[Tensor, "N 2"], Float[Tensor, " N"]]:
+    """Pixels of which the depth is known, at most about POINTS of a sensor's, and that depth."""
+    if view.depth is not None and view.depth.valid is not None:
+        measured = view.depth.valid.nonzero()
+        rows, columns = measured[:: max(1, len(measured) // POINTS)].unbind(1)
+        return torch.stack([columns, rows], 1) + 0.5, view.depth.values[rows, columns]
+    if view.points is not None:
+        return view.points.pixels, view.points.depth
+    return torch.zeros(0, 2), torch.zeros(0)
+
+
+def _measured(values: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Depth:
+    """Depth in scene units that is known where it is valid."""
+    return Depth(torch.where(valid, values, 0.0), "metric", valid)
 
 
 def _found(frames: Sequence[Readable], name: str, depth: str) -> Located:
@@ -144,7 +153,6 @@ def _found(frames: Sequence[Readable], name: str, depth: str) -> Located:
     posed = []
     for view, cloud, camera, confidence in zip(views, points.points, points.cameras, points.confidence, strict=True):
         z = to_camera(cloud, camera)[..., 2]
-        valid = torch.isfinite(z) & (z > 0) & (confidence > SURE)
-        readings = Readings(torch.where(valid, z, torch.zeros_like(z)), valid)
-        posed.append(CapturedView(view.image, view.segments, camera=camera, readings=readings))
+        found = _measured(z, known_depth(z) & (confidence > SURE))
+        posed.append(View(view.image, view.segments, found, camera))
     return Located(lambda number: posed[number], matcher("exact"), f"{name} ({points.source}, {points.kind})")

@@ -73,25 +73,22 @@ def _of_file(frame: Frame) -> list[Any]:
     """A frame on disk, by the content of its files."""
     camera = [] if frame.camera is None else [frame.camera.K, frame.camera.world_to_camera]
     files = [sha256(frame.image), None if frame.depth is None else sha256(frame.depth)]
-    return [files, frame.step, repr(frame.lens), frame.upright, *camera, *_of_points(frame.sparse)]
+    return [files, frame.step, repr(frame.lens), frame.upright, *camera, *_of_points(frame.points)]
 
 
 def _of_view(view: View) -> list[Any]:
     """A view in memory, with everything that is known of it."""
     parts: list[Any] = [view.image]
     if view.depth is not None:
-        parts += [view.depth.kind, view.depth.values]
+        parts += [view.depth.kind, view.depth.masked()]
     if view.camera is not None:
         parts += [view.camera.K, view.camera.world_to_camera]
     if view.segments is not None:
         names = {str(id): [region.name, region.instance] for id, region in view.segments.regions.items()}
         parts += [names, view.segments.labels]
-    readings = getattr(view, "readings", None)
-    if readings is not None:
-        parts += [readings.metres, readings.valid]
-    return parts + _of_points(getattr(view, "sparse", None))
+    return parts + _of_points(view.points)
 
 
-def _of_points(sparse: Sparse | None) -> list[Any]:
+def _of_points(points: Sparse | None) -> list[Any]:
     """Reconstructed points."""
-    return [] if sparse is None else [sparse.pixels, sparse.points]
+    return [] if points is None else [points.pixels, points.points]

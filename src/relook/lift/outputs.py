@@ -15,7 +15,6 @@ from relook.lift.book import Book
 from relook.lift.geometry import Located
 from relook.lift.report import write_report
 from relook.ops.geometry import unproject
-from relook.perceive.match import metric_depth
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,13 @@ def written(
 def _points(book: Book, place: Located, count: int) -> Path | None:
     """points.ply: every pixel that was painted in its own frame, where its place is known; None where none is."""
     path, first = book.folder / "points.ply", place.view(0)
-    if first.camera is None or metric_depth(first) is None:
+    if first.camera is None or first.metric_depth is None:
         return None
     try:
         with open_points(path) as cloud:
             for number in range(count):
                 view = place.view(number)
-                depth = metric_depth(view)
+                depth = view.metric_depth
                 if depth is None or view.camera is None:
                     continue
                 world = unproject(depth, view.camera)

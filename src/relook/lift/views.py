@@ -26,15 +26,13 @@ from relook.lift.geometry import Located, Readable, located
 from relook.lift.inputs import frames_of, key_of
 from relook.lift.outputs import ViewsResult, written
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
-from relook.ops.fill import filled
-from relook.ops.geometry import known_depth
+from relook.ops.fill import whole_depth
 from relook.perceive.depth import estimator, is_here
 from relook.perceive.first_use import first_use
-from relook.perceive.match import metric_depth
 from relook.perceive.segment import chosen, segmenter
 from relook.record import Clock, make_record
 from relook.transfer.photo import family_of, restyle_photo
-from relook.types import Depth, View
+from relook.types import View
 
 Progress = Callable[[int, int], None]
 """(frames done, frames in all)."""
@@ -215,17 +213,8 @@ def _ahead(path: Sequence[int], book: Book, look: Callable[[int], Any]) -> Itera
 
 
 def _with_depth(view: View) -> View:
-    """The view with whole depth for the networks, from its sensor where it has one."""
-    known = metric_depth(view) if view.depth is None else view.depth.values
-    if known is None or not bool(known_depth(known).any()):
-        return View(view.image, view.segments, None, view.camera)
-    kind = "metric" if view.depth is None else view.depth.kind
-    return View(
-        view.image,
-        view.segments,
-        Depth(filled(known, ~known_depth(known)), kind),
-        view.camera,
-    )
+    """The view with depth without holes for the networks."""
+    return replace(view, depth=None if view.depth is None else whole_depth(view.depth))
 
 
 def _depth_model(config: ViewsConfig) -> str:

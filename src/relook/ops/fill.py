@@ -7,6 +7,9 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from relook.ops.geometry import known_depth
+from relook.types import Depth
+
 
 def filled(values: Shaped[Tensor, "*C H W"], holes: Bool[Tensor, "H W"]) -> Shaped[Tensor, "*C H W"]:
     """The values, those of holes replaced by those of the nearest pixel (Euclidean distance) that is no hole.
@@ -20,6 +23,15 @@ def filled(values: Shaped[Tensor, "*C H W"], holes: Bool[Tensor, "H W"]) -> Shap
     nearest = distance_transform_edt(holes.cpu().numpy(), return_distances=False, return_indices=True)
     rows, columns = torch.from_numpy(nearest).long().to(values.device)
     return values[..., rows, columns]
+
+
+def whole_depth(depth: Depth) -> Depth | None:
+    """The depth without holes, as networks read it: those of a sensor take the nearest pixel's; None where nothing was measured."""
+    values = depth.masked()
+    known = known_depth(values)
+    if depth.valid is None and bool(known.all()):
+        return depth
+    return Depth(filled(values, ~known), depth.kind) if bool(known.any()) else None
 
 
 def smoothly_filled(values: Float[Tensor, "C H W"], holes: Bool[Tensor, "H W"]) -> Float[Tensor, "C H W"]:

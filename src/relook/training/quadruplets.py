@@ -20,7 +20,7 @@ from relook.dollhouse import Layout, Pose, sample_layout, trace, walk
 from relook.errors import GeometryError
 from relook.ops.geometry import flow_from_depth
 from relook.ops.warp import Warped, blended, look_up, nearness, softmax_splat
-from relook.perceive.match import matcher, metric_depth
+from relook.perceive.match import matcher
 from relook.training.data import World
 from relook.training.vocabulary import describe
 from relook.types import Depth
@@ -118,7 +118,7 @@ class Captures:
         maps = interpolate(maps[None], self.size, mode="bilinear", antialias=True)[0].clamp(0, 1)
         sure = maps[3] > 0.5  # the black of holes is kept out of what is known
         small = cut(Warped(maps[:3] / maps[10:].clamp_min(1e-6) * sure, maps[3] * sure), rng)
-        known = metric_depth(taker)
+        known = taker.metric_depth
         depth = torch.ones(self.size) if known is None else interpolate(
             torch.nan_to_num(known, nan=float(known.nanmedian()))[None, None], self.size, mode="nearest-exact"
         )[0, 0]  # fmt: skip

@@ -18,6 +18,7 @@ from relook.errors import InputError
 from relook.files import sha256, write_json
 from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
 from relook.models.pretrained import anchored
+from relook.ops.fill import whole_depth
 from relook.perceive import depth
 from relook.perceive.first_use import first_use
 from relook.perceive.segment import NAMES, revisions, segmenter
@@ -175,8 +176,10 @@ def _check_place(out: str | Path | None, structure: Picture, style: Picture, con
 
 
 def _read(picture: Picture, segments: Path | None, depth: Path | None) -> View:
-    """A view of a picture, with the segments and depth that the user gives."""
+    """A view of a picture, with the segments and depth that the user gives; a sensor's depth has its holes filled."""
     view = picture if isinstance(picture, View) else View(read_image(picture))
+    if view.depth is not None:
+        view = replace(view, depth=whole_depth(view.depth))
     if segments is not None:
         view = replace(view, segments=read_segments(segments, view.size))
     return view if depth is None else replace(view, depth=read_depth(depth, view.size))

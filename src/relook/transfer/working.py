@@ -33,7 +33,7 @@ def shrunk(view: View, longest: int) -> View:
         labels = interpolate(segments.labels[None, None].double(), size, mode="nearest-exact")[0, 0].long()
         segments = replace(segments, labels=labels)
     if depth is not None:
-        depth = replace(depth, values=interpolate(depth.values[None, None], size, mode="nearest-exact")[0, 0])
+        depth = depth.resized(size)
     return View(image, segments, depth)
 
 

@@ -20,7 +20,7 @@ from relook.evaluate.suite import Report
 from relook.files import write_json
 from relook.ops.align import align_cameras, centre, rotation_angle
 from relook.perceive.depth import estimator
-from relook.perceive.geometry import colmap, densified, exact, geometry, sensor
+from relook.perceive.geometry import colmap, densified, exact, geometry
 from relook.types import Camera, Pointmaps, View
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def scenes(config: Config) -> Iterator[Scene]:
         for number in range(config.windows):
             start = round(number * last / max(1, config.windows - 1))
             views = tuple(capture[start : start + config.frames].views())
-            yield Scene(f"capture {start}", views, sensor(views))
+            yield Scene(f"capture {start}", views, exact(views))
 
 
 def score(scene: Scene, name: str, depth: str = "auto") -> dict[str, float | None]:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from relook.captures import Capture, CapturedView, Frame, read_capture
+from relook.captures import Capture, Frame, read_capture
 from relook.dollhouse import exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.evaluate.sources.dollhouse import HELD_OUT
@@ -195,7 +195,7 @@ def _with_gap(capture: Capture, gap: int, most: int) -> Iterator[Case]:
 
 def in_common(first: Frame, second: Frame, step: int = 8) -> float:
     """The part of the first picture whose points the second one shows too, judged at every `step`-th pixel."""
-    near, far = first.readings(), second.readings()
+    near, far = first.sensor_depth(), second.sensor_depth()
     if near is None or far is None or first.camera is None or second.camera is None:
         return 0.0
     depth, other = near.masked(), far.masked()
@@ -205,17 +205,15 @@ def in_common(first: Frame, second: Frame, step: int = 8) -> float:
     return float((lands & ((z / other[y, x] - 1).abs() < CLOSE)).float().mean())
 
 
-def measured_case(name: str, first: CapturedView, second: CapturedView) -> Case:
+def measured_case(name: str, first: View, second: View) -> Case:
     """What a depth sensor and poses say of two views.
 
     A pixel is scored only where both sensors read the same point (within CLOSE) and neither is near an edge of its known depth; it is hidden
     where its point lands outside, or behind a reading that is nearer by more than APART.
     """
-    if first.readings is None or second.readings is None or first.camera is None or second.camera is None:
-        raise InputError(
-            "Expected two views with a camera and readings of depth, got one without; read another capture."
-        )
-    depth, other = first.readings.masked(), second.readings.masked()
+    depth, other = first.metric_depth, second.metric_depth
+    if depth is None or other is None or first.camera is None or second.camera is None:
+        raise InputError("Expected two views with a camera and depth, got one without; read another capture.")
     flow, _, known = flow_from_depth(depth, first.camera, other, second.camera)
     points = unproject(depth, first.camera)
     places, z = project(points, second.camera)

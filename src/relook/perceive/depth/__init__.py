@@ -18,6 +18,7 @@ from relook.io import fill_holes, read_depth
 from relook.models.hub import is_checkpoint
 from relook.models.registry import locate
 from relook.models.runtime import interpreter
+from relook.ops.fill import whole_depth
 from relook.ops.upsample import upsample_depth
 from relook.perceive import backends
 from relook.types import Depth, View
@@ -83,10 +84,11 @@ def revisions(name: str) -> Mapping[str, str]:
 
 
 def exact(view: View) -> Depth:
-    """The depth that the view already has."""
-    if view.depth is None:
+    """The depth that the view already has, the holes of a sensor's filled."""
+    whole = None if view.depth is None else whole_depth(view.depth)
+    if whole is None:
         raise DepthError("Expected a view with depth, got one without; name a depth estimator or a depth map.")
-    return view.depth
+    return whole
 
 
 def from_file(view: View, path: Path) -> Depth:
@@ -136,7 +138,7 @@ def pydnet(view: View) -> Depth:
 def _auto(view: View) -> Depth:
     """The best depth on this machine."""
     if view.depth is not None:
-        return view.depth
+        return exact(view)
     try:
         return estimator(chosen("auto"))(view)
     except MissingModelError as error:

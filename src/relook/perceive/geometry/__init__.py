@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.captures import CapturedView
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.ops.align import fit_disparity, relative_to_first
 from relook.ops.geometry import pixel_centres, sample, unproject
@@ -44,7 +43,7 @@ def geometry(
     match = partial(keypoint_matches, name=keypoints) if isinstance(keypoints, str) else keypoints
     known: dict[str, GeometryEstimator] = {
         "exact": exact,
-        "sensor": sensor,
+        "sensor": exact,
         "colmap": partial(from_colmap, estimate=estimate),
         "matches": partial(from_matches, estimate=estimate, match=match),
         **{name: partial(adapters.reconstruct, name=name) for name in adapters.ADAPTERS},
@@ -58,30 +57,23 @@ def geometry(
 
 
 def exact(views: Sequence[View]) -> Pointmaps:
-    """The points of views that have depth and camera. Raises GeometryError for views without."""
-    cameras, points = [], []
-    for number, view in enumerate(_some(views)):
-        if view.depth is None or view.camera is None or view.depth.kind != "metric":
-            raise GeometryError(
-                f"Expected metric depth and a camera in every view, got view {number} without; choose another geometry."
-            )
-        cameras.append(view.camera)
-        points.append(unproject(view.depth.values, view.camera))
-    return _pointmaps(points, cameras, [torch.ones(view.size) for view in views], "metric", "exact")
+    """The points of views that have depth and camera, be the depth drawn or a sensor's; NaN and confidence 0 where it has none.
 
-
-def sensor(views: Sequence[View]) -> Pointmaps:
-    """The points that a capture's depth sensor measured; NaN and confidence 0 where it has no reading."""
-    cameras, points = [], []
+    Raises GeometryError for views without.
+    """
+    cameras, points, measured = [], [], False
     for number, view in enumerate(_some(views)):
-        if not isinstance(view, CapturedView) or view.readings is None or view.camera is None:
+        depth = view.metric_depth
+        if view.depth is None or depth is None or view.camera is None:
             raise GeometryError(
-                f"Expected a capture's readings and a camera in every view, got view {number} without; read the views with "
+                f"Expected metric depth and a camera in every view, got view {number} without; read the views with "
                 "relook.captures, or choose another geometry."
             )
         cameras.append(view.camera)
-        points.append(unproject(view.readings.masked(), view.camera))
-    return _pointmaps(points, cameras, [torch.ones(view.size) for view in views], "metric", "sensor")
+        points.append(unproject(depth, view.camera))
+        measured |= view.depth.valid is not None
+    confidence = [torch.ones(view.size) for view in views]
+    return _pointmaps(points, cameras, confidence, "metric", "sensor" if measured else "exact")
 
 
 def from_colmap(views: Sequence[View], estimate: DepthEstimator) -> Pointmaps:
@@ -143,10 +135,8 @@ def fit_to_points(
 
 def _auto(views: Sequence[View], back_ends: dict[str, GeometryEstimator]) -> Pointmaps:
     """The best geometry that these views and this machine allow."""
-    if all(view.depth is not None and view.depth.kind == "metric" and view.camera is not None for view in _some(views)):
+    if all(view.metric_depth is not None and view.camera is not None for view in _some(views)):
         return exact(views)
-    if all(isinstance(view, CapturedView) and view.readings is not None and view.camera is not None for view in views):
-        return sensor(views)
     for name, back_end in back_ends.items():
         try:
             return back_end(views)

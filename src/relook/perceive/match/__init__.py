@@ -6,10 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from relook.captures import CapturedView
 from relook.errors import GeometryError, InputError
 from relook.models import flow_refiner
 from relook.models.hub import is_checkpoint
@@ -61,12 +58,12 @@ def exact(first: View, second: View) -> Matches:
     Pixels without depth take their nearest neighbour's flow at confidence 0; where the second view has no depth, confidence is a half.
     Raises GeometryError for views without metric depth or a camera, or without any depth in the first.
     """
-    depth, other = metric_depth(first), metric_depth(second)
+    depth, other = first.metric_depth, second.metric_depth
     if depth is None or other is None or first.camera is None or second.camera is None:
         raise GeometryError(
             "Expected two views with metric depth and a camera, got one without; read them from a capture, or choose another matcher."
         )
-    sensed = isinstance(first, CapturedView) or isinstance(second, CapturedView)
+    sensed = any(view.depth is not None and view.depth.valid is not None for view in (first, second))
     found = flow_from_depth(depth, first.camera, other, second.camera, tolerance=SENSED if sensed else DRAWN)
     unknown = ~torch.isfinite(found.flow).all(0)
     if bool(unknown.all()):
@@ -76,15 +73,6 @@ def exact(first: View, second: View) -> Matches:
     return Matches(flow, confidence, ~found.visible & ~unknown)
 
 
-def metric_depth(view: View) -> Float[Tensor, "H W"] | None:
-    """A view's own depth in scene units, NaN where its sensor read nothing; None without any."""
-    if view.depth is not None and view.depth.kind == "metric":
-        return view.depth.values
-    if isinstance(view, CapturedView) and view.readings is not None:
-        return view.readings.masked()
-    return None
-
-
 def sparse(first: View, second: View, keypoints: str) -> Matches:
     """The matches of a keypoint matcher, made dense. Raises GeometryError when there are too few."""
     return densified(first, second, keypoint_matches(first, second, keypoints))
@@ -92,10 +80,10 @@ def sparse(first: View, second: View, keypoints: str) -> Matches:
 
 def _auto(first: View, second: View) -> Matches:
     """The best matches on this machine."""
-    if any(metric_depth(view) is None or view.camera is None for view in (first, second)):
+    depth = first.metric_depth
+    if depth is None or second.metric_depth is None or first.camera is None or second.camera is None:
         return _seen(first, second)
-    measured, depth = exact(first, second), metric_depth(first)
-    assert depth is not None
+    measured = exact(first, second)
     unknown = ~known_depth(depth)
     if not bool(unknown.any()):
         return measured
