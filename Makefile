@@ -8,8 +8,8 @@ READY := .venv/.ready
 demo: $(READY)  ## a small grid of rooms: every method against the exact answer, about a minute on two cores
 	$(BIN)/relook demo --out demo
 
-test: $(READY)  ## everything that needs no GPU and no hub
-	$(BIN)/python -m pytest
+test: $(READY)  ## everything that needs no GPU and no hub, one worker per core
+	$(BIN)/python -m pytest -n auto --dist loadfile --durations 5
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check src tests

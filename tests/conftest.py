@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch and numpy are loaded: every worker of the run has one core
+
 import jaxtyping
 import pytest
 import torch
@@ -16,9 +18,14 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="relook-tests-")  # no mo
 os.environ["HF_HUB_OFFLINE"] = "1"  # and nothing is fetched
 SHARED = Path(os.environ.get("RELOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 settings.register_profile("relook", max_examples=20, deadline=None, derandomize=True)
 settings.load_profile("relook")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker for each core that this process may use, at most eight: each holds a torch of its own."""
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 @pytest.fixture

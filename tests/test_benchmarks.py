@@ -7,10 +7,10 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-import ldm_names
 import pytest
 import torch
 
+import ldm_names
 from relook.models.families import Family
 from relook.session import CPU
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models import family_files
 from relook.models.families import Family, load_family

@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import ldm_names
 import pytest
-import tiny
 import torch
-from ldm_names import config, drawn, extras, layout, said
 
+import ldm_names
+import tiny
+from ldm_names import config, drawn, extras, layout, said
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.models import family_files
 from relook.models.families import Family, load_family

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,3 +115,13 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "relook" in run.stdout
+
+
+def test_every_fixture_is_used() -> None:
+    """Each helper is imported by a test or another helper, each folder of data is named by one."""
+    folder = Path(__file__).parent
+    sources = {path: path.read_text() for path in folder.rglob("*.py") if path != Path(__file__)}
+    for entry in (folder / "fixtures").iterdir():
+        word = re.compile(rf"(import|from) {entry.stem}\b" if entry.suffix == ".py" else f'"{entry.name}"')
+        used = any(word.search(text) for path, text in sources.items() if path != entry)
+        assert used or entry.name == "__pycache__", f"nobody uses {entry}"

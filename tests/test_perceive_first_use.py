@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 import torch
-from pulling import WEIGHTS, file_entry
 
+from pulling import WEIGHTS, file_entry
 from relook import PhotoConfig, restyle_photo
 from relook.models import registry
 from relook.perceive import first_use

@@ -77,6 +77,30 @@ def replacing(path: PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def together(folder: PathLike) -> Iterator[Path]:
+    """A temporary folder for files that belong together: they move into `folder`, in the order of writing, when the block ends well.
+
+    Otherwise all of them disappear, and `folder` is as it was. Raises InputError if the place cannot be written (no permission, full
+    disk), or if a folder stands where a file shall go.
+    """
+    folder = Path(folder)
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=".relook.") as name:
+            yield Path(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            files = sorted(Path(name).iterdir(), key=lambda file: file.stat().st_mtime_ns)
+            if taken := [file.name for file in files if (folder / file.name).is_dir()]:
+                raise IsADirectoryError(f"{taken[0]} is a folder")
+            for file in files:
+                os.replace(file, folder / file.name)
+    except OSError as error:
+        raise InputError(
+            f"Expected to write to {folder}, got an error ({reason(error)}); choose another place."
+        ) from error
+
+
 def reason(error: BaseException) -> str:
     """One line on what went wrong."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -62,28 +62,28 @@ def perceive_photo(
 
 
 def write_perceived(folder: Path, view: View) -> None:
-    """Write the view into a folder; each file is complete or absent, and all that are there belong together.
+    """Write the view into a folder: all files or none, and all that are there belong together.
 
     segments.png and segments.json: the regions, for `--segments`. depth.npz: exact, for `--depth`; depth.png: millimetres, for painting
     programs, if the depth is metric and below 65 m. edges.png: lines, grey. overlay.png, depth_preview.png: to look at.
     Raises InputError where the folder holds one of FILES of an earlier run that this one would not replace.
     """
+    from relook.files import together
     from relook.io import write_depth, write_image, write_segments
     from relook.perceive.edges import edges
     from relook.perceive.overlay import depth_picture, overlay
 
     _refuse_left_overs(folder, view)
-    drawn = edges(view).expand(3, -1, -1)
-    if view.segments is not None:
-        painted = overlay(view.image, view.segments)
-        write_segments(folder / "segments.png", view.segments)
-        write_image(folder / "overlay.png", painted)
-    if view.depth is not None:
-        write_depth(folder / "depth.npz", view.depth)
-        if _in_millimetres(view):
-            write_depth(folder / "depth.png", view.depth)
-        write_image(folder / "depth_preview.png", depth_picture(view.depth))
-    write_image(folder / "edges.png", drawn)
+    with together(folder) as place:
+        if view.segments is not None:
+            write_segments(place / "segments.png", view.segments)
+            write_image(place / "overlay.png", overlay(view.image, view.segments))
+        if view.depth is not None:
+            write_depth(place / "depth.npz", view.depth)
+            if _in_millimetres(view):
+                write_depth(place / "depth.png", view.depth)
+            write_image(place / "depth_preview.png", depth_picture(view.depth))
+        write_image(place / "edges.png", edges(view).expand(3, -1, -1))
 
 
 def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:

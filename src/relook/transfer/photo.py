@@ -15,7 +15,7 @@ from torch import Tensor
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError
-from relook.files import sha256, write_json
+from relook.files import sha256, together, write_json
 from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
 from relook.models.pretrained import anchored
 from relook.ops.fill import whole_depth
@@ -145,15 +145,16 @@ def _denoised(
 def write_result(out: str | Path, result: Result) -> Result:
     """Write OUT, OUT.json (its record), OUT.structure.png and OUT.style.png (segments, each with a JSON of names).
 
-    Each file is complete or absent; the picture comes last but one, its record last.
+    All of them or none; the picture comes last but one, its record last.
     """
     out = Path(out)
-    for name, view in (("structure", result.structure), ("style", result.style)):
-        if view.segments is not None:
-            write_segments(out.with_name(f"{out.stem}.{name}.png"), view.segments)
-    write_image(out, result.image)
-    record = result.record | {"output": {"path": str(out.resolve()), "sha256": sha256(out)}}
-    write_json(out.with_suffix(".json"), record)
+    with together(out.parent) as folder:
+        for name, view in (("structure", result.structure), ("style", result.style)):
+            if view.segments is not None:
+                write_segments(folder / f"{out.stem}.{name}.png", view.segments)
+        write_image(folder / out.name, result.image)
+        record = result.record | {"output": {"path": str(out.resolve()), "sha256": sha256(folder / out.name)}}
+        write_json(folder / f"{out.stem}.json", record)
     return replace(result, record=record)
 
 
