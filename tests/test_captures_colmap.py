@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from walks import views_of_a_walk
 
 from relook.captures import Frame, read_capture
 from relook.errors import GeometryError, MissingModelError
 from relook.io import read_image, write_image
 from relook.ops.geometry import project, sample
+from walks import views_of_a_walk
 
 pycolmap = pytest.importorskip("pycolmap")
 SIZE = (96, 128)

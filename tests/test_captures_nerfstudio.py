@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from walks import views_of_a_walk
 
 from relook.captures import read_capture
 from relook.errors import GeometryError, InputError
 from relook.io import write_image
 from relook.ops.geometry import pixel_centres, sample, unproject
+from walks import views_of_a_walk
 
 SIZE = (48, 64)
 

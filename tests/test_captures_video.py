@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from films import turned
 
+from films import turned
 from relook.captures import read_capture
 from relook.captures import video as unpacking
 from relook.errors import GeometryError, InputError, PictureError

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from torch.nn.functional import normalize
 
+import tiny
 from relook.correspond.dense import NONE, match_dense, match_dense_reference, rearrangement
 from relook.correspond.features import DENOISER, at_tokens, descriptor
 from relook.correspond.semantic import match_segments

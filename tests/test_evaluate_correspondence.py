@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 import torch
 from torch.nn.functional import normalize, one_hot
 
+import tiny
 from relook.correspond.dense import match_dense
 from relook.dollhouse.classes import CLASS_ID, CLASSES, FURNITURE
 from relook.errors import InputError, MissingModelError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pieces
 import pytest
 
+import pieces
 from relook.errors import InputError
 from relook.evaluate.engine import Engine, cores
 

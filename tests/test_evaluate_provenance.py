@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
 import relook
+import tiny
 from relook import cache
 from relook.errors import InputError
 from relook.evaluate import provenance as room

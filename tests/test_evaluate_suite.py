@@ -76,8 +76,9 @@ def test_an_ablation_changes_what_its_name_says() -> None:
             if title in ROWS:
                 assert row == ROWS[title]
     changed = ABLATIONS["attention"].rows["restyle3d/paper, no attention"].paint.keywords["preset"]
-    assert changed.attention == ()
-    assert replace(changed, attention=PRESETS["restyle3d"]["paper"].attention) == PRESETS["restyle3d"]["paper"]
+    paper = PRESETS["restyle3d"]["paper"]
+    assert changed.denoising.attention == ()
+    assert changed.but(attention=paper.denoising.attention) == paper
 
 
 def test_an_ablation_compares_a_row_with_what_it_changes() -> None:

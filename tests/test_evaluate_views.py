@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook.dollhouse import exact_flow
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate import dollhouse_views

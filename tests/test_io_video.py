@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from films import BLOCKS, turned
 
+from films import BLOCKS, turned
 from relook.errors import InputError, PictureError
 from relook.io import open_video, read_video, video_rate
 from relook.io.video import read_frames

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from strolls import SIZE, stroll
 
 from relook.lift import carry
 from relook.lift.carry import CARRYING, Carrying, Painted, carried, glance, history, key_frame, seen
 from relook.perceive.match import matcher
 from relook.types import Depth, Matches, View
+from strolls import SIZE, stroll
 
 PLAIN = Carrying(checked=False)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from skimage.exposure import match_histograms
-from tiny import family
 
 from relook.lift.fill import filler, matched_histogram, put_back, refined
 from relook.models.view_refiner import CONDITIONS, PAPER, ViewRefiner, widened
 from relook.transfer.working import working_side
 from relook.types import Depth, View
+from tiny import family
 
 
 def hole(size: tuple[int, int], box: tuple[slice, slice]) -> torch.Tensor:

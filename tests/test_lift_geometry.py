@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from strolls import SIZE, plain, stroll, write_capture, write_frames
 
 from relook.captures import read_capture
 from relook.errors import GeometryError, InputError
@@ -17,6 +16,7 @@ from relook.lift.geometry import MOST, Held, located
 from relook.perceive.geometry import exact as exact_points
 from relook.perceive.match import best_flow, matcher
 from relook.types import Depth, View
+from strolls import SIZE, plain, stroll, write_capture, write_frames
 
 
 def held(views: Any) -> list[Held]:
@@ -42,9 +42,8 @@ def test_auto_takes_what_the_walk_brings(tmp_path: Path) -> None:
 
 def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
     pytest.importorskip("pycolmap")
-    from walks import views_of_a_walk
-
     from test_captures_colmap import write_project
+    from walks import views_of_a_walk
 
     capture = read_capture(write_project(tmp_path))
     place = located(capture.frames, depth="embedded")

@@ -11,6 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
+from relook.captures import read_capture
+from relook.dollhouse import render, sample_layout, sample_style, walk
+from relook.io import read_image, read_video, video_rate
+from relook.io.points import POINT
+from relook.lift import book as books
+from relook.lift import restyle_views, views
+from relook.lift.carry import CARRYING, carried
+from relook.perceive.match import matcher
+from relook.transfer.photo import restyle_photo
 from strolls import (
     SIZE,
     options,
@@ -22,16 +32,6 @@ from strolls import (
     write_frames,
 )
 from walks import SEED
-
-from relook.captures import read_capture
-from relook.dollhouse import render, sample_layout, sample_style, walk
-from relook.io import read_image, read_video, video_rate
-from relook.io.points import POINT
-from relook.lift import book as books
-from relook.lift import restyle_views, views
-from relook.lift.carry import CARRYING, carried
-from relook.perceive.match import matcher
-from relook.transfer.photo import restyle_photo
 
 
 def eight_bits(image: torch.Tensor) -> torch.Tensor:

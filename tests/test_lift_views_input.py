@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from strolls import SIZE, contents, options, stroll, style, write_film, write_frames
 
 from relook import files
 from relook.captures import read_capture
@@ -21,6 +20,7 @@ from relook.io import read_image, write_image
 from relook.lift import inputs, restyle_views, views
 from relook.present.cli import main
 from relook.types import Camera, Depth, View
+from strolls import SIZE, contents, options, stroll, style, write_film, write_frames
 
 QUICK = [
     "--method",

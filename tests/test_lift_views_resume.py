@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from strolls import contents, options, plain, stroll, style, timeless, write_film, write_frames
 
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError
 from relook.io import read_image, write_image
 from relook.lift import book as books
 from relook.lift import restyle_views, views
+from strolls import contents, options, plain, stroll, style, timeless, write_film, write_frames
 
 
 def same_but_for_the_clock(ours: Path, theirs: Path) -> None:

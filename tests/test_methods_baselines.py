@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from moves import texture
 from skimage.color import rgb2lab
 from torch import Tensor
 
+from moves import texture
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate.methods import baselines

@@ -123,7 +123,7 @@ def test_a_consistency_model_is_told_its_guidance(tmp_path: Path) -> None:
     torch.testing.assert_close(seen["timestep_cond"], theirs)
     assert schedule_of(family, 4).timesteps == (999, 749, 499, 249)
     picture = restyle(
-        family, tiny.view(32, 40), tiny.view(32, 40, seed=1), None, replace(preset_of("restyle3d"), masked=False)
+        family, tiny.view(32, 40), tiny.view(32, 40, seed=1), None, preset_of("restyle3d").but(masked=False)
     )
     assert bool(torch.isfinite(picture).all())
 
@@ -175,7 +175,7 @@ def test_bf16_stays_bf16(tmp_path: Path) -> None:
         tiny.view(32, 40),
         tiny.view(32, 40, seed=1),
         None,
-        replace(preset_of("restyle3d"), masked=False),
+        preset_of("restyle3d").but(masked=False),
         steps=2,
     )
     assert bool(torch.isfinite(picture).all())

@@ -163,7 +163,7 @@ def restyled(tmp_path: Path) -> Callable[..., torch.Tensor]:
         family: Family, method: str, structure: View, style: View, matched: Correspondence, preset: Preset | None = None
     ):
         preset, options = preset or preset_of(method), {"steps": STEPS.get(method, 2), "prompt": "a room"}
-        if preset.image_scale > 0:
+        if preset.denoising.image_scale > 0:
             options["image_prompt"] = str(tiny.write_adapter(tmp_path, family.denoiser))
         return restyle(family, structure, style, matched, preset, **options)
 
@@ -192,8 +192,8 @@ def narrow(kind: str) -> Family:
 def test_every_method_runs_on_both_families_at_sizes_that_are_not_square(
     kind: str, width: int, height: int, method: str, restyled: Any
 ) -> None:
-    """Edits that do not find their layers by name and grid raise; the finishing touches, which know no layers, are left out."""
-    found = restyled(narrow(kind), method, *pair(height, width), preset_of(method).untouched())
+    """Edits that do not find their layers by name and grid raise; the finish, which knows no layers, are left out."""
+    found = restyled(narrow(kind), method, *pair(height, width), preset_of(method).unfinished())
     assert found.shape == (3, height, width)
     assert bool(torch.isfinite(found).all())
     assert float(found.std()) > 0.01

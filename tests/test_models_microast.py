@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from moves import texture
 from torch import Tensor, nn
 
+from moves import texture
 from relook.errors import InputError, MissingModelError, PictureError, ShapeError
 from relook.evaluate.sources.dollhouse import draw_pair
 from relook.io import read_image

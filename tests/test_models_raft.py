@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from moves import moved
 from torch.nn import functional
 
+from moves import moved
 from relook.errors import ShapeError
 from relook.models.raft import (
     FULL,

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ldm_names
 import pytest
 import torch
-from ldm_names import said
 from safetensors.torch import load_file, save_file
 
+import ldm_names
+from ldm_names import said
 from relook.errors import MissingModelError
 from relook.models import family_files, single_file
 from relook.models.families import load_family

@@ -15,8 +15,8 @@ from typing import Any
 
 import huggingface_hub
 import pytest
-from pulling import WEIGHTS, FakeHub, everything, file_entry, hub_entry, hub_with_seer
 
+from pulling import WEIGHTS, FakeHub, everything, file_entry, hub_entry, hub_with_seer
 from relook.errors import InputError, MissingModelError
 from relook.models import hub, registry, store
 

@@ -8,8 +8,8 @@ from typing import Any
 import huggingface_hub
 import pytest
 from huggingface_hub import errors
-from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, hub_with_seer, sha
 
+from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, hub_with_seer, sha
 from relook.errors import InputError, MissingModelError
 from relook.models import fetch, hub, registry, store
 from relook.perceive import backends, depth, segment

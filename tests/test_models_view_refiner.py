@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import family, unet, write_family
 
 from relook.errors import MissingModelError, RelookError, ShapeError
 from relook.models.families import load_family
@@ -21,6 +20,7 @@ from relook.models.view_refiner import (
     widened,
 )
 from relook.types import Depth
+from tiny import family, unet, write_family
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from moves import moved, texture
 from torch.nn import functional
 
+from moves import moved, texture
 from relook.errors import ShapeError
 from relook.models.lighterglue import LighterGlue, _attend, _turned
 from relook.models.registry import locate

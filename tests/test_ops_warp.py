@@ -6,11 +6,11 @@ import math
 
 import pytest
 import torch
-from walks import two_views
 
 from relook.errors import ShapeError
 from relook.ops.geometry import flow_from_depth
 from relook.ops.warp import COVERED, Warped, blended, look_up, nearness, softmax_splat
+from walks import two_views
 
 
 def slow_splat(values, flow, importance, size):

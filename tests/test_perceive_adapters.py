@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 import torch
-from walks import relative_errors, views_of_a_walk
 
 from relook.errors import GeometryError, MissingModelError
 from relook.ops.align import Similarity
 from relook.ops.geometry import unproject
 from relook.perceive.geometry import adapters, geometry
 from relook.types import Camera, View
+from walks import relative_errors, views_of_a_walk
 
 NETWORK_SIZE = (84, 112)
 MOVED = Similarity(

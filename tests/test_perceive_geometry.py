@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from walks import SEED, relative_errors, views_of_a_walk
 
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError
@@ -19,6 +18,7 @@ from relook.perceive.geometry import exact, fit_to_points, from_matches, geometr
 from relook.perceive.geometry.chain import chain, relative_pose, triangulate
 from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import Camera, Depth, View
+from walks import SEED, relative_errors, views_of_a_walk
 
 
 def matcher_of(truth: Sequence[Rendering], noise: float = 0.0, lies: float = 0.0) -> Any:

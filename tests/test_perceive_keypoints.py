@@ -7,10 +7,9 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from moves import moved, texture
 from torch.nn import functional
-from walks import two_views
 
+from moves import moved, texture
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, MissingModelError
 from relook.perceive.match import matcher
@@ -18,6 +17,7 @@ from relook.perceive.match.hub_keypoints import transformers_matches
 from relook.perceive.match.interpolate import densified, interpolated
 from relook.perceive.match.keypoints import KeypointMatches, keypoint_matcher, keypoint_matches, verified
 from relook.types import View
+from walks import two_views
 
 
 def grid_of_matches(step: int = 8, wrong: int = 0) -> tuple[KeypointMatches, torch.Tensor]:

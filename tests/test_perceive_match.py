@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from moves import moved, texture
 from torch.nn import functional
-from walks import two_views
 
+from moves import moved, texture
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.models import flow_refiner
@@ -18,6 +17,7 @@ from relook.perceive.match.consistency import agreeing, working_pair
 from relook.perceive.match.embedded import beginning
 from relook.perceive.match.keypoints import keypoint_matcher
 from relook.types import Depth, Matches, View
+from walks import two_views
 
 
 def error(matches: Matches, flow: torch.Tensor) -> torch.Tensor:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tinysegment
 import torch
-from pictures import write_room
 
+import tinysegment
+from pictures import write_room
 from relook import PhotoConfig, restyle_photo
 from relook.errors import InputError, MissingModelError, RecordError, SegmentsError
 from relook.io import read_segments

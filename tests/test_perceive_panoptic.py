@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tinysegment
 import torch
 
+import tinysegment
 from relook.errors import InputError, MissingModelError, PictureError
 from relook.perceive.segment import completed, panoptic, revisions, segmenter
 from relook.types import View

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pictures import Room, write_room
 from PIL import Image
 
+from pictures import Room, write_room
 from relook.errors import InputError, MissingModelError
 from relook.io import read_depth, read_image, read_segments
 from relook.perceive.edges import borders, colour_edges, edges

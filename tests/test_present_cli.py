@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import Room, write_room
 from PIL import Image
 
+from pictures import Room, write_room
 from relook.present.cli import main
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from strolls import stroll, write_capture
-from tiny import family
 
 from relook.captures import read_capture
 from relook.errors import GeometryError
@@ -20,6 +18,8 @@ from relook.training import quadruplets
 from relook.training.quadruplets import Captures, Quadruplet, Walks, cut, recolouring, spoilt
 from relook.training.warp_refine import Batch, Stage, Stream, refiner_loss, train_view_refiner
 from relook.types import Depth
+from strolls import stroll, write_capture
+from tiny import family
 
 SIZE = (48, 64)
 

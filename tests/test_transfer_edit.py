@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from tiny import unet
 
 from relook.errors import EditError, ShapeError
 from relook.ops import attention
@@ -11,6 +10,7 @@ from relook.ops.groups import Groups, class_groups
 from relook.transfer import edit as edit_module
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.transfer.layers import finest_level, level_of
+from tiny import unet
 
 SIZE = (6, 10)
 

@@ -1,9 +1,9 @@
 """Guidance: weighted conditions, depth, FreeU, and the schedule."""
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook.errors import EditError, InputError
 from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.guide import (
@@ -38,9 +38,9 @@ def parts(family):
 
 MIXES = {
     "prompt": classifier_free(2.5),
-    "appearance": appearance(3.5, depth_guidance=0.7),
-    "semantic": semantic(2.0, 0.6),
-    "released": semantic_released(1.5, 0.6),
+    "appearance": appearance(3.5),
+    "semantic": semantic(2.0),
+    "released": semantic_released(1.5),
 }
 
 

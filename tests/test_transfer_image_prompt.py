@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
+import tiny
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import Family
@@ -131,12 +131,12 @@ def test_the_picture_alone_is_enough_and_guides(folders, pair):
     family, bare = tiny.family(), [View(view.image) for view in pair[:2]]
     options = {"steps": 2, "image_prompt": str(folders["sd"])}
     strong, weak = (
-        restyle(family, *bare, None, replace(IP_ADAPTER, scale=(scale, scale)), **options) for scale in (7.5, 1.0)
+        restyle(family, *bare, None, IP_ADAPTER.but(scale=(scale, scale)), **options) for scale in (7.5, 1.0)
     )
     assert not torch.allclose(strong, weak, atol=1e-4)
     silent = options | {"image_prompt": str(folders["silent"])}
     torch.testing.assert_close(
-        *(restyle(family, *bare, None, replace(IP_ADAPTER, scale=(scale, scale)), **silent) for scale in (7.5, 1.0))
+        *(restyle(family, *bare, None, IP_ADAPTER.but(scale=(scale, scale)), **silent) for scale in (7.5, 1.0))
     )
 
 
@@ -161,12 +161,12 @@ def test_the_guided_noise_is_the_sum_that_it_should_be(folders, pair, monkeypatc
 
 def test_attention_edits_and_a_picture_can_act_together(folders, pair):
     family = tiny.family()
-    both = replace(IP_ADAPTER, attention=(Swap(),), scale=(2.0, 2.0))
+    both = IP_ADAPTER.but(attention=(Swap(),), scale=(2.0, 2.0))
     options = {"steps": 2, "image_prompt": str(folders["sd"])}
     image = restyle(family, *pair, both, **options)
     assert image.isfinite().all()
-    assert not torch.allclose(image, restyle(family, *pair, replace(both, attention=()), **options), atol=1e-3)
-    assert not torch.allclose(image, restyle(family, *pair, replace(both, image_scale=0.0), **options), atol=1e-3)
+    assert not torch.allclose(image, restyle(family, *pair, both.but(attention=()), **options), atol=1e-3)
+    assert not torch.allclose(image, restyle(family, *pair, both.but(image_scale=0.0), **options), atol=1e-3)
 
 
 def test_other_methods_are_as_they_were_after_a_prompted_run(folders, pair):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook.correspond.semantic import match_segments
 from relook.models.families import Family, load_family
 from relook.transfer.memory import StyleMemory
@@ -43,7 +42,7 @@ def test_a_remembered_style_gives_the_same_picture_in_fewer_rows(
 ) -> None:
     family, memory = whole, StyleMemory(tmp_path)
     matches = match_segments(VIEW.segments, STYLE.segments)
-    numbers = replace(preset_of(method, preset), rearrange=preset_of(method, preset).rearrange)
+    numbers = preset_of(method, preset)
     options = {"steps": 4, "seed": 3, "prompt": "a room"}
     plain = restyle(family, VIEW, STYLE, matches, numbers, **options)
     first = passes(family, lambda: restyle(family, VIEW, STYLE, matches, numbers, **options, memory=memory))

@@ -4,18 +4,19 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook import PhotoConfig, restyle_photo
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError
 from relook.ops.attention import attend_reference
 from relook.ops.statistics import adain, adain_by_class
 from relook.transfer.edit import AttentionEdit, Rows, edited
-from relook.transfer.presets import STYLE_ID, Preset, Swap, preset_of
+from relook.transfer.presets import STYLE_ID, Swap, preset_of
 from relook.transfer.restyle import restyle
 from relook.transfer.scene import scene_of
+from relook.transfer.settings import Denoising
 
 SIZE = (6, 10)
 
@@ -133,21 +134,20 @@ def test_a_share_of_queries_needs_a_structure_and_no_rearrangement(denoiser, bat
 def test_with_its_own_picture_as_style_the_structure_comes_back():
     """Query of the structure alone, its own keys and values, no statistics: DDIM inversion and back.
 
-    The denoiser speaks softly and the noise is moderate, so that the fixed points of a few steps are found.
+    The denoiser speaks softly and the noise is moderate, so that inversion, which asks for the noise one step off, is nearly exact.
     """
     family, structure = tiny.family(), tiny.view(24, 32)
     denoiser = deepcopy(family.denoiser)
     denoiser.conv_out.weight.data *= 0.1
     denoiser.conv_out.bias.data *= 0.1
     family = replace(family, denoiser=denoiser)
-    preset = replace(STYLE_ID, query_share=1.0, temperature=1.0, refinements=4, start_adain="none", start=0.6)
+    preset = STYLE_ID.but(query_share=1.0, temperature=1.0, start_adain="none", start=0.6)
     image, other = (
-        restyle(family, structure, style, None, preset, steps=4) for style in (structure, tiny.view(24, 32, seed=3))
+        restyle(family, structure, style, None, preset, steps=50) for style in (structure, tiny.view(24, 32, seed=3))
     )
     with torch.no_grad():
         truth = family.decode(family.encode(structure.image[None]))[0]
-    assert (image - truth).abs().max() < 1e-4
-    assert (other - truth).abs().max() > 3e-3
+    assert (image - truth).square().mean() < (other - truth).square().mean() / 4
 
 
 def test_the_run_starts_from_the_structures_noise_in_the_styles_statistics(pair, monkeypatch):
@@ -163,7 +163,7 @@ def test_the_run_starts_from_the_structures_noise_in_the_styles_statistics(pair,
     real = module.path_of
     monkeypatch.setattr(module, "path_of", lambda *args: (paths.append(real(*args)), paths[-1])[1])
     for kind in ("none", "global", "class"):
-        restyle(family, *pair, replace(STYLE_ID, start_adain=kind), steps=2)
+        restyle(family, *pair, STYLE_ID.but(start_adain=kind), steps=2)
     with torch.no_grad():
         classes = scene_of(family, *pair).classes()
     style, own = (path.latents[0] for path in paths[:2])
@@ -173,29 +173,28 @@ def test_the_run_starts_from_the_structures_noise_in_the_styles_statistics(pair,
     assert not torch.allclose(begun[1], begun[2], atol=1e-3)
 
 
-@pytest.mark.parametrize("refinements", [0, 2])
-def test_plain_inversion_is_one_prediction_a_step(pair, refinements):
-    preset, done = replace(STYLE_ID, refinements=refinements), []
-    restyle(tiny.family(), *pair, preset, steps=3, progress=lambda *step: done.append(step))
+def test_plain_inversion_is_one_prediction_a_step(pair):
+    done = []
+    restyle(tiny.family(), *pair, STYLE_ID, steps=3, progress=lambda *step: done.append(step))
     assert done[-1] == (len(done), len(done))
-    assert len(done) == 2 * 3 * (refinements + 1) + 2 * 3 + 3  # both paths; their replays; the run
+    assert len(done) == 2 * 3 + 3  # both paths, and the run
 
 
-def test_style_injection_hears_no_words(pair):
+def test_style_injection_takes_no_prompt(pair):
     family = tiny.family()
-    quiet, told = (restyle(family, *pair, STYLE_ID, steps=2, prompt=words) for words in ("", "a sofa"))
-    assert torch.equal(quiet, told)
-    assert not torch.equal(quiet, restyle(family, *pair, replace(STYLE_ID, query_share=0.0), steps=2))
-    assert not torch.equal(quiet, restyle(family, *pair, replace(STYLE_ID, temperature=1.0), steps=2))
+    quiet, prompted = (restyle(family, *pair, STYLE_ID, steps=2, prompt=words) for words in ("", "a sofa"))
+    assert torch.equal(quiet, prompted)
+    assert not torch.equal(quiet, restyle(family, *pair, STYLE_ID.but(query_share=0.0), steps=2))
+    assert not torch.equal(quiet, restyle(family, *pair, STYLE_ID.but(temperature=1.0), steps=2))
 
 
 def test_style_injection_attends_to_the_two_finest_levels_in_every_step(pair):
     """Decoder layers 7 to 12 of Stable Diffusion 1.5 are its levels of 32 x 32 and 64 x 64 tokens."""
-    assert STYLE_ID.attention == (Swap((0.5, 1.0), (0.0, 1.0)),)
+    assert STYLE_ID.denoising.attention == (Swap((0.5, 1.0), (0.0, 1.0)),)
     family = tiny.xl_family()
     assert restyle(family, *pair, STYLE_ID, steps=2).isfinite().all()
     with pytest.raises(EditError, match="fire"):
-        restyle(family, *pair, replace(STYLE_ID, attention=(Swap((2.0,)),)), steps=2)
+        restyle(family, *pair, STYLE_ID.but(attention=(Swap((2.0,)),)), steps=2)
 
 
 def test_photos_are_restyled_by_their_names(pair, tmp_path):
@@ -208,10 +207,10 @@ def test_photos_are_restyled_by_their_names(pair, tmp_path):
 
 
 def test_the_presets_are_the_papers():
-    paper: Preset = preset_of("style-id", "paper")
+    paper: Denoising = preset_of("style-id", "paper").denoising
     assert (paper.steps, paper.query_share, paper.temperature, paper.eta) == (50, 0.75, 1.5, 0.0)
-    assert (paper.inversion, paper.refinements, paper.start_adain, paper.masked) == ("ddim", 0, "global", False)
-    prompted_paper = preset_of("ip-adapter", "paper")
+    assert (paper.inversion, paper.start_adain, paper.masked, paper.no_prompt) == ("ddim", "global", False, True)
+    prompted_paper = preset_of("ip-adapter", "paper").denoising
     assert (prompted_paper.steps, prompted_paper.image_scale, prompted_paper.scale) == (50, 1.0, (7.5, 7.5))
     with pytest.raises(InputError, match="ip-adapter"):
         preset_of("magic")

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from pictures import Room, write_room
-from tiny import write_adapter, write_family
 
+from pictures import Room, write_room
 from relook import PhotoConfig, restyle_photo
 from relook.errors import InputError, MissingModelError, RecordError, ShapeError
 from relook.io import read_image, read_segments
 from relook.models.families import load_family
 from relook.transfer.composite import composite
 from relook.transfer.photo import repeat_photo
+from tiny import write_adapter, write_family
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook.errors import InputError
 from relook.models.families import Family
 from relook.transfer import refine as room

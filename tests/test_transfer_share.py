@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from relook.models.image_prompt import adapter, prompted
 from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.guide import Row, predict_rows

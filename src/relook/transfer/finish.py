@@ -1,23 +1,28 @@
-"""The last touch on a decoded picture: colours put right, and the structure picture mixed in where it knows better."""
+"""What happens to a decoded picture: colours put right, and the structure picture mixed in where it knows better."""
 
 from __future__ import annotations
 
-import math
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
+from relook.errors import SegmentsError
 from relook.ops.light import Surfaces, relit
 from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
 from relook.ops.surface import edges, smooth_within
-from relook.transfer.lay import facing_of, laid
-from relook.transfer.presets import Preset
-from relook.types import View
+from relook.transfer.settings import Finish
+from relook.transfer.texture import facing_of, style_textures
+from relook.types import Segments, View
 
 FAINT = 1.0
 """Deviation of lightness (Lab) within a surface below which its pattern counts for little."""
+GAIN = 4.0
+"""The most by which the contrast of a class of the denoised picture rises when it takes the style's statistics."""
+SMOOTH = 0.02
+"""Reach, as a fraction of the longer side, within which the structure picture's own patterns are smoothed away."""
+PATTERN = 0.04
+"""Reach, as a fraction of the longer side, of the patterns that relit surfaces take from the denoised picture."""
 
 
 def finished(
@@ -25,48 +30,71 @@ def finished(
     structure: View,
     style: View,
     correspondence: Correspondence | None,
-    preset: Preset,
+    finish: Finish,
     strength: float = 1.0,
 ) -> Float[Tensor, "3 H W"]:
     """The decoded picture with its classes' statistics put right, and the recoloured structure picture mixed in.
 
-    The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces. So it is
-    mixed in by `structure_share` everywhere, `edge_share` beside edges, `plain_share` where the style's surface is plain and
-    `lonely_share` where nothing corresponds; patterns that are to be replaced are smoothed away first. With `pattern`, regions that
-    correspond are the structure picture's, and the denoiser only adds its patterns where it would have been mixed in. With `lay`,
-    patterned surfaces take the style's own pattern. Without segments only `structure_share` acts.
+    The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces; patterns of it that are to
+    be replaced are smoothed away first. Where surfaces are relit, the denoiser only adds its patterns. Textures come from the style picture
+    itself. Without segments only `statistics` and `structure_share` act. strength: 1 is the preset, 0 the structure picture.
     """
-    if preset.final > 0:
-        image = recoloured(image, style, correspondence, preset.final * strength, gain=preset.final_gain)
-    if max(preset.structure_share, preset.edge_share, preset.plain_share, preset.lonely_share, preset.lay) <= 0:
+    if finish.statistics:
+        image = recoloured(image, style, correspondence, strength, GAIN)
+    if not any(finish.shares) and not finish.textures:
         return image
-    share = torch.full(image.shape[-2:], preset.structure_share, device=image.device)
     own = structure.image.to(image)
-    gain = 1.0 if preset.smooth > 0 else math.inf
     if correspondence is None or structure.segments is None or style.segments is None:
-        return torch.lerp(image, recoloured(own, style, correspondence, strength, gain), 1 - (1 - share) * strength)
-    labels, depth = structure.segments.labels, _disparity(structure)
-    ours, theirs = (c.to(image.device) for c in (correspondence.structure_classes, correspondence.style_classes))
-    smooth = _smooth(structure, preset.smooth).to(image)
-    patterned = _patterned(structure, smooth, ours, ours)
-    matched = (ours > 0) & torch.isin(ours, theirs)
+        share = torch.full(image.shape[-2:], finish.structure_share, device=image.device)
+        return torch.lerp(image, recoloured(own, style, correspondence, strength, 1.0), 1 - (1 - share) * strength)
+
+    classes, style_classes = _classes(correspondence, image.device)
+    matched = (classes > 0) & torch.isin(classes, style_classes)
+    smooth, style_smooth = _smooth(structure).to(image), _smooth(style).to(image)
+    patterned = _patterned(structure, smooth, classes, classes)
+    plain = 1 - _patterned(style, style_smooth, style_classes, classes)
+
     own = torch.lerp(own, smooth, strength * patterned * matched)
-    plain = 1 - _patterned(style, _smooth(style, preset.smooth).to(image), theirs, ours)
-    near = edges(labels, depth).to(image.device)
-    shares = [share, preset.plain_share * plain * (ours > 0), preset.edge_share * near, preset.lonely_share * ~matched]
-    share = torch.stack(shares).amax(0)
-    moved = recoloured(own, style, correspondence, strength, gain)
-    if preset.relight > 0:
-        lit = _relit(own, structure, style, correspondence, patterned)
-        moved = torch.where(matched, torch.lerp(own, lit, preset.relight * strength), moved)
-    if preset.pattern > 0:
-        image = torch.where(matched, moved + image - smooth_within(image, labels, depth, reach=preset.pattern), image)
+    moved = recoloured(own, style, correspondence, strength, 1.0)
+    if finish.relight:
+        moved = torch.where(
+            matched, torch.lerp(own, _relit(own, structure, style, correspondence, patterned), strength), moved
+        )
+        image = torch.where(matched, moved + image - _plain(image, structure), image)
+    share = _share(finish, structure, plain * (classes > 0), ~matched)
     image = torch.lerp(image, moved, 1 - (1 - share) * strength).clamp(0, 1)
-    pattern = laid(structure, style, correspondence) if preset.lay > 0 else None
-    if pattern is None:
+    textures = style_textures(structure, style, correspondence) if finish.textures else None
+    if textures is None:
         return image
-    covered = (moved * pattern.detail.to(image).exp()).clamp(0, 1)
-    return torch.lerp(image, covered, preset.lay * strength * (1 - plain) * pattern.known.to(image))
+    covered = (moved * textures.detail.to(image).exp()).clamp(0, 1)
+    return torch.lerp(image, covered, strength * (1 - plain) * textures.known.to(image))
+
+
+def recoloured(
+    image: Float[Tensor, "3 H W"], style: View, correspondence: Correspondence | None, strength: float, gain: float
+) -> Float[Tensor, "3 H W"]:
+    """A picture in the style's Lab statistics, class by class; contrast rises by at most `gain`."""
+    lab, style_lab = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
+    if correspondence is None:
+        return lab_to_rgb(adain(lab, style_lab, strength=strength, gain=gain))
+    classes = _classes(correspondence, image.device)
+    everywhere = correspondence.unmatched != "keep"
+    return lab_to_rgb(adain_by_class(lab, style_lab, *classes, unmatched=everywhere, strength=strength, gain=gain))
+
+
+def _share(
+    finish: Finish, structure: View, plain: Float[Tensor, "H W"], unmatched: Bool[Tensor, "H W"]
+) -> Float[Tensor, "H W"]:
+    """How much of the structure picture is mixed in: the largest share that applies to a pixel."""
+    everywhere = torch.full(plain.shape, finish.structure_share, device=plain.device)
+    near = edges(_segments(structure).labels, _disparity(structure)).to(plain.device)
+    shares = (everywhere, finish.plain_share * plain, finish.edge_share * near, finish.unmatched_share * unmatched)
+    return torch.stack(shares).amax(0)
+
+
+def _plain(image: Float[Tensor, "3 H W"], structure: View) -> Float[Tensor, "3 H W"]:
+    """The picture without what varies within PATTERN's reach on the structure's surfaces."""
+    return smooth_within(image, _segments(structure).labels, _disparity(structure), reach=PATTERN)
 
 
 def _relit(
@@ -78,8 +106,8 @@ def _relit(
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture in the style's materials and light; by direction only where both pictures have depth."""
     depths = structure.depth is not None and style.depth is not None
-    ours = _surfaces(structure, own, correspondence.structure_classes, depths)
-    return relit(ours, _surfaces(style, style.image.to(own), correspondence.style_classes, depths), patterned)
+    surfaces = _surfaces(structure, own, correspondence.structure_classes, depths)
+    return relit(surfaces, _surfaces(style, style.image.to(own), correspondence.style_classes, depths), patterned)
 
 
 def _surfaces(view: View, image: Float[Tensor, "3 H W"], classes: Int[Tensor, "H W"], depths: bool) -> Surfaces:
@@ -89,30 +117,13 @@ def _surfaces(view: View, image: Float[Tensor, "3 H W"], classes: Int[Tensor, "H
     return Surfaces(image, classes.to(image.device), facing_of(view).normals.to(image))
 
 
-def recoloured(
-    image: Float[Tensor, "3 H W"],
-    style: View,
-    correspondence: Correspondence | None,
-    strength: float,
-    gain: float = math.inf,
-) -> Float[Tensor, "3 H W"]:
-    """A picture in the style's Lab statistics, class by class; contrast rises by at most `gain`."""
-    ours, theirs = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
-    if correspondence is None:
-        return lab_to_rgb(adain(ours, theirs, strength=strength, gain=gain))
-    classes = correspondence.structure_classes.to(image.device), correspondence.style_classes.to(image.device)
-    everywhere = correspondence.unmatched != "keep"
-    return lab_to_rgb(adain_by_class(ours, theirs, *classes, unmatched=everywhere, strength=strength, gain=gain))
-
-
 def _patterned(
     view: View, smooth: Float[Tensor, "3 h w"], classes: Int[Tensor, "h w"], asked: Int[Tensor, "H W"]
 ) -> Float[Tensor, "H W"]:
     """For every pixel of `asked`, how patterned its class is in a view, 0 (plain) to 1: v / (v + FAINT^2), v the variance of
     lightness about its smoothed self, away from edges."""
-    assert view.segments is not None
     residual = rgb_to_lab(view.image.to(smooth))[0] - rgb_to_lab(smooth)[0]
-    inside = edges(view.segments.labels, _disparity(view)).to(smooth.device) < 0.5
+    inside = edges(_segments(view).labels, _disparity(view)).to(smooth.device) < 0.5
     result = torch.zeros(asked.shape, device=smooth.device)
     for label in asked.unique().tolist():
         where = (classes == label) & inside
@@ -123,10 +134,20 @@ def _patterned(
     return result
 
 
-def _smooth(view: View, reach: float) -> Float[Tensor, "3 H W"]:
+def _smooth(view: View) -> Float[Tensor, "3 H W"]:
     """The picture without the patterns of its surfaces."""
-    assert view.segments is not None
-    return smooth_within(view.image, view.segments.labels, _disparity(view), reach=reach)
+    return smooth_within(view.image, _segments(view).labels, _disparity(view), reach=SMOOTH)
+
+
+def _classes(correspondence: Correspondence, device: torch.device) -> tuple[Int[Tensor, "H W"], Int[Tensor, "h w"]]:
+    """Common class ids of the structure and the style."""
+    return correspondence.structure_classes.to(device), correspondence.style_classes.to(device)
+
+
+def _segments(view: View) -> Segments:
+    if view.segments is None:
+        raise SegmentsError("Expected segments of both pictures, got none; perceive them first.")
+    return view.segments
 
 
 def _disparity(view: View) -> Float[Tensor, "H W"] | None:

@@ -23,6 +23,9 @@ from relook.transfer.layers import DECODER
 from relook.transfer.sample import Predictor
 from relook.transfer.share import spread, twins
 
+DEPTH_SHARE = 0.6
+"""Share of depth against semantic attention in ReStyle3D's guidance (its code's)."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -59,30 +62,25 @@ def classifier_free(scale: float, *, swap: bool = False, depth: bool = False) ->
     return {Condition(False, swap, depth): 1 - scale, Condition(True, swap, depth): scale}
 
 
-def appearance(scale: float, *, depth_guidance: float = 0.0) -> Mix:
-    """eps_self + scale (eps_cross - eps_self) (Cross-Image Attention, eq. 4), all with depth.
-
-    depth_guidance adds g (eps_self with depth - eps_self without).
-    """
-    own = Condition(swap=False, depth=True)
-    blind = {Condition(swap=False, depth=False): -depth_guidance}
-    return {Condition(swap=True, depth=True): scale, own: 1 - scale + depth_guidance, **blind}
+def appearance(scale: float) -> Mix:
+    """eps_self + scale (eps_cross - eps_self) (Cross-Image Attention, eq. 4), both with depth."""
+    return {Condition(swap=True, depth=True): scale, Condition(swap=False, depth=True): 1 - scale}
 
 
-def semantic(scale: float, depth_share: float) -> Mix:
-    """(1 - a) eps_empty + a ((1 - d) eps_semantic + d eps_depth) (ReStyle3D, eq. 5)."""
+def semantic(scale: float) -> Mix:
+    """(1 - a) eps_empty + a ((1 - d) eps_semantic + d eps_depth) (ReStyle3D, eq. 5), d = DEPTH_SHARE."""
     return {
         Condition(prompt=False): 1 - scale,
-        Condition(swap=True): scale * (1 - depth_share),
-        Condition(depth=True): scale * depth_share,
+        Condition(swap=True): scale * (1 - DEPTH_SHARE),
+        Condition(depth=True): scale * DEPTH_SHARE,
     }
 
 
-def semantic_released(scale: float, depth_share: float) -> Mix:
+def semantic_released(scale: float) -> Mix:
     """(1 - s) (d eps[no swap, depth] + (1 - d) eps[swap, no depth]) + s eps[swap, depth]: ReStyle3D's code."""
     return {
-        Condition(depth=True): (1 - scale) * depth_share,
-        Condition(swap=True): (1 - scale) * (1 - depth_share),
+        Condition(depth=True): (1 - scale) * DEPTH_SHARE,
+        Condition(swap=True): (1 - scale) * (1 - DEPTH_SHARE),
         Condition(swap=True, depth=True): scale,
     }
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.transfer.sample import Predictor, Schedule, denoise, posterior
+from relook.transfer.sample import Predictor, Schedule, posterior
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,6 @@ class Trajectory:
     """At every schedule point; the last are the picture's own."""
     noise: Float[Tensor, "T B C h w"]
     """Noise of every step in units of its deviation; zero where that is zero (the last step, and all of DDIM)."""
-    rest: Float[Tensor, "B C h w"]
-    """What the deterministic last step misses of the picture."""
-    eta: float
-    """The stochasticity that the noise was recorded for."""
-
-    def replay(self, schedule: Schedule, predict: Predictor, first: int = 0, exact: bool = True) -> Tensor:
-        """The picture's latents again, from schedule point `first`; exact adds `rest`."""
-        made = denoise(self.latents[first], schedule, predict, self.noise, eta=self.eta, first=first)
-        return made + self.rest if exact else made
 
 
 def invert_ddpm(
@@ -47,35 +38,26 @@ def invert_ddpm(
     steps = len(schedule.timesteps)
     draws = torch.randn((steps, *clean.shape), generator=generator).to(clean)
     path = torch.stack([*(schedule.noised(clean, draws[index], index) for index in range(steps)), clean])
-    noise, rest = torch.zeros_like(draws), torch.zeros_like(clean)
+    noise = torch.zeros_like(draws)
     for index in range(first, steps):
         predicted = predict(path[index], schedule.timesteps[index])
         mean, deviation = posterior(path[index], predicted, schedule.signal[index], schedule.signal[index + 1], eta)
         if deviation > 0:
             noise[index] = (path[index + 1] - mean) / deviation
             path[index + 1] = mean + deviation * noise[index]  # no drift from rounding
-        elif index == steps - 1:
-            rest = clean - mean
-    return Trajectory(path, noise, rest, eta)
+    return Trajectory(path, noise)
 
 
-def invert_ddim(
-    clean: Float[Tensor, "B C h w"], schedule: Schedule, predict: Predictor, *, refinements: int = 4
-) -> Trajectory:
-    """DDIM inversion: the latents from which the deterministic sampler makes the picture.
+def invert_ddim(clean: Float[Tensor, "B C h w"], schedule: Schedule, predict: Predictor) -> Trajectory:
+    """DDIM inversion: the latents from which the deterministic sampler makes the picture, about.
 
-    A step asks for x_t = f(x_{t-1}, eps(x_t)), which is implicit; it starts at eps(x_{t-1}) and iterates `refinements`
-    times (fixed point, Pan et al. 2023).
+    A step back asks for x_t = f(x_{t-1}, eps(x_t)), which is implicit: eps(x_{t-1}) stands in for eps(x_t).
     """
     path = [clean]
     for index in reversed(range(len(schedule.timesteps))):
-        now, then, timestep = schedule.signal[index], schedule.signal[index + 1], schedule.timesteps[index]
-        latents = path[-1]
-        for _ in range(refinements + 1):
-            predicted = predict(latents, timestep)
-            made = (path[-1] - (1 - then).sqrt() * predicted) / then.sqrt()
-            latents = now.sqrt() * made + (1 - now).sqrt() * predicted
-        path.append(latents)
+        now, then = schedule.signal[index], schedule.signal[index + 1]
+        predicted = predict(path[-1], schedule.timesteps[index])
+        made = (path[-1] - (1 - then).sqrt() * predicted) / then.sqrt()
+        path.append(now.sqrt() * made + (1 - now).sqrt() * predicted)
     stacked = torch.stack(path[::-1])
-    again = denoise(stacked[0], schedule, predict, torch.zeros_like(stacked[1:]), eta=0.0)
-    return Trajectory(stacked, torch.zeros_like(stacked[1:]), clean - again, 0.0)
+    return Trajectory(stacked, torch.zeros_like(stacked[1:]))

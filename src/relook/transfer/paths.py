@@ -13,7 +13,7 @@ from relook.transfer.guide import classifier_free, predictor, simplified
 from relook.transfer.invert import Trajectory, invert_ddim, invert_ddpm
 from relook.transfer.sample import Schedule
 from relook.transfer.scene import Scene
-from relook.transfer.settings import Preset
+from relook.transfer.settings import Denoising
 
 Progress = Callable[[int, int], None]
 """(predictions done, predictions in all)."""
@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 def path_of(
     scene: Scene,
-    preset: Preset,
+    denoising: Denoising,
     schedule: Schedule,
     first: int,
     clean: Float[Tensor, "1 C h w"],
@@ -35,24 +35,22 @@ def path_of(
     DDPM inversion draws the latents without the denoiser, so a path whose noise nobody needs costs nothing.
     """
     has = {"prompt": bool(scene.prompt), "swap": False, "depth": depth is not None}
-    mix = simplified(classifier_free(preset.inversion_guidance, depth=True), **has)
-    plain = predictor(scene.family, mix, scene.text, scene.empty, depth, control_scale=preset.control_scale)
+    mix = simplified(classifier_free(denoising.inversion_guidance, depth=True), **has)
+    plain = predictor(scene.family, mix, scene.text, scene.empty, depth)
 
     def predict(latents: Tensor, timestep: int) -> Tensor:
         report()
         return plain(latents, timestep)
 
-    if preset.inversion == "ddim":
-        return invert_ddim(clean, schedule, predict, refinements=preset.refinements)
+    if denoising.inversion == "ddim":
+        return invert_ddim(clean, schedule, predict)
     last = len(schedule.timesteps)
-    return invert_ddpm(clean, schedule, predict, generator, eta=preset.eta, first=first if record else last)
+    return invert_ddpm(clean, schedule, predict, generator, eta=denoising.eta, first=first if record else last)
 
 
-def predictions(preset: Preset, steps: int, first: int) -> int:
+def predictions(denoising: Denoising, steps: int, first: int) -> int:
     """How many predictions a run from step `first` on makes, those of the inversion included."""
-    if preset.inversion == "ddim":
-        return 2 * steps * (preset.refinements + 2) + steps - first
-    return (steps - first) * (2 if preset.inverted > 0 else 1)
+    return steps - first + {"ddim": 2 * steps, "ddpm": steps - first, "none": 0}[denoising.inversion]
 
 
 def ticker(progress: Progress | None, total: int) -> Callable[[], None]:

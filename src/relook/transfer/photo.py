@@ -36,8 +36,6 @@ Progress = Callable[[int, int], None]
 """(steps done, steps in all)."""
 GENTLY = 0.5
 """Strength of the palette where no network sees regions, as for a region without a counterpart."""
-DROPPED = 0.01
-"""ReStyle3D's released code drops classes that fill less than this fraction of either picture."""
 
 
 def restyle_photo(
@@ -114,8 +112,15 @@ def _match(structure: View, style: View, config: PhotoConfig) -> Correspondence:
     return match_segments(
         structure.segments, style.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
         instances=config.instances,
-        minimum_area=DROPPED if (config.chosen_method, config.preset) == ("restyle3d", "released") else 0.0,
+        minimum_area=_minimum_area(config),
     )  # fmt: skip
+
+
+def _minimum_area(config: PhotoConfig) -> float:
+    """What the preset says of small classes; palette has none."""
+    from relook.transfer.presets import preset_of
+
+    return 0.0 if config.chosen_method == "palette" else preset_of(config.chosen_method, config.preset).minimum_area
 
 
 def _denoised(
@@ -232,7 +237,7 @@ def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
         return False
     from relook.transfer.presets import preset_of
 
-    return preset_of(config.chosen_method, config.preset).depth
+    return preset_of(config.chosen_method, config.preset).denoising.depth
 
 
 def family_of(config: PhotoConfig) -> Family:
@@ -278,6 +283,6 @@ def _image_prompt(config: PhotoConfig, family: Family) -> dict[str, str]:
     from relook.models.image_prompt import find
     from relook.transfer.presets import preset_of
 
-    if preset_of(config.chosen_method, config.preset).image_scale == 0:
+    if preset_of(config.chosen_method, config.preset).denoising.image_scale == 0:
         return {}
     return {"image prompt": find(config.image_prompt, family).revision}

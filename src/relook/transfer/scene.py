@@ -118,7 +118,6 @@ def scene_of(
     *,
     prompt: str = "",
     depth: bool = True,
-    style_depth: bool = True,
     matcher: str = "hidden",
     describe: Callable[[Tensor], Tensor] | None = None,
 ) -> Scene:
@@ -140,7 +139,7 @@ def scene_of(
         empty=text[1:],
         prompt=prompt.strip(),
         depth=_padded(family.control_image(structure.depth), size) if depth and structure.depth else None,
-        style_depth=_stretched(family, style.depth, size) if depth and style_depth and style.depth else None,
+        style_depth=_stretched(family, style.depth, size) if depth and style.depth else None,
         correspondence=None if correspondence is None else _framed(correspondence, size),
         descriptors=None if matcher == "hidden" else _described(matcher, family, ours, style.image),
         image=None if describe is None else describe(style.image),

@@ -1,24 +1,16 @@
-"""What there is to set about a method: one frozen dataclass, whose numbers are in `relook.transfer.presets`.
+"""What there is to set about a method: what happens in the family's latents, and what happens to the decoded picture.
 
-All windows are fractions of the run and all levels fractions of the finest grid, so a preset holds for any number of
-steps, any size and any family.
+The numbers of every method are in `relook.transfer.presets`. All windows are fractions of the run and all levels fractions of the finest
+grid, so a preset holds for any number of steps, any size and any family.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from relook.ops.attention import Masking
-from relook.transfer.guide import (
-    FreeU,
-    Mix,
-    appearance,
-    classifier_free,
-    linear,
-    semantic,
-    semantic_released,
-)
+from relook.transfer.guide import FreeU
 from relook.transfer.sample import Window
 
 
@@ -34,36 +26,25 @@ class Swap:
 
 
 @dataclass(frozen=True)
-class Preset:
-    """One way to run a method."""
+class Denoising:
+    """What happens in the family's latents."""
 
     steps: int = 30
     """Denoising steps of a whole run; a run that starts later takes fewer."""
     start: float = 1.0
     """Noise level at which the run starts: 1 is pure noise, 0.68 skips the first 32 %, 0 does not denoise at all."""
-    inversion: Literal["ddpm", "ddim"] = "ddpm"
-    """How the structure's noise is found, where it is used."""
+    inversion: Literal["ddpm", "ddim", "none"] = "ddpm"
+    """How the structure's noise is found; `none`: the run takes fresh noise."""
     inversion_guidance: float = 1.0
     """Classifier-free guidance while inverting."""
-    refinements: int = 4
-    """Fixed-point iterations of every step of DDIM inversion; 0 is plain DDIM inversion."""
-    inverted: float = 1.0
-    """Share of the structure's own noise in every step; 0 is all fresh noise (and needs no inversion)."""
-    whiten: float = 0.0
-    """How far the structure's noise takes the statistics of fresh noise, class by class, so that it keeps the structure's
-    edges but not its colours."""
-    rest: bool = True
-    """Add what the deterministic last step of the inversion missed."""
+    recolour: bool = False
+    """The structure's latents take the style's statistics, class by class, before they are noised or inverted."""
     start_adain: Literal["none", "global", "class"] = "none"
     """Whose statistics the latents of the first step take: of the whole style picture's, at the same noise level, or class by class."""
-    recolour: float = 0.0
-    """How far the structure's latents take the style's statistics, class by class, before they are noised or inverted."""
     eta: float = 1.0
     """Stochasticity: 1 is DDPM, 0 is DDIM."""
     attention: tuple[Swap, ...] = (Swap(),)
     """Where and when attention is edited; empty means never."""
-    keys: Literal["style", "both"] = "style"
-    """The keys of an edited row: the style's, or its own and the style's."""
     masked: bool = True
     """Whether regions attend only to the regions that correspond."""
     masking: Masking = "exact"
@@ -84,25 +65,17 @@ class Preset:
     the clean pictures."""
     style_noise: float = 1.0
     """The style row's timestep as a fraction of the output's; below 1 its noise is fixed."""
-    style_depth: bool = True
-    """Whether the style row gets its own depth, where depth is used and known."""
     guidance: Literal["appearance", "semantic", "semantic-released", "prompt"] = "appearance"
     """How predictions are combined (see guide)."""
     scale: tuple[float, float] = (1.0, 1.0)
     """Strength of that guidance at the start and the end of the run."""
-    wordless: bool = False
-    """No prompt at all, whatever the user says."""
+    no_prompt: bool = False
+    """Leave the user's prompt out."""
     image_scale: float = 0.0
     """Weight of the style picture as a prompt, beside the words; above 0 the family needs an IP-Adapter. Predictions with the prompt
     have both, predictions without have neither."""
     depth: bool = True
     """Use depth where the family and the pictures have it."""
-    depth_share: float = 0.6
-    """Share of depth against semantic attention in the semantic guidances."""
-    depth_guidance: float = 0.0
-    """Extra guidance towards the structure's depth (appearance guidance only)."""
-    control_scale: float = 1.0
-    """Strength of the ControlNet's residuals."""
     injection_share: float = 0.0
     """Share of the steps whose edited attention goes to the structure in place of the style (0.2 = every fifth)."""
     injection_window: Window = (0.0, 1.0)
@@ -111,51 +84,8 @@ class Preset:
     """Whose statistics the latents take after a step: of the whole style picture, of its matched part, or class by class."""
     adain_window: Window = (0.2, 1.0)
     """Part of the run with AdaIN."""
-    adain_strength: float = 1.0
-    """How far."""
     freeu: FreeU | None = None
     """FreeU in the decoder."""
-    final: float = 0.0
-    """How far each class of the finished picture takes the style's mean and deviation in Lab."""
-    final_gain: float = 1.0
-    """The most by which contrast may rise while it does; 1 only lets it fall."""
-    structure_share: float = 0.0
-    """Share of the structure picture itself, in the style's Lab statistics class by class, in the finished picture."""
-    edge_share: float = 0.0
-    """The same beside the edges of segments and depth, if it is more: the picture has edges that are finer than a latent."""
-    plain_share: float = 0.0
-    """The same on surfaces that are plain in the style, if it is more: there the picture has the light, and the denoiser nothing to add.
-    What is plain is told by `smooth`; at 0 everything is."""
-    lonely_share: float = 0.0
-    """The same where nothing of the style picture corresponds, if it is more: there nobody knows what to paint."""
-    smooth: float = 0.0
-    """Reach, as a fraction of the longer side, within which patterns are smoothed away on surfaces of the structure picture that are
-    not plain, before it is mixed in (needs segments; depth keeps creases)."""
-    relight: float = 0.0
-    """How far the structure picture, before it is mixed in, takes materials and light from the style's counterparts (relook.ops.light)
-    in place of their Lab statistics; needs segments, and depth to tell where surfaces face."""
-    pattern: float = 0.0
-    """Above 0, wherever it is mixed in at all, regions that correspond take colour and light from that picture, and of the denoised one
-    only what varies within this reach (fraction of the longer side); 0 mixes the two whole."""
-
-    lay: float = 0.0
-    """How far surfaces that are patterned in the style take that pattern itself (relook.transfer.lay): straightened by the style's depth,
-    grown, and laid on the structure's surfaces; needs segments, and depth in metres of both pictures."""
-
-    def untouched(self) -> Preset:
-        """The same without last touch: the decoded picture as it is."""
-        return replace(
-            self, final=0.0, structure_share=0.0, edge_share=0.0, plain_share=0.0, lonely_share=0.0, relight=0.0, pattern=0.0, lay=0.0
-        )  # fmt: skip
-
-    def mix(self, fraction: float, strength: float = 1.0) -> Mix:
-        """The guidance at a fraction of the run; strength below 1 weakens appearance guidance."""
-        scale = linear(*self.scale, fraction)
-        if self.guidance == "appearance":
-            return appearance(1 + (scale - 1) * strength, depth_guidance=self.depth_guidance)
-        if self.guidance == "prompt":
-            return classifier_free(scale, swap=True, depth=self.depth)
-        return (semantic if self.guidance == "semantic" else semantic_released)(scale, self.depth_share)
 
     def injects(self, index: int, fraction: float) -> bool:
         """Whether a step takes the structure's keys and values."""
@@ -163,3 +93,55 @@ class Preset:
             return False
         within = self.injection_window[0] <= fraction <= self.injection_window[1]
         return within and index % max(round(1 / self.injection_share), 1) == 0
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What happens to the decoded picture: where the structure picture, in the style's colours, knows better (see `finish`).
+
+    Shares say how much of the structure picture is mixed in; where several apply, the largest does.
+    """
+
+    statistics: bool = False
+    """Each class of the picture takes the style's mean and deviation in Lab."""
+    structure_share: float = 0.0
+    """Share of the structure picture everywhere."""
+    edge_share: float = 0.0
+    """Share beside the edges of segments and depth: the picture has edges that are finer than a latent."""
+    plain_share: float = 0.0
+    """Share on surfaces that are plain in the style: there the picture has the light, and the denoiser nothing to add."""
+    unmatched_share: float = 0.0
+    """Share where nothing of the style picture corresponds: there nobody knows what to paint."""
+    relight: bool = False
+    """Regions that correspond take materials and light of the style's counterparts (`relook.ops.light`), and of the denoised picture only
+    its fine patterns. Needs segments, and depth to say where surfaces face."""
+    textures: bool = False
+    """Surfaces that are patterned in the style take that pattern itself (`texture`): straightened by the style's depth, grown, and seen on
+    the structure's surfaces. Needs segments, and depth in metres of both pictures."""
+
+    @property
+    def shares(self) -> tuple[float, float, float, float]:
+        """Shares of the structure picture: everywhere, on plain surfaces, beside edges, where nothing corresponds."""
+        return self.structure_share, self.plain_share, self.edge_share, self.unmatched_share
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One way to run a method."""
+
+    denoising: Denoising
+    finish: Finish = Finish()
+    """Nothing unless stated: the decoded picture as it is."""
+    minimum_area: float = 0.0
+    """A class that fills less than this fraction of either picture counts as unmatched."""
+
+    def but(self, **changes: Any) -> Preset:
+        """The preset with some fields of its denoising and its finish changed, by their names."""
+        own = {field.name for field in fields(Finish)}
+        denoising = replace(self.denoising, **{name: value for name, value in changes.items() if name not in own})
+        finish = replace(self.finish, **{name: value for name, value in changes.items() if name in own})
+        return replace(self, denoising=denoising, finish=finish)
+
+    def unfinished(self) -> Preset:
+        """The same without finish: the decoded picture as it is."""
+        return replace(self, finish=Finish())

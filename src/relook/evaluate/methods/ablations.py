@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from relook.evaluate.methods.rows import ROWS, PhotoRow, diffusion
@@ -38,7 +38,7 @@ def _pair(method: str, name: str, changed: str, **change: Any) -> dict[str, Phot
     """A preset as it is, and with something changed."""
     preset = preset_of(method, name)
     title = _title(method, name)
-    return {title: ROWS[title], f"{title}, {changed}": diffusion(replace(preset, **change), changed)}
+    return {title: ROWS[title], f"{title}, {changed}": diffusion(preset.but(**change), changed)}
 
 
 def _title(method: str, name: str) -> str:
@@ -47,8 +47,8 @@ def _title(method: str, name: str) -> str:
 
 
 def _fresh(preset: Preset) -> Preset:
-    """The preset from fresh noise, without statistics and last touch: only attention and depth are left."""
-    return replace(preset.untouched(), start=1.0, recolour=0.0)
+    """The preset from fresh noise, without statistics and finish: only attention and depth are left."""
+    return preset.unfinished().but(start=1.0, recolour=False)
 
 
 _RELOOK = preset_of("restyle3d", "relook")
@@ -60,13 +60,11 @@ ABLATIONS: Mapping[str, Ablation] = {
         {
             **_pair("restyle3d", "relook", "no attention", attention=()),
             "relook, no denoiser": diffusion(
-                replace(_RELOOK, start=0.0, attention=(), structure_share=1.0),
+                _RELOOK.but(start=0.0, attention=(), structure_share=1.0),
                 "the structure picture in the style's materials, light and patterns",
             ),
             "fresh noise": diffusion(_fresh(_RELOOK), "only attention and depth, from fresh noise"),
-            "fresh noise, no attention": diffusion(
-                replace(_fresh(_RELOOK), attention=()), "only depth, from fresh noise"
-            ),
+            "fresh noise, no attention": diffusion(_fresh(_RELOOK).but(attention=()), "only depth, from fresh noise"),
             **_pair("restyle3d", "paper", "no attention", attention=()),
             **_pair("cross-image-attention", "paper", "no attention", attention=()),
             **_pair("eye-for-an-eye", "paper", "no attention", attention=()),
@@ -95,10 +93,10 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair("restyle3d", "paper", "no AdaIN", adain="none"),
             **_pair("restyle3d", "paper", "AdaIN per class", adain="class"),
             **_pair("eye-for-an-eye", "paper", "no AdaIN", adain="none"),
-            **_pair("restyle3d", "relook", "no AdaIN at the start", recolour=0.0),
-            **_pair("restyle3d", "relook", "no relighting", relight=0.0, pattern=0.0),
-            **_pair("restyle3d", "relook", "no laid patterns", lay=0.0),
-            "relook, no last touch": diffusion(_RELOOK.untouched(), "no last touch"),
+            **_pair("restyle3d", "relook", "no AdaIN at the start", recolour=False),
+            **_pair("restyle3d", "relook", "no relighting", relight=False),
+            **_pair("restyle3d", "relook", "no laid patterns", textures=False),
+            "relook, no last touch": diffusion(_RELOOK.unfinished(), "no last touch"),
         },
     ),
     "mask": Ablation(

@@ -53,7 +53,7 @@ def diffusion(
 ) -> PhotoRow:
     """A row that restyles with a preset; `steps` overrides the run's."""
     paint = partial(_restyled, preset=preset, steps=steps, unmatched=unmatched)
-    return Row(note, paint, learned=True, prompted=preset.image_scale > 0)
+    return Row(note, paint, learned=True, prompted=preset.denoising.image_scale > 0)
 
 
 def _restyled(pair: Pair, setting: Setting, *, preset: Preset, steps: int | None, unmatched: UnmatchedPolicy) -> Image:

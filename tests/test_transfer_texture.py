@@ -14,8 +14,8 @@ from relook.dollhouse.rooms import sample_layout
 from relook.dollhouse.style import Material, Style, sample_style
 from relook.evaluate.metrics import pattern_error
 from relook.transfer.finish import finished
-from relook.transfer.lay import laid
-from relook.transfer.presets import preset_of
+from relook.transfer.presets import RELOOK
+from relook.transfer.texture import style_textures
 from relook.types import Depth, View
 
 
@@ -57,13 +57,13 @@ def rooms() -> Rooms:
 
 
 def test_a_floor_takes_the_pattern_in_its_size(rooms: Rooms) -> None:
-    found = laid(rooms.structure, rooms.style, rooms.regions)
+    found = style_textures(rooms.structure, rooms.style, rooms.regions)
     assert found is not None
     assert float(found.known[rooms.floor].float().mean()) > 0.95
-    preset = replace(preset_of("restyle3d"), structure_share=1.0)
     errors = []
-    for lay in (1.0, 0.0):
-        image = finished(rooms.structure.image, rooms.structure, rooms.style, rooms.regions, replace(preset, lay=lay))
+    for textures in (True, False):
+        finish = replace(RELOOK.finish, structure_share=1.0, textures=textures)
+        image = finished(rooms.structure.image, rooms.structure, rooms.style, rooms.regions, finish)
         errors.append(pattern_error(image, rooms.answer, rooms.floor.long()))
     assert errors[0] is not None
     assert errors[1] is not None
@@ -71,35 +71,35 @@ def test_a_floor_takes_the_pattern_in_its_size(rooms: Rooms) -> None:
 
 
 def test_the_pattern_neither_brightens_nor_darkens(rooms: Rooms) -> None:
-    found = laid(rooms.structure, rooms.style, rooms.regions)
+    found = style_textures(rooms.structure, rooms.style, rooms.regions)
     assert found is not None
     assert torch.allclose(found.detail[:, rooms.floor & found.known].exp().mean(1), torch.ones(3), atol=1e-4)
     assert not bool(found.detail[:, ~found.known].any())
 
 
 def test_classes_without_counterpart_are_left(rooms: Rooms) -> None:
-    found = laid(rooms.structure, rooms.style, rooms.regions)
+    found = style_textures(rooms.structure, rooms.style, rooms.regions)
     assert found is not None
-    lonely = ~torch.isin(rooms.regions.structure_classes, rooms.regions.style_classes)
-    assert not bool(found.known[lonely].any())
+    unmatched = ~torch.isin(rooms.regions.structure_classes, rooms.regions.style_classes)
+    assert not bool(found.known[unmatched].any())
 
 
-def test_without_metres_nothing_is_laid(rooms: Rooms) -> None:
+def test_without_metres_no_texture_is_transferred(rooms: Rooms) -> None:
     assert rooms.structure.depth is not None
     guessed = replace(rooms.structure, depth=Depth(rooms.structure.depth.values, "relative"))
     for other in (guessed, replace(rooms.structure, depth=None)):
-        assert laid(other, rooms.style, rooms.regions) is None
-    preset = preset_of("restyle3d")
-    assert preset.lay > 0
+        assert style_textures(other, rooms.style, rooms.regions) is None
+    assert RELOOK.finish.textures
     images = [
-        finished(guessed.image, guessed, rooms.style, rooms.regions, replace(preset, lay=lay)) for lay in (0.0, 1.0)
+        finished(guessed.image, guessed, rooms.style, rooms.regions, replace(RELOOK.finish, textures=textures))
+        for textures in (False, True)
     ]
     assert torch.equal(*images)
 
 
-def test_rough_depth_lays_nothing(rooms: Rooms) -> None:
+def test_rough_depth_gives_no_texture(rooms: Rooms) -> None:
     assert rooms.style.depth is not None
     bumps = torch.randn(1, 1, 24, 24, generator=torch.Generator().manual_seed(0))
     rough = 1 + 0.05 * torch.nn.functional.interpolate(bumps, rooms.style.size, mode="bicubic")[0, 0]
     guessed = replace(rooms.style, depth=Depth(rooms.style.depth.values * rough, "metric"))
-    assert laid(rooms.structure, guessed, rooms.regions) is None
+    assert style_textures(rooms.structure, guessed, rooms.regions) is None

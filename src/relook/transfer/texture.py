@@ -1,4 +1,4 @@
-"""Patterns laid on surfaces: the style's own, flattened by its depth, grown, and seen again from where the structure shows the surface."""
+"""Texture transfer: the style's own patterns, flattened by its depth, grown, and seen again from where the structure shows the surface."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter
 from scipy.ndimage import label as components
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
+from relook.errors import InputError
 from relook.ops.exemplar import Exemplar, coarser, fetched, rectified
 from relook.ops.light import Surfaces, light_of, remainder
 from relook.ops.normals import Facing, facing, pinhole
 from relook.ops.planes import Planes, planes
 from relook.ops.quilt import quilted
 from relook.ops.surface import edges
-from relook.types import View
+from relook.types import Depth, Segments, View
 
 MARGINS = ((0.02, 0.04), (0.012, 0.0075))
 """How far a piece stays from edges (as a fraction of the longer side: shadows lie there), and the least part of the style picture that it must
@@ -36,7 +37,7 @@ LEVEL = 1
 """The room's axis of floors, ceilings and tops."""
 
 
-class Laid(NamedTuple):
+class Textures(NamedTuple):
     """The style's patterns on the structure's surfaces."""
 
     detail: Float[Tensor, "3 H W"]
@@ -45,62 +46,87 @@ class Laid(NamedTuple):
     """Where there is one."""
 
 
-def laid(structure: View, style: View, correspondence: Correspondence) -> Laid | None:
+def style_textures(structure: View, style: View, correspondence: Correspondence) -> Textures | None:
     """Every class's pattern, in the size and the direction that it has in the style's room.
 
-    What is seen of a class on its largest flat piece in the style picture, less material, light (relook.ops.light) and shading, is laid out
+    What is seen of a class on its largest flat piece in the style picture, less material, light (relook.ops.light) and shading, is seen
     straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
     in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None
     where a depth is not in metres, or is a rough guess: patterns would come out bent.
     """
-    if structure.depth is None or style.depth is None or {structure.depth.kind, style.depth.kind} != {"metric"}:
+    if not _metric(structure) or not _metric(style):
         return None
-    assert style.segments is not None
     towards, away = facing_of(structure), facing_of(style)
     if min(towards.calm, away.calm) < CALM:
         return None
-    ours, theirs = correspondence.structure_classes.cpu(), correspondence.style_classes.cpu()
-    here = planes(structure.depth.values.cpu(), towards.normals, _camera(structure))
-    there = planes(style.depth.values.cpu(), away.normals, _camera(style))
-    surfaces = Surfaces(style.image.cpu(), theirs, away.normals)
-    rest = remainder(surfaces, light_of(surfaces))
-    labels, disparity = style.segments.labels, style.depth.disparity()
-    margins = [(edges(labels, disparity, reach=reach).cpu() < 0.5, least) for reach, least in MARGINS]
-    detail, known = torch.zeros(3, *ours.shape), torch.zeros(ours.shape, dtype=torch.bool)
-    for label in sorted((set(ours.unique().tolist()) & set(theirs.unique().tolist())) - {0}):
+    classes, style_classes = correspondence.structure_classes.cpu(), correspondence.style_classes.cpu()
+    here, pieces = _planes(structure, towards), _pieces(style, style_classes, away)
+    detail, known = torch.zeros(3, *classes.shape), torch.zeros(classes.shape, dtype=torch.bool)
+    for label in sorted((set(classes.unique().tolist()) & set(style_classes.unique().tolist())) - {0}):
         for level in (False, True):
-            where = (ours == label) & ((here.axis == LEVEL) == level)
-            if bool(where.any()):
-                exemplar = _exemplar(
-                    rest, there, [((theirs == label) & inside, least) for inside, least in margins], level
-                )
-                grown = None if exemplar is None else _grown(exemplar, here.place[:, where], here.grain[where])
-                if grown is not None:
-                    detail[:, where], known = grown, known | where
-        where = known & (ours == label)
+            where = (classes == label) & ((here.axis == LEVEL) == level)
+            exemplar = pieces.exemplar(label, level) if bool(where.any()) else None
+            grown = None if exemplar is None else _grown(exemplar, here.place[:, where], here.grain[where])
+            if grown is not None:
+                detail[:, where], known = grown, known | where
+        where = known & (classes == label)
         detail[:, where] -= detail[:, where].exp().mean(1, keepdim=True).log()
-    return Laid(detail, known)
+    return Textures(detail, known)
+
+
+def facing_of(view: View) -> Facing:
+    """Which way the surfaces of a view with depth and segments face, by its camera where it has one.
+
+    Raises InputError for a view without them.
+    """
+    depth, segments = _known(view)
+    return facing(depth.values.cpu(), segments.labels.cpu(), _camera(view))
+
+
+def _metric(view: View) -> bool:
+    return view.depth is not None and view.depth.kind == "metric"
+
+
+def _known(view: View) -> tuple[Depth, Segments]:
+    if view.depth is None or view.segments is None:
+        raise InputError("Expected depth and segments of both pictures, got a picture without; perceive them first.")
+    return view.depth, view.segments
+
+
+def _planes(view: View, faces: Facing) -> Planes:
+    """Where every pixel lies on the plane of its surface."""
+    return planes(_known(view)[0].values.cpu(), faces.normals, _camera(view))
 
 
 def _camera(view: View) -> Float[Tensor, "3 3"]:
     return pinhole(view.size) if view.camera is None else view.camera.K.cpu()
 
 
-def facing_of(view: View) -> Facing:
-    """Which way the surfaces of a view with depth and segments face, by its camera where it has one."""
-    assert view.depth is not None
-    assert view.segments is not None
-    return facing(view.depth.values.cpu(), view.segments.labels.cpu(), _camera(view))
+class _Pieces(NamedTuple):
+    """The style picture's surfaces, from which patterns are taken."""
+
+    residual: Float[Tensor, "3 h w"]
+    """log of colour over that of material and light."""
+    planes: Planes
+    classes: Int[Tensor, "h w"]
+    margins: Sequence[tuple[Bool[Tensor, "h w"], float]]
+    """Away from edges, and how large a piece must be (MARGINS)."""
+
+    def exemplar(self, label: int, level: bool) -> Exemplar | None:
+        """The pattern of a class on a large enough piece, straight on; from near edges where there is none further inside."""
+        found = (_piece((self.classes == label) & inside, self.planes, level, least) for inside, least in self.margins)
+        piece = next((one for one in found if one is not None), None)
+        if piece is None:
+            return None
+        seen = rectified(self.planes.place[:, piece], self.residual[:, piece], self.planes.grain[piece])
+        return None if seen is None else _even(seen)
 
 
-def _exemplar(
-    rest: Float[Tensor, "3 h w"], there: Planes, choices: Sequence[tuple[Bool[Tensor, "h w"], float]], level: bool
-) -> Exemplar | None:
-    """The pattern of the first choice (where a class is, and how large a piece must be) that has a large enough piece, straight on."""
-    pieces = (_piece(where, there, level, least) for where, least in choices)
-    piece = next((one for one in pieces if one is not None), None)
-    found = None if piece is None else rectified(there.place[:, piece], rest[:, piece], there.grain[piece])
-    return None if found is None else _even(found)
+def _pieces(style: View, classes: Int[Tensor, "h w"], faces: Facing) -> _Pieces:
+    depth, segments = _known(style)
+    surfaces = Surfaces(style.image.cpu(), classes, faces.normals)
+    margins = [(edges(segments.labels, depth.disparity(), reach=reach).cpu() < 0.5, least) for reach, least in MARGINS]
+    return _Pieces(remainder(surfaces, light_of(surfaces)), _planes(style, faces), classes, margins)
 
 
 def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool, least: float) -> Bool[Tensor, "h w"] | None:
