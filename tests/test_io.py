@@ -12,6 +12,7 @@ from PIL import Image
 
 from relook import files, io
 from relook.errors import DepthError, InputError, PictureError, SegmentsError
+from relook.io import pictures
 from relook.types import Depth, Region, Segments
 
 GREY = np.tile(np.linspace(0, 255, 16).round().astype(np.uint8), (12, 1))
@@ -91,7 +92,7 @@ def test_unusable_pictures_are_answered_in_one_sentence(tmp_path: Path, kind: st
 
 
 def test_huge_pictures_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io, "MAXIMUM_PIXELS", 100)
+    monkeypatch.setattr(pictures, "MAXIMUM_PIXELS", 100)
     with pytest.raises(PictureError, match=r"got more \(16 x 12\)"):
         io.read_image(save(tmp_path / "a.png", RGB))
 

@@ -180,6 +180,20 @@ class Sparse:
 
 
 @dataclass(frozen=True)
+class Metadata:
+    """What the file of a picture holds beside its colours; an output carries what its structure picture has."""
+
+    bits: Literal[8, 16] = 8
+    """Per colour."""
+    alpha: Float[Tensor, "H W"] | None = None
+    """Opacity from 0 to 1; None where every pixel is opaque."""
+    exif: bytes = b""
+    """As Pillow writes it, without the orientation: pixels are upright."""
+    profile: bytes | None = None
+    """The ICC profile that says which colours the RGB numbers mean; None for sRGB."""
+
+
+@dataclass(frozen=True)
 class Result:
     """A finished picture and the record from which it can be repeated."""
 
@@ -187,6 +201,8 @@ class Result:
     record: dict[str, Any]
     structure: View
     style: View
+    metadata: Metadata = Metadata()
+    """Of the structure picture's file."""
 
 
 def _nearest(values: Float[Tensor, "H W"], size: tuple[int, int]) -> Float[Tensor, "h w"]:

@@ -16,15 +16,14 @@ from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError
 from relook.files import sha256, together, write_json
-from relook.io import FORMATS, read_depth, read_image, read_segments, write_image, write_segments
+from relook.io import FORMATS, check_format, read_depth, read_picture, read_segments, write_image, write_segments
 from relook.models.pretrained import anchored
-from relook.ops.fill import whole_depth
 from relook.perceive import depth
 from relook.perceive.first_use import first_use
 from relook.perceive.segment import NAMES, revisions, segmenter
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.transfer.composite import composite
-from relook.types import Result, View
+from relook.types import Metadata, Result, View
 
 if TYPE_CHECKING:
     from relook.models.families import Family
@@ -79,8 +78,10 @@ def _run(
     clock = Clock()
     with clock.part("read"):
         _check_place(out, structure, style, config)
-        ours = _read(structure, config.segments, config.depth)
-        theirs = _read(style, config.style_segments, config.style_depth)
+        ours, metadata = _read(structure, config.segments, config.depth)
+        theirs, _ = _read(style, config.style_segments, config.style_depth, like=metadata)
+        if out is not None:
+            check_format(out, metadata)
     with clock.part("load"):
         family = None if config.chosen_method == "palette" else family_of(config)
         seen = first_use(config, ours, theirs, reads_depth=_reads_depth(config, family))
@@ -101,7 +102,7 @@ def _run(
             new = _denoised(family, ours, theirs, config, progress)
     image = composite(ours.image, new.cpu(), correspondence.kept)
     record = make_record(structure, style, config, weights=weights, timings=clock.seconds)
-    result = Result(image, record, ours, theirs)
+    result = Result(image, record, ours, theirs, metadata)
     return result if out is None else write_result(out, result)
 
 
@@ -157,7 +158,7 @@ def write_result(out: str | Path, result: Result) -> Result:
         for name, view in (("structure", result.structure), ("style", result.style)):
             if view.segments is not None:
                 write_segments(folder / f"{out.stem}.{name}.png", view.segments)
-        write_image(folder / out.name, result.image)
+        write_image(folder / out.name, result.image, result.metadata)
         record = result.record | {"output": {"path": str(out.resolve()), "sha256": sha256(folder / out.name)}}
         write_json(folder / f"{out.stem}.json", record)
     return replace(result, record=record)
@@ -181,14 +182,18 @@ def _check_place(out: str | Path | None, structure: Picture, style: Picture, con
         raise InputError(f"Expected a place to write {out}, got none ({place} is no writable folder); choose another.")
 
 
-def _read(picture: Picture, segments: Path | None, depth: Path | None) -> View:
-    """A view of a picture, with the segments and depth that the user gives; a sensor's depth has its holes filled."""
-    view = picture if isinstance(picture, View) else View(read_image(picture))
-    if view.depth is not None:
-        view = replace(view, depth=whole_depth(view.depth))
+def _read(
+    picture: Picture, segments: Path | None, depth: Path | None, *, like: Metadata | None = None
+) -> tuple[View, Metadata]:
+    """A view of a picture, with the segments and depth that the user has, and what else its file holds; see `read_picture`."""
+    if isinstance(picture, View):
+        view, metadata = picture, Metadata()
+    else:
+        image, metadata = read_picture(picture, like=like)
+        view = View(image)
     if segments is not None:
         view = replace(view, segments=read_segments(segments, view.size))
-    return view if depth is None else replace(view, depth=read_depth(depth, view.size))
+    return view if depth is None else replace(view, depth=read_depth(depth, view.size)), metadata
 
 
 def _perceive(view: View, config: PhotoConfig, family: Family | None) -> View:
