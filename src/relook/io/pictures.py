@@ -274,7 +274,7 @@ def _write_deep(path: Path, kind: str, pixels: np.ndarray, like: Metadata) -> No
     import cv2
 
     blocks = {cv2.IMAGE_METADATA_EXIF: like.exif.removeprefix(b"Exif\0\0"), cv2.IMAGE_METADATA_ICCP: like.profile}
-    blocks = {kind: np.frombuffer(block, np.uint8) for kind, block in blocks.items() if block}
+    found = {name: np.frombuffer(block, np.uint8) for name, block in blocks.items() if block}
     order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    _, file = cv2.imencodeWithMetadata(".png", cv2.cvtColor(pixels, order), list(blocks), list(blocks.values()))
+    _, file = cv2.imencodeWithMetadata(".png", cv2.cvtColor(pixels, order), list(found), list(found.values()))
     path.write_bytes(file.tobytes())
