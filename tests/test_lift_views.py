@@ -204,7 +204,7 @@ def test_what_was_only_filled_takes_the_style_pictures_look_once_too_little_is_l
     """Frame by frame less comes from the anchor; below the share another anchor follows, and repaints all that was filled."""
     layout, look = sample_layout(SEED), sample_style(SEED)
     walked = [render(layout, look, SIZE, pose).view() for pose in walk(layout, 5, stride=1.6, turn=1.2)]
-    result = restyle_views(walked, style(), options(anchor=0.6), out=tmp_path)
+    result = restyle_views(walked, style(), options(key_frame_below=0.6), out=tmp_path)
     shares = [float((read_image(tmp_path / "work" / f"{i:06d}.png")[2] > 0.5).float().mean()) for i in range(5)]
     anchors = [note["number"] for note in result.record["frames"] if note["anchor"]]
     assert anchors[0] == 0

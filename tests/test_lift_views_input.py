@@ -45,7 +45,8 @@ def place(tmp_path: Path) -> Path:
 
 
 def command(place: Path, *more: str, walk: str = "frames", look: str = "style.png", out: str = "out") -> int:
-    return main(["views", str(place / walk), "--style", str(place / look), "--out", str(place / out), *QUICK, *more])
+    quick = QUICK[:-2] if "--geometry" in more else QUICK
+    return main(["views", str(place / walk), "--style", str(place / look), "--out", str(place / out), *quick, *more])
 
 
 def test_the_command(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,14 +90,14 @@ def own_result(place: Path) -> dict[str, str]:
     ("prepare", "words", "says"),
     [
         (None, ["--first", "2"], "Expected a first frame below 2, got 2"),
-        (None, ["--first", "-1"], "a first frame from 0"),
-        (None, ["--segments", "map.png"], "Expected no map of one picture for a walk, got segments"),
+        (None, ["--first", "-1"], "first of at least 0"),
+        (None, ["--segments", "{place}/style.png"], "Expected no map of one picture for a walk, got segments"),
         (None, ["--geometry", "teleport"], "got 'teleport'; choose one of them"),
         (None, ["--geometry", "sensor"], "Expected depth and a camera in every frame for geometry sensor"),
-        (None, ["--every", "0"], "Expected every and limit of at least 1"),
-        (None, ["--history", "0"], "a history of at least 1 frame"),
-        (None, ["--fps", "0"], "frames per second"),
-        (lambda place: {"walk": "nowhere"}, [], "Expected a capture at"),
+        (None, ["--every", "0"], "every of at least 1"),
+        (None, ["--history", "0"], "history of at least 1"),
+        (None, ["--fps", "0"], "fps of more than 0 and at most 240"),
+        (lambda place: {"walk": "nowhere"}, [], "Expected a file or a folder at"),
         (lambda place: {"look": "nowhere.png"}, [], "nowhere.png"),
         (broken_style, [], "style.png"),
         (broken_film, [], "Expected a readable video"),
@@ -115,7 +116,7 @@ def test_what_cannot_be_used_is_one_sentence(
 ) -> None:
     changes = prepare(place) if prepare is not None else {}
     before = contents(place)
-    assert command(place, *words, **changes) == 2
+    assert command(place, *(word.format(place=place) for word in words), **changes) == 2
     said = capsys.readouterr().err
     assert says in said
     assert said.startswith("relook: Expected ")
@@ -127,7 +128,7 @@ def test_words_that_are_no_options(place: Path, capsys: pytest.CaptureFixture[st
     assert main(["views", str(place / "frames")]) == 2
     assert "got no --style, --out" in capsys.readouterr().err
     assert command(place, "--carry", "pigeon") == 2
-    assert "pigeon" in capsys.readouterr().err
+    assert "carry out of relook, paper, got 'pigeon'" in capsys.readouterr().err
     assert not (place / "out").exists()
 
 

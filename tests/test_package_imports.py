@@ -22,6 +22,7 @@ ORDER = [
         "captures",
         "cache",
         "config",
+        "options",
         "record",
         "session",
         "progress",

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from pictures import Room, write_room
+from relook.config import PerceiveConfig
 from relook.errors import InputError, MissingModelError
 from relook.io import read_depth, read_image, read_segments
 from relook.perceive.edges import borders, colour_edges, edges
-from relook.perceive.perceive import FILES, PerceiveConfig, perceive_photo
+from relook.perceive.perceive import FILES, perceive_photo
 from relook.types import Depth, View
 
 

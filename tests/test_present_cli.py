@@ -27,7 +27,8 @@ def words(
 ) -> list[str]:
     """relook photo on the two rooms by palette, whole pictures as one region."""
     pictures = [str(structure or rooms[0].image), "--style", str(style or rooms[1].image)]
-    return ["photo", *pictures, "--out", str(out), "--method", "palette", "--segmenter", "whole", *more]
+    method = [] if "--method" in more else ["--method", "palette"]
+    return ["photo", *pictures, "--out", str(out), *method, "--segmenter", "whole", *more]
 
 
 def test_photo_writes_a_picture_and_repeats_it(
@@ -169,12 +170,12 @@ def test_bad_options_are_refused(
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        (["photo"], "STRUCTURE, --style, --out"),
+        (["photo"], "STRUCTURE, --style and --out"),
         (["paint"], "photo, views, perceive, demo, evaluate, compare, train"),
         (["evaluate", "everything"], "dollhouse-photo, ablation, folder"),
         (["evaluate", "dollhouse-photo", "--rows", "magic"], "magic"),
         (["evaluate", "perception", "--rooms", "0"], "rooms or photographs"),
-        (["perceive"], "a folder to write to"),
+        (["perceive"], "got no PHOTO, --out"),
         (["perceive", "nowhere.png", "--out", "seen"], "nowhere.png"),
         (["evaluate", "dollhouse-photo", "--pairs", "0"], "at least 1 pair"),
         (["photo", "--from-record", "nowhere.json"], "nowhere.json"),
@@ -187,8 +188,8 @@ def test_bad_commands_are_one_sentence(
 
 
 def test_an_unknown_option_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["photo", "a.png", "--colour", "red"]) == 2
-    assert "--colour" in capsys.readouterr().err
+    assert main(["photo", "a.png", "--stile", "red"]) == 2
+    assert capsys.readouterr().err == "relook: Expected options of relook photo, got --stile; did you mean --style.\n"
 
 
 def test_a_full_disk_leaves_nothing(

@@ -117,9 +117,9 @@ def test_strength_zero_is_the_structure(rooms: tuple[Room, Room]) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"steps": 0}, "at least 1 step"),
-        ({"strength": 1.5}, "strength from 0 to 1"),
-        ({"seed": -1}, "seed from 0"),
+        ({"steps": 0}, "steps of at least 1"),
+        ({"strength": 1.5}, "strength of 0 to 1"),
+        ({"seed": -1}, "seed of 0 to"),
         ({"method": "magic"}, "method out of auto"),
         ({"match": ("sofa",)}, "such as sofa=armchair"),
         ({"match": ("sofa=unicorn",)}, "unicorn"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import relook
-from relook.config import FILES, PhotoConfig
+from relook.config import PhotoConfig
 from relook.errors import InputError, RecordError
 from relook.files import read_json, sha256
 
@@ -43,10 +43,10 @@ def make_record(
     """The record of a run. structure, style: paths, or pictures in memory (recorded by content only)."""
     import torch
 
-    named = {"structure": structure, "style": style} | {name: getattr(config, name) for name in FILES}
+    named = {"structure": structure, "style": style} | config.files()
     return {
         "relook": relook.__version__,
-        "inputs": {name: _input(value) for name, value in named.items() if value is not None},
+        "inputs": {name: _input(value) for name, value in named.items()},
         "configuration": config.as_json(),
         "weights": dict(weights),
         "timings": dict(timings),

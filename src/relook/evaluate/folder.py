@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from tyro.conf import Positional
+from typing import TYPE_CHECKING, Annotated
 
 from relook.errors import InputError
 from relook.evaluate.methods.rows import ROWS, PhotoRow
@@ -15,6 +13,7 @@ from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.folder import Folder
 from relook.evaluate.sources.pair import Source
 from relook.evaluate.suite import Report
+from relook.options import POSITIONAL
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 class Config(Options):
     """Your own pictures: DIR/structures, DIR/styles and perhaps DIR/pairs.csv (docs/evaluate.md). There need not be an exact answer."""
 
-    path: Positional[Path | None] = None
+    path: Annotated[Path | None, POSITIONAL] = None
     """The folder."""
     out: Path = Path("runs/folder")
     """Folder of the results; a run that was stopped resumes there."""

@@ -123,7 +123,7 @@ class _Run:
         past = self._past(number, view, done)
         look = carried(past, view, self.place.match, CARRYING[config.carry])
         holes, styled = look.holes | moving, look.values[4]
-        anchor = not past or float(((styled > 0.5) | moving).float().mean()) < config.anchor
+        anchor = not past or float(((styled > 0.5) | moving).float().mean()) < config.key_frame_below
         if anchor:  # what was only filled so far takes the style picture's look too
             holes |= styled <= 0.5
         missing = float((holes & ~moving).float().mean())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relook.config import PerceiveConfig
 from relook.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,25 +17,6 @@ FILES = (
     "segments.png", "segments.json", "depth.npz", "depth.png", "edges.png", "overlay.png", "depth_preview.png",
 )  # fmt: skip
 """What may be written into a folder; nothing else there is touched."""
-
-
-@dataclass(frozen=True)
-class PerceiveConfig:
-    """What looks at the picture."""
-
-    segmenter: str = "auto"
-    """Which segmenter finds the regions: `embedded`, `ade20k`, a hub id or folder, or a label map. `auto`: the best one here."""
-    depth_estimator: str = "auto"
-    """Which model estimates depth, or a depth map, or `none`. `auto`: the best one here."""
-    label: tuple[str, ...] = ()
-    """Names of things to look for besides, e.g. `ottoman`; separate several by commas or spaces. Needs an open-vocabulary model."""
-    labeller: str = "auto"
-    """Which open-vocabulary model looks for them, by name, hub id or folder."""
-
-    def __post_init__(self) -> None:
-        words = (self.label,) if isinstance(self.label, str) else self.label
-        names = tuple(part.strip() for word in words for part in word.split(",") if part.strip())
-        object.__setattr__(self, "label", names)
 
 
 def perceive_photo(

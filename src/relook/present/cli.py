@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import tyro
-from rich.console import Console
+from typing import Annotated
 
 import relook
-from relook.config import PhotoConfig, ViewsConfig
+from relook.config import File, PerceiveConfig, PhotoConfig, ViewsConfig
 from relook.errors import InputError, RelookError
-from relook.perceive.perceive import PerceiveConfig, perceive_photo
+from relook.options import EXISTING, POSITIONAL, Group, check_there
+from relook.present.arguments import parse
+from relook.present.terminal import ERR, OUT, drawn, speak
 
-OUT, ERR = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 FAILED, INTERRUPTED = 2, 130
 
 SHORT = """[bold]relook[/bold] {version}: each object takes the look of its counterpart in a style picture, the structure stays.
@@ -32,40 +29,50 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook models list|pull|verify|where|remove      what can be had, its licence and size; get it, check it, find it, delete it
 
 relook COMMAND --help lists a command's options; relook --version."""
+EXAMPLES = {
+    "photo": "example: relook photo room.jpg --style look.jpg --out new.png --keep window,door --match sofa=armchair",
+    "views": "example: relook views walk.mp4 --style look.jpg --out restyled --every 5 --keep window",
+    "perceive": "example: relook perceive room.jpg --out seen; then relook photo room.jpg --segments seen/segments.png ...",
+}
+
+
+FILES = Group("files")
 
 
 @dataclass(frozen=True)
 class Photo:
     """Restyle one picture: writes the picture, its segments, and a record from which it can be repeated."""
 
-    structure: tyro.conf.Positional[Path | None] = None
+    structure: Annotated[File, POSITIONAL, FILES] = None
     """The picture that keeps its structure."""
-    style: Path | None = None
+    style: Annotated[File, FILES] = None
     """The picture that gives the look."""
-    out: Path | None = None
+    out: Annotated[Path | None, FILES] = None
     """Where to write (png, jpg, webp or tif); the record and the segments come beside it. JPEG cannot hold kept pixels exactly."""
-    from_record: Path | None = None
+    from_record: Annotated[File, FILES] = None
     """Repeat a recorded result exactly: the JSON beside it. Needs no other option."""
     config: PhotoConfig = field(default_factory=PhotoConfig)
 
 
 def photo(words: Sequence[str]) -> int:
     """relook photo."""
-    options = _parse(Photo, "relook photo", words)
+    options = parse(Photo, "relook photo", words, EXAMPLES["photo"])
     if options.from_record is not None:
         if options.structure or options.style:
             raise InputError("Expected only --from-record (and --out), got pictures as well; leave them out.")
         from relook.transfer.photo import repeat_photo
 
-        with _progress("restyling") as report:
-            result = repeat_photo(options.from_record, out=options.out, progress=report)
+        with drawn() as progress:
+            result = repeat_photo(options.from_record, out=options.out, progress=progress)
     else:
-        given = {"STRUCTURE": options.structure, "--style": options.style, "--out": options.out}
-        _all_given(given, "a structure, a style and a place to write", "relook photo")
+        if options.structure is None or options.style is None or options.out is None:
+            raise InputError(
+                "Expected STRUCTURE, --style and --out (or --from-record), got less; see relook photo --help."
+            )
         from relook.transfer.photo import restyle_photo
 
-        with _progress("restyling") as report:
-            result = restyle_photo(options.structure, options.style, options.config, out=options.out, progress=report)
+        with drawn() as progress:
+            result = restyle_photo(options.structure, options.style, options.config, out=options.out, progress=progress)
     seconds = sum(result.record["timings"].values())
     OUT.print(f"{result.record['output']['path']} in {seconds:.1f} s", markup=False)
     return 0
@@ -75,24 +82,23 @@ def photo(words: Sequence[str]) -> int:
 class Views:
     """Restyle a walk through a room: writes frames, a video, coloured points and a report; a stopped run goes on."""
 
-    walk: tyro.conf.Positional[Path | None] = None
+    walk: Annotated[Path, POSITIONAL, FILES]
     """A folder of frames, a video, a COLMAP project, a nerfstudio transforms.json, or a capture.json."""
-    style: Path | None = None
+    style: Annotated[Path, EXISTING, FILES]
     """The picture that gives the look."""
-    out: Path | None = None
+    out: Annotated[Path, FILES]
     """Folder to write to: frames/, walk.mp4, points.ply, report.html, views.json."""
     config: ViewsConfig = field(default_factory=ViewsConfig)
 
 
 def views(words: Sequence[str]) -> int:
     """relook views."""
-    options = _parse(Views, "relook views", words)
-    given = {"WALK": options.walk, "--style": options.style, "--out": options.out}
-    _all_given(given, "a walk, a style and a folder to write to", "relook views")
+    options = parse(Views, "relook views", words, EXAMPLES["views"])
+    check_there(options.walk)
     from relook.lift import restyle_views
 
-    with _progress("restyling") as report:
-        result = restyle_views(options.walk, options.style, options.config, out=options.out, progress=report)
+    with drawn() as progress:
+        result = restyle_views(options.walk, options.style, options.config, out=options.out, progress=progress)
     seconds = sum(result.record["timings"].values())
     OUT.print(
         f"{result.report}: {len(result.frames)} frames in {seconds:.1f} s, geometry {result.record['geometry']}",
@@ -105,18 +111,18 @@ def views(words: Sequence[str]) -> int:
 class Perceive:
     """See a picture: writes its regions with names, depth and edges, which relook photo reads back, and pictures of them."""
 
-    photo: tyro.conf.Positional[Path | None] = None
+    photo: Annotated[Path, EXISTING, POSITIONAL, FILES]
     """The picture."""
-    out: Path | None = None
+    out: Annotated[Path, FILES]
     """Folder to write to: segments.png and .json, depth.npz and .png, edges.png, overlay.png, depth_preview.png."""
     config: PerceiveConfig = field(default_factory=PerceiveConfig)
 
 
 def perceive(words: Sequence[str]) -> int:
     """relook perceive."""
-    options = _parse(Perceive, "relook perceive", words)
-    if options.photo is None or options.out is None:
-        raise InputError("Expected a picture and a folder to write to, got less; see relook perceive --help.")
+    options = parse(Perceive, "relook perceive", words, EXAMPLES["perceive"])
+    from relook.perceive.perceive import perceive_photo
+
     view = perceive_photo(options.photo, options.config, out=options.out)
     seen = ", ".join(view.segments.names if view.segments is not None else ())
     depth = "no depth (no model is here)" if view.depth is None else f"{view.depth.kind} depth"
@@ -128,9 +134,9 @@ def demo(words: Sequence[str]) -> int:
     """relook demo."""
     from relook.present.demo import DemoConfig, run_demo
 
-    options = _parse(DemoConfig, "relook demo", words)
-    with _progress("demo") as report:
-        table, page = run_demo(options, report)
+    options = parse(DemoConfig, "relook demo", words)
+    with drawn() as progress:
+        table, page = run_demo(options, progress)
     OUT.print(table)
     OUT.print(f"{page}", markup=False)
     return 0
@@ -154,9 +160,9 @@ def evaluate(words: Sequence[str]) -> int:
     from importlib import import_module
 
     suite = import_module(f"relook.evaluate.{suites[words[0]]}")
-    options = _parse(suite.Config, f"relook evaluate {words[0]}", words[1:])
-    with _progress(words[0]) as report:
-        table = suite.run(options, report)
+    options = parse(suite.Config, f"relook evaluate {words[0]}", words[1:])
+    with drawn() as progress:
+        table = suite.run(options, progress)
     OUT.print(table)
     OUT.print(f"{options.out}", markup=False)
     return 0
@@ -166,7 +172,7 @@ def evaluate(words: Sequence[str]) -> int:
 class Compare:
     """Put runs of a suite side by side: rows, differences case by case, and what differs between the runs."""
 
-    reports: tyro.conf.Positional[tuple[Path, ...]] = ()
+    reports: Annotated[tuple[Path, ...], POSITIONAL] = ()
     """Folders that relook evaluate wrote, at least two; the others are compared with the first."""
     out: Path | None = None
     """Folder to write to: compare.html, compare.md, compare.json."""
@@ -178,7 +184,7 @@ class Compare:
 
 def compare(words: Sequence[str]) -> int:
     """relook compare REPORT REPORT..."""
-    options = _parse(Compare, "relook compare", words)
+    options = parse(Compare, "relook compare", words)
     from relook.evaluate.compare import run
 
     OUT.print(run(options.reports, out=options.out, rows=options.rows, metrics=options.metrics))
@@ -188,10 +194,18 @@ def compare(words: Sequence[str]) -> int:
 
 
 def train(words: Sequence[str]) -> int:
-    """relook train: the training room's own command line."""
-    from relook.training.cli import main as training
+    """relook train WHAT."""
+    from relook.training.subjects import SUBJECTS
 
-    return training(list(words)) or 0
+    if not words or words[0] in ("-h", "--help"):
+        for name, (_, _, about) in SUBJECTS.items():
+            OUT.print(f"relook train {name} [--help]: {about}", markup=False)
+        return 0
+    if words[0] not in SUBJECTS:
+        raise InputError(f"Expected `relook train` with one of {', '.join(SUBJECTS)}, got {words[0]!r}; choose one.")
+    kind, run, _ = SUBJECTS[words[0]]
+    OUT.print(f"{run(parse(kind, f'relook train {words[0]}', words[1:]))}", markup=False)
+    return 0
 
 
 def models(words: Sequence[str]) -> int:
@@ -216,7 +230,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 0, 2 after an error that is the user's to mend (one sentence), 130 after Ctrl-C."""
     words = list(sys.argv[1:] if words is None else words)
-    _speak()
+    speak()
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             OUT.print(SHORT.format(version=relook.__version__))
@@ -233,47 +247,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         ERR.print("relook: stopped; nothing was left half written.")
         return INTERRUPTED
-    except SystemExit as stop:  # tyro has printed help (0) or what was wrong (2)
-        return stop.code if isinstance(stop.code, int) else FAILED
-
-
-def _speak() -> None:
-    """What a run has to say besides its result goes to standard error, a line each."""
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            ERR.print(f"relook: {record.getMessage()}", markup=False)
-
-    log = logging.getLogger("relook")
-    log.handlers = [Lines(logging.INFO)]
-    log.setLevel(logging.INFO)
-
-
-def _parse(kind: type, program: str, words: Sequence[str]) -> Any:
-    """Options of a command from its words; options of a part are named as if they were the command's own."""
-    return tyro.cli(kind, prog=program, args=list(words), config=(tyro.conf.OmitArgPrefixes,))
-
-
-def _all_given(given: Mapping[str, Any], wanted: str, program: str) -> None:
-    """Raise InputError, naming what a command cannot do without and was not given."""
-    if missing := [name for name, value in given.items() if value is None]:
-        raise InputError(f"Expected {wanted}, got no {', '.join(missing)}; see {program} --help.")
-
-
-def _progress(title: str) -> Any:
-    """A context that gives `report(done, total)` and draws a bar on stderr while it runs."""
-    from contextlib import contextmanager
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    @contextmanager
-    def bar() -> Any:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as progress:
-            task = progress.add_task(title, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
-
-    return bar()
+    except SystemExit:  # help was printed
+        return 0
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-import tyro
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
@@ -15,8 +14,10 @@ from rich.table import Table
 from relook.errors import InputError
 from relook.models import store
 from relook.models.registry import REGISTRY, Checkpoint, entry, readable, root
+from relook.options import POSITIONAL
+from relook.present.arguments import parse
+from relook.present.terminal import ERR, OUT
 
-OUT, ERR = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
 WIDTH = 140
 """Characters that the list needs, however narrow the terminal or the pipe is."""
 WRONG = 1
@@ -36,7 +37,7 @@ relook models COMMAND --help lists a command's options."""
 class List:
     """What can be had."""
 
-    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    names: Annotated[tuple[str, ...], POSITIONAL] = ()
     """Only these models, with everything that is known of them."""
     here: bool = False
     """Only what is on this machine."""
@@ -46,7 +47,7 @@ class List:
 class Pull:
     """Get models into the folder of models ($RELOOK_MODELS, else the user's cache)."""
 
-    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    names: Annotated[tuple[str, ...], POSITIONAL] = ()
     """Names out of relook models list."""
     accept_licence: bool = False
     """You have read the licences that do not allow commercial use, and keep to them."""
@@ -62,7 +63,7 @@ class Pull:
 class Verify:
     """Compare the files of models with their known hashes."""
 
-    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    names: Annotated[tuple[str, ...], POSITIONAL] = ()
     """Names out of relook models list; all that are here, if none is given."""
 
 
@@ -70,7 +71,7 @@ class Verify:
 class One:
     """One model."""
 
-    name: tyro.conf.Positional[str]
+    name: Annotated[str, POSITIONAL]
     """A name out of relook models list."""
 
 
@@ -197,7 +198,7 @@ def _describe(one: Checkpoint) -> None:
 
 def _parse(kind: type, command: str, words: Sequence[str]) -> Any:
     """Options of a command from its words."""
-    return tyro.cli(kind, prog=f"relook models {command}", args=list(words))
+    return parse(kind, f"relook models {command}", words)
 
 
 @contextmanager

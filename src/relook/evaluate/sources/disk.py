@@ -16,13 +16,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from relook.config import PerceiveConfig
 from relook.errors import InputError, PictureError
 from relook.evaluate.sources.pair import Pair
 from relook.files import reason, sha256
 from relook.io import MINIMUM_SIDE, read_depth, read_image, read_segments, read_size
 from relook.perceive import depth as depths
 from relook.perceive import segment
-from relook.perceive.perceive import PerceiveConfig, perceive_photo
+from relook.perceive.perceive import perceive_photo
 from relook.transfer.working import shrunk
 from relook.types import Depth, Segments, View
 
