@@ -53,12 +53,10 @@ def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Make these checkpoints the whole registry."""
-    from relook.models import registry
+    """Make these checkpoints the whole catalogue."""
+    from relook.models import catalogue
 
     def entered(*entries: Any) -> None:
-        names = {entry.name: entry for entry in entries}
-        monkeypatch.setattr(registry, "REGISTRY", names)
-        monkeypatch.setattr(registry, "CHECKPOINTS", {name: entry for name, entry in names.items() if entry.file})
+        monkeypatch.setattr(catalogue, "CATALOGUE", {entry.name: entry for entry in entries})
 
     return entered

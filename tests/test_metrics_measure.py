@@ -17,7 +17,7 @@ from relook.evaluate.measure import Measure, features, measure, realism
 from relook.evaluate.metrics import METRICS
 from relook.evaluate.sources.dollhouse import Dollhouse
 from relook.models import vgg
-from relook.models.registry import CHECKPOINTS
+from relook.models.catalogue import CATALOGUE
 from test_metrics_networks import clip, dino, onnx_mean
 
 PAIR = Dollhouse(size=48).pair("000")
@@ -178,7 +178,7 @@ def test_textures_and_vectors_are_those_of_vgg(shared: Path) -> None:
     vector = features(image, BLIND)["vgg"]
     assert np.allclose(vector, vgg.features(image, ("relu5_1",))["relu5_1"].mean((1, 2)).numpy())
     assert not any(line.startswith(("LPIPS", "Gram")) for line in missing(BLIND))
-    assert CHECKPOINTS["vgg19_normalised"].licence
+    assert CATALOGUE["vgg19_normalised"].licence
 
 
 def test_realism_of_all_pictures_together(tmp_path: Path, models_folder: Path) -> None:

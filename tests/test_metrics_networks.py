@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from relook.errors import InputError, MissingModelError, PictureError, ShapeError
 from relook.models import encoders, vgg
-from relook.models.pretrained import as_picture
+from relook.models.load import as_picture
 
 
 def sequential() -> nn.Sequential:

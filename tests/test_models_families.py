@@ -12,7 +12,8 @@ import torch
 
 import tiny
 from relook.errors import EditError, InputError, MissingModelError
-from relook.models import family_files
+from relook.models import family_files, family_parts
+from relook.models.catalogue import entry
 from relook.models.families import Family, load_family
 from relook.models.text import Text, joined
 from relook.session import Placement, offloaded, placement
@@ -200,7 +201,7 @@ def test_an_autoencoder_that_overflows_stays_in_float32(tmp_path: Path) -> None:
     files = family_files.find(str(folder))
     for upcast, dtype in ((True, torch.float32), (False, torch.float16)):
         config.write_text(json.dumps(json.loads(config.read_text()) | {"force_upcast": upcast}))
-        assert family_files.read_autoencoder(files, HALF).dtype == dtype
+        assert family_parts.autoencoder(files, HALF).dtype == dtype
 
 
 def test_nan_is_not_a_black_picture(tmp_path: Path) -> None:
@@ -230,17 +231,17 @@ def test_a_tiny_decoder_stands_in(tmp_path: Path) -> None:
 
 def test_a_mirror_of_the_hub_serves_a_public_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """$RELOOK_MODELS/owner/name, and the parts that lie in other repositories."""
-    entry = family_files.HUB["sdxl"]
-    tiny.write_xl_family(tmp_path / entry.repository)
-    for part, place in (("controlnet", entry.control), ("vae", entry.autoencoder)):
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(tmp_path / entry.repository / part, tmp_path / place)
+    one = entry("sdxl")
+    tiny.write_xl_family(tmp_path / one.repository)
+    for part, place in (("controlnet", one.control), ("vae", one.autoencoder)):
+        (tmp_path / entry(place).repository).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(tmp_path / one.repository / part, tmp_path / entry(place).repository)
     monkeypatch.setenv("RELOOK_MODELS", str(tmp_path))
     family = load_family("sdxl")
     assert family.control is not None
     assert len(family.text.encoders) == 2
     assert {file.parent.name for file in family.weights} == {
-        "unet", "text_encoder", "text_encoder_2", Path(entry.autoencoder).name, Path(entry.control).name,
+        "unet", "text_encoder", "text_encoder_2", *(Path(entry(part).repository).name for part in (one.autoencoder, one.control)),
     }  # fmt: skip
 
 

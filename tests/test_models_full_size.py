@@ -19,9 +19,10 @@ import torch
 
 import ldm_names
 import tiny
+from ldm_layout import PREFIXES
 from ldm_names import config, drawn, extras, layout, said
 from relook.correspond.semantic import Correspondence, match_segments
-from relook.models import family_files
+from relook.models.catalogue import entry
 from relook.models.families import Family, load_family
 from relook.models.text import TextReader
 from relook.session import Placement
@@ -89,7 +90,7 @@ def shapes(name: str) -> dict[str, tuple[int, ...]]:
 def published_layout(kind: str) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the weights in a published file of that kind."""
     found: dict[str, tuple[int, ...]] = {}
-    for part in ldm_names.PREFIXES[kind]:
+    for part in PREFIXES[kind]:
         found |= layout(kind, part, shapes(f"{kind}_{part}"), config(f"{kind}_{part}"))
     return found
 
@@ -249,7 +250,7 @@ def test_full_size_sdxl_refines() -> None:
 @pytest.mark.parametrize("kind", ["sd15", "sdxl"])
 def test_full_size_saved_and_loaded_says_the_same(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From its folder and from one file; in bfloat16, for room."""
-    place, entry, whole = Placement(torch.device("cpu"), torch.bfloat16), family_files.HUB[kind], tmp_path / "whole"
+    place, one, whole = Placement(torch.device("cpu"), torch.bfloat16), entry(kind), tmp_path / "whole"
     full.cache_clear()
     family = full(kind, torch.bfloat16)
     for part, model in (("unet", family.denoiser), ("vae", family.autoencoder), ("controlnet", family.control)):
@@ -265,9 +266,9 @@ def test_full_size_saved_and_loaded_says_the_same(kind: str, tmp_path: Path, mon
     gc.collect()
     again = said(load_family(whole, place))
     file = ldm_names.write_single_file(whole, tmp_path / "one.safetensors", kind)
-    (tmp_path / str(entry.control)).parent.mkdir(parents=True)
-    (whole / "controlnet").rename(tmp_path / str(entry.control))
-    shutil.copytree(whole, tmp_path / entry.repository, ignore=shutil.ignore_patterns("*.safetensors*"))
+    (tmp_path / entry(one.control).repository).parent.mkdir(parents=True)
+    (whole / "controlnet").rename(tmp_path / entry(one.control).repository)
+    shutil.copytree(whole, tmp_path / one.repository, ignore=shutil.ignore_patterns("*.safetensors*"))
     shutil.rmtree(whole)
     monkeypatch.setenv("RELOOK_MODELS", str(tmp_path))
     for found in (again, said(load_family(file, place))):

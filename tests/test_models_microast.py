@@ -14,8 +14,9 @@ from moves import texture
 from relook.errors import InputError, MissingModelError, PictureError, ShapeError
 from relook.evaluate.sources.dollhouse import draw_pair
 from relook.io import read_image
+from relook.models.catalogue import CATALOGUE
 from relook.models.microast import load_microast, restyled, stylised
-from relook.models.registry import REGISTRY, locate
+from relook.models.store import locate
 
 
 class Mirrored(nn.Module):
@@ -223,7 +224,7 @@ def test_a_missing_checkpoint_is_said(models_folder: Path) -> None:
 def test_the_real_tensors_are_those_of_the_twin(shared: Path) -> None:
     twin = Twin().eval()
     weights = load_microast(locate("microast"))
-    assert sum(tensor.numel() for tensor in weights.values()) * 4 < REGISTRY["microast"].size
+    assert sum(tensor.numel() for tensor in weights.values()) * 4 < CATALOGUE["microast"].size
     twin.load_state_dict(dict(weights))
     pair = draw_pair(7, 0)
     expected = twin(pair.structure.image, pair.style.image).clamp(0, 1)

@@ -21,7 +21,7 @@ from relook.models.raft import (
     load_raft,
     lookup,
 )
-from relook.models.registry import locate
+from relook.models.store import locate
 
 RADIUS = 2
 

@@ -11,8 +11,9 @@ from huggingface_hub import errors
 
 from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, hub_with_seer, sha
 from relook.errors import InputError, MissingModelError
-from relook.models import fetch, hub, registry, store
+from relook.models import catalogue, fetch, pulling, store
 from relook.perceive import backends, depth, segment
+from relook.progress import Progress, Step
 
 pytestmark = pytest.mark.usefixtures("models_folder")
 
@@ -28,22 +29,22 @@ def test_a_repository_comes_at_its_pin_without_pickles_and_leaves_without_trace(
     fake: FakeHub, enter: Any, models_folder: Path
 ) -> None:
     enter(hub_entry(hashes={"model.safetensors": sha(WEIGHTS)}))
-    seen: list[tuple[str, int, int]] = []
-    (pulled,) = store.pull(["seer"], progress=lambda *now: seen.append(now))
+    seen: list[Step] = []
+    (pulled,) = pulling.pull(["seer"], progress=Progress(seen.append))
     assert fake.asked == [("someone/seer", PIN)]
-    assert seen[-1] == ("seer", len(WEIGHTS) + 2, len(WEIGHTS) + 2)
+    assert (seen[-1].stage, seen[-1].done, seen[-1].total) == ("fetching seer", 4000, 4000)
     assert everything(models_folder) == {
         "someone/seer/config.json",
         "someone/seer/model.safetensors",
         ".relook/seer.json",
     }
-    found = store.lock_of(registry.entry("seer"))
+    found = pulling.lock_of(catalogue.entry("seer"))
     assert found is not None
     assert found[1].revision == PIN
     assert found[1].files == {"config.json": sha(b"{}"), "model.safetensors": sha(WEIGHTS)}
-    assert hub.checkpoint("seer", "the depth model") == hub.checkpoint("someone/seer", "it") == pulled.path
-    assert hub.snapshot("someone/seer", ["*.safetensors"]) == pulled.path
-    assert store.remove("seer")
+    assert store.find("seer", "the depth model") == store.find("someone/seer", "it") == pulled.path
+    assert store.obtain(catalogue.entry("seer")) == pulled.path
+    assert pulling.remove("seer")
     assert everything(models_folder) == set()
     assert not (models_folder / "someone").exists()
 
@@ -54,13 +55,13 @@ def test_an_interrupted_pull_is_taken_up_and_counts_as_nothing_until_then(
     enter(hub_entry())
     fake.broken["model.safetensors"] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        store.pull(["seer"])
-    assert not hub.is_here("seer")
+        pulling.pull(["seer"])
+    assert not store.is_here("seer")
     assert not (models_folder / "someone").exists()
     kept = models_folder / ".relook/pulling/seer/config.json"
     kept.write_bytes(b"{ }")  # so that one sees that it is not fetched again
     fake.broken.clear()
-    (pulled,) = store.pull(["seer"])
+    (pulled,) = pulling.pull(["seer"])
     assert (pulled.path / "config.json").read_bytes() == b"{ }"
     assert not (models_folder / ".relook/pulling").exists()
 
@@ -90,16 +91,16 @@ def test_what_the_hub_answers_is_one_sentence(
     enter(hub_entry())
     fake.broken["config.json"] = fault()
     with pytest.raises(MissingModelError, match=r"^Expected [^\n]*, got [^\n]*; [^\n]*$") as caught:
-        store.pull(["seer"])
+        pulling.pull(["seer"])
     assert words in str(caught.value)
-    assert not hub.is_here("seer")
+    assert not store.is_here("seer")
 
 
 def test_other_weights_than_are_known_are_refused(fake: FakeHub, enter: Any, models_folder: Path) -> None:
     enter(hub_entry(hashes={"model.safetensors": "f" * 64}))
     with pytest.raises(MissingModelError, match="SHA-256 ffffffffffff"):
-        store.pull(["seer"])
-    assert not hub.is_here("seer")
+        pulling.pull(["seer"])
+    assert not store.is_here("seer")
     assert "model.safetensors" not in {Path(name).name for name in everything(models_folder)}
 
 
@@ -110,13 +111,13 @@ def test_a_repository_with_pickles_alone_is_refused_and_another_revision_can_be_
     files = fake.repositories["someone/seer"]
     del files["model.safetensors"]
     with pytest.raises(MissingModelError, match=r"reads no pickles.*pull seer with --alone --revision refs/pr/N"):
-        store.pull(["seer"])
+        pulling.pull(["seer"])
     files["model.safetensors"] = WEIGHTS
     commit = "f" * 40
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **options: type("Model", (), {"sha": commit})())
-    store.pull(["seer"], alone=True, revision="refs/pr/1")
+    pulling.pull(["seer"], alone=True, revision="refs/pr/1")
     assert fake.asked[-1] == ("someone/seer", commit)
-    assert store.lock_of(registry.entry("seer"))[1].revision == commit  # type: ignore[index]
+    assert pulling.lock_of(catalogue.entry("seer"))[1].revision == commit  # type: ignore[index]
 
 
 def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: Any, models_folder: Path) -> None:
@@ -131,7 +132,7 @@ def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: A
         "unet/diffusion_pytorch_model.fp16.safetensors": WEIGHTS[::2],
     }
     fake.repositories["someone/whole"] = {"config.json": b"{}", "model.safetensors": WEIGHTS}
-    assert [one.entry.name for one in store.pull(["seer"], half=True)] == ["seer", "whole"]
+    assert [one.entry.name for one in pulling.pull(["seer"], half=True)] == ["seer", "whole"]
     assert (models_folder / "someone/seer/unet/diffusion_pytorch_model.fp16.safetensors").read_bytes() == WEIGHTS[::2]
     assert not (models_folder / "someone/seer/unet/diffusion_pytorch_model.safetensors").exists()
     assert (models_folder / "someone/whole/model.safetensors").is_file()
@@ -146,12 +147,12 @@ def test_models_of_one_repository_share_their_files(fake: FakeHub, enter: Any, m
         "two.safetensors": b"2",
         "encoder/model.safetensors": WEIGHTS,
     }
-    store.pull(["one"])
-    assert not store.is_here(registry.entry("two"))
-    store.pull(["two"])
-    assert store.remove("one") == [models_folder / "someone/both/one.safetensors"]
-    assert [check.state for check in store.verify(["two"])] == ["right"]
-    assert len(store.remove("two")) == 2
+    pulling.pull(["one"])
+    assert not store.is_here("two")
+    pulling.pull(["two"])
+    assert pulling.remove("one") == [models_folder / "someone/both/one.safetensors"]
+    assert [check.state for check in pulling.verify(["two"])] == ["right"]
+    assert len(pulling.remove("two")) == 2
     assert everything(models_folder) == set()
 
 
@@ -161,48 +162,48 @@ def test_a_licence_against_commercial_use_wants_a_flag(fake: FakeHub, enter: Any
     fake.repositories["someone/friend"] = fake.repositories["someone/seer"]
     for name in ("seer", "friend"):
         with pytest.raises(InputError, match=r"--accept-licence for seer \(CC-BY-NC-4\.0, https://a\.licence\)"):
-            store.pull([name])
+            pulling.pull([name])
     with pytest.raises(MissingModelError, match="relook models pull seer --accept-licence"):
-        hub.checkpoint("someone/seer", "the depth model")
+        store.find("someone/seer", "the depth model")
     assert fake.asked == []
-    store.pull(["friend"], accept_licence=True)
-    assert store.is_here(closed)
-    assert not store.pull(["seer"])[0].fetched, "what is here asks for nothing"
+    pulling.pull(["friend"], accept_licence=True)
+    assert store.is_here("seer")
+    assert not pulling.pull(["seer"])[0].fetched, "what is here asks for nothing"
 
 
 def test_verify_finds_a_flipped_byte_and_a_lost_file_and_remove_refuses_what_was_changed(
     fake: FakeHub, enter: Any, models_folder: Path
 ) -> None:
     enter(hub_entry(), hub_entry("absent"))
-    store.pull(["seer"])
-    assert [(check.entry.name, check.state) for check in store.verify()] == [("seer", "right")]
+    pulling.pull(["seer"])
+    assert [(check.entry.name, check.state) for check in pulling.verify()] == [("seer", "right")]
     weights = models_folder / "someone/seer/model.safetensors"
     changed = bytearray(WEIGHTS)
     changed[1234] ^= 1
     weights.write_bytes(changed)
-    (check,) = store.verify(["seer"])
+    (check,) = pulling.verify(["seer"])
     assert check.state == "wrong"
     assert str(weights) in check.detail
     with pytest.raises(InputError, match="got another content"):
-        store.remove("seer")
+        pulling.remove("seer")
     assert weights.is_file()
     weights.unlink()
-    assert store.verify(["seer"])[0].state == "wrong"
-    assert store.verify(["absent"])[0].state == "missing"
+    assert pulling.verify(["seer"])[0].state == "wrong"
+    assert pulling.verify(["absent"])[0].state == "missing"
 
 
 def test_unknown_names_are_refused(enter: Any) -> None:
     enter(hub_entry())
     for call in (
-        lambda: store.pull(["sear"]),
-        lambda: store.verify(["sear"]),
-        lambda: store.where("sear"),
-        lambda: store.remove("sear"),
+        lambda: pulling.pull(["sear"]),
+        lambda: pulling.verify(["sear"]),
+        lambda: store.locate("sear"),
+        lambda: pulling.remove("sear"),
     ):
         with pytest.raises(InputError, match="a model out of seer, got 'sear'"):
             call()
     with pytest.raises(InputError, match="name of a model to pull"):
-        store.pull([])
+        pulling.pull([])
 
 
 # The names in perception
@@ -214,7 +215,7 @@ def test_registered_names_are_estimators_and_segmenters_and_auto_takes_them_firs
     assert depth.chosen("auto") != "depth-anything-v2-small"
     assert segment.chosen("auto") not in ("eomt-ade20k", "oneformer-ade20k")
     for name, room in (("depth-anything-v2-small", depth), ("oneformer-ade20k", segment), ("eomt-ade20k", segment)):
-        one = registry.entry(name)
+        one = catalogue.entry(name)
         fake.repositories[one.repository] = {"config.json": b"{}", "model.safetensors": b"no weights"}
         place = models_folder / one.repository
         place.mkdir(parents=True)

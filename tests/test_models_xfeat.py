@@ -11,7 +11,7 @@ from torch.nn import functional
 from moves import moved, texture
 from relook.errors import ShapeError
 from relook.models.lighterglue import LighterGlue, _attend, _turned
-from relook.models.registry import locate
+from relook.models.store import locate
 from relook.models.xfeat import MIDDLE, XFeat, load_xfeat
 from relook.perceive.match.keypoints import keypoint_matcher
 from relook.types import View

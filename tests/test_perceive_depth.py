@@ -9,7 +9,7 @@ import torch
 
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import read_image, write_depth
-from relook.models.registry import CHECKPOINTS
+from relook.models.catalogue import CATALOGUE
 from relook.perceive import depth
 from relook.types import Depth, View
 
@@ -84,7 +84,7 @@ def test_any_size(shared: Path, size: tuple[int, int]) -> None:
 def test_what_is_learned_in_an_estimator_can_be_recorded(no_models: None, tmp_path: Path) -> None:
     assert not depth.is_here("auto"), "the embedded network knows drawn rooms only"
     assert len(depth.revisions("embedded")["embedded perception"]) == 64
-    assert depth.revisions("fastdepth") == {"fastdepth": CHECKPOINTS["fastdepth"].sha256}
+    assert depth.revisions("fastdepth") == {"fastdepth": CATALOGUE["fastdepth"].sha256}
     assert depth.revisions("exact") == depth.revisions(str(tmp_path / "depth.npz")) == {}
     with pytest.raises(InputError, match="nonsense"):
         depth.revisions("nonsense")

@@ -19,7 +19,7 @@ import torch
 
 from pulling import WEIGHTS, file_entry
 from relook import PhotoConfig, restyle_photo
-from relook.models import registry
+from relook.models import catalogue, store
 from relook.perceive import first_use
 from relook.types import Segments, View
 
@@ -68,10 +68,10 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def both(url: str) -> list[registry.Checkpoint]:
-    """The registry with the two networks at this address."""
+def both(url: str) -> list[catalogue.Checkpoint]:
+    """The catalogue with the two networks at this address."""
     moved = {name: file_entry(url, name) for name in (first_use.SEGMENTS, first_use.DEPTH)}
-    return [*(registry.REGISTRY | moved).values()]
+    return [*(catalogue.CATALOGUE | moved).values()]
 
 
 def test_both_are_fetched_with_one_line(serving: str, enter: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -79,7 +79,7 @@ def test_both_are_fetched_with_one_line(serving: str, enter: Any, caplog: pytest
     with caplog.at_level(logging.INFO, "relook"):
         found = first_use.first_use(PhotoConfig(), VIEW, reads_depth=False)
     assert found == PhotoConfig(), "what is here now is found by `auto`"
-    assert [registry.available(name) for name in (first_use.SEGMENTS, first_use.DEPTH)] == [True, True]
+    assert [store.is_here(name) for name in (first_use.SEGMENTS, first_use.DEPTH)] == [True, True]
     assert [record.message.partition(" (")[0] for record in caplog.records] == ["fetching ade20k and fastdepth"]
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_asked_offline_or_where_it_is_not_needed(
     assert first_use.first_use(named, VIEW) == named
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert first_use.first_use(PhotoConfig(), VIEW).segmenter == "whole"
-    assert not any(registry.available(name) for name in (first_use.SEGMENTS, first_use.DEPTH))
+    assert not any(store.is_here(name) for name in (first_use.SEGMENTS, first_use.DEPTH))
 
 
 def test_without_a_network_the_whole_picture_changes_gently(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_without_a_network_the_whole_picture_changes_gently(enter: Any, monkeypa
 
 def test_the_hashes_of_what_is_fetched_are_pinned() -> None:
     for name in (first_use.SEGMENTS, first_use.DEPTH):
-        one = registry.entry(name)
+        one = catalogue.entry(name)
         assert one.url.startswith("https://")
         assert len(one.sha256) == len(hashlib.sha256().hexdigest())
         assert one.commercial

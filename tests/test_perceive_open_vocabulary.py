@@ -69,7 +69,7 @@ def force_clipseg(module: Any, maps: torch.Tensor) -> Any:
 
 def test_clipseg_answers_with_connected_parts(folders: dict[str, Path]) -> None:
     name = str(folders["clipseg"])
-    model = open_vocabulary._clipseg(name, open_vocabulary.pretrained.revision(folders["clipseg"]))[0]
+    model = open_vocabulary._clipseg(name, open_vocabulary.load.revision(folders["clipseg"]))[0]
     flat = View(torch.full((3, 64, 128), 0.5))
     maps = torch.full((2, 4, 4), -9.0)
     maps[0, 0, 0] = maps[0, 3, 3] = 9.0  # two ottomans in opposite corners
@@ -101,7 +101,7 @@ def test_the_real_clipseg_reads_words_and_pictures(folders: dict[str, Path]) -> 
 
 def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, Path]) -> None:
     name = f"{folders['dino']}+{folders['sam']}"
-    revision = open_vocabulary.pretrained.revision
+    revision = open_vocabulary.load.revision
     dino = open_vocabulary._dino(str(folders["dino"]), revision(folders["dino"]))[0]
     sam = open_vocabulary._sam(str(folders["sam"]), revision(folders["sam"]))[0]
     # [CLS] ottoman . red chair . [SEP]

@@ -86,7 +86,7 @@ def test_known_masks_become_the_known_partition_and_a_doubtful_object_is_kept(
     kind: str, folders: dict[str, Path]
 ) -> None:
     name = str(folders[kind])
-    hook = force_queries(kind, panoptic._loaded(name, panoptic.pretrained.revision(panoptic.folder_of(name))))
+    hook = force_queries(kind, panoptic._loaded(name, panoptic.load.revision(panoptic.folder_of(name))))
     try:
         found = segmenter(name)(picture(64, 128))
     finally:
@@ -115,9 +115,7 @@ def test_classes_per_pixel_become_surfaces_and_instances(kind: str, folders: dic
         return outputs
 
     name = str(folders[kind])
-    hook = panoptic._loaded(name, panoptic.pretrained.revision(panoptic.folder_of(name))).model.register_forward_hook(
-        forced
-    )
+    hook = panoptic._loaded(name, panoptic.load.revision(panoptic.folder_of(name))).model.register_forward_hook(forced)
     try:
         found = segmenter(name)(picture(64, 128))  # twice as wide as high: nothing may be cut off
     finally:
@@ -239,9 +237,7 @@ def test_a_failure_inside_the_network_is_a_sentence_about_the_picture(folders: d
         raise ValueError("sides too small")
 
     name = str(folders["segformer"])
-    hook = panoptic._loaded(name, panoptic.pretrained.revision(panoptic.folder_of(name))).model.register_forward_hook(
-        broken
-    )
+    hook = panoptic._loaded(name, panoptic.load.revision(panoptic.folder_of(name))).model.register_forward_hook(broken)
     try:
         with pytest.raises(PictureError, match=r"got one of 24 x 16 pixels \(sides too small\)"):
             segmenter(name)(picture(16, 24))

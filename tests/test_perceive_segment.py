@@ -57,9 +57,9 @@ def test_auto_prefers_own_segments_then_ade20k_and_never_the_embedded_network(
 
 
 def test_revisions_name_what_is_learned() -> None:
-    from relook.models.registry import CHECKPOINTS
+    from relook.models.catalogue import CATALOGUE
 
-    assert segment.revisions("ade20k") == {"ade20k": CHECKPOINTS["ade20k"].sha256}
+    assert segment.revisions("ade20k") == {"ade20k": CATALOGUE["ade20k"].sha256}
     assert segment.revisions("exact") == segment.revisions("whole") == segment.revisions("map.png") == {}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relook.models import registry
+from relook.models import catalogue
 from relook.present.cli import main
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def here(folder: Path, name: str) -> Path:
     """A repository that lies in the folder of models, put there by hand."""
-    place = folder / registry.entry(name).repository
+    place = folder / catalogue.entry(name).repository
     place.mkdir(parents=True)
     (place / "config.json").write_text("{}")
     (place / "model.safetensors").write_bytes(b"weights")
@@ -35,7 +35,7 @@ def test_list_says_what_there_is_its_licence_and_whether_it_is_here(
     here(folder, "sam")
     assert main(["models", "list"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()}
-    assert registry.REGISTRY.keys() <= lines.keys()
+    assert catalogue.CATALOGUE.keys() <= lines.keys()
     assert "CC-BY-NC-4.0 *" in lines["depth-anything-v2-large"]
     assert "*" not in lines["depth-anything-v2-small"]
     assert lines["sam"].split()[-1] == "here"

@@ -27,7 +27,7 @@ from relook.evaluate.views.walks import BY_HISTORY, WAYS, Walks
 from relook.files import sha256
 from relook.lift.fill import STEPS
 from relook.models.families import load_family
-from relook.models.registry import available
+from relook.models.store import is_here
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
 from relook.session import placement
 
@@ -185,7 +185,7 @@ def prepare(config: Config) -> Tools:
         missing.append(
             f"Left out every row that needs the view refiner, and every way to restyle a walk that does: {error}"
         )
-    if not available("lpips_alex"):
+    if not is_here("lpips_alex"):
         missing.append(
             "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
         )
@@ -197,7 +197,7 @@ def prepare(config: Config) -> Tools:
         config.steps,
         config.refiner_steps,
         config.device,
-        available("lpips_alex"),
+        is_here("lpips_alex"),
     )
     return Tools(Setting(photo, family, refiner, config.refiner_steps), ViewsConfig(photo=photo), key, tuple(missing))
 

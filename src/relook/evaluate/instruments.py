@@ -19,8 +19,8 @@ from torch import Tensor
 
 from relook.errors import InputError, MissingModelError, RelookError
 from relook.evaluate.metrics.style import gram, joined
-from relook.models import encoders, hub, vgg
-from relook.models.registry import CHECKPOINTS, available
+from relook.models import encoders, store, vgg
+from relook.models.catalogue import CATALOGUE
 from relook.types import Depth, Segments, View
 
 GRAM_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -120,9 +120,9 @@ def weights(instruments: Instruments) -> dict[str, str]:
 def _states(instruments: Instruments) -> Iterator[tuple[str, str, str, str]]:
     """For every network: its name, the numbers that need it, the revision of its weights, and in words why they are empty, or nothing."""
     for file, numbers in (("lpips_alex", "LPIPS is empty"), (vgg.CHECKPOINT, "Gram and KID VGG are empty")):
-        here = available(file)
+        here = store.is_here(file)
         advice = f"its weights ({file}) are not on this machine; set RELOOK_MODELS to their folder"
-        yield file, numbers, CHECKPOINTS[file].sha256 if here else "absent", "" if here else advice
+        yield file, numbers, CATALOGUE[file].sha256 if here else "absent", "" if here else advice
     numbers = "The depth numbers of the structure are empty"
     yield "depth", numbers, *_perceiver("depth estimator", _chosen_depth(instruments.depth))
     yield "segmenter", "The mask mIoU is empty", *_perceiver("segmenter", _chosen_segmenter(instruments.segmenter))
@@ -184,12 +184,12 @@ def _here(name: str) -> bool:
         from relook.models.perceiver import is_here
 
         return is_here()
-    return available(name) if name in CHECKPOINTS else hub.is_here(name)
+    return store.is_here(name)
 
 
 def _too_small(picture: Held) -> bool:
     """Whether VGG19 has nothing to say: no weights, or too few pixels."""
-    return not available(vgg.CHECKPOINT) or min(picture.image.shape[1:]) < vgg.LEAST
+    return not store.is_here(vgg.CHECKPOINT) or min(picture.image.shape[1:]) < vgg.LEAST
 
 
 @lru_cache(maxsize=KEPT)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import relook
 from relook import cache
-from relook.errors import InputError, MissingModelError
+from relook.errors import InputError
 from relook.evaluate.records import RUN
 from relook.files import read_json, write_json
 
@@ -83,23 +83,17 @@ def provenance(
 
 def family_weights(family: Family) -> dict[str, str]:
     """SHA-256 of every file of a family's weights, by the family's name, the part and the file."""
-    from relook.models.registry import digest
+    from relook.models.store import digest
 
     return {f"{family.name}/{file.parent.name}/{file.name}": digest(file) for file in family.weights}
 
 
 def checkpoint_weights(names: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the registered single files that are on this machine, by name; others are left out."""
-    from relook.models.registry import CHECKPOINTS, locate
+    from relook.models.catalogue import CATALOGUE
+    from relook.models.store import is_here
 
-    found = {}
-    for name in names:
-        try:
-            locate(name)
-        except MissingModelError:
-            continue
-        found[name] = CHECKPOINTS[name].sha256
-    return found
+    return {name: CATALOGUE[name].sha256 for name in names if is_here(name)}
 
 
 def write_provenance(folder: Path, run: Provenance) -> None:

@@ -229,7 +229,7 @@ def possible(
 
 
 def _all_here(names: Sequence[str]) -> None:
-    from relook.models.registry import locate
+    from relook.models.store import locate
 
     for name in names:
         locate(name)

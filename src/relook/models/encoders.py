@@ -17,8 +17,8 @@ from torch.nn.functional import interpolate
 
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.files import reason
-from relook.models import hub, pretrained
-from relook.models.registry import digest, roots
+from relook.models import load, store
+from relook.models.store import digest, roots
 
 ONNX, SCRIPT = (".onnx",), (".pt", ".ts", ".torchscript")
 """Endings of files that hold an Inception network."""
@@ -40,8 +40,8 @@ class Encoder:
         The picture goes through the encoder's own image processor, which may cut the longer side as its makers do.
         Raises PictureError for a picture that the processor cannot take.
         """
-        with pretrained.asked(self.name, (image.shape[1], image.shape[2])), pretrained.quiet():
-            pixels = self.processor(images=pretrained.as_picture(image), return_tensors="pt")["pixel_values"]
+        with load.asked(self.name, (image.shape[1], image.shape[2])), load.quiet():
+            pixels = self.processor(images=load.as_picture(image), return_tensors="pt")["pixel_values"]
             if hasattr(self.network, "get_image_features"):
                 found = self.network.get_image_features(pixel_values=pixels)
                 return getattr(found, "pooler_output", found)[0].float().flatten()
@@ -62,17 +62,17 @@ def encoder(name: str) -> Encoder:
 
 def is_here(name: str) -> bool:
     """Whether an encoder can be loaded without the network."""
-    return hub.is_here(name)
+    return store.is_here(name)
 
 
 def folder_of(name: str) -> Path:
     """Folder of an encoder's files."""
-    return hub.checkpoint(name, "an image encoder").expanduser().resolve()
+    return store.find(name, "an image encoder").expanduser().resolve()
 
 
 def revision(name: str) -> str:
     """Hash of an encoder's weights and settings. Raises as `encoder` does where it is not here."""
-    return pretrained.revision(folder_of(name))
+    return load.revision(folder_of(name))
 
 
 def inception_file(name: str) -> Path | None:
@@ -146,8 +146,8 @@ def _vector(found: Any) -> Float[Tensor, " D"]:
 def _load(folder: str) -> Encoder:
     from transformers import AutoImageProcessor, AutoModel
 
-    model = pretrained.load(Path(folder), AutoModel.from_pretrained, dtype=torch.float32)
-    return Encoder(model, pretrained.read(Path(folder), AutoImageProcessor.from_pretrained), Path(folder).name)
+    model = load.load(Path(folder), AutoModel.from_pretrained, dtype=torch.float32)
+    return Encoder(model, load.read(Path(folder), AutoImageProcessor.from_pretrained), Path(folder).name)
 
 
 @lru_cache(maxsize=1)

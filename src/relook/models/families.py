@@ -26,12 +26,14 @@ from torch.nn.functional import pad
 from relook.errors import EditError, InputError, ShapeError
 from relook.files import sha256
 from relook.models import family_files
+from relook.models import family_parts as parts
+from relook.models.load import settings
 from relook.models.text import Text, TextReader
 from relook.session import CPU, Placement
 from relook.types import Depth
 
 GUIDED = 8.0
-"""Guidance that consistency models are told they were distilled with (Luo et al. 2023)."""
+"""Guidance scale that consistency models take as an input (Luo et al. 2023)."""
 FEW = 4
 """Steps of a run of a few-step family, unless the user says otherwise."""
 
@@ -128,24 +130,29 @@ class Family:
         (`relook.models.image_prompt.prompted`).
         """
         latents, states = latents.to(self.device, self.dtype), text.states.to(self.device, self.dtype)
-        told: dict[str, Any] = {}
+        conditions: dict[str, Any] = {}
         if self.denoiser.config["addition_embed_type"] == "text_time":
-            told["added_cond_kwargs"] = self._micro(latents, text)
+            conditions["added_cond_kwargs"] = self._micro(latents, text)
         if control is not None and control_scale != 0:
-            told |= self._residuals(latents, timesteps, states, control, controlled, control_scale, told)
+            conditions |= self._residuals(latents, timesteps, states, control, controlled, control_scale, conditions)
         if self.denoiser.config["time_cond_proj_dim"] is not None:
-            told["timestep_cond"] = _guidance_code(len(latents), self.denoiser.config["time_cond_proj_dim"]).to(latents)
+            conditions["timestep_cond"] = _guidance_code(len(latents), self.denoiser.config["time_cond_proj_dim"]).to(
+                latents
+            )
         if image is not None:
             if self.denoiser.encoder_hid_proj is None:
                 raise EditError("Expected an adapter for the image prompt, got none in the denoiser; put one in place.")
-            told["added_cond_kwargs"] = told.get("added_cond_kwargs", {}) | {
+            conditions["added_cond_kwargs"] = conditions.get("added_cond_kwargs", {}) | {
                 "image_embeds": [image[:, None].to(latents)]
             }
-        return self.denoiser(latents, timesteps, encoder_hidden_states=states, **told).sample
+        return self.denoiser(latents, timesteps, encoder_hidden_states=states, **conditions).sample
 
     def _micro(self, latents: Tensor, text: Text) -> dict[str, Tensor]:
         """SDXL's extra conditions (Podell et al. 2023, section 2.2): the pooled prompt; size, no crop, size."""
-        assert text.pooled is not None
+        if text.pooled is None:
+            raise EditError(
+                f"Expected prompts read by both text encoders of {self.name!r}, got others; use the family's embed."
+            )
         height, width = (side * self.factor for side in latents.shape[-2:])
         times = torch.tensor([height, width, 0, 0, height, width]).to(latents).expand(len(latents), -1)
         return {"text_embeds": text.pooled.to(latents), "time_ids": times}
@@ -158,13 +165,13 @@ class Family:
         images: Tensor,
         rows: Sequence[int],
         scale: float,
-        told: dict[str, Any],
+        conditions: dict[str, Any],
     ) -> dict[str, Any]:
         """The ControlNet's residuals for the denoiser: zero in rows without a control image."""
         if self.control is None:
             raise EditError(f"Expected a depth ControlNet in the family {self.name!r}, got none; run without depth.")
         index = torch.tensor(list(rows), device=latents.device)
-        micro = told.get("added_cond_kwargs")
+        micro = conditions.get("added_cond_kwargs")
         chosen = {} if micro is None else {"added_cond_kwargs": {name: part[index] for name, part in micro.items()}}
         down, middle = self.control(
             latents[index], timesteps[index], states[index], images.to(latents), conditioning_scale=scale,
@@ -214,28 +221,21 @@ def load_family(name: str | Path, place: Placement = CPU, *, preview: bool = Fal
     files = family_files.find(str(name), half=place.dtype == torch.float16, preview=preview)
     if preview and files.preview is None:
         raise InputError(f"Expected a family with a tiny decoder, got {name!r}, which has none; leave the preview out.")
-    notes, published = (
-        family_files.notes(files.folder),
-        family_files.notes(files.folder / "scheduler", "scheduler_config.json"),
-    )
-    denoiser = family_files.read_denoiser(files, place)
-    autoencoder = family_files.read_autoencoder(files, place)
-    side = (
-        denoiser.config["sample_size"] * 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
-        if denoiser.config["sample_size"]
-        else 512
-    )
+    denoiser, autoencoder = parts.denoiser(files, place), parts.autoencoder(files, place)
+    notes = settings(files.folder, "relook.json", optional=True)
+    published = settings(files.folder / "scheduler", "scheduler_config.json", optional=True)
+    side = (denoiser.config["sample_size"] or 0) * 2 ** (len(autoencoder.config["block_out_channels"]) - 1)
     return Family(
         name=str(notes.get("name", (files.single or files.folder).stem)),
         autoencoder=autoencoder,
         denoiser=denoiser,
-        control=family_files.read_control(files, place),
-        text=family_files.read_text(files, place),
-        scheduler=family_files.read_scheduler(files),
+        control=parts.control(files, place),
+        text=parts.text(files, place),
+        scheduler=parts.scheduler(files),
         weights=files.weights,
-        size=int(notes.get("size", side)),
+        size=int(notes.get("size", side or 512)),
         place=place,
-        preview=family_files.read_preview(files, place),
+        preview=parts.preview(files, place),
         few_steps=published.get("_class_name") == "LCMScheduler" or published.get("timestep_spacing") == "trailing",
     )
 

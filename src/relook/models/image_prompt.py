@@ -21,10 +21,10 @@ from torch.nn.functional import interpolate
 
 from relook.errors import EditError, InputError, MissingModelError
 from relook.files import reason, sha256
-from relook.models import pretrained
+from relook.models import load
+from relook.models.catalogue import known
 from relook.models.families import Family
-from relook.models.hub import fits, found, snapshot
-from relook.models.registry import Checkpoint, known
+from relook.models.store import obtain
 
 PUBLISHED: Mapping[int, str] = {768: "ip-adapter-sd15", 2048: "ip-adapter-sdxl"}
 """The adapter for a denoiser, by the width of the states that its cross-attention reads: Stable Diffusion 1.5 and SDXL."""
@@ -45,7 +45,7 @@ class AdapterFiles:
     @property
     def revision(self) -> str:
         """The hash of the adapter and that of its image encoder."""
-        return f"{sha256(self.adapter)} {pretrained.revision(self.encoder)}"
+        return f"{sha256(self.adapter)} {load.revision(self.encoder)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ def adapter(name: str, family: Family) -> Adapter:
 def find(name: str, family: Family) -> AdapterFiles:
     """The files of an adapter, by name.
 
-    name: `auto` (the published one for this kind of denoiser), a name of the registry, an adapter's .safetensors file, or a folder that
+    name: `auto` (the published one for this kind of denoiser), a name of the catalogue, an adapter's .safetensors file, or a folder that
     holds one; the folder image_encoder lies beside it, or in the folder models next to its own, as published.
     Raises InputError for other names and where no adapter was ever published for the family, MissingModelError when it is not here.
     """
@@ -117,7 +117,7 @@ def find(name: str, family: Family) -> AdapterFiles:
         raise InputError(
             f"Expected an IP-Adapter ({', '.join(PUBLISHED.values())}), its folder or its .safetensors file, got {name!r}; name one."
         )
-    folder = _folder(entry)
+    folder = obtain(entry)
     return AdapterFiles(folder / entry.needs[0], (folder / entry.needs[1]).parent)
 
 
@@ -163,26 +163,10 @@ def _beside(path: Path) -> AdapterFiles:
     return AdapterFiles(path, encoder)
 
 
-def _folder(entry: Checkpoint) -> Path:
-    """The folder of a published adapter, fetched from the hub where it is not here."""
-    folder = found(entry)
-    if folder is None:
-        try:
-            folder = snapshot(entry.name, entry.patterns)
-        except MissingModelError:
-            folder = None
-    if folder is None or not fits(folder, entry.needs):
-        raise MissingModelError(
-            f"Expected {entry.purpose} ({entry.repository}, {entry.facts}) on this machine, got none; get it with "
-            f"`relook models pull {entry.name}`."
-        )
-    return folder
-
-
 def _load(files: AdapterFiles, family: Family) -> Adapter:
     from transformers import CLIPVisionModelWithProjection
 
-    encoder = pretrained.load(files.encoder, CLIPVisionModelWithProjection.from_pretrained, dtype=family.dtype)
+    encoder = load.load(files.encoder, CLIPVisionModelWithProjection.from_pretrained, dtype=family.dtype)
     weights = _read(files.adapter)
     if "proj.weight" not in weights["image_proj"]:
         raise InputError(
@@ -213,7 +197,7 @@ def _modules(
 ) -> tuple[nn.Module, dict[str, nn.Module]]:
     """Projection and processors, made by diffusers' own loader; the denoiser stays as it is."""
     try:
-        with pretrained.quiet():
+        with load.quiet():
             projection = denoiser._convert_ip_adapter_image_proj_to_diffusers(weights["image_proj"])
             made = denoiser._convert_ip_adapter_attn_to_diffusers([weights])
     except (KeyError, ValueError, RuntimeError) as error:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import InputError, PictureError, ShapeError
-from relook.models.registry import locate
+from relook.models.store import locate
 
 STRIDE = 4
 """Pixels per feature along one side."""

@@ -19,7 +19,7 @@ from torch.nn import functional
 from transformers import ResNetConfig, UperNetConfig, UperNetForSemanticSegmentation
 
 from relook.errors import MissingModelError, ShapeError
-from relook.models.pretrained import read, revision
+from relook.models.load import read, revision
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "perceiver"
 """Where the shipped weights lie."""

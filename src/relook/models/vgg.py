@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from relook.errors import InputError, PictureError
-from relook.models.registry import locate
+from relook.models.store import locate
 
 CHECKPOINT = "vgg19_normalised"
-"""Its name in the registry."""
+"""Its name in the catalogue."""
 DEPTHS = (2, 2, 4, 4, 4)
 """Convolutions of each block; a pooling follows each block."""
 LEAST = 17

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from relook.errors import MissingModelError, ShapeError
 from relook.files import sha256
 from relook.models.families import Family
-from relook.models.pretrained import read
+from relook.models.load import read
 from relook.ops.fill import filled
 from relook.ops.recolour import recoloured
 from relook.types import Depth

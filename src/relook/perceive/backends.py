@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from relook.models import hub
-from relook.models.registry import CHECKPOINTS, REGISTRY, available
+from relook.models import store
+from relook.models.catalogue import known
 
 
 def first_here(order: Sequence[str]) -> str:
@@ -22,15 +22,16 @@ def revisions(
     task: what a transformers model is here. plain: names of back ends that learned nothing; files: endings of files that are read
     instead; folder_of: where a transformers model lies. Raises MissingModelError when a checkpoint is neither here nor can be fetched.
     """
-    if name in CHECKPOINTS:
-        return {name: CHECKPOINTS[name].sha256}
+    one = known(name)
+    if one is not None and one.file:
+        return {name: one.sha256}
     if name == "embedded":
         from relook.models.perceiver import revision_here
 
         return revision_here()
     if name in plain or Path(name).suffix.lower() in files:
         return {}
-    from relook.models.pretrained import revision
+    from relook.models.load import revision
 
     return {f"{task} {name}": revision(folder_of(name))}
 
@@ -41,6 +42,4 @@ def is_here(name: str) -> bool:
         from relook.models.perceiver import is_here
 
         return is_here()
-    if name in CHECKPOINTS:
-        return available(name)
-    return name not in REGISTRY or hub.is_here(name)
+    return known(name) is None or store.is_here(name)

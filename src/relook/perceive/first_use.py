@@ -14,9 +14,11 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from relook.errors import RelookError
-from relook.models import store
-from relook.models.registry import available, entry, readable, root
+from relook.models.catalogue import entry, readable
+from relook.models.pulling import pull
+from relook.models.store import is_here, root
 from relook.perceive import depth, segment
+from relook.progress import Progress
 from relook.types import View
 
 SEGMENTS, DEPTH = "ade20k", "fastdepth"
@@ -58,7 +60,7 @@ def fetch_small(names: Sequence[str], patience: float = PATIENCE) -> list[str]:
 
     Says on the log, in one line, that it fetches. A hub that is switched off (HF_HUB_OFFLINE) is not asked.
     """
-    missing = [name for name in names if not available(name)]
+    missing = [name for name in names if not is_here(name)]
     wanted = [] if os.environ.get("HF_HUB_OFFLINE") else [name for name in missing if name not in _unanswered]
     if not wanted:
         return missing
@@ -67,7 +69,7 @@ def fetch_small(names: Sequence[str], patience: float = PATIENCE) -> list[str]:
     for name in wanted:
         if not _pull(name, patience):
             break
-    missing = [name for name in missing if not available(name)]
+    missing = [name for name in missing if not is_here(name)]
     _unanswered.update(missing)
     return missing
 
@@ -81,26 +83,18 @@ def say_missing(names: Sequence[str], instead: str) -> None:
 
 def _pull(name: str, patience: float) -> bool:
     """Pull one network in a thread that nobody waits for unless somebody answers it: whether somebody did, be it with an error."""
-    answered, given_up = Event(), Event()
+    answered = Event()
+    progress = Progress(lambda step: answered.set() if step.done else None)
 
-    def report(name: str, done: int, total: int) -> None:
-        answered.set()
-        if given_up.is_set():
-            raise _TooLateError
-
-    def pull() -> None:
-        with suppress(RelookError, _TooLateError):
-            store.pull([name], alone=True, progress=report)
+    def ask() -> None:
+        with suppress(RelookError):
+            pull([name], alone=True, progress=progress)
         answered.set()
 
-    worker = Thread(target=pull, daemon=True)
+    worker = Thread(target=ask, daemon=True)
     worker.start()
     if answered.wait(patience):
         worker.join()
         return True
-    given_up.set()
+    progress.cancel()
     return False
-
-
-class _TooLateError(Exception):
-    """Ends a download that answers after everybody went on."""

@@ -209,10 +209,10 @@ def train(words: Sequence[str]) -> int:
 
 
 def models(words: Sequence[str]) -> int:
-    """relook models: the registry's own command line."""
-    from relook.present.models import main as registry
+    """relook models: the catalogue's own command line."""
+    from relook.present.models import main as models
 
-    return registry(words)
+    return models(words)
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {

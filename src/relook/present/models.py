@@ -1,4 +1,4 @@
-"""`relook models list | pull | verify | where | remove`: the registry of checkpoints on the command line."""
+"""`relook models list | pull | verify | where | remove`: the catalogue of checkpoints on the command line."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
 from relook.errors import InputError
-from relook.models import store
-from relook.models.registry import REGISTRY, Checkpoint, entry, readable, root
+from relook.models import pulling, store
+from relook.models.catalogue import CATALOGUE, Checkpoint, entries, readable
 from relook.options import POSITIONAL
 from relook.present.arguments import parse
 from relook.present.terminal import ERR, OUT
+from relook.progress import Progress, Step
 
 WIDTH = 140
 """Characters that the list needs, however narrow the terminal or the pipe is."""
@@ -25,7 +26,8 @@ WRONG = 1
 SHORT = """usage: relook models list | pull NAME... | verify [NAME...] | where NAME | remove NAME
 
   list      everything that can be had: task, licence, size, memory, and whether it is here
-  pull      get models, and what goes along with them (sd15, sdxl: all that relook photo --family needs)
+  pull      get models, and what goes along with them (photo: the good networks for photographs; sd15, sdxl: all that
+            relook photo --family needs)
   verify    compare files with their known hashes; exit code 1 if one is wrong
   where     the path of a model
   remove    delete what pull put there
@@ -48,7 +50,7 @@ class Pull:
     """Get models into the folder of models ($RELOOK_MODELS, else the user's cache)."""
 
     names: Annotated[tuple[str, ...], POSITIONAL] = ()
-    """Names out of relook models list."""
+    """Names out of relook models list, or photo: the good networks for photographs."""
     accept_licence: bool = False
     """You have read the licences that do not allow commercial use, and keep to them."""
     half: bool = False
@@ -64,7 +66,7 @@ class Verify:
     """Compare the files of models with their known hashes."""
 
     names: Annotated[tuple[str, ...], POSITIONAL] = ()
-    """Names out of relook models list; all that are here, if none is given."""
+    """Names out of relook models list; all that are here, if none is named."""
 
 
 @dataclass(frozen=True)
@@ -75,95 +77,6 @@ class One:
     """A name out of relook models list."""
 
 
-def listing(words: Sequence[str]) -> int:
-    """relook models list."""
-    options = _parse(List, "list", words)
-    if options.names:
-        for name in options.names:
-            _describe(entry(name))
-        return 0
-    entries = [(one, store.is_here(one)) for one in REGISTRY.values()]
-    wide = Console(highlight=False, width=max(OUT.width, WIDTH))
-    wide.print(table([pair for pair in entries if pair[1] or not options.here]))
-    OUT.print(f"Models are pulled into {root()}. * not for commercial use: pull asks for --accept-licence. "
-              "Memory: gigabytes in half precision, estimated.", markup=False)  # fmt: skip
-    return 0
-
-
-def table(entries: Sequence[tuple[Checkpoint, bool]]) -> Table:
-    """Models, and whether each is here, as a table."""
-    result = Table(box=None, pad_edge=False, header_style="bold")
-    for title, side in (
-        ("name", "left"),
-        ("task", "left"),
-        ("for", "left"),
-        ("licence", "left"),
-        ("size", "right"),
-        ("GB", "right"),
-        ("here", "left"),
-    ):
-        result.add_column(title, justify=side, overflow="fold", no_wrap=title in ("name", "size"))  # type: ignore[arg-type]
-    for one, here in entries:
-        licence = one.licence + ("" if one.commercial else " *")
-        result.add_row(
-            one.name, one.task, one.purpose, licence, one.megabytes, f"{one.vram:.1f}", "here" if here else "-"
-        )
-    return result
-
-
-def pull(words: Sequence[str]) -> int:
-    """relook models pull."""
-    options = _parse(Pull, "pull", words)
-    with _progress() as report:
-        pulled = store.pull(
-            options.names,
-            accept_licence=options.accept_licence,
-            half=options.half,
-            alone=options.alone,
-            revision=options.revision,
-            progress=report,
-        )
-    for one in pulled:
-        OUT.print(
-            f"{one.entry.name}: {one.path}{'' if one.fetched else ' (was here)'}; {one.entry.licence}", markup=False
-        )
-    return 0
-
-
-def verify(words: Sequence[str]) -> int:
-    """relook models verify."""
-    checks = store.verify(_parse(Verify, "verify", words).names)
-    for check in checks:
-        OUT.print(f"{check.entry.name}: {check.state}, {check.detail}", markup=False)
-    if not checks:
-        OUT.print("no model is here; see relook models list", markup=False)
-    return WRONG if any(check.state in ("wrong", "missing") for check in checks) else 0
-
-
-def where(words: Sequence[str]) -> int:
-    """relook models where."""
-    for path in store.where(_parse(One, "where", words).name):
-        OUT.print(str(path), markup=False)
-    return 0
-
-
-def remove(words: Sequence[str]) -> int:
-    """relook models remove."""
-    name = _parse(One, "remove", words).name
-    gone = store.remove(name)
-    OUT.print(f"{name}: {len(gone)} file{'s' * (len(gone) != 1)} deleted", markup=False)
-    return 0
-
-
-COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    "list": listing,
-    "pull": pull,
-    "verify": verify,
-    "where": where,
-    "remove": remove,
-}
-
-
 def main(words: Sequence[str]) -> int:
     """Run one command of `relook models`; 1 if verify finds something wrong. Raises RelookError for the user to mend."""
     if not words or words[0] in ("-h", "--help"):
@@ -171,24 +84,102 @@ def main(words: Sequence[str]) -> int:
         return 0
     if words[0] not in COMMANDS:
         raise InputError(f"Expected list, pull, verify, where or remove, got {words[0]!r}; see relook models --help.")
-    return COMMANDS[words[0]](words[1:])
+    options, run = COMMANDS[words[0]]
+    return run(parse(options, f"relook models {words[0]}", words[1:]))
+
+
+def listing(options: List) -> int:
+    """relook models list."""
+    if options.names:
+        for one in entries(options.names, alone=True):
+            _describe(one)
+        return 0
+    found = [(one, store.is_here(one.name)) for one in CATALOGUE.values()]
+    wide = Console(highlight=False, width=max(OUT.width, WIDTH))
+    wide.print(table([pair for pair in found if pair[1] or not options.here]))
+    OUT.print(f"Models are pulled into {store.root()}. * not for commercial use: pull asks for --accept-licence. "
+              "Memory: gigabytes in half precision, estimated.", markup=False)  # fmt: skip
+    return 0
+
+
+def table(found: Sequence[tuple[Checkpoint, bool]]) -> Table:
+    """Models, and whether each is here, as a table."""
+    result = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "task", "for", "licence", "size", "GB", "here"):
+        side: Any = "right" if title in ("size", "GB") else "left"
+        result.add_column(title, justify=side, overflow="fold", no_wrap=title in ("name", "size"))
+    for one, here in found:
+        licence, size = one.licence + ("" if one.commercial else " *"), readable(one.size)
+        result.add_row(one.name, one.task, one.purpose, licence, size, f"{one.vram:.1f}", "here" if here else "-")
+    return result
+
+
+def pull(options: Pull) -> int:
+    """relook models pull."""
+    with _drawn() as progress:
+        pulled = pulling.pull(
+            options.names,
+            accept_licence=options.accept_licence,
+            half=options.half,
+            alone=options.alone,
+            revision=options.revision,
+            progress=progress,
+        )
+    for one in pulled:
+        before = "" if one.fetched else " (was here)"
+        OUT.print(f"{one.entry.name}: {one.path}{before}; {one.entry.licence}", markup=False)
+    return 0
+
+
+def verify(options: Verify) -> int:
+    """relook models verify."""
+    checks = pulling.verify(options.names)
+    for check in checks:
+        OUT.print(f"{check.entry.name}: {check.state}, {check.detail}", markup=False)
+    if not checks:
+        OUT.print("no model is here; see relook models list", markup=False)
+    return WRONG if any(check.state in ("wrong", "missing") for check in checks) else 0
+
+
+def where(options: One) -> int:
+    """relook models where."""
+    OUT.print(str(store.locate(options.name)), markup=False)
+    return 0
+
+
+def remove(options: One) -> int:
+    """relook models remove."""
+    gone = pulling.remove(options.name)
+    OUT.print(f"{options.name}: {len(gone)} file{'s' * (len(gone) != 1)} deleted", markup=False)
+    return 0
+
+
+COMMANDS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
+    "list": (List, listing),
+    "pull": (Pull, pull),
+    "verify": (Verify, verify),
+    "where": (One, where),
+    "remove": (One, remove),
+}
+"""Options and function of each command."""
 
 
 def _describe(one: Checkpoint) -> None:
     """Everything that is known of a model."""
-    size = one.megabytes + (f" ({readable(one.half)} with --half)" if one.half else "")
+    path = store.located(one)
     facts = {
         "for": f"{one.task}: {one.purpose}",
         "from": one.repository or one.url or f"{one.source} ({one.obtain})",
         "revision": one.revision or one.unpinned,
         "sha256": one.sha256,
-        "licence": f"{one.licence}{f', {one.licence_url}' if one.licence_url else ''}{'' if one.commercial else ' (not for commercial use)'}",
-        "size": size,
+        "licence": ", ".join(filter(None, (one.licence, one.licence_url)))
+        + ("" if one.commercial else " (not for commercial use)"),
+        "size": readable(one.size) + (f" ({readable(one.half)} with --half)" if one.half else ""),
         "memory": f"{one.vram:.1f} GB in half precision, estimated",
         "along": ", ".join(one.along),
         "note": one.warning,
         "numbers": one.numbers,
-        "here": str(store.where(one.name)[0]) if store.is_here(one) else "no",
+        "here": str(path) if path else "no",
     }
     OUT.print(one.name, markup=False)
     for title, text in facts.items():
@@ -196,27 +187,22 @@ def _describe(one: Checkpoint) -> None:
             OUT.print(f"  {title}: {text}", markup=False)
 
 
-def _parse(kind: type, command: str, words: Sequence[str]) -> Any:
-    """Options of a command from its words."""
-    return parse(kind, f"relook models {command}", words)
-
-
 @contextmanager
-def _progress() -> Iterator[store.Progress]:
-    """A `report(name, done, total)` in bytes that draws one bar per model on stderr while the block runs."""
+def _drawn() -> Iterator[Progress]:
+    """Progress that draws one bar per model on stderr while the block runs."""
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
+        bars.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as bars:
+    with bars.Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as screen:
         tasks: dict[str, Any] = {}
 
-        def report(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total or None)
-            bars.update(tasks[name], completed=done, total=total or None)
+        def draw(step: Step) -> None:
+            if step.stage not in tasks:
+                tasks[step.stage] = screen.add_task(step.stage, total=step.total)
+            screen.update(tasks[step.stage], completed=step.done)
 
-        yield report
+        yield Progress(draw)

@@ -17,7 +17,7 @@ from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError
 from relook.files import sha256, together, write_json
 from relook.io import FORMATS, check_format, read_depth, read_picture, read_segments, write_image, write_segments
-from relook.models.pretrained import anchored
+from relook.models.load import anchored
 from relook.perceive import depth
 from relook.perceive.first_use import first_use
 from relook.perceive.segment import NAMES, revisions, segmenter

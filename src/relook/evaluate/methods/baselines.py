@@ -2,7 +2,7 @@
 
 Copy, Reinhard's colour transfer, colour statistics per class, optimal transport of colour per class, and MicroAST (whole and per class).
 AdaIN or WCT on VGG features (Huang and Belongie 2017, Li et al. 2017) is not here: both need a decoder of VGG features, and no checkpoint
-of one is in the registry. MicroAST is AdaIN with encoders and a decoder of its own.
+of one is in the catalogue. MicroAST is AdaIN with encoders and a decoder of its own.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def _features(images: Float[Tensor, "B 3 H W"], weights: dict[str, Tensor]) -> l
 
 def _weights() -> dict[str, Tensor] | None:
     """The checkpoint's tensors, or None where it is not on this machine."""
-    from relook.models.registry import locate
+    from relook.models.store import locate
 
     try:
         return _load(str(locate("lpips_alex")))

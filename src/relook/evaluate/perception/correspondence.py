@@ -187,7 +187,7 @@ def _revision(name: str) -> str:
     """Revision of the weights of a descriptor; empty if it learned nothing, its name for one of the hub."""
     from relook.models import perceiver
     from relook.models.families import load_family
-    from relook.models.pretrained import revision
+    from relook.models.load import revision
 
     if name in WITHOUT_WEIGHTS:
         return ""

@@ -76,7 +76,7 @@ class OnDisk:
     """Which model estimates the depth of pictures without depth, or `none`."""
 
     def __post_init__(self) -> None:
-        from relook.models.pretrained import anchored
+        from relook.models.load import anchored
 
         if self.longest is not None and self.longest < LEAST:
             raise InputError(f"Expected a longer side of at least {LEAST} pixels, got {self.longest}; choose more.")

@@ -15,9 +15,8 @@ from torch.nn import functional
 
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import fill_holes, read_depth
-from relook.models.hub import is_checkpoint
-from relook.models.registry import locate
 from relook.models.runtime import interpreter
+from relook.models.store import is_checkpoint, locate
 from relook.ops.fill import whole_depth
 from relook.ops.upsample import upsample_depth
 from relook.perceive import backends
@@ -26,7 +25,7 @@ from relook.types import Depth, View
 DepthEstimator = Callable[[View], Depth]
 
 NAMES = ("auto", "exact", "fastdepth", "pydnet", "embedded")
-"""Estimators by name; any other name is a depth map's path, or a transformers depth model by the registry's name, hub id or folder."""
+"""Estimators by name; any other name is a depth map's path, or a transformers depth model by the catalogue's name, hub id or folder."""
 ORDER = ("depth-anything-v2-small", "fastdepth", "pydnet")
 """What `auto` takes for a view without depth: the first that is on this machine. The embedded network knows drawn rooms only."""
 FILES = (".png", ".npy", ".npz")

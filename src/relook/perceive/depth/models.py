@@ -1,4 +1,4 @@
-"""Any depth model of transformers by the registry's name, hub id or folder: Depth Anything, DPT (MiDaS), GLPN, ZoeDepth and the like."""
+"""Any depth model of transformers by the catalogue's name, hub id or folder: Depth Anything, DPT (MiDaS), GLPN, ZoeDepth and the like."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import DepthError, InputError
-from relook.models import hub, pretrained
+from relook.models import load, store
 
 FARTHEST = 0.1
 """Disparity of the farthest place of a relative estimate, as a part of the nearest one's: such depth spans 1 to 10."""
@@ -81,7 +81,7 @@ def output_of(config: Any) -> Output:
 
 def folder_of(name: str) -> Path:
     """Where the model lies, fetched if need be. Raises MissingModelError or InputError."""
-    return hub.checkpoint(name, "the depth model")
+    return store.find(name, "the depth model")
 
 
 @lru_cache(maxsize=2)
@@ -93,15 +93,15 @@ def load_depth_model(name: str) -> DepthModel:
     folder = folder_of(name)
     from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
-    config = pretrained.read(folder, AutoConfig.from_pretrained)
+    config = load.read(folder, AutoConfig.from_pretrained)
     architecture = (getattr(config, "architectures", None) or ["a model without a task"])[0]
     if type(config) not in AutoModelForDepthEstimation._model_mapping:
         raise InputError(
             f"Expected a depth model in {name}, got {architecture} ({config.model_type}); name a depth model."
         )
     output = output_of(config)
-    processor = pretrained.read(folder, AutoImageProcessor.from_pretrained)
-    network = pretrained.load(folder, AutoModelForDepthEstimation.from_pretrained, dtype=torch.float32)
+    processor = load.read(folder, AutoImageProcessor.from_pretrained)
+    network = load.load(folder, AutoModelForDepthEstimation.from_pretrained, dtype=torch.float32)
     return DepthModel(network, processor, output)
 
 

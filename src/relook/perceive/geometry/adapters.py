@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import GeometryError, MissingModelError
-from relook.models.hub import checkpoint
+from relook.models.store import find
 from relook.ops.align import relative_to_first
 from relook.ops.geometry import pixel_centres, unproject
 from relook.ops.upsample import upsample_depth
@@ -73,7 +73,7 @@ def reconstruct(views: Sequence[View], name: str) -> Pointmaps:
             f"Expected the package {adapter.package} and {adapter.weights} ({adapter.note}), got no such package; "
             f"install it with `{adapter.install}`."
         )
-    folder = checkpoint(adapter.weights, "the geometry model", adapter.note)
+    folder = find(adapter.weights, "the geometry model")
     pictures = [at_network_size(view.image, adapter.side, adapter.multiple) for view in views]
     with torch.inference_mode(name not in ("dust3r", "mast3r")):  # their alignment needs gradients
         found = adapter.run(str(folder), pictures)

@@ -9,8 +9,7 @@ import torch
 
 from relook.errors import GeometryError, InputError
 from relook.models import flow_refiner
-from relook.models.hub import is_checkpoint
-from relook.models.registry import available
+from relook.models.store import is_checkpoint, is_here
 from relook.ops.fill import filled
 from relook.ops.geometry import flow_from_depth, known_depth
 from relook.perceive.match.dis import dis
@@ -98,7 +97,7 @@ def _auto(first: View, second: View) -> Matches:
 def best_flow() -> str:
     """The name of the best matcher of plain pictures on this machine."""
     for name, checkpoint in (("raft", "raft_sintel"), ("raft-small", "raft_small")):
-        if available(checkpoint):
+        if is_here(checkpoint):
             return name
     return "embedded" if flow_refiner.is_here() else "dis"
 

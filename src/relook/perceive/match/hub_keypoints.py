@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from relook.models import hub, pretrained
+from relook.models import load, store
 from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import View
 
@@ -45,8 +45,8 @@ def load_keypoint_model(model: str) -> tuple[Any, Any]:
     """The image processor and the network of a hub id or folder (safetensors only)."""
     from transformers import AutoImageProcessor, AutoModelForKeypointMatching
 
-    folder = hub.checkpoint(model, "the keypoint matcher")
-    return pretrained.read(folder, AutoImageProcessor.from_pretrained), pretrained.load(
+    folder = store.find(model, "the keypoint matcher")
+    return load.read(folder, AutoImageProcessor.from_pretrained), load.load(
         folder, AutoModelForKeypointMatching.from_pretrained
     )
 

@@ -12,8 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from relook.errors import InputError
-from relook.models.hub import is_checkpoint
-from relook.models.registry import available
+from relook.models.store import is_checkpoint, is_here
 from relook.types import View
 
 
@@ -59,7 +58,7 @@ def keypoint_matcher(name: str = "auto") -> KeypointMatcher:
         "sift": sift,
     }
     if name == "auto":
-        best = next((n for n in ("xfeat_lighterglue", "xfeat") if available("xfeat") and available(n)), "sift")
+        best = next((n for n in ("xfeat_lighterglue", "xfeat") if is_here("xfeat") and is_here(n)), "sift")
         return known[best.removeprefix("xfeat_")]
     if name in known:
         return known[name]

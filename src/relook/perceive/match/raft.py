@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from relook.models.registry import locate
+from relook.models.store import locate
 from relook.perceive.match.consistency import agreeing, working_pair
 from relook.types import Matches, View
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from relook.models.registry import locate
+from relook.models.store import locate
 from relook.ops.geometry import inside
 from relook.perceive.match.keypoints import KeypointMatches
 from relook.types import View

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Integer
 
 from relook.errors import InputError, SegmentsError
 from relook.io import read_segments
-from relook.models.hub import is_checkpoint
+from relook.models.store import is_checkpoint
 from relook.ops.fill import filled
 from relook.perceive import backends
 from relook.perceive.segment.vocabulary import countable
@@ -21,7 +21,7 @@ from relook.types import UNLABELLED, Region, Segments, View
 Segmenter = Callable[[View], Segments]
 
 NAMES = ("auto", "exact", "embedded", "ade20k", "whole")
-"""Segmenters by name; any other name is a label map (.png), or a transformers checkpoint by the registry's name, its folder or hub id."""
+"""Segmenters by name; any other name is a label map (.png), or a transformers checkpoint by the catalogue's name, its folder or hub id."""
 ORDER = ("eomt-ade20k", "oneformer-ade20k", "ade20k", "whole")
 """What `auto` takes for a view without segments: the first that is on this machine. The embedded network knows drawn rooms only."""
 SMALLEST = 0.0002

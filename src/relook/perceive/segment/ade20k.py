@@ -15,8 +15,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from relook.models.registry import locate
 from relook.models.runtime import interpreter
+from relook.models.store import locate
 from relook.ops.guided import guided_filter
 from relook.perceive.segment import connected_parts, dissolved, numbered, whole
 from relook.types import Segments, View

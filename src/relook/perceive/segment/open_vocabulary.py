@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import InputError, SegmentsError
-from relook.models import hub, pretrained
+from relook.models import load, store
 from relook.ops.guided import guided_filter
 from relook.perceive.segment import SMALLEST, connected_parts
 from relook.perceive.segment.vocabulary import tidy
@@ -61,14 +61,14 @@ def labeller(name: str = "auto") -> Labeller:
 
 def revisions(name: str) -> Mapping[str, str]:
     """Name and revision of the checkpoints of a labeller. Raises MissingModelError when one is nowhere to be found."""
-    return {f"labeller {part}": pretrained.revision(_folder(part)) for part in _parts(name)}
+    return {f"labeller {part}": load.revision(_folder(part)) for part in _parts(name)}
 
 
 def absolute(name: str) -> str:
     """The labeller's name with the paths of existing folders made absolute."""
     if name == "auto" or name in NAMES:
         return name
-    return "+".join(pretrained.anchored(part.strip()) for part in name.split("+"))
+    return "+".join(load.anchored(part.strip()) for part in name.split("+"))
 
 
 def label_views(views: Sequence[View], labels: Sequence[str], name: str = "auto") -> list[View]:
@@ -115,10 +115,10 @@ def clipseg(view: View, labels: Sequence[str], *, name: str = CLIPSEG) -> list[F
     Scores have 352 x 352 places and are sharpened along the picture's edges. Parts below SMALLEST of the picture are left out unless
     their label has no larger one.
     """
-    model, processor, tokenizer = _clipseg(name, pretrained.revision(_folder(name)))
+    model, processor, tokenizer = _clipseg(name, load.revision(_folder(name)))
     words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
-    with pretrained.asked(name, view.size):
-        pixels = processor(pretrained.as_picture(view.image), return_tensors="pt")["pixel_values"]
+    with load.asked(name, view.size):
+        pixels = processor(load.as_picture(view.image), return_tensors="pt")["pixel_values"]
         logits = model(
             pixel_values=pixels.expand(len(labels), -1, -1, -1),
             input_ids=words["input_ids"],
@@ -147,11 +147,11 @@ def grounded(view: View, labels: Sequence[str], *, detector: str = DINO, cutter:
     boxes = _boxes(view.image, labels, detector)
     if not boxes:
         return []
-    model, processor = _sam(cutter, pretrained.revision(_folder(cutter)))
+    model, processor = _sam(cutter, load.revision(_folder(cutter)))
     height, width = view.size
     corners = [[x * width, y * height, u * width, v * height] for _, _, (x, y, u, v) in boxes]
-    with pretrained.asked(cutter, view.size):
-        inputs = processor(pretrained.as_picture(view.image), input_boxes=[corners], return_tensors="pt")
+    with load.asked(cutter, view.size):
+        inputs = processor(load.as_picture(view.image), input_boxes=[corners], return_tensors="pt")
         sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
         outputs = model(**inputs, multimask_output=True)
         (masks,) = processor.image_processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
@@ -169,10 +169,10 @@ def _boxes(
     image: Float[Tensor, "3 H W"], labels: Sequence[str], detector: str
 ) -> list[tuple[str, float, tuple[float, float, float, float]]]:
     """(label, score, (left, top, right, bottom) in parts of the picture's sides) of every box that is believed."""
-    model, processor, tokenizer = _dino(detector, pretrained.revision(_folder(detector)))
+    model, processor, tokenizer = _dino(detector, load.revision(_folder(detector)))
     words = tokenizer(". ".join(labels) + ".", truncation=True, return_tensors="pt")
-    with pretrained.asked(detector, (image.shape[-2], image.shape[-1])):
-        inputs = dict(processor(pretrained.as_picture(image), return_tensors="pt")) | dict(words)
+    with load.asked(detector, (image.shape[-2], image.shape[-1])):
+        inputs = dict(processor(load.as_picture(image), return_tensors="pt")) | dict(words)
         outputs = model(**inputs)
     phrase = _phrases(words["input_ids"][0].tolist(), tokenizer, len(labels))
     scores = outputs.logits[0, :, : len(phrase)].sigmoid()
@@ -213,10 +213,10 @@ def _segments(view: View) -> Segments:
 def _parts(name: str) -> tuple[str, ...]:
     """The checkpoints of a labeller: CLIPSeg, or Grounding DINO and SAM."""
     if name == "auto":
-        here = (known for known in NAMES if all(hub.is_here(part) for part in NAMES[known].split("+")))
+        here = (known for known in NAMES if all(store.is_here(part) for part in NAMES[known].split("+")))
         name = next(here, list(NAMES)[-1])
     parts = tuple(part.strip() for part in NAMES.get(name, name).split("+"))
-    if len(parts) > 2 or not all(hub.is_checkpoint(part, "labeller") for part in parts):
+    if len(parts) > 2 or not all(store.is_checkpoint(part, "labeller") for part in parts):
         raise InputError(
             f"Expected a labeller out of auto, {', '.join(NAMES)}, a CLIPSeg model, or a Grounding DINO model + a SAM model "
             f"(folders or hub ids owner/name), got {name!r}; choose one."
@@ -225,13 +225,13 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _folder(name: str) -> Path:
-    return hub.checkpoint(name, "the labelling model", f"size and licence: https://huggingface.co/{name}")
+    return store.find(name, "the labelling model")
 
 
 def _of_kind(name: str, kind: str, what: str) -> Path:
     """Folder of a checkpoint of one model type; InputError for another."""
     folder = _folder(name)
-    got = str(pretrained.settings(folder).get("model_type", "none"))
+    got = str(load.settings(folder).get("model_type", "none"))
     if got not in kind.split():
         raise InputError(f"Expected {what} as labeller, got a model of type {got} in {name}; name another checkpoint.")
     return folder
@@ -241,14 +241,14 @@ def _loaded(folder: Path, model: Any) -> tuple[Any, Any]:
     """(model in full precision, image processor) of a checkpoint."""
     from transformers import AutoImageProcessor
 
-    loaded = pretrained.load(folder, model.from_pretrained, dtype=torch.float32)
-    return loaded, pretrained.read(folder, AutoImageProcessor.from_pretrained)
+    loaded = load.load(folder, model.from_pretrained, dtype=torch.float32)
+    return loaded, load.read(folder, AutoImageProcessor.from_pretrained)
 
 
 def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
-    return pretrained.read(folder, AutoTokenizer.from_pretrained)
+    return load.read(folder, AutoTokenizer.from_pretrained)
 
 
 @lru_cache(maxsize=1)

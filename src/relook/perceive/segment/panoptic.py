@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import InputError, MissingModelError
-from relook.models import hub, pretrained
+from relook.models import load, store
 from relook.perceive.segment import completed
 from relook.perceive.segment.vocabulary import tidy
 from relook.types import Segments, View
@@ -48,15 +48,15 @@ class Loaded:
 
 
 def segments(view: View, name: str) -> Segments:
-    """Panoptic segments at the view's size, by the transformers checkpoint `name` (the registry's name, a folder or a hub id).
+    """Panoptic segments at the view's size, by the transformers checkpoint `name` (the catalogue's name, a folder or a hub id).
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no segmentation model,
     PictureError when its image processor cannot take the picture.
     """
-    loaded = _loaded(name, pretrained.revision(folder_of(name)))
+    loaded = _loaded(name, load.revision(folder_of(name)))
     image = _shrunk(view.image)
     size = image.shape[-2], image.shape[-1]
-    with pretrained.asked(name, view.size):
+    with load.asked(name, view.size):
         claimed, classes = _answer(loaded, image, size)
     found = completed(*claimed, classes.numpy(), loaded.names)
     return Segments(_enlarged(found.labels, view.size), found.regions)
@@ -64,14 +64,14 @@ def segments(view: View, name: str) -> Segments:
 
 def folder_of(name: str) -> Path:
     """Where a segmentation checkpoint lies, fetched if need be. Raises MissingModelError or InputError."""
-    return hub.checkpoint(name, WHAT, f"size and licence: https://huggingface.co/{name}")
+    return store.find(name, WHAT)
 
 
 def _answer(
     loaded: Loaded, image: Tensor, size: tuple[int, int]
 ) -> tuple[tuple[np.ndarray, dict[int, int]], Int[Tensor, "H W"]]:
     """((map of region ids, region id -> class id), map of the best class); no regions from a semantic model."""
-    picture = pretrained.as_picture(image)
+    picture = load.as_picture(image)
     options: dict[str, Any] = {"return_tensors": "pt"}
     if loaded.task is not None:
         options["task_inputs"] = ["panoptic"]
@@ -168,10 +168,10 @@ def _loaded(name: str, revision: str) -> Loaded:
     folder = folder_of(name)
     kind, panoptic = _kind(folder, name)
     auto = AutoModelForUniversalSegmentation if panoptic else AutoModelForSemanticSegmentation
-    model = pretrained.load(folder, auto.from_pretrained, dtype=torch.float32)
+    model = load.load(folder, auto.from_pretrained, dtype=torch.float32)
     oneformer = kind == "oneformer"
     # OneFormer's processor would fetch a list of class names from the hub; it is for training only
-    processor = pretrained.read(
+    processor = load.read(
         folder, AutoImageProcessor.from_pretrained, **({"class_info_file": None} if oneformer else {})
     )
     for step in ("post_process_semantic_segmentation", *(("post_process_panoptic_segmentation",) if panoptic else ())):
@@ -191,7 +191,7 @@ def _kind(folder: Path, name: str) -> tuple[str, bool]:
         MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES,
     )
 
-    settings = pretrained.settings(folder)
+    settings = load.settings(folder)
     made = str((settings.get("architectures") or ["no named class"])[0])
     panoptic = made in MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES.values()
     if not panoptic and made not in MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES.values():
@@ -205,7 +205,7 @@ def _task(folder: Path, model: Any) -> Tensor:
     """Token ids of "the task is panoptic", padded to the model's length with zeros."""
     from transformers import AutoTokenizer
 
-    tokenizer = pretrained.read(folder, AutoTokenizer.from_pretrained)
+    tokenizer = load.read(folder, AutoTokenizer.from_pretrained)
     words = tokenizer(
         ["the task is panoptic"], padding="max_length", max_length=model.config.task_seq_len, truncation=True, return_tensors="pt"
     )  # fmt: skip

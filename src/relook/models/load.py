@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import MissingModelError, PictureError, RelookError
-from relook.files import reason, sha256
+from relook.files import reason
+from relook.models.store import digest
 
 
 def anchored(name: str, known: tuple[str, ...] = ()) -> str:
@@ -63,20 +63,21 @@ def read(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
 
 def revision(folder: Path) -> str:
     """sha256 over the hashes of the weights and settings (*.safetensors, *.json, *.txt) of a folder, in the order of their names."""
-    digest = hashlib.sha256()
+    state = hashlib.sha256()
     for file in sorted(file for pattern in ("*.safetensors", "*.json", "*.txt") for file in folder.glob(pattern)):
-        status = file.stat()
-        digest.update(f"{file.name} {_digest(file, status.st_size, status.st_mtime_ns)}\n".encode())
-    return digest.hexdigest()
+        state.update(f"{file.name} {digest(file)}\n".encode())
+    return state.hexdigest()
 
 
-def settings(folder: Path) -> Mapping[str, Any]:
-    """config.json of a checkpoint; MissingModelError if it is broken."""
+def settings(folder: Path, file: str = "config.json", *, optional: bool = False) -> Mapping[str, Any]:
+    """The JSON object in a file of a checkpoint; nothing where an optional one is missing. MissingModelError if it is broken."""
+    if optional and not (folder / file).is_file():
+        return {}
     try:
-        return dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        return dict(json.loads((folder / file).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise MissingModelError(
-            f"Expected a JSON object in {folder / 'config.json'}, got something else; fetch the checkpoint again."
+            f"Expected a JSON object in {folder / file}, got something else; fetch the checkpoint again."
         ) from error
 
 
@@ -119,9 +120,3 @@ def quiet() -> Iterator[None]:
     finally:
         for voice, level in zip(voices, levels, strict=True):
             voice.set_verbosity(level)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: Path, size: int, changed: int) -> str:
-    """SHA-256 of a file, computed once for each state of it."""
-    return sha256(path)
