@@ -97,6 +97,7 @@ def test_files_of_another_kind_are_one_sentence(
     _, _, mirror, file = made
     monkeypatch.setenv("RELOOK_MODELS", str(mirror))
     first = "model.diffusion_model.input_blocks.0.0.weight"
+    words_read = next(name for name in load_file(file) if name.endswith("layers.0.mlp.fc1.bias"))
     middle = "model.diffusion_model.middle_block.1.norm.weight"
     for name, change, words in (
         (
@@ -104,8 +105,9 @@ def test_files_of_another_kind_are_one_sentence(
             lambda t: t.update({first: torch.zeros(8, 9, 3, 3)}),
             r"inpainting.safetensors, got: .*conv_in.weight expected shape",
         ),
-        ("broken", lambda t: t.pop(middle), "without 1 tensors such as mid_block.attentions.0.norm.weight"),
-        ("distilled", lambda t: t.update({"model.diffusion_model.new": torch.zeros(1)}), "also with 1 tensors"),
+        ("broken", lambda t: t.pop(middle), "unet in .*broken.safetensors, got a file without some"),
+        ("deaf", lambda t: t.pop(words_read), "text_encoder in .* without some"),
+        ("distilled", lambda t: t.update({"model.diffusion_model.new": torch.zeros(1)}), "also with 1 others"),
         ("denoiser", lambda t: [t.pop(n) for n in list(t) if n.startswith("first_stage")], "another layout"),
     ):
         with pytest.raises(MissingModelError, match=words) as caught:

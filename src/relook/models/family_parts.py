@@ -104,15 +104,16 @@ def _from_single_file(file: Path, folder: Path, part: str, kind: Any, dtype: tor
     advice = "give a checkpoint of Stable Diffusion 1.5 or SDXL base, or a folder in the diffusers layout"
     try:
         with quiet():
-            model = read_from(load_single_file_checkpoint(str(file)), **where)
+            model = read_from(load_single_file_checkpoint(str(file)), **where).to("cpu", dtype)
+    except NotImplementedError as error:  # what the file does not have stays on the meta device
+        raise MissingModelError(
+            f"Expected all weights of {part} in {file}, got a file without some; {advice}."
+        ) from error
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise MissingModelError(f"Expected the weights of {part} in {file}, got: {reason(error)}; {advice}.") from error
-    missing = [name for name, weight in model.named_parameters() if weight.device.type == "meta"]
-    own = [name for name in tensor_names(file) if part == "unet" and name.startswith(DENOISER)]
-    more = len(own) - len(model.state_dict()) if own else 0
-    if missing or more:
-        found = f"without {len(missing)} tensors such as {missing[0]}" if missing else f"also with {more} tensors"
+    more = sum(name.startswith(DENOISER) for name in tensor_names(file)) - len(model.state_dict())
+    if part == "unet" and more:
         raise MissingModelError(
-            f"Expected the weights of {part} in {file} as its public family has them, got a file {found}; {advice}."
+            f"Expected the weights of {part} in {file}, got a file also with {more} others: another kind of model; {advice}."
         )
-    return model.to(dtype)
+    return model
