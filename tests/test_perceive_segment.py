@@ -50,7 +50,7 @@ def test_auto_prefers_own_segments_then_ade20k_and_never_the_embedded_network(
     assert segment.segmenter()(View(IMAGE)).names == ("whole picture",)
     assert segment.chosen("auto") == "whole"
     assert segment.revisions("auto") == {}
-    monkeypatch.setattr("relook.perceive.backends.available", lambda name: name == "ade20k")
+    monkeypatch.setattr("relook.models.store.is_here", lambda name: name == "ade20k")
     assert segment.chosen("auto") == "ade20k"
     assert segment.chosen("whole") == "whole"
     assert segment.chosen("embedded") == "embedded"

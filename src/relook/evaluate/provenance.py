@@ -90,10 +90,10 @@ def family_weights(family: Family) -> dict[str, str]:
 
 def checkpoint_weights(names: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the registered single files that are on this machine, by name; others are left out."""
-    from relook.models.catalogue import CATALOGUE
+    from relook.models.catalogue import entry
     from relook.models.store import is_here
 
-    return {name: CATALOGUE[name].sha256 for name in names if is_here(name)}
+    return {one.name: one.sha256 for one in map(entry, names) if is_here(one.name)}
 
 
 def write_provenance(folder: Path, run: Provenance) -> None:

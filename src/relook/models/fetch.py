@@ -194,6 +194,8 @@ def _bar(tick: Tick, total: int) -> type:
     class Bar(tqdm):  # type: ignore[type-arg]
         """Counts without drawing."""
 
+        monitor_interval = 0  # no thread that watches over the drawing
+
         def __init__(self, *arguments: Any, **options: Any) -> None:
             options.pop("name", None)
             super().__init__(*arguments, **options | {"file": io.StringIO()})
