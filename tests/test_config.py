@@ -19,6 +19,7 @@ from relook.options import (
     Configuration,
     Formerly,
     Group,
+    Without,
     json_schema,
     options,
 )
@@ -33,6 +34,8 @@ class Frame(Configuration):
     """Its colour."""
     width: Annotated[float | None, Interval(gt=0, le=10)] = None
     """Its width."""
+    glass: bool = False
+    """Useless on a wall."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Wall(Configuration):
     """Whether a lamp is on."""
     plan: Annotated[Path | None, EXISTING] = None
     """A drawing."""
-    frame: Frame = field(default_factory=lambda: Frame(colour="black"))
+    frame: Annotated[Frame, Without(("glass",))] = field(default_factory=lambda: Frame(colour="black"))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,7 @@ def test_schema_says_what_the_declaration_says() -> None:
     }  # fmt: skip
     assert frame["colour"]["enum"] == ["black", "oak"]
     assert frame["colour"]["group"] == "frame"
+    assert "glass" not in frame
     assert frame["width"]["anyOf"] == [{"type": "number", "exclusiveMinimum": 0, "maximum": 10}, {"type": "null"}]
     assert schema["properties"]["pictures"]["items"] == {"type": "string", "format": "path"}
 
@@ -162,7 +166,8 @@ def test_help_has_the_example_the_ranges_and_the_groups(
     assert "100 % even. (at least 1; default: 2)" in said
     assert "{black,oak}" in said
     assert "frame:" in said
-    assert "lines" not in said
+    assert "lines" not in said  # a former name
+    assert "glass" not in said  # of no use in a wall
 
 
 def test_old_names_of_walks_are_read() -> None:

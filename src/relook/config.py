@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from relook.errors import InputError
-from relook.options import EXISTING, LISTED, Configuration, Formerly, Group
+from relook.options import EXISTING, LISTED, Configuration, Formerly, Group, Without
 
 Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter", "palette"]
 Preset = Literal["relook", "paper", "released"]
@@ -23,6 +23,8 @@ Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
 File = Annotated[Path | None, EXISTING]
 """A file that is read."""
+ONE_PICTURE = ("segments", "depth")
+"""Options that say something of one picture."""
 USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")
 SEEING, MACHINE, WALK = Group("seeing"), Group("machine"), Group("walk")
 
@@ -125,7 +127,7 @@ class PhotoConfig(Configuration):
 class ViewsConfig(Configuration):
     """How a walk through a room takes the look of one style picture."""
 
-    photo: PhotoConfig = field(default_factory=PhotoConfig)
+    photo: Annotated[PhotoConfig, Without(ONE_PICTURE)] = field(default_factory=PhotoConfig)
     """How its first frame is restyled, and others that show too little of what came before."""
     every: Annotated[int, Ge(1), USED] = 1
     """Take every n-th frame."""
@@ -157,7 +159,7 @@ class ViewsConfig(Configuration):
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use."""
-        if maps := [name for name in ("segments", "depth") if getattr(self.photo, name) is not None]:
+        if maps := [name for name in ONE_PICTURE if getattr(self.photo, name) is not None]:
             raise InputError(
                 f"Expected no map of one picture for a walk, got {' and '.join(maps)}; name a segmenter or an estimator."
             )

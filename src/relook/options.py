@@ -12,7 +12,7 @@ import ast
 import inspect
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -40,6 +40,13 @@ class Formerly:
     """The name that an option had: old records and command lines may still use it."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Without:
+    """Options of a part that have no use there: neither help nor forms show them."""
+
+    names: tuple[str, ...]
 
 
 C = TypeVar("C", bound="Configuration")
@@ -85,6 +92,11 @@ class Option:
     def group(self) -> str:
         """Title of the group that it belongs to."""
         return next((mark for mark in self.marks if isinstance(mark, Group)), NO_GROUP).title
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Options of this part that have no use."""
+        return tuple(name for mark in self.marks if isinstance(mark, Without) for name in mark.names)
 
     @property
     def former(self) -> tuple[str, ...]:
@@ -140,7 +152,7 @@ class Option:
     def schema(self) -> dict[str, Any]:
         """The option in JSON schema, with its group."""
         if self.nested:
-            return json_schema(self.kind)
+            return json_schema(self.kind, self.unused)
         one: dict[str, Any] = (
             {"type": TYPES[self.kind][1]} | ({"enum": list(self.choices)} if self.choices else {}) | dict(self.bounds)
         )
@@ -192,9 +204,9 @@ def check(config: Any) -> None:
             option.check(getattr(config, option.name))
 
 
-def json_schema(kind: type) -> dict[str, Any]:
-    """A class of options as JSON schema: type, minimum, maximum, enum, default, description and group of every option."""
-    properties = {option.name: option.schema() for option in options(kind)}
+def json_schema(kind: type, unused: Sequence[str] = ()) -> dict[str, Any]:
+    """A class of options as JSON schema: type, minimum, maximum, enum, default, description and group of every option that has a use."""
+    properties = {option.name: option.schema() for option in options(kind) if option.name not in unused}
     required = [option.name for option in options(kind) if option.default is MISSING]
     return {
         "title": kind.__name__, "description": inspect.getdoc(kind) or "", "type": "object", "properties": properties,

@@ -6,7 +6,10 @@ import argparse
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, replace
+from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any, TypeVar
 
 from relook.errors import InputError
@@ -29,7 +32,7 @@ def parse(kind: type[T], program: str, words: Sequence[str], example: str = "") 
         wanted, got = ("a value", "none") if "expected" in error.message else ("no value", "one")
         raise InputError(f"Expected {wanted} after {error.argument_name}, got {got}; see {program} --help.") from error
     if unknown:
-        near = like(unknown[0], [_flag(option) for option in known.values()])
+        near = like(unknown[0], [_shown(option) for option in known.values()])
         raise InputError(f"Expected options of {program}, got {unknown[0]}; {near or f'see {program} --help'}.")
     values = {name: _read(known[name], value) for name, value in vars(found).items()}
     for name, value in values.items():
@@ -41,9 +44,11 @@ def parse(kind: type[T], program: str, words: Sequence[str], example: str = "") 
 
 def _parser(kind: type, program: str, example: str, known: Mapping[str, Option]) -> argparse.ArgumentParser:
     """The parser, with a section of help for every group of options."""
+    needed = [_shown(option) for option in known.values() if option.default is MISSING or POSITIONAL in option.marks]
+    about = fill(inspect.getdoc(kind) or "", get_terminal_size().columns - 2)
     parser = argparse.ArgumentParser(
-        prog=program, usage=_usage(program, known), description=f"{example}\n\n{inspect.getdoc(kind)}".strip(),
-        formatter_class=_Formatter, argument_default=argparse.SUPPRESS, allow_abbrev=False, exit_on_error=False, add_help=False,
+        prog=program, usage=f"{program} {' '.join(needed)} [options]", description=f"{example}\n\n{about}".strip(),
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=26), argument_default=argparse.SUPPRESS, allow_abbrev=False, exit_on_error=False, add_help=False,
     )  # fmt: skip
     parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
     for group in dict.fromkeys(option.group for option in known.values()):
@@ -52,13 +57,6 @@ def _parser(kind: type, program: str, example: str, known: Mapping[str, Option])
             if option.group == group:
                 _add(section, option)
     return parser
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help with room for the options' names."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26)
 
 
 class _Once(argparse.Action):
@@ -87,13 +85,15 @@ def _add(section: Any, option: Option) -> None:
         how = {"metavar": metavar, "action": "extend", "nargs": "*"}
     elif option.kind is bool:
         how = {"action": argparse.BooleanOptionalAction}
-    section.add_argument(_flag(option), dest=option.name, help=_help(option), **how)
+    section.add_argument(_shown(option), dest=option.name, help=_help(option), **how)
     for name in option.former:
-        section.add_argument(f"--{_hyphenated(name)}", dest=option.name, help=argparse.SUPPRESS, **how)
+        section.add_argument(_flag(name), dest=option.name, help=argparse.SUPPRESS, **how)
 
 
 def _help(option: Option) -> str:
     """The help of an option, its range and its default."""
+    if option.help == argparse.SUPPRESS:
+        return option.help
     default = option.default
     if option.many and default is not MISSING:
         default = " ".join(str(word) for word in default)
@@ -116,16 +116,15 @@ def _read_one(option: Option, word: str) -> Any:
     try:
         return option.kind(word)
     except ValueError as error:
-        raise InputError(f"Expected {TYPES[option.kind][2]} after {_flag(option)}, got {word!r}; mend it.") from error
+        raise InputError(f"Expected {TYPES[option.kind][2]} after {_shown(option)}, got {word!r}; mend it.") from error
 
 
 def _made(kind: type[T], values: Mapping[str, Any], program: str, default: Any = None) -> T:
     """The dataclass with these values, and those of its parts."""
-    own = {
-        option.name: _made(option.kind, values, program, option.default) if option.nested else values[option.name]
-        for option in options(kind)
-        if option.nested or option.name in values
-    }
+    own = {name: values[name] for name in (option.name for option in options(kind)) if name in values}
+    for part in (option for option in options(kind) if option.nested):
+        current = part.default if default is None else getattr(default, part.name)
+        own[part.name] = _made(part.kind, values, program, current)
     if default is not None:
         return replace(default, **own)
     if missing := [_shown(option) for option in options(kind) if option.default is MISSING and option.name not in own]:
@@ -134,38 +133,26 @@ def _made(kind: type[T], values: Mapping[str, Any], program: str, default: Any =
 
 
 def _flat(kind: type, default: Any = None) -> Iterator[Option]:
-    """The options of a dataclass and of its parts, each with the default that it has there."""
+    """The options of a dataclass and of its parts, each with the default that it has there; help of those without use is left out."""
     for option in options(kind):
         current = option.default if default is None else getattr(default, option.name)
-        if option.nested:
-            yield from _flat(option.kind, current)
-        else:
+        if not option.nested:
             yield replace(option, default=current)
-
-
-def _usage(program: str, known: Mapping[str, Option]) -> str:
-    """The line of usage: what is needed, then the rest."""
-    first = [_shown(option) for option in known.values() if POSITIONAL in option.marks]
-    needed = [
-        f"{_shown(o)} {METAVARS[o.kind]}" for o in known.values() if o.default is MISSING and POSITIONAL not in o.marks
-    ]
-    return " ".join([program, *first, *needed, "[options]"])
+            continue
+        for part in _flat(option.kind, current):
+            yield replace(part, help=argparse.SUPPRESS) if part.name in option.unused else part
 
 
 def _shown(option: Option) -> str:
     """An option as the command line names it."""
-    return option.name.upper() if POSITIONAL in option.marks else _flag(option)
+    return option.name.upper() if POSITIONAL in option.marks else _flag(option.name)
 
 
-def _flag(option: Option) -> str:
-    return f"--{_hyphenated(option.name)}"
-
-
-def _hyphenated(name: str) -> str:
-    return name.replace("_", "-")
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _hyphens(word: str) -> str:
     """An option written with underscores, as it is listed."""
     name, equals, value = word.partition("=")
-    return _hyphenated(name) + equals + value if name.startswith("--") else word
+    return _flag(name[2:]) + equals + value if name.startswith("--") else word
