@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from pictures import Room, write_room
+from relook.present import terminal
 from relook.present.cli import main
 
 
@@ -254,6 +257,23 @@ def test_perceive_takes_unusual_pictures(make: Callable[[Path], None], tmp_path:
     line = ["perceive", str(tmp_path / "unusual.png"), "--out", str(tmp_path), "--segmenter", "whole"]
     assert main([*line, "--depth-estimator", "none"]) == 0
     assert {size_of(tmp_path / f"{name}.png") for name in ("segments", "overlay", "edges")} == {(52, 36)}
+
+
+def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(terminal_like: bool) -> str:
+        said = StringIO()
+        monkeypatch.setattr(terminal, "ERR", Console(file=said, force_terminal=terminal_like, width=100))
+        with terminal.drawn() as progress:
+            with progress.stage("restyling", 20) as tick:
+                tick(7)
+            with progress.stage("fetching", 5_000_000) as tick:
+                tick(2_000_000)
+        return said.getvalue()
+
+    drawn = run(True)
+    assert "fetching" in drawn
+    assert "2.0/5.0 MB" in drawn
+    assert run(False) == ""
 
 
 def test_evaluate_lists_its_suites(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from rich import progress as bars
 from rich.console import Console
 from rich.table import Table
 
@@ -16,8 +14,7 @@ from relook.models import pulling, store
 from relook.models.catalogue import CATALOGUE, Checkpoint, entries, readable
 from relook.options import POSITIONAL
 from relook.present.arguments import parse
-from relook.present.terminal import ERR, OUT
-from relook.progress import Progress, Step
+from relook.present.terminal import OUT, drawn
 
 WIDTH = 140
 """Characters that the list needs, however narrow the terminal or the pipe is."""
@@ -116,7 +113,7 @@ def table(found: Sequence[tuple[Checkpoint, bool]]) -> Table:
 
 def pull(options: Pull) -> int:
     """relook models pull."""
-    with _drawn() as progress:
+    with drawn() as progress:
         pulled = pulling.pull(
             options.names,
             accept_licence=options.accept_licence,
@@ -185,24 +182,3 @@ def _describe(one: Checkpoint) -> None:
     for title, text in facts.items():
         if text:
             OUT.print(f"  {title}: {text}", markup=False)
-
-
-@contextmanager
-def _drawn() -> Iterator[Progress]:
-    """Progress that draws one bar per model on stderr while the block runs."""
-    columns = (
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.DownloadColumn(),
-        bars.TransferSpeedColumn(),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=ERR, transient=True, disable=not ERR.is_terminal) as screen:
-        tasks: dict[str, Any] = {}
-
-        def draw(step: Step) -> None:
-            if step.stage not in tasks:
-                tasks[step.stage] = screen.add_task(step.stage, total=step.total)
-            screen.update(tasks[step.stage], completed=step.done)
-
-        yield Progress(draw)

@@ -11,6 +11,8 @@ from rich.console import Console
 from relook.progress import Progress, Step
 
 OUT, ERR = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+MEGABYTE = 10**6
+"""Stages of more steps than this count bytes."""
 
 
 def speak() -> None:
@@ -45,7 +47,12 @@ def drawn() -> Iterator[_Reports]:
 
         def draw(step: Step) -> None:
             left = "" if step.seconds_left is None else f", {step.seconds_left:.0f} s left"
-            steps = f"{step.done}/{step.total}{left}" if step.total > 1 else ""
+            count = (
+                f"{step.done}/{step.total}"
+                if step.total < MEGABYTE
+                else f"{step.done / MEGABYTE:.1f}/{step.total / MEGABYTE:.1f} MB"
+            )
+            steps = count + left if step.total > 1 else ""
             bars.update(bar, description=step.stage, completed=step.done, total=step.total or None, steps=steps)
 
         yield _Reports(draw if ERR.is_terminal else None)
