@@ -11,14 +11,14 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from threading import RLock
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from relook.config import Precision
 from relook.errors import InputError
 
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
 TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Precisions by name."""
 REMEMBERED = 4
