@@ -96,3 +96,21 @@ def test_a_full_disk_leaves_nothing_of_what_was_perceived(tmp_path: Path, monkey
                     write_perceived(tmp_path / folder, changed)
     assert content(tmp_path) == before
     assert not torch.equal(changed.image, view.image)
+
+
+def test_what_cannot_be_written_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("a file")
+    for place, folder in (
+        (file, False),
+        (tmp_path, True),
+        (tmp_path / "new" / "out", True),
+        (tmp_path / "new.png", False),
+    ):
+        files.check_writable(place, folder=folder)
+    for place, folder in ((file, True), (tmp_path, False), (file / "out.png", False)):
+        with pytest.raises(InputError, match="is no writable folder"):
+            files.check_writable(place, folder=folder)
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="is no writable folder"):
+        files.check_writable(tmp_path / "new.png")

@@ -101,6 +101,18 @@ def together(folder: PathLike) -> Iterator[Path]:
         ) from error
 
 
+def check_writable(path: PathLike, *, folder: bool = False) -> None:
+    """Raise InputError, before any work, unless a file (or a folder) can be written at a path, with the folders that it needs."""
+    path = Path(path)
+    place = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    fits = place.is_dir() if folder or place != path else place.is_file()
+    if not fits or not os.access(place, os.W_OK):
+        what = "folder" if folder else "file"
+        raise InputError(
+            f"Expected a {what} {path} to write to, got none ({place} is no writable folder); choose another."
+        )
+
+
 def reason(error: BaseException) -> str:
     """One line on what went wrong."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relook.config import PerceiveConfig
 from relook.errors import InputError
+from relook.files import check_writable
 
 if TYPE_CHECKING:
     from relook.types import View
@@ -77,11 +77,7 @@ def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
     for given in inputs:
         if isinstance(given, str | Path) and Path(given).resolve() in written:
             raise InputError(f"Expected an output that is no input, got {given} as both; choose another folder.")
-    place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise InputError(
-            f"Expected a folder to write to, got {folder} ({place} is no writable folder); choose another."
-        )
+    check_writable(folder, folder=True)
 
 
 def _refuse_left_overs(folder: Path, view: View) -> None:

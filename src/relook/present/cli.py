@@ -11,6 +11,7 @@ from typing import Annotated
 import relook
 from relook.config import File, PerceiveConfig, PhotoConfig, ViewsConfig
 from relook.errors import InputError, RelookError
+from relook.files import check_writable
 from relook.options import EXISTING, POSITIONAL, Group, check_there
 from relook.present.arguments import parse
 from relook.present.terminal import ERR, OUT, drawn, speak
@@ -69,6 +70,7 @@ def photo(words: Sequence[str]) -> int:
             raise InputError(
                 "Expected STRUCTURE, --style and --out (or --from-record), got less; see relook photo --help."
             )
+        check_writable(options.out)
         from relook.transfer.photo import restyle_photo
 
         with drawn() as progress:
@@ -95,6 +97,7 @@ def views(words: Sequence[str]) -> int:
     """relook views."""
     options = parse(Views, "relook views", words, EXAMPLES["views"])
     check_there(options.walk)
+    check_writable(options.out, folder=True)
     from relook.lift import restyle_views
 
     with drawn() as progress:
@@ -121,6 +124,7 @@ class Perceive:
 def perceive(words: Sequence[str]) -> int:
     """relook perceive."""
     options = parse(Perceive, "relook perceive", words, EXAMPLES["perceive"])
+    check_writable(options.out, folder=True)
     from relook.perceive.perceive import perceive_photo
 
     view = perceive_photo(options.photo, options.config, out=options.out)
