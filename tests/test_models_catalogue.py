@@ -23,6 +23,7 @@ def test_every_entry_is_complete(name: str) -> None:
     assert bool(one.file) != bool(one.repository)
     assert one.commercial or one.licence_url
     assert set(one.along) <= set(CATALOGUE)
+    assert {one.control, one.autoencoder, one.preview} - {""} <= set(one.along), "a family brings its parts"
     for hashed in (one.sha256, *one.hashes.values()):
         assert not hashed or (len(hashed) == 64 and set(hashed) <= HEX)
     if one.file:
@@ -50,6 +51,19 @@ def test_a_family_brings_all_that_it_needs_and_nothing_closed(family: str) -> No
         "sam",
     } <= found.keys()
     assert all(one.commercial for one in found.values())
+
+
+def test_photo_brings_the_good_networks_for_photographs_and_they_stand_first() -> None:
+    assert [(one.name, one.role, one.commercial) for one in entries(["photo"])] == [
+        ("eomt-ade20k", "segmenter", True),
+        ("depth-anything-v2-small", "depth", True),
+    ]
+    names = list(CATALOGUE)
+    assert names[:4] == ["ade20k", "fastdepth", "eomt-ade20k", "depth-anything-v2-small"]
+    tasks = [one.task for one in CATALOGUE.values()]
+    assert max(place for place, task in enumerate(tasks) if task in ("segments", "depth", "labels")) < tasks.index(
+        "family"
+    )
 
 
 def test_names_hub_ids_and_sizes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,15 @@ def gate(status: int) -> Any:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (lambda: errors.LocalEntryNotFoundError("offline"), "check the connection and pull seer again"),
+        (
+            lambda: errors.LocalEntryNotFoundError("offline"),
+            "check the connection and get it with `relook models pull seer`",
+        ),
         (
             lambda: errors.GatedRepoError("gate", response=gate(403)),
             "accept its terms at https://huggingface.co/someone/seer",
         ),
-        (lambda: errors.RevisionNotFoundError("gone", response=gate(404)), "name another with --revision"),
+        (lambda: errors.RevisionNotFoundError("gone", response=gate(404)), "name another model or revision"),
         (lambda: ConnectionError("reset"), "check the connection"),
     ],
 )
@@ -136,7 +140,61 @@ def test_half_precision_is_fetched_where_it_is_published(fake: FakeHub, enter: A
     assert (models_folder / "someone/seer/unet/diffusion_pytorch_model.fp16.safetensors").read_bytes() == WEIGHTS[::2]
     assert not (models_folder / "someone/seer/unet/diffusion_pytorch_model.safetensors").exists()
     assert (models_folder / "someone/whole/model.safetensors").is_file()
-    assert fetch.variant("unet/*model-0*.safetensors") == "unet/*model.fp16-0*.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "half"),
+    [
+        ("unet/*model-0*.safetensors", "unet/*model.fp16-0*.safetensors"),
+        ("vae/*model.safetensors", "vae/*model.fp16.safetensors"),
+        ("unet/*index.json", "unet/*index.fp16.json"),
+        ("model_index.json", "model_index.json"),
+        ("vae/config.json", "vae/config.json"),
+    ],
+)
+def test_only_weights_have_a_variant_in_half_precision(pattern: str, half: str) -> None:
+    assert fetch.variant(pattern) == half
+
+
+def test_what_a_pull_of_an_older_version_left_is_found_verified_and_removed(enter: Any, models_folder: Path) -> None:
+    """Its folder and lock, byte for byte in the format of version 0.1."""
+    enter(hub_entry())
+    place = models_folder / "someone/seer"
+    place.mkdir(parents=True)
+    (place / "config.json").write_bytes(b"{}")
+    (place / "model.safetensors").write_bytes(WEIGHTS)
+    files = f'{{"config.json": "{sha(b"{}")}", "model.safetensors": "{sha(WEIGHTS)}"}}'
+    lock = f'{{"name": "seer", "source": "someone/seer", "revision": "{PIN}", "place": "someone/seer", "half": false, "files": {files}}}'
+    (models_folder / ".relook").mkdir()
+    (models_folder / ".relook/seer.json").write_text(lock)
+    assert store.locate("seer") == place
+    assert [check.state for check in pulling.verify()] == ["right"]
+    assert len(pulling.remove("seer")) == 2
+    assert everything(models_folder) == set()
+
+
+def test_a_model_that_is_named_is_fetched_into_the_hubs_cache_at_its_pin(
+    enter: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def hub(repository: str, *, revision: str | None, allow_patterns: list[str], local_files_only: bool = False) -> str:
+        if local_files_only:
+            raise errors.LocalEntryNotFoundError("not in the cache")
+        asked.append((repository, revision))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", hub)
+    enter(hub_entry())
+    assert store.find("seer", "the depth model") == store.find("someone/other", "the depth model") == tmp_path
+    assert asked == [("someone/seer", PIN), ("someone/other", None)]
+
+    def full(*_: Any, local_files_only: bool = False, **__: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", full)
+    with pytest.raises(MissingModelError, match=r"No space left on device\); free space or set HF_HOME"):
+        store.find("someone/other", "the depth model")
 
 
 def test_models_of_one_repository_share_their_files(fake: FakeHub, enter: Any, models_folder: Path) -> None:

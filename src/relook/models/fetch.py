@@ -16,7 +16,7 @@ from relook.files import reason, sha256
 from relook.models.catalogue import Checkpoint, known
 
 Tick = Callable[[int], None]
-"""Hears how many bytes have come."""
+"""Takes how many bytes have come."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PATIENCE = 30
 """Seconds without an answer until a server counts as gone."""
@@ -92,26 +92,19 @@ def into_hub_cache(one: Checkpoint, what: str) -> Path:
 
     Raises MissingModelError when the hub does not give it, and for a licence against commercial use, which only a pull asks for.
     """
-    import huggingface_hub
+    from huggingface_hub import snapshot_download
 
-    listed = known(one.name) is not None
-    facts = one.facts if listed else f"size and licence: https://huggingface.co/{one.repository}"
-    wanted = f"{what or one.task} {one.repository} ({facts})"
-    advice = f"relook models pull {one.name}" if listed else f"hf download {one.repository}"
     if not one.commercial:
         raise MissingModelError(
-            f"Expected {wanted} in the hub's cache or a folder of models, got neither; read its licence ({one.licence_url}) and get it "
-            f"with `{advice} --accept-licence`, or name a local folder."
+            f"Expected {one.repository} ({one.facts}) on this machine, got none; read its licence ({one.licence_url}) and get it with "
+            f"`relook models pull {one.name} --accept-licence`, or name a local folder."
         )
     try:
-        return Path(
-            huggingface_hub.snapshot_download(one.repository, revision=one.revision, allow_patterns=list(one.patterns))
-        )
-    except Exception as error:  # no network, no such id, a gate, a full disk: whatever the hub's client raises
-        silent = ("LocalEntryNotFoundError", "ConnectionError", "ConnectError", "OfflineModeIsEnabled")
-        said = "no answer from the hub" if type(error).__name__ in silent else type(error).__name__
+        with _hub_errors(one, what):
+            return Path(snapshot_download(one.repository, revision=one.revision, allow_patterns=list(one.patterns)))
+    except OSError as error:
         raise MissingModelError(
-            f"Expected {wanted} in the hub's cache or on the hub, got {said}; get it with `{advice}` or name a local folder."
+            f"Expected to put {one.repository} into the hub's cache, got an error ({reason(error)}); free space or set HF_HOME to another folder."
         ) from error
 
 
@@ -146,33 +139,36 @@ def _commit(one: Checkpoint, revision: str | None) -> str:
 
 
 @contextmanager
-def _hub_errors(one: Checkpoint) -> Iterator[None]:
+def _hub_errors(one: Checkpoint, what: str = "") -> Iterator[None]:
     """One sentence for whatever the hub's client raises, in place of its own reports; a full disk and Ctrl-C pass."""
     from huggingface_hub import errors
     from huggingface_hub.utils import logging as reports
 
+    page, listed = f"https://huggingface.co/{one.repository}", known(one.name) is not None
+    facts = one.facts if listed else f"size and licence: {page}"
+    wanted = f"{what or one.task} {one.repository} ({facts})"
+    again = f"`relook models pull {one.name}`" if listed else f"`hf download {one.repository}`"
     level = reports.get_verbosity()
     reports.set_verbosity(logging.CRITICAL)
-    page = f"https://huggingface.co/{one.repository}"
-    again = f"pull {one.name} again: what has come so far is kept"
     try:
         yield
     except RelookError:
         raise
     except errors.GatedRepoError as error:
         raise MissingModelError(
-            f"Expected access to {one.repository}, got a gate; accept its terms at {page}, run `hf auth login` and {again}."
+            f"Expected access to {wanted}, got a gate; accept its terms at {page}, run `hf auth login` and {again}."
         ) from error
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
         raise MissingModelError(
-            f"Expected {one.repository} at {one.revision or 'main'} on the hub, got no such thing; see {page} and name another with --revision."
+            f"Expected {wanted} at {one.revision or 'main'} on the hub, got no such thing; see {page} and name another model or revision."
         ) from error
     except Exception as error:
         network = isinstance(error, ConnectionError | TimeoutError)
         if isinstance(error, OSError) and error.errno is not None and not network:
             raise  # the disk's, not the network's
         raise MissingModelError(
-            f"Expected {one.repository} from the hub, got {_network(error)}; check the connection and {again}."
+            f"Expected {wanted} from the hub, got {_network(error)}; check the connection and get it with {again} (what has come is kept), "
+            f"or name a local folder."
         ) from error
     finally:
         reports.set_verbosity(level)
@@ -186,7 +182,7 @@ def _network(error: BaseException) -> str:
 
 
 def _bar(tick: Tick, total: int) -> type:
-    """A class of silent progress bars for both clients; of those that count bytes (received, written) the farthest is heard."""
+    """A class of silent progress bars for both clients; of those that count bytes (received, written) the farthest is reported."""
     from tqdm.auto import tqdm
 
     farthest = [0]

@@ -155,8 +155,8 @@ _LOADED: WeakKeyDictionary[nn.Module, tuple[AdapterFiles, Adapter]] = WeakKeyDic
 
 def _beside(path: Path) -> AdapterFiles:
     """An adapter's own file, with the image encoder near it."""
-    places = (path.parent / ENCODER, path.parent.parent / "models" / ENCODER)
-    encoder = next((place for place in places if (place / "config.json").is_file()), None)
+    folders = (path.parent / ENCODER, path.parent.parent / "models" / ENCODER)
+    encoder = next((place for place in folders if (place / "config.json").is_file()), None)
     if not path.is_file() or encoder is None:
         what = "no such file" if not path.is_file() else f"no {ENCODER} beside it"
         raise MissingModelError(f"Expected an IP-Adapter at {path}, got {what}; put both where they belong.")
@@ -173,13 +173,13 @@ def _load(files: AdapterFiles, family: Family) -> Adapter:
             f"Expected a plain IP-Adapter (image_proj.proj.weight), got another kind in {files.adapter}; "
             f"name one of {', '.join(PUBLISHED.values())}."
         )
-    ours = encoder.config.projection_dim, family.denoiser.config["cross_attention_dim"], _layers(family.denoiser)
+    expected = encoder.config.projection_dim, family.denoiser.config["cross_attention_dim"], _layers(family.denoiser)
     tokens, seen = weights["image_proj"]["proj.weight"].shape
-    theirs = seen, tokens // 4, len(weights["ip_adapter"]) // 2
-    if ours != theirs:
+    found = seen, tokens // 4, len(weights["ip_adapter"]) // 2
+    if found != expected:
         raise InputError(
-            f"Expected an IP-Adapter from {ours[0]} to {ours[1]} channels in {ours[2]} layers for the family {family.name!r}, got one from "
-            f"{theirs[0]} to {theirs[1]} in {theirs[2]}; name one made for its kind of denoiser."
+            f"Expected an IP-Adapter from {expected[0]} to {expected[1]} channels in {expected[2]} layers for the family {family.name!r}, got one from "
+            f"{found[0]} to {found[1]} in {found[2]}; name one made for its kind of denoiser."
         )
     projection, processors = _modules(family.denoiser, weights, files.adapter)
     for part in (projection, *processors.values()):
@@ -222,7 +222,7 @@ def _read(file: Path) -> dict[str, dict[str, Tensor]]:
         raise MissingModelError(f"Expected weights in {file}, got a broken file; fetch it again.") from error
     parts: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
     for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
+        part, _, inner = name.partition(".")
         if part in parts:
-            parts[part][rest] = tensor
+            parts[part][inner] = tensor
     return parts

@@ -177,7 +177,7 @@ def _install(one: Checkpoint, staging: Path, folder: Path, lock: Lock) -> None:
     for path, known in wanted.items():
         if path not in own and path.exists() and (not path.is_file() or digest(path) != known):
             raise InputError(
-                f"Expected room for {one.name} at {path}, got a file that Relook did not put there; move it away."
+                f"Expected {path} free for {one.name}, got a file that Relook did not put there; move it away."
             )
     for path, name in sorted(zip(wanted, lock.files, strict=True), key=lambda pair: (pair[0].suffix == ".json", pair)):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,8 +61,8 @@ class TextReader:
         if len(found) == 1:
             return Text(found[0].last_hidden_state)
         states = torch.cat([part.hidden_states[-2] for part in found], -1)
-        said = torch.tensor([bool(prompt.strip()) or not self.blank for prompt in prompts]).to(states)
-        return Text(states * said[:, None, None], found[1].text_embeds * said[:, None])
+        kept = torch.tensor([bool(prompt.strip()) or not self.blank for prompt in prompts]).to(states)
+        return Text(states * kept[:, None, None], found[1].text_embeds * kept[:, None])
 
     def tokens(self, prompts: Sequence[str], number: int = 0) -> Int[Tensor, "B T"]:
         """Ids of the words for one of the encoders."""
