@@ -34,10 +34,10 @@ from relook.evaluate.views import walks as view_walks
 from relook.evaluate.views.rooms import draw_two_views, draw_walk
 from relook.evaluate.views.rows import CEILING, ROWS, Setting, step_rows, warped
 from relook.evaluate.views.walks import WAYS, Restyled
-from relook.lift.geometry import Held
 from relook.models.view_refiner import CONDITIONS, widened
 from relook.ops.align import Similarity
 from relook.types import Camera, Matches, View
+from strolls import source
 
 WALK = draw_walk(0, 0, 4, 32)
 CASE = draw_two_views(0, 0, "far", 48)
@@ -318,7 +318,7 @@ def test_a_capture_is_compared_along_both_flows() -> None:
     still = Matches(torch.zeros(2, 32, 32), torch.ones(32, 32), torch.zeros(32, 32, dtype=torch.bool))
     views = [room.view() for room in WALK.old]
 
-    frames = [Held(view) for view in views]
+    frames = source(views)
     rows = {
         "steady": [torch.full((3, 32, 32), 0.5)] * 4,
         "flicker": [torch.full((3, 32, 32), 0.3 + 0.1 * i) for i in range(4)],
@@ -327,7 +327,7 @@ def test_a_capture_is_compared_along_both_flows() -> None:
     for how in ("flow", "sensor"):
         assert scores["steady"][f"{how} near rmse"] == pytest.approx(0, abs=1e-6)
         assert scores["flicker"][f"{how} near rmse"] == pytest.approx(0.1, abs=1e-5)
-    plain = [Held(View(view.image)) for view in views]
+    plain = source([View(view.image) for view in views])
     scores = capture_views.pair_scores(plain, rows, "near", 1, 2, lambda first, second: still)
     assert scores["flicker"]["sensor near rmse"] is None
 

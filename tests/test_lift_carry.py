@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from relook.lift import carry
-from relook.lift.carry import CARRYING, Carrying, Painted, carried, glance, history, key_frame, seen
+from relook.lift.carry import CARRYING, Carrying, best_first, carried, glance, looked_back_on, seen
+from relook.lift.look import Look, RestyledFrame
 from relook.perceive.match import matcher
 from relook.types import Depth, Matches, View
 from strolls import SIZE, stroll
@@ -17,16 +18,9 @@ from strolls import SIZE, stroll
 PLAIN = Carrying(checked=False)
 
 
-def painted(number: int, view: View, image: torch.Tensor | None = None, age: float = 0) -> Painted:
-    image = view.image if image is None else image
-    return Painted(
-        number,
-        view,
-        image,
-        torch.full(view.size, float(age)),
-        torch.ones(view.size, dtype=torch.bool),
-        torch.ones(view.size),
-    )
+def painted(number: int, view: View, image: torch.Tensor | None = None, age: float = 0) -> RestyledFrame:
+    look = Look.painted(view.image if image is None else image, view)
+    return RestyledFrame(number, view, replace(look, age=torch.full(view.size, float(age))))
 
 
 def columns(shown: dict[float, range]):
@@ -52,20 +46,19 @@ def test_history_is_chosen_by_what_is_missing() -> None:
     rest = [frames[0.2], frames[0.3], frames[0.4]]
     words = (columns(shown), CARRYING["relook"], np.random.default_rng(0))
     # 0.3 adds 6 columns and shows 6: 30; 0.2 adds 2 and shows 8: 16; 0.4 adds 1 and shows 2: 6
-    assert [frame.number for frame in history(grey(0.5), frames[0.1], rest, 2, *words)] == [2, 0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 2, *words)] == [2, 0]
     # with 0.3 nothing is missing: 0.2 shows 8, 0.4 shows 2
-    assert [frame.number for frame in history(grey(0.5), frames[0.1], rest, 3, *words)] == [2, 1, 0]
-    assert [frame.number for frame in history(grey(0.5), frames[0.1], rest, 9, *words)] == [2, 1, 3, 0]
-    assert [frame.number for frame in history(grey(0.5), frames[0.1], rest, 1, *words)] == [0]
-    assert [frame.number for frame in history(grey(0.5), frames[0.1], [frames[0.1]], 3, *words)] == [0]
-    assert history(grey(0.5), None, [], 3, *words) == []
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 3, *words)] == [2, 1, 0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 9, *words)] == [2, 1, 3, 0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 1, *words)] == [0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], [frames[0.1]], 3, *words)] == [0]
 
 
 def test_the_papers_history_is_the_previous_and_random_ones() -> None:
     frames = [painted(number, grey(0.1)) for number in range(8)]
 
     def drawn(seed: int) -> list[int]:
-        found = history(
+        found = looked_back_on(
             grey(0.5),
             frames[7],
             frames,
@@ -86,9 +79,9 @@ def test_the_key_frame_shows_most_of_the_others() -> None:
     """Five views of a row; the middle one shows most, and every one shows itself."""
     shown = {0.1: range(0, 4), 0.2: range(0, 6), 0.3: range(0, 10), 0.4: range(6, 12), 0.5: range(9, 12)}
     views = [grey(value) for value in shown]
-    assert key_frame(5, views.__getitem__, columns(shown)) == 2
-    assert key_frame(1, views.__getitem__, columns(shown)) == 0
-    assert key_frame(2, views.__getitem__, columns(shown)) == 0
+    assert best_first(5, views.__getitem__, columns(shown)) == 2
+    assert best_first(1, views.__getitem__, columns(shown)) == 0
+    assert best_first(2, views.__getitem__, columns(shown)) == 0
 
 
 def test_a_carried_view_is_the_exact_one() -> None:
@@ -97,10 +90,10 @@ def test_a_carried_view_is_the_exact_one() -> None:
     look = carried([painted(0, first, age=2)], second, matcher("exact"), CARRYING["relook"])
     known = ~look.holes
     assert 0.7 < float(known.float().mean()) < 1
-    error = (look.values[:3] - second.image)[:, known].square().mean()
+    error = (look.image - second.image)[:, known].square().mean()
     assert float(error) < 0.1 * float((first.image - second.image)[:, known].square().mean())
-    torch.testing.assert_close(look.values[3][known], torch.full_like(look.values[3][known], 2.0))
-    assert not bool(look.values[:, look.holes].any())
+    torch.testing.assert_close(look.age[known], torch.full_like(look.age[known], 2.0))
+    assert not any(bool(values[..., look.holes].any()) for values in (look.image, look.age, look.styled))
 
 
 def test_the_freshest_colours_win_and_place_decides_between_equals() -> None:
@@ -111,18 +104,18 @@ def test_the_freshest_colours_win_and_place_decides_between_equals() -> None:
     weight = 1 / (1 + np.exp(4 * (3 - 1 - 0.25)))
     for order, expected in (([old, new], weight), ([new, old], 1 / (1 + np.exp(4 * (3 - 1 + 0.25))))):
         look = carried(order, view, matcher("exact"), PLAIN)
-        torch.testing.assert_close(look.values[0], torch.full(SIZE, float(expected)), atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(look.image[0], torch.full(SIZE, float(expected)), atol=1e-5, rtol=1e-3)
     look = carried([painted(0, view, red), painted(1, view, blue)], view, matcher("exact"), PLAIN)
-    torch.testing.assert_close(look.values[0], torch.full(SIZE, 1 / (1 + np.exp(-1.0))), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(look.image[0], torch.full(SIZE, 1 / (1 + np.exp(-1.0))), atol=1e-5, rtol=1e-4)
     paper = replace(CARRYING["paper"], warp="look up")  # the previous one first, whatever its age
     look = carried([old, new], view, matcher("exact"), paper)
-    torch.testing.assert_close(look.values[0], torch.full(SIZE, 1 / (1 + np.exp(-1.0))), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(look.image[0], torch.full(SIZE, 1 / (1 + np.exp(-1.0))), atol=1e-5, rtol=1e-4)
 
 
 def test_nothing_to_look_back_on_is_all_holes() -> None:
     look = carried([], stroll()[0], matcher("exact"), CARRYING["relook"])
     assert bool(look.holes.all())
-    assert look.values.shape == (5, *SIZE)
+    assert look.image.shape == (3, *SIZE)
 
 
 @pytest.mark.parametrize("preset", ["relook", "paper"])
@@ -131,9 +124,11 @@ def test_what_may_not_be_carried_is_not(preset: str) -> None:
     half = torch.ones(SIZE, dtype=torch.bool)
     half[:, 32:] = False
     image = torch.where(half, first.image, torch.tensor([1.0, 0.0, 1.0])[:, None, None])
-    look = carried([replace(painted(0, first, image), usable=half)], second, matcher("exact"), CARRYING[preset])
+    frame = painted(0, first, image)
+    frame = replace(frame, look=replace(frame.look, confidence=half.float()))
+    look = carried([frame], second, matcher("exact"), CARRYING[preset])
     assert 0.2 < float(look.holes.float().mean()) < 0.9
-    assert float((look.values[:3] - second.image).abs()[:, ~look.holes].mean()) < 0.05
+    assert float((look.image - second.image).abs()[:, ~look.holes].mean()) < 0.05
 
 
 def test_splatting_takes_flow_without_depth() -> None:
@@ -142,7 +137,7 @@ def test_splatting_takes_flow_without_depth() -> None:
         [painted(0, View(first.image))], View(second.image),
         lambda one, other: Matches(torch.zeros(2, *SIZE), torch.ones(SIZE), torch.zeros(SIZE, dtype=torch.bool)), CARRYING["paper"],
     )  # fmt: skip
-    torch.testing.assert_close(look.values[:3], first.image, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(look.image, first.image, atol=1e-5, rtol=1e-4)
 
 
 def test_a_wrongly_moved_patch_is_removed_and_a_brighter_picture_kept() -> None:
@@ -171,10 +166,10 @@ def test_wrong_depth_leaves_holes_where_the_pictures_differ() -> None:
         carried([painted(0, first)], spoilt, matcher("exact"), replace(CARRYING["relook"], checked=checked))
         for checked in (False, True)
     )
-    bad = ((loose.values[:3] - second.image).abs().amax(0) > 0.3) & ~loose.holes
+    bad = ((loose.image - second.image).abs().amax(0) > 0.3) & ~loose.holes
     assert int(bad.sum()) > 50
     assert int((bad & ~strict.holes).sum()) < 0.35 * int(bad.sum())
-    good = ((loose.values[:3] - second.image).abs().amax(0) < 0.05) & ~loose.holes
+    good = ((loose.image - second.image).abs().amax(0) < 0.05) & ~loose.holes
     assert float((strict.holes & good).float().sum()) < 0.15 * float(good.float().sum())
 
 

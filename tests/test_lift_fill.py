@@ -9,7 +9,7 @@ import pytest
 import torch
 from skimage.exposure import match_histograms
 
-from relook.lift.fill import filler, matched_histogram, put_back, refined
+from relook.lift.fill import FILLERS, Refining, matched_histogram, put_back, refined
 from relook.models.view_refiner import CONDITIONS, PAPER, ViewRefiner, widened
 from relook.transfer.working import working_side
 from relook.types import Depth, View
@@ -28,10 +28,6 @@ def ramp(size: tuple[int, int]) -> torch.Tensor:
         .expand(3, -1, -1)
         .contiguous()
     )
-
-
-def never() -> ViewRefiner:
-    pytest.fail("no network was asked for")
 
 
 def test_known_pixels_stay_and_the_seam_closes() -> None:
@@ -59,11 +55,11 @@ def test_fillers_that_need_no_network() -> None:
     holes = hole((40, 48), (slice(12, 24), slice(14, 30)))
     look = torch.where(holes, 0.0, picture + 0.1)
     view = View(picture)
-    nothing = filler("none", never)(view, look, holes, 0)
+    nothing = FILLERS["none"](view, look, holes, 0)
     assert not bool(nothing[:, holes].any())
     assert torch.equal(nothing[:, ~holes], look[:, ~holes])
     for name, most in (("recolour", 0.02), ("inpaint", 0.06)):
-        found = filler(name, never)(view, look, holes, 0)
+        found = FILLERS[name](view, look, holes, 0)
         assert float((found - picture - 0.1)[:, holes].abs().max()) < most, name
         assert found.shape == look.shape
 
@@ -84,7 +80,7 @@ def test_the_refiner_paints_any_size(refiner: ViewRefiner, size: tuple[int, int]
     view = View(picture, depth=None if depth is None else Depth(values, "metric"))
     holes = hole(size, (slice(10, 30), slice(15, 40)))
     look = torch.where(holes, 0.0, picture)
-    paint = partial(refined, refiner=refiner, steps=2)
+    paint = partial(refined, how=Refining(refiner, steps=2))
     found = paint(view, look, holes, 7)
     assert found.shape == (3, *size)
     assert bool(torch.isfinite(found).all())
@@ -94,21 +90,20 @@ def test_the_refiner_paints_any_size(refiner: ViewRefiner, size: tuple[int, int]
         assert not torch.equal(found, paint(view, look, holes, 8))
 
 
-def test_untold_the_refiner_does_not_see_the_frame(refiner: ViewRefiner) -> None:
+def test_the_refiner_sees_the_frame_only_where_it_may(refiner: ViewRefiner) -> None:
     picture, holes = ramp((40, 64)), hole((40, 64), (slice(10, 30), slice(15, 40)))
     look = torch.where(holes, 0.0, picture)
-    paint = partial(refined, refiner=refiner, steps=2)
-    first, second = (paint(View(frame), look, holes, 1, told=False) for frame in (picture, 1 - picture))
-    assert torch.equal(first, second)
-    first, second = (paint(View(frame), look, holes, 1, told=True) for frame in (picture, 1 - picture))
-    assert not torch.equal(first, second)
+    for sees_source in (False, True):
+        how = Refining(refiner, steps=2, sees_source=sees_source)
+        first, second = (refined(View(frame), look, holes, 1, how) for frame in (picture, 1 - picture))
+        assert torch.equal(first, second) != sees_source
 
 
 def test_a_refiner_of_the_papers_conditions_paints_too() -> None:
     paper = ViewRefiner(family(), widened(family().denoiser, len(PAPER)).eval())
     assert paper.conditions == PAPER
     picture, holes = ramp((32, 48)), hole((32, 48), (slice(10, 30), slice(15, 40)))
-    found = filler("refiner", lambda: paper, steps=1)(View(picture), torch.where(holes, 0.0, picture), holes, 0)
+    found = refined(View(picture), torch.where(holes, 0.0, picture), holes, 0, Refining(paper, steps=1))
     assert found.shape == (3, 32, 48)
 
 
@@ -121,8 +116,8 @@ def test_histograms_are_those_of_another_library() -> None:
     )  # no value twice: what equal ones become is a matter of taste
     holes = hole((30, 40), (slice(5, 20), slice(8, 30)))
     found = matched_histogram(image, known, holes)
-    ours, theirs = (part[:, ~holes].T[:, None].numpy() for part in (image, known))
-    expected = match_histograms(ours, theirs, channel_axis=-1)
+    found_known, wanted = (part[:, ~holes].T[:, None].numpy() for part in (image, known))
+    expected = match_histograms(found_known, wanted, channel_axis=-1)
     assert np.allclose(found[:, ~holes].T.numpy(), expected[:, 0], atol=1e-6)
     for channel in range(3):
         torch.testing.assert_close(found[channel][~holes].sort().values, known[channel][~holes].sort().values)

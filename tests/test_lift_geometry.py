@@ -10,34 +10,37 @@ import pytest
 import torch
 
 from relook.captures import read_capture
+from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import GeometryError, InputError
+from relook.lift import ViewSource
 from relook.lift import geometry as lifting
-from relook.lift.geometry import MOST, Held, located
+from relook.lift.geometry import MOST, MatchedViews, matched_views
 from relook.perceive.geometry import exact as exact_points
 from relook.perceive.match import best_flow, matcher
+from relook.session import Session
 from relook.types import Depth, View
-from strolls import SIZE, plain, stroll, write_capture, write_frames
+from strolls import SIZE, plain, source, stroll, write_capture, write_frames
 
 
-def held(views: Any) -> list[Held]:
-    return [Held(view) for view in views]
+def matched(walk: ViewSource, geometry: str = "auto", depth: str = "auto") -> MatchedViews:
+    return matched_views(walk, ViewsConfig(PhotoConfig(depth_estimator=depth), geometry=geometry), Session("cpu"))
 
 
 def test_auto_takes_what_the_walk_brings(tmp_path: Path) -> None:
     walk, flow = stroll(3), f"flow ({best_flow()})"
     sensed = read_capture(write_capture(tmp_path / "sensed", walk))
     pictures = read_capture(write_frames(tmp_path / "frames", walk))
-    assert located(held(walk)).name == "exact"
-    assert located(sensed.frames).name == "sensor"
+    assert matched(source(walk)).geometry == "exact"
+    assert matched(sensed).geometry == "sensor"
     for less in (
-        held(plain(walk)),
-        held([replace(view, depth=None) for view in walk]),
-        held([replace(view, camera=None) for view in walk]),
-        held([replace(view, depth=Depth(view.depth.values, "relative")) for view in walk]),
-        [replace(frame, depth=None) for frame in sensed],
-        list(pictures.frames),
+        source(plain(walk)),
+        source([replace(view, depth=None) for view in walk]),
+        source([replace(view, camera=None) for view in walk]),
+        source([replace(view, depth=Depth(view.depth.values, "relative")) for view in walk]),
+        replace(sensed, frames=tuple(replace(frame, depth=None) for frame in sensed)),
+        pictures,
     ):
-        assert located(less).name == flow
+        assert matched(less).geometry == flow
 
 
 def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
@@ -46,10 +49,10 @@ def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
     from walks import views_of_a_walk
 
     capture = read_capture(write_project(tmp_path))
-    place = located(capture.frames, depth="embedded")
-    assert place.name == "sparse points and estimated depth"
+    views = matched(capture, depth="embedded")
+    assert views.geometry == "sparse points and estimated depth"
     exact = views_of_a_walk((96, 128))[0].depth
-    known = place.view(1).metric_depth  # the first picture of the walk is the second by its name
+    known = views.view(1).metric_depth  # the first picture of the walk is the second by its name
     assert known is not None
     assert bool(torch.isfinite(known).all())
     off = (known / exact).log().abs()
@@ -57,25 +60,25 @@ def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
     assert float(off.max()) < 1.5
     few = replace(capture[0], points=replace(capture[0].points, pixels=torch.zeros(3, 2), points=torch.ones(3, 3)))
     with pytest.raises(GeometryError, match=r"at 12 pixels or more"):
-        located([few], depth="embedded").view(0)
+        matched(replace(capture, frames=(few,)), depth="embedded").view(0)
 
 
 @pytest.mark.parametrize("name", ["dis", "flow"])
 def test_flow_sees_the_pictures_alone(name: str) -> None:
-    place = located(held(stroll()), name)
+    views = matched(source(stroll()), name)
     chosen = best_flow() if name == "flow" else name
-    assert place.name == f"flow ({chosen})"
+    assert views.geometry == f"flow ({chosen})"
     first, second = plain(stroll())[:2]
     expected = matcher(chosen)(first, second)
-    found = place.match(*stroll()[:2])
+    found = views.match(*stroll()[:2])
     assert torch.equal(found.flow, expected.flow)
     assert torch.equal(found.confidence, expected.confidence)
 
 
 def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walk = stroll(3)
-    place = located(read_capture(write_capture(tmp_path, walk)).frames, depth="embedded")
-    view, truth = place.view(1), walk[1].depth.values
+    views = matched(read_capture(write_capture(tmp_path, walk)), depth="embedded")
+    view, truth = views.view(1), walk[1].depth.values
     assert view.depth is not None
     assert view.depth.valid is not None
     assert bool(view.depth.valid.all())
@@ -86,7 +89,7 @@ def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert float(off.median()) < 0.25
     assert float(view.depth.values.max()) < 2 * float(truth.max())
     monkeypatch.setattr(lifting, "estimator", lambda name: pytest.fail("estimated twice"))
-    assert place.view(1) is view
+    assert views.view(1) is view
 
 
 def test_a_frame_with_hardly_a_reading_is_said() -> None:
@@ -94,12 +97,12 @@ def test_a_frame_with_hardly_a_reading_is_said() -> None:
     valid = torch.zeros(SIZE, dtype=torch.bool)
     valid[0, :5] = True
     poor = View(view.image, camera=view.camera, depth=Depth(view.depth.values * valid, "metric", valid))
-    place = located(held([poor]), depth="embedded")
-    assert place.name == "sensor"
+    views = matched(source([poor]), depth="embedded")
+    assert views.geometry == "sensor"
     with pytest.raises(
         GeometryError, match=r"^Expected a camera and depth at 12 pixels or more in every frame, got .* less; choose"
     ):
-        place.view(0)
+        views.view(0)
 
 
 def test_plain_pictures_get_what_a_geometry_finds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,11 +118,11 @@ def test_plain_pictures_get_what_a_geometry_finds(monkeypatch: pytest.MonkeyPatc
 
     asked: list[Any] = []
     monkeypatch.setattr(lifting, "geometry", lambda name, **words: asked.append((name, words)) or found)
-    place = located(held(walk), "matches", "embedded")
+    views = matched(source(walk), "matches", "embedded")
     assert asked == [("matches", {"depth": "embedded"})]
-    assert place.name == "matches (chained, relative)"
+    assert views.geometry == "matches (chained, relative)"
     for number, view in enumerate(walk):
-        posed = place.view(number)
+        posed = views.view(number)
         assert not bool(posed.depth.valid[:5].any())
         assert bool(posed.depth.valid[5:].all())
         torch.testing.assert_close(posed.depth.values[5:], view.depth.values[5:], atol=1e-4, rtol=1e-4)
@@ -130,7 +133,7 @@ def test_too_many_frames_for_a_geometry_at_once(name: str) -> None:
     with pytest.raises(
         InputError, match=rf"^Expected at most {MOST} frames for geometry {name}, .* got {MOST + 1}; take fewer"
     ):
-        located(held([View(torch.zeros(3, 8, 8))] * (MOST + 1)), name)
+        matched(source([View(torch.zeros(3, 8, 8))] * (MOST + 1)), name)
 
 
 @pytest.mark.parametrize(
@@ -144,4 +147,4 @@ def test_too_many_frames_for_a_geometry_at_once(name: str) -> None:
 )
 def test_geometries_that_cannot_be(name: str, kind: type[InputError], says: str) -> None:
     with pytest.raises(kind, match=says):
-        located(held(plain(stroll())), name)
+        matched(source(plain(stroll())), name)

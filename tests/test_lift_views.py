@@ -16,13 +16,14 @@ from relook.captures import read_capture
 from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.io import read_image, read_video, video_rate
 from relook.io.points import POINT
-from relook.lift import book as books
-from relook.lift import restyle_views, views
+from relook.lift import propagation, restyle_views
+from relook.lift import store as stores
 from relook.lift.carry import CARRYING, carried
 from relook.perceive.match import matcher
 from relook.transfer.photo import restyle_photo
 from strolls import (
     SIZE,
+    frames_done,
     options,
     peopled,
     stroll,
@@ -58,8 +59,8 @@ def inputs(folder: Path, kind: str) -> Any:
 )
 def test_every_kind_of_walk_gives_everything(tmp_path: Path, kind: str, geometry: str, rate: int) -> None:
     walk, out, steps = inputs(tmp_path / "in", kind), tmp_path / "out", []
-    result = restyle_views(walk, style(), options(first=1), out=out, progress=lambda *step: steps.append(step))
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    result = restyle_views(walk, style(), options(first=1), out=out, progress=frames_done(steps.append))
+    assert steps == [0, 1, 2, 3, 4]
     assert result.frames == tuple(out / "frames" / f"00000{number}.png" for number in range(4))
     assert [tuple(read_image(path).shape) for path in result.frames] == [(3, *SIZE)] * 4
     film = list(read_video(result.video))
@@ -74,9 +75,9 @@ def test_every_kind_of_walk_gives_everything(tmp_path: Path, kind: str, geometry
     assert record == json.loads(json.dumps(result.record))
     assert record["geometry"].startswith(geometry)
     assert record["weights"] == {}
-    assert [note["anchor"] for note in record["frames"]] == [False, True, False, False]
+    assert [note["key_frame"] for note in record["frames"]] == [False, True, False, False]
     assert [note["history"][-1:] for note in record["frames"]] == [[1], [], [1], [2]]
-    assert all(0 < note["painted"] < 0.3 for note in record["frames"] if not note["anchor"])
+    assert all(0 < note["painted"] < 0.3 for note in record["frames"] if not note["key_frame"])
 
     known = geometry != "flow"
     assert (result.points is not None) == known
@@ -94,16 +95,16 @@ def test_every_kind_of_walk_gives_everything(tmp_path: Path, kind: str, geometry
 def test_known_pixels_are_the_carried_ones_and_points_those_painted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "mended", lambda view, image: image, raising=False)
+    monkeypatch.setattr(propagation, "mended", lambda view, image: image)
     result = restyle_views(stroll(), style(), options(), out=tmp_path)
-    book = books.Book(tmp_path, [f"{number:06d}" for number in range(4)])
+    store = stores.WalkStore(tmp_path)
     painted = 0
     for number in range(4):
         notes = result.record["frames"][number]
-        past = [book.painted(other, lambda n: stroll()[n]) for other in notes["history"]]
+        past = [store.frame(other, stroll().__getitem__) for other in notes["history"]]
         look = carried(past, stroll()[number], matcher("exact"), CARRYING["relook"])
         assert float(look.holes.float().mean()) == pytest.approx(notes["painted"], abs=1e-5)
-        kept = (eight_bits(look.values[:3]) - eight_bits(book.image(number))).abs()[:, ~look.holes]
+        kept = (eight_bits(look.image) - eight_bits(store.image(number))).abs()[:, ~look.holes]
         assert not kept.numel() or float(kept.max()) == 0
         painted += int(look.holes.sum())
     cloud = points_of(tmp_path / "points.ply")
@@ -126,34 +127,35 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert views.KEYS + 1 <= books.KEPT  # all that one frame looks back on fits
-    monkeypatch.setattr(books, "KEPT", 4)
-    monkeypatch.setattr(views, "KEYS", 3)
-    monkeypatch.setattr(views, "NEW", 0.0)  # every frame is looked back on
+    assert propagation.CANDIDATES + 1 <= stores.KEPT  # all that one frame looks back on fits
+    monkeypatch.setattr(stores, "KEPT", 4)
+    monkeypatch.setattr(propagation, "CANDIDATES", 3)
+    monkeypatch.setattr(propagation, "NEW", 0.0)  # every frame is looked back on
     seen: list[weakref.ref] = []
-    real = books.Painted
+    real = propagation.RestyledFrame
 
     def counted(*words: Any) -> Any:
         made = real(*words)
         seen.append(weakref.ref(made))
         return made
 
-    monkeypatch.setattr(books, "Painted", counted)
+    for module in (propagation, stores):
+        monkeypatch.setattr(module, "RestyledFrame", counted)
 
     def most(count: int) -> tuple[int, int]:
-        """Painted frames and tensors of a frame's size that are alive at most between two frames."""
+        """Finished frames and tensors of a frame's size that are alive at most between two frames."""
         folder = tmp_path / str(count)
         walk, held, tensors = write_capture(folder, stroll(count), holes=False), [], []
 
-        def look(done: int, total: int) -> None:
+        def look(done: int) -> None:
             held.append(sum(ref() is not None for ref in seen))
-            if done == total - 1:
+            if done == count - 1:
                 gc.collect()
                 tensors.extend(
                     each.shape for each in gc.get_objects() if type(each) is torch.Tensor and each.shape[-2:] == SIZE
                 )
 
-        restyle_views(walk, style(), options(points=False), out=folder / "out", progress=look)
+        restyle_views(walk, style(), options(points=False), out=folder / "out", progress=frames_done(look))
         return max(held), len(tensors)
 
     stroll(6), stroll(12)  # held by the test itself: the same in both
@@ -201,13 +203,13 @@ def test_people_may_be_restyled_on_request(tmp_path: Path) -> None:
 
 
 def test_what_was_only_filled_takes_the_style_pictures_look_once_too_little_is_left_of_it(tmp_path: Path) -> None:
-    """Frame by frame less comes from the anchor; below the share another anchor follows, and repaints all that was filled."""
+    """Frame by frame less comes from the key frame; below the share another one follows, and repaints all that was filled."""
     layout, look = sample_layout(SEED), sample_style(SEED)
     walked = [render(layout, look, SIZE, pose).view() for pose in walk(layout, 5, stride=1.6, turn=1.2)]
     result = restyle_views(walked, style(), options(key_frame_below=0.6), out=tmp_path)
     shares = [float((read_image(tmp_path / "work" / f"{i:06d}.png")[2] > 0.5).float().mean()) for i in range(5)]
-    anchors = [note["number"] for note in result.record["frames"] if note["anchor"]]
-    assert anchors[0] == 0
-    assert 2 <= len(anchors) <= 4
-    assert all(shares[number] == 1 for number in anchors)
+    key_frames = [note["number"] for note in result.record["frames"] if note["key_frame"]]
+    assert key_frames[0] == 0
+    assert 2 <= len(key_frames) <= 4
+    assert all(shares[number] == 1 for number in key_frames)
     assert 0.59 < min(shares) < 1

@@ -17,7 +17,8 @@ from relook.captures import read_capture
 from relook.config import ViewsConfig
 from relook.errors import GeometryError, InputError
 from relook.io import read_image, write_image
-from relook.lift import inputs, restyle_views, views
+from relook.lift import propagation, restyle_views
+from relook.lift.source import SLOW, Views, read_walk
 from relook.present.cli import main
 from relook.types import Camera, Depth, View
 from strolls import SIZE, contents, options, stroll, style, write_film, write_frames
@@ -139,7 +140,7 @@ def test_ctrl_c_is_130_and_the_run_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(views, "carried", stopped)
+        patched.setattr(propagation, "carried", stopped)
         assert command(place) == 130
     assert "stopped" in capsys.readouterr().err
     assert command(place) == 0
@@ -161,7 +162,7 @@ def test_a_failed_start_does_not_bind_the_folder(place: Path, monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(views, "carried", stopped)
+        patched.setattr(propagation, "carried", stopped)
         with pytest.raises(KeyboardInterrupt):
             restyle_views(stroll(2), style(), options(), out=place / "out")
     assert (place / "out" / "work" / "run.json").is_file()
@@ -213,7 +214,7 @@ def test_frames_without_overlap_are_all_restyled(tmp_path: Path) -> None:
         pose[:3, 3] += 100.0 * number
         walk.append(replace(view, camera=Camera(view.camera.K, pose)))
     result = restyle_views(walk, style(), options(first=None), out=tmp_path)
-    assert [(note["anchor"], note["painted"]) for note in result.record["frames"]] == [(True, 1.0)] * 3
+    assert [(note["key_frame"], note["painted"]) for note in result.record["frames"]] == [(True, 1.0)] * 3
     assert "frames 0, 1, 2 (all of them: none shows enough of another)" in result.report.read_text()
 
 
@@ -235,25 +236,32 @@ def test_depth_with_holes_and_without_any(tmp_path: Path) -> None:
         restyle_views([first, replace(alone, camera=second.camera)], style(), options(), out=tmp_path / "none")
 
 
-def test_depth_for_the_denoiser_has_no_holes() -> None:
+def test_what_restyles_a_frame_sees_depth_without_holes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[View] = []
+    real = propagation.restyle_photo
+    monkeypatch.setattr(
+        propagation, "restyle_photo", lambda view, *rest, **more: seen.append(view) or real(view, *rest, **more)
+    )
     view = stroll(1)[0]
-    gone = view.depth.values.clone()
-    gone[5:20, 5:30] = float("nan")
-    whole = views._with_depth(replace(view, depth=Depth(gone, "metric"))).depth
-    assert whole is not None
-    assert bool(torch.isfinite(whole.values).all())
-    known = torch.isfinite(gone)
-    assert torch.equal(whole.values[known], gone[known])
-    assert views._with_depth(replace(view, depth=Depth(gone * float("nan"), "metric"))).depth is None
+    valid = torch.ones(SIZE, dtype=torch.bool)
+    valid[5:20, 5:30] = False
+    sensed = replace(view, depth=Depth(view.depth.values * valid, "metric", valid))
+    restyle_views([sensed], style(), options(geometry="sensor"), out=tmp_path)
+    (given,) = seen
+    assert given.depth is not None
+    assert given.depth.valid is None
+    assert bool((given.depth.values > 0).all())
+    assert torch.equal(given.depth.values[valid], view.depth.values[valid])
 
 
 def test_views_and_captures_in_memory_are_thinned_and_checked(place: Path) -> None:
-    chosen, names, rate = inputs.frames_of(stroll(4), style(), options(every=2), place / "out")
-    assert [frame.view() for frame in chosen] == [stroll(4)[0], stroll(4)[2]]
-    assert (names, rate) == (["000000", "000001"], inputs.SLOW)
+    for walk in (stroll(4), Views(stroll(4).__getitem__, range(4))):
+        chosen, rate = read_walk(walk, style(), options(every=2), place / "out")
+        assert [chosen.view(number) for number in range(len(chosen))] == [stroll(4)[0], stroll(4)[2]]
+        assert rate == SLOW
     capture = read_capture(place / "frames")
     for config, count in ((ViewsConfig(limit=1), 1), (ViewsConfig(every=2), 1), (ViewsConfig(), 2)):
-        assert len(inputs.frames_of(capture, style(), config, place / "out")[0]) == count
+        assert len(read_walk(capture, style(), config, place / "out")[0]) == count
     for walk, config, says in (
         ([], ViewsConfig(), "at least one frame, got none"),
         (capture[:0], ViewsConfig(), "at least one frame, got none"),
@@ -262,7 +270,7 @@ def test_views_and_captures_in_memory_are_thinned_and_checked(place: Path) -> No
         (stroll(), ViewsConfig(limit=0), "at least 1"),
     ):
         with pytest.raises(InputError, match=says):
-            inputs.frames_of(walk, style(), config, place / "out")
+            read_walk(walk, style(), config, place / "out")
 
 
 def test_a_result_is_never_its_own_input(place: Path) -> None:

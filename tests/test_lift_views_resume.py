@@ -13,16 +13,16 @@ import pytest
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError
 from relook.io import read_image, write_image
-from relook.lift import book as books
-from relook.lift import restyle_views, views
-from strolls import contents, options, plain, stroll, style, timeless, write_film, write_frames
+from relook.lift import propagation, restyle_views
+from relook.lift import store as stores
+from strolls import contents, frames_done, options, plain, stroll, style, timeless, write_film, write_frames
 
 
-def same_but_for_the_clock(ours: Path, theirs: Path) -> None:
-    first, second = contents(ours), contents(theirs)
+def same_but_for_the_clock(folder: Path, expected: Path) -> None:
+    first, second = contents(folder), contents(expected)
     assert set(first) == set(second)
     for name in first:
-        texts = [(folder / name) for folder in (ours, theirs)]
+        texts = [place / name for place in (folder, expected)]
         if name.endswith(".json") and name != "work/run.json":
             found = [timeless(json.loads(path.read_text())) for path in texts]
             assert found[0] == found[1], name
@@ -37,14 +37,14 @@ def test_a_run_stopped_at_any_frame_ends_with_the_same_bytes(tmp_path: Path, mon
     config = options(first=1)
     restyle_views(stroll(3), style(), config, out=tmp_path / "whole")
 
-    def stopped(done: int, total: int) -> None:
+    def stopped(done: int) -> None:
         if done == at:
             raise KeyboardInterrupt
 
     for at in (1, 2, 3):
         folder = tmp_path / f"after-{at}"
         with pytest.raises(KeyboardInterrupt):
-            restyle_views(stroll(3), style(), config, out=folder, progress=stopped)
+            restyle_views(stroll(3), style(), config, out=folder, progress=frames_done(stopped))
         assert len(list((folder / "frames").iterdir())) == at
         assert not (folder / "walk.mp4").exists()
         restyle_views(stroll(3), style(), config, out=folder)
@@ -60,7 +60,7 @@ def test_a_run_stopped_at_any_frame_ends_with_the_same_bytes(tmp_path: Path, mon
             Path(path).write_text(json.dumps(data))
 
         with monkeypatch.context() as patched:
-            patched.setattr(books, "write_json", dying)
+            patched.setattr(stores, "write_json", dying)
             with pytest.raises(MemoryError):
                 restyle_views(stroll(3), style(), config, out=folder)
         assert len(list((folder / "frames").iterdir())) == at + 1
@@ -72,12 +72,12 @@ def test_the_papers_way_goes_on_with_the_same_bytes_too(tmp_path: Path) -> None:
     config = options(carry="paper", histogram=True)
     restyle_views(stroll(5), style(), config, out=tmp_path / "whole")
 
-    def stopped(done: int, total: int) -> None:
+    def stopped(done: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        restyle_views(stroll(5), style(), config, out=tmp_path / "stopped", progress=stopped)
+        restyle_views(stroll(5), style(), config, out=tmp_path / "stopped", progress=frames_done(stopped))
     restyle_views(stroll(5), style(), config, out=tmp_path / "stopped")
     same_but_for_the_clock(tmp_path / "stopped", tmp_path / "whole")
 
@@ -85,7 +85,7 @@ def test_the_papers_way_goes_on_with_the_same_bytes_too(tmp_path: Path) -> None:
 def test_a_finished_run_paints_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     restyle_views(stroll(2), style(), options(), out=tmp_path)
     before = contents(tmp_path)
-    monkeypatch.setattr(views._Run, "paint", lambda *words: pytest.fail("painted again"))
+    monkeypatch.setattr(propagation._Painter, "paint", lambda *words: pytest.fail("painted again"))
     restyle_views(stroll(2), style(), options(), out=tmp_path)
     after = contents(tmp_path)
     assert {name for name in before if before[name] != after[name]} <= {"views.json"}
@@ -136,7 +136,11 @@ def test_other_depth_or_another_camera_is_another_run(tmp_path: Path) -> None:
             restyle_views([first, other], style(), options(), out=tmp_path)
 
 
-def test_weights_are_on_record_also_after_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_on_record_also_after_a_stop(tmp_path: Path) -> None:
+    def stopped(done: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
     config = ViewsConfig(
         PhotoConfig(method="palette", segmenter="embedded"), first=0, leave=(), fill="recolour", geometry="dis"
     )
@@ -144,13 +148,7 @@ def test_weights_are_on_record_also_after_a_stop(tmp_path: Path, monkeypatch: py
     for name in ("whole", "stopped"):
         if name == "stopped":
             with pytest.raises(KeyboardInterrupt):
-                restyle_views(
-                    walk,
-                    style(),
-                    config,
-                    out=tmp_path / name,
-                    progress=lambda *step: (_ for _ in ()).throw(KeyboardInterrupt()),
-                )
+                restyle_views(walk, style(), config, out=tmp_path / name, progress=frames_done(stopped))
         revisions.append(restyle_views(walk, style(), config, out=tmp_path / name).record["weights"])
     assert revisions[0] == revisions[1]
     assert [len(revision) for revision in revisions[0].values()] == [64]

@@ -98,6 +98,10 @@ class Capture(Sequence[Frame]):
         """Whether every frame has a camera."""
         return all(frame.camera is not None for frame in self.frames)
 
+    def view(self, number: int) -> View:
+        """Read a view by its number, from 0."""
+        return self.frames[number].view()
+
     def views(self) -> Iterator[View]:
         """The views one after the other; none is kept."""
         return (frame.view() for frame in self.frames)

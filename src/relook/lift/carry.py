@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from relook.ops.warp import Warped, blended, look_up, nearness, softmax_splat
+from relook.lift.look import Look, RestyledFrame, blend
+from relook.ops.warp import look_up, nearness, softmax_splat
 from relook.perceive.match import Matcher
 from relook.types import Camera, View
 
@@ -48,53 +49,35 @@ CARRYING = {"relook": Carrying(), "paper": Carrying("splat", 10.0, "place", "ran
 """Relook's own way, and ReStyle3D's (section 3.3; the released code splats with sharpness 10)."""
 
 
-@dataclass(frozen=True)
-class Painted:
-    """A finished frame, as later ones look back on it."""
-
-    number: int
-    """Its place in the walk."""
-    view: View
-    """As it was."""
-    image: Float[Tensor, "3 H W"]
-    """In its new look."""
-    age: Float[Tensor, "H W"]
-    """How often each pixel was resampled since it was painted; 0 for those painted here."""
-    usable: Bool[Tensor, "H W"]
-    """What may be carried on: everything but what moves."""
-    styled: Float[Tensor, "H W"]
-    """1 where the look comes from the style picture, however far it was carried; 0 where a hole was filled."""
-
-
-def carried(painted: Sequence[Painted], view: View, match: Matcher, carrying: Carrying) -> Warped:
-    """What finished frames show of a view, the most trusted first: RGB, age and `styled`, with holes where none shows anything."""
-    warps = [_warped(frame, view, match, carrying) for frame in painted]
-    if not warps:
-        return Warped(torch.zeros(5, *view.size), torch.zeros(view.size))
-    ranks = [torch.full(view.size, float(place)) for place in range(len(warps))]
+def carried(past: Sequence[RestyledFrame], view: View, match: Matcher, carrying: Carrying) -> Look:
+    """What finished frames show of a view, the most trusted first, with holes where none shows anything."""
+    looks = [_carried(frame, view, match, carrying) for frame in past]
+    if not looks:
+        return Look.nothing(view.size)
+    ranks = [torch.full(view.size, float(place)) for place in range(len(looks))]
     if carrying.rank == "age":
-        ranks = [warp.values[3] + 0.25 * place for warp, place in zip(warps, ranks, strict=True)]
-    return blended(warps, carrying.decay, ranks)
+        ranks = [look.age + 0.25 * place for look, place in zip(looks, ranks, strict=True)]
+    return blend(looks, carrying.decay, ranks)
 
 
-def _warped(frame: Painted, view: View, match: Matcher, carrying: Carrying) -> Warped:
-    """One frame's RGB, age and `styled` in the view."""
-    values = torch.cat([frame.image, frame.age[None], frame.styled[None], frame.view.image, frame.usable.float()[None]])
+def _carried(frame: RestyledFrame, view: View, match: Matcher, carrying: Carrying) -> Look:
+    """What one frame shows of the view."""
     if carrying.warp == "splat":
         matches = match(frame.view, view)
         depth = frame.view.metric_depth
         importance = torch.zeros(frame.view.size) if depth is None else nearness(depth, carrying.sharpness)
-        seen = (matches.confidence > LEAST) & frame.usable
-        found = softmax_splat(values, matches.flow, torch.where(seen, importance, float("-inf")), view.size)
+        used = (matches.confidence > LEAST) & ~frame.look.holes
+        importance = torch.where(used, importance, float("-inf"))
+        look, confidence = frame.look.warped(lambda maps: softmax_splat(maps, matches.flow, importance, view.size))
     else:
         matches = match(view, frame.view)
-        confidence = torch.where(matches.confidence > LEAST, matches.confidence, 0.0)
+        sure = torch.where(matches.confidence > LEAST, matches.confidence, 0.0)
         guide = (frame.view.image, view.image) if carrying.checked else None
-        found = look_up(values, matches.flow, confidence, guide)
-    right = found.values[8] > 0.99
+        look, confidence = frame.look.warped(lambda maps: look_up(maps, matches.flow, sure, guide))
+    right = look.confidence > 0.99
     if carrying.checked:
-        right &= _alike(found.values[5:8], view.image, ~found.holes)
-    return Warped(found.values[:5] * right, found.confidence * right)
+        right &= _alike(look.source, view.image, confidence > 0)
+    return replace(look, confidence=confidence * right)
 
 
 def _alike(
@@ -110,38 +93,35 @@ def _alike(
     return known & ((sums[:3] / sums[3:].clamp_min(1e-6)).abs().amax(0) < UNLIKE)
 
 
-def history(
+def looked_back_on(
     view: View,
-    previous: Painted | None,
-    others: Sequence[Painted],
+    previous: RestyledFrame,
+    others: Sequence[RestyledFrame],
     count: int,
     match: Matcher,
     carrying: Carrying,
     rng: np.random.Generator,
-) -> list[Painted]:
+) -> list[RestyledFrame]:
     """The previous frame and up to count - 1 of the others, chosen as `carrying` says; by overlap, the best one first.
 
     Overlap is judged greedily on small pictures: each next frame shows most of what those before it do not.
     """
-    if previous is None:
-        return []
-    rest = [frame for frame in others if frame.number != previous.number]
+    others = [frame for frame in others if frame.number != previous.number]
     if carrying.choice == "random":
-        return [previous, *(rest[i] for i in rng.permutation(len(rest))[: count - 1])]
-    shown = {frame.number: seen(view, frame.view, match) for frame in (previous, *rest)}
-    missing, chosen = ~shown[previous.number], list[Painted]()
-    while rest and len(chosen) < count - 1:
-        # what only this frame shows counts most, but what the previous one shows too is fresher here
-        best = max(
-            rest,
-            key=lambda frame: (
-                int((shown[frame.number] & missing).sum()) * 4 + int(shown[frame.number].sum()),
-                -frame.number,
-            ),
-        )
+        return [previous, *(others[i] for i in rng.permutation(len(others))[: count - 1])]
+    shown = {frame.number: seen(view, frame.view, match) for frame in (previous, *others)}
+    missing, chosen = ~shown[previous.number], list[RestyledFrame]()
+
+    def gain(frame: RestyledFrame) -> tuple[int, int]:
+        """What only this frame shows counts most, but what the previous one shows too is fresher here."""
+        adds, shows = (int(part.sum()) for part in (shown[frame.number] & missing, shown[frame.number]))
+        return 4 * adds + shows, -frame.number
+
+    while others and len(chosen) < count - 1:
+        best = max(others, key=gain)
         chosen.append(best)
         missing &= ~shown[best.number]
-        rest = [frame for frame in rest if frame.number != best.number]
+        others = [frame for frame in others if frame.number != best.number]
     return [*chosen, previous]
 
 
@@ -166,8 +146,8 @@ def glance(view: View, side: int = GLANCE) -> View:
     return View(image, depth=None if view.depth is None else view.depth.resized(size), camera=camera)
 
 
-def key_frame(count: int, view_of: Callable[[int], View], match: Matcher, candidates: int = 5) -> int:
-    """The frame to restyle first: of some spread over the walk, the one that shows most of the others."""
+def best_first(count: int, view_of: Callable[[int], View], match: Matcher, candidates: int = 5) -> int:
+    """The key frame to begin with: of some spread over the walk, the one that shows most of the others."""
     numbers = sorted({round(i * (count - 1) / max(1, candidates - 1)) for i in range(candidates)})
     if len(numbers) < 3:
         return numbers[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from relook.models.view_refiner import ViewRefiner, condition_pictures, encoded
 from relook.ops.fill import smoothly_filled
 from relook.ops.guided import guided_filter
 from relook.ops.recolour import recoloured
+from relook.perceive.depth import DepthEstimator
 from relook.transfer.sample import denoise, schedule_of
 from relook.transfer.working import shrunk, working_side
 from relook.types import View
@@ -26,7 +27,7 @@ Filler = Callable[[View, Float[Tensor, "3 H W"], Bool[Tensor, "H W"], int], Floa
 SEAM = 0.06
 """Distance from the known pixels, in parts of the longer side, at which the correction of a seam has fallen to 1/e."""
 START = 0.3
-"""Noise level from which the view refiner paints over its first guess; chosen on 18 rooms that no suite draws. Where it is not told what
+"""Noise level from which the view refiner paints over its first guess; chosen on 18 rooms that no suite draws. Where it does not see what
 the frame was, its guess is only the nearest colour, and it paints from pure noise (1)."""
 MEND = 0.015
 """Half window of the smoothing in `mended`, in parts of the longer side."""
@@ -51,43 +52,41 @@ def put_back(
     return torch.where(holes, (filled + offset * torch.exp(-away / SEAM)).clamp(0, 1), known)
 
 
-def filler(
-    name: str, refiner: Callable[[], ViewRefiner], *, prompt: str = "", steps: int = STEPS, told: bool = True
-) -> Filler:
-    """The filler called `refiner`, `recolour`, `inpaint` or `none` (holes stay black). steps, told: see `refined`."""
-    if name == "refiner":
-        return partial(refined, refiner=refiner(), prompt=prompt, steps=steps, told=told)
-    known: dict[str, Filler] = {"recolour": recoloured_frame, "inpaint": inpainted, "none": left}
-    return known[name]
+@dataclass(frozen=True)
+class Refining:
+    """The view refiner and how it paints."""
+
+    refiner: ViewRefiner
+    prompt: str = ""
+    steps: int = STEPS
+    sees_source: bool = True
+    """Whether it sees the frame as it was before."""
+    depth: DepthEstimator | None = None
+    """Asked for frames that bring no depth."""
 
 
 @torch.no_grad()
 def refined(
-    view: View,
-    look: Float[Tensor, "3 H W"],
-    holes: Bool[Tensor, "H W"],
-    seed: int,
-    *,
-    refiner: ViewRefiner,
-    prompt: str = "",
-    steps: int = STEPS,
-    told: bool = True,
+    view: View, look: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"], seed: int, how: Refining
 ) -> Float[Tensor, "3 H W"]:
-    """What the view refiner paints (DDIM), at its working size, carried to the view's. told: whether it sees the frame as it was.
+    """What the view refiner paints (DDIM), at its working size, carried to the view's.
 
     It begins from its first guess (`condition_pictures`), noised, and what it changes of that guess is added to the guess
     itself, so nothing is lost on the way through the autoencoder.
     """
+    refiner, steps = how.refiner, how.steps
+    if view.depth is None and how.depth is not None:
+        view = replace(view, depth=how.depth(view))
     family, size = refiner.family, view.size
     side = working_side(family.size)
     small = shrunk(View(look, depth=view.depth), side)
-    before = view.image if told else None
-    own = shrunk(View(view.image), side).image if told else None
+    before = view.image if how.sees_source else None
+    small_before = shrunk(View(view.image), side).image if how.sees_source else None
     gone = interpolate(holes.float()[None, None], small.size, mode="area")[0, 0] > 0.01 if small.size != size else holes
-    pictures = condition_pictures(_unmixed(look, holes, small, gone), gone, small.depth, own)
+    pictures = condition_pictures(_unmixed(look, holes, small, gone), gone, small.depth, small_before)
     even = {name: padded(picture, family.multiple)[0] for name, picture in pictures.items()}
     conditions = encoded(family, even, refiner.conditions)
-    text = family.embed([prompt])
+    text = family.embed([how.prompt])
 
     def predict(latents: Tensor, timestep: int) -> Tensor:
         times = torch.full((len(latents),), timestep, device=latents.device)
@@ -97,7 +96,7 @@ def refined(
 
     schedule, guess = schedule_of(family, steps), conditions[:, : int(refiner.network.config["out_channels"])]
     noise = torch.randn(guess.shape, generator=torch.Generator().manual_seed(seed)).to(guess)
-    first = schedule.first(START if told else 1.0)
+    first = schedule.first(START if how.sees_source else 1.0)
     still = noise.new_zeros(1).expand(steps, *noise.shape)
     latents = denoise(schedule.noised(guess, noise, first), schedule, predict, still, eta=0.0, first=first)
     change = (family.decode(latents) - family.decode(guess))[0].cpu()[:, : small.size[0], : small.size[1]]
@@ -133,9 +132,15 @@ def inpainted(
     return torch.from_numpy(whole.astype(np.float32)).permute(2, 0, 1).contiguous() / 255
 
 
-def left(view: View, look: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"], seed: int = 0) -> Float[Tensor, "3 H W"]:
+def unfilled(
+    view: View, look: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"], seed: int = 0
+) -> Float[Tensor, "3 H W"]:
     """Black holes."""
     return look
+
+
+FILLERS: Mapping[str, Filler] = {"recolour": recoloured_frame, "inpaint": inpainted, "none": unfilled}
+"""Those that need no network, by name."""
 
 
 def matched_histogram(
@@ -145,12 +150,12 @@ def matched_histogram(
     if bool(holes.all()):
         return image
     matched = []
-    for ours, theirs in zip(image, known, strict=True):
-        now, wanted = ours[~holes].sort().values, theirs[~holes].sort().values
-        values = ours.contiguous().flatten()
+    for channel, known_channel in zip(image, known, strict=True):
+        now, wanted = channel[~holes].sort().values, known_channel[~holes].sort().values
+        values = channel.contiguous().flatten()
         low, high = torch.searchsorted(now, values), torch.searchsorted(now, values, right=True)
         place = ((low + high - 1) // 2).clamp(0, len(now) - 1)  # equal values take their middle rank
-        matched.append(wanted[place].view_as(ours))
+        matched.append(wanted[place].view_as(channel))
     return torch.stack(matched)
 
 

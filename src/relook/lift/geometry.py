@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from relook.config import ViewsConfig
 from relook.errors import GeometryError, InputError
+from relook.lift.source import Views, ViewSource
 from relook.ops.geometry import known_depth, to_camera
 from relook.perceive import match as matching
 from relook.perceive.depth import estimator, is_here
 from relook.perceive.geometry import NAMES as GEOMETRIES
 from relook.perceive.geometry import fit_to_points, geometry
 from relook.perceive.match import Matcher, best_flow, matcher
+from relook.session import Session
 from relook.types import Depth, View
 
 MOST = 64
@@ -25,70 +26,50 @@ MOST = 64
 POINTS, LEAST = 1500, 12
 """How many readings estimated depth is bent to, and the fewest that will do."""
 RECENT = 3
-"""Completed frames held in memory."""
+"""Completed views that the session remembers."""
 SURE = 0.3
 """Points of less confidence are no points."""
 
 
-@runtime_checkable
-class Readable(Protocol):
-    """A frame of a walk, read when it is needed."""
-
-    def view(self) -> View: ...
-
-
 @dataclass(frozen=True)
-class Held:
-    """A view in memory as a frame of a walk."""
+class MatchedViews(Views):
+    """Views with the camera and depth that a matcher reads, and that matcher, which says where two of them show the same."""
 
-    held: View
-
-    def view(self) -> View:
-        return self.held
-
-
-@dataclass(frozen=True)
-class Located:
-    """A walk with what is known of its geometry."""
-
-    view: Callable[[int], View]
-    """A frame by its number, with the camera and depth that the matcher reads."""
     match: Matcher
-    name: str
-    """What the geometry is, for people."""
+    geometry: str
+    """What the matcher goes by, for people."""
 
 
-def located(frames: Sequence[Readable], name: str = "auto", depth: str = "auto") -> Located:
-    """The geometry called `name` (see ViewsConfig.geometry) of a walk.
+def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> MatchedViews:
+    """A walk with the geometry that the configuration names; one that is matched already stays as it is.
 
     auto: exact (views with depth and camera), sensor (captured depth and camera), sparse (cameras and points of a COLMAP project), else
     flow. What a sensor did not read, and what lies between sparse points, is estimated depth bent to what is known around it.
-    Raises GeometryError for a walk that does not bring what the name needs.
+    Raises GeometryError for a walk that does not bring what the geometry needs, InputError for a name that is none.
     """
-    first = frames[0].view()
-    if name == "auto":
-        name = _best(first, depth)
-    if name in ("exact", "sensor"):
-        if first.metric_depth is None or first.camera is None:
-            raise GeometryError(
-                f"Expected depth and a camera in every frame for geometry {name}, got none; choose another geometry."
+    if isinstance(source, MatchedViews):
+        return source
+    first, numbers = source.view(0), range(len(source))
+    depth = "auto" if config.photo.depth_estimator == "none" else config.photo.depth_estimator
+    name = _best(first, depth) if config.geometry == "auto" else config.geometry
+    if name in ("exact", "sensor", "sparse"):
+        known = first.points if name == "sparse" else first.metric_depth
+        if first.camera is None or known is None:
+            needed = (
+                "cameras and points of a COLMAP project" if name == "sparse" else "depth and a camera in every frame"
             )
-        return Located(_completed(frames, depth), matcher("exact"), name)
-    if name == "sparse":
-        if first.camera is None or first.points is None:
-            raise GeometryError(
-                "Expected cameras and points of a COLMAP project for geometry sparse, got none; choose another geometry."
-            )
-        return Located(_completed(frames, depth), matcher("exact"), "sparse points and estimated depth")
+            raise GeometryError(f"Expected {needed} for geometry {name}, got none; choose another geometry.")
+        words = "sparse points and estimated depth" if name == "sparse" else name
+        return MatchedViews(_completed(source, session, depth), numbers, matcher("exact"), words)
     if name in GEOMETRIES:
-        return _found(frames, name, depth)
+        return _found(source, name, depth)
     chosen = best_flow() if name == "flow" else name
     if name not in ("flow", *matching.NAMES):
         raise InputError(
             f"Expected a geometry out of auto, exact, sensor, sparse, flow, {', '.join(GEOMETRIES[1:])}, or a matcher out of "
             f"{', '.join(matching.NAMES)}, got {name!r}; choose one of them."
         )
-    return Located(lambda number: frames[number].view(), _blind(matcher(chosen)), f"flow ({chosen})")
+    return MatchedViews(source.view, numbers, _on_pictures(matcher(chosen)), f"flow ({chosen})")
 
 
 def _best(view: View, depth: str) -> str:
@@ -98,14 +79,17 @@ def _best(view: View, depth: str) -> str:
     return "sparse" if view.camera is not None and view.points is not None and is_here(depth) else "flow"
 
 
-def _blind(match: Matcher) -> Matcher:
+def _on_pictures(match: Matcher) -> Matcher:
     """The matcher on the pictures alone."""
     return lambda first, second: match(View(first.image), View(second.image))
 
 
-def _completed(frames: Sequence[Readable], depth: str) -> Callable[[int], View]:
-    """Frames with depth everywhere; the last few stay in memory, since estimating is slow."""
-    return lru_cache(RECENT)(lambda number: _whole(frames[number].view(), depth))
+def _completed(source: ViewSource, session: Session, depth: str) -> Callable[[int], View]:
+    """Views with depth everywhere; the session remembers the last few, since estimating is slow."""
+    walk = object()  # tells this walk from others of the session
+    return lambda number: session.remembered(
+        "view with whole depth", (walk, number), lambda: _whole(source.view(number), depth), RECENT
+    )
 
 
 def _whole(view: View, depth: str) -> View:
@@ -141,18 +125,19 @@ def _measured(values: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Depth
     return Depth(torch.where(valid, values, 0.0), "metric", valid)
 
 
-def _found(frames: Sequence[Readable], name: str, depth: str) -> Located:
+def _found(source: ViewSource, name: str, depth: str) -> MatchedViews:
     """The geometry of plain pictures, found once for the whole walk."""
-    if len(frames) > MOST:
+    if len(source) > MOST:
         raise InputError(
-            f"Expected at most {MOST} frames for geometry {name}, which sees them all at once, got {len(frames)}; take fewer (--every, "
+            f"Expected at most {MOST} frames for geometry {name}, which sees them all at once, got {len(source)}; take fewer (--every, "
             "--limit) or geometry flow."
         )
-    views = [frame.view() for frame in frames]
+    views = [source.view(number) for number in range(len(source))]
     points = geometry(name, depth=depth)([View(view.image, camera=view.camera) for view in views])
     posed = []
     for view, cloud, camera, confidence in zip(views, points.points, points.cameras, points.confidence, strict=True):
         z = to_camera(cloud, camera)[..., 2]
         found = _measured(z, known_depth(z) & (confidence > SURE))
         posed.append(View(view.image, view.segments, found, camera))
-    return Located(lambda number: posed[number], matcher("exact"), f"{name} ({points.source}, {points.kind})")
+    words = f"{name} ({points.source}, {points.kind})"
+    return MatchedViews(posed.__getitem__, range(len(posed)), matcher("exact"), words)

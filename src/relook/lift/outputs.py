@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from relook.files import write_json
 from relook.io.points import open_points
 from relook.io.video import open_video
-from relook.lift.book import Book
-from relook.lift.geometry import Located
+from relook.lift.geometry import MatchedViews
 from relook.lift.report import write_report
+from relook.lift.store import WalkStore
 from relook.ops.geometry import unproject
 
 
@@ -31,60 +34,51 @@ class ViewsResult:
     record: dict[str, Any]
 
 
-def written(
-    book: Book,
-    place: Located,
-    count: int,
-    fps: float,
-    record: dict[str, Any],
-    *,
-    points: bool = True,
+def write_outputs(
+    store: WalkStore, views: MatchedViews, fps: float, record: dict[str, Any], *, points: bool = True
 ) -> ViewsResult:
-    """Write walk.mp4, points.ply, report.html and views.json of a walk of `count` frames; only one frame is in memory at a time."""
-    folder, notes = book.folder, [book.notes(number) or {} for number in range(count)]
+    """Write walk.mp4, points.ply, report.html and views.json of a finished walk; only one frame is in memory at a time."""
+    folder, numbers = store.folder, range(len(views))
+    notes = [store.notes(number) or {} for number in numbers]
     with open_video(folder / "walk.mp4", fps) as video:
-        for number in range(count):
-            video.add(book.image(number))
-    cloud = _points(book, place, count) if points else None
+        for number in numbers:
+            video.add(store.image(number))
+    cloud = _write_points(store, views) if points else None
     weights = {name: revision for note in notes for name, revision in note.pop("weights", {}).items()}
-    record |= {
+    record = record | {
         "weights": weights | record["weights"],
         "frames": notes,
         "points": None if cloud is None else cloud.name,
     }
-    report = write_report(folder, book, place, notes, record)
+    report = write_report(store, views, notes, record)
     write_json(folder / "views.json", record)
-    return ViewsResult(
-        folder,
-        tuple(book.frame(i) for i in range(count)),
-        folder / "walk.mp4",
-        cloud,
-        report,
-        record,
-    )
+    frames = tuple(store.path(number) for number in numbers)
+    return ViewsResult(folder, frames, folder / "walk.mp4", cloud, report, record)
 
 
-def _points(book: Book, place: Located, count: int) -> Path | None:
+def _write_points(store: WalkStore, views: MatchedViews) -> Path | None:
     """points.ply: every pixel that was painted in its own frame, where its place is known; None where none is."""
-    path, first = book.folder / "points.ply", place.view(0)
-    if first.camera is None or first.metric_depth is None:
+    view = views.view(0)
+    if view.camera is None or view.metric_depth is None:
         return None
-    try:
-        with open_points(path) as cloud:
-            for number in range(count):
-                view = place.view(number)
-                depth = view.metric_depth
-                if depth is None or view.camera is None:
-                    continue
-                world = unproject(depth, view.camera)
-                known = book.fresh(number) & torch.isfinite(world).all(-1)
-                cloud.add(world[known], book.image(number).permute(1, 2, 0)[known])
-            if cloud.count == 0:
-                raise _NoPointsError
-    except _NoPointsError:
+    parts = (_points(store, views, number) for number in range(len(views)))
+    known = (part for part in parts if len(part[0]))
+    first = next(known, None)
+    if first is None:
         return None
+    path = store.folder / "points.ply"
+    with open_points(path) as cloud:
+        for places, colours in chain([first], known):
+            cloud.add(places, colours)
     return path
 
 
-class _NoPointsError(Exception):
-    """Leaves the block that writes points without a file."""
+def _points(store: WalkStore, views: MatchedViews, number: int) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 3"]]:
+    """World points and colours of what a frame painted, where its depth is known."""
+    frame = store.frame(number, views.view)
+    depth, camera = frame.view.metric_depth, frame.view.camera
+    if depth is None or camera is None:
+        return torch.zeros(0, 3), torch.zeros(0, 3)
+    world = unproject(depth, camera)
+    known = frame.look.fresh & torch.isfinite(world).all(-1)
+    return world[known], frame.look.image.permute(1, 2, 0)[known]

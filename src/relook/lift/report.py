@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from relook.files import write_bytes
-from relook.lift.book import Book
-from relook.lift.geometry import Located
+from relook.lift.geometry import MatchedViews
+from relook.lift.store import WalkStore
 
 SHOWN = 8
 """Frames that the page shows."""
@@ -26,7 +26,7 @@ WIDTH = 360
 
 
 def write_report(
-    folder: Path, book: Book, place: Located, notes: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
+    store: WalkStore, views: MatchedViews, notes: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
 ) -> Path:
     """Write report.html; returns its path."""
     from jinja2 import Environment
@@ -36,18 +36,18 @@ def write_report(
     page = Environment(autoescape=True, trim_blocks=True).from_string(
         files("relook.lift").joinpath("templates/views.html").read_text(encoding="utf-8")
     )
-    others = [note["painted"] for note in notes if not note["anchor"]]
+    others = [note["painted"] for note in notes if not note["key_frame"]]
     html = page.render(
         count=count, geometry=record["geometry"], points=record["points"], notes=notes,
-        anchors=[note["number"] for note in notes if note["anchor"]],
+        key_frames=[note["number"] for note in notes if note["key_frame"]],
         painted=100 * sum(others) / max(1, len(others)),
         figures=[
-            {"number": i, "anchor": notes[i]["anchor"], "painted": 100 * notes[i]["painted"],
-             "data": _data(torch.cat([place.view(i).image, book.image(i)], 2))}
+            {"number": i, "key_frame": notes[i]["key_frame"], "painted": 100 * notes[i]["painted"],
+             "data": _data(torch.cat([views.view(i).image, store.image(i)], 2))}
             for i in shown
         ],
     )  # fmt: skip
-    path = folder / "report.html"
+    path = store.folder / "report.html"
     write_bytes(path, html.encode())
     return path
 
@@ -56,6 +56,6 @@ def _data(image: Float[Tensor, "3 H W"]) -> str:
     """A small JPEG in base64."""
     picture = Image.fromarray((image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
     picture.thumbnail((2 * WIDTH, 2 * WIDTH))
-    held = BytesIO()
-    picture.save(held, format="JPEG", quality=88)
-    return base64.b64encode(held.getvalue()).decode()
+    file = BytesIO()
+    picture.save(file, format="JPEG", quality=88)
+    return base64.b64encode(file.getvalue()).decode()

@@ -58,6 +58,7 @@ def _walk(config: DemoConfig, report: Report) -> None:
     from relook.files import replacing
     from relook.io import read_image
     from relook.lift import restyle_views
+    from relook.progress import Progress
 
     if (config.out / "walk" / "work" / "run.json").is_file():  # of an earlier demo
         rmtree(config.out / "walk")
@@ -68,7 +69,7 @@ def _walk(config: DemoConfig, report: Report) -> None:
         walk.style,
         ViewsConfig(photo=photo),
         out=config.out / "walk",
-        progress=report,
+        progress=Progress(lambda step: report(step.done, step.total)),
     )
     lines = [
         [frame.image for frame in walk.old], [read_image(path) for path in result.frames], [frame.image for frame in walk.new]

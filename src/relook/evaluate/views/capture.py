@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from relook.evaluate.summary import Score
 from relook.evaluate.views.told import Told, records_of
 from relook.evaluate.views.walks import ALONE, Images, per_frame
 from relook.io import read_image
-from relook.lift.geometry import Readable
+from relook.lift.source import ViewSource
 from relook.lift.views import restyle_views
 from relook.perceive.match import Matcher, best_flow, matcher
 from relook.types import View
@@ -129,10 +129,10 @@ def restyled(trial: CaptureTrial, capture: Capture, tick: Callable[[], None]) ->
 
 
 def pair_scores(
-    capture: Sequence[Readable], rows: Mapping[str, Images], gap: str, earlier: int, later: int, flow: Matcher
+    capture: ViewSource, rows: Mapping[str, Images], gap: str, earlier: int, later: int, flow: Matcher
 ) -> dict[str, Score]:
     """Every row's numbers on one pair: the later frame against the earlier one fetched along the flow, and along the sensor's."""
-    first, second = capture[later].view(), capture[earlier].view()
+    first, second = capture.view(later), capture.view(earlier)
     scores: dict[str, Score] = {name: {} for name in rows}
     for how, match, side in (("flow", flow, SIDE), ("sensor", matcher("exact"), 0)):
         held = _matched(match, first, second, side, SURE[how])

@@ -14,8 +14,9 @@ from torch import Tensor
 from relook.config import PhotoConfig
 from relook.evaluate.row import Image, Row
 from relook.evaluate.views.rooms import TwoViews
-from relook.lift.carry import CARRYING, Painted, carried
-from relook.lift.fill import STEPS, Filler, inpainted, matched_histogram, recoloured_frame, refined
+from relook.lift.carry import CARRYING, carried
+from relook.lift.fill import STEPS, Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
+from relook.lift.look import Look, RestyledFrame
 from relook.models.families import Family, padded
 from relook.models.view_refiner import ViewRefiner
 from relook.ops.fill import filled
@@ -44,12 +45,9 @@ ViewsRow = Row[TwoViews, Setting]
 
 def warped(case: TwoViews, carry: str) -> tuple[Image, Bool[Tensor, "H W"]]:
     """What frame 1 in its new look shows of frame 2 (black elsewhere), and where it shows nothing; as `lift` carries it."""
-    size = case.first.size
-    past = Painted(
-        0, case.first, case.styled.image, torch.zeros(size), torch.ones(size, dtype=torch.bool), torch.ones(size)
-    )
+    past = RestyledFrame(0, case.first, Look.painted(case.styled.image, case.first))
     look = carried([past], case.second, matcher("exact"), CARRYING[carry])
-    return torch.where(look.holes, torch.zeros_like(look.values[:3]), look.values[:3]), look.holes
+    return torch.where(look.holes, 0.0, look.image), look.holes
 
 
 def completed(
@@ -57,19 +55,19 @@ def completed(
     *,
     carry: str = "relook",
     back: bool = True,
-    told: bool = True,
+    sees_source: bool = True,
     histogram: bool = False,
     steps: int | None = None,
 ) -> Callable[[TwoViews, Setting], Image]:
     """A row that carries the look and fills its holes.
 
     fill: the view refiner if None. back: known pixels stay as they were carried; else the whole picture is what the filler gives.
-    told: the refiner sees frame 2 in its old look.
+    sees_source: the refiner sees frame 2 in its old look.
     """
 
     def paint(case: TwoViews, setting: Setting) -> Image:
         look, holes = warped(case, carry)
-        new = (fill or _refiner(setting, told, steps))(case.second, look, holes, FILL_SEED)
+        new = (fill or _refiner(setting, sees_source, steps))(case.second, look, holes, FILL_SEED)
         if histogram:
             new = matched_histogram(new, look, holes)
         return torch.where(holes, new, look) if back else new
@@ -77,10 +75,11 @@ def completed(
     return paint
 
 
-def _refiner(setting: Setting, told: bool, steps: int | None) -> Filler:
+def _refiner(setting: Setting, sees_source: bool, steps: int | None) -> Filler:
     """The view refiner as a filler."""
     assert setting.refiner is not None
-    return partial(refined, refiner=setting.refiner, told=told, steps=steps or setting.refiner_steps)
+    how = Refining(setting.refiner, steps=steps or setting.refiner_steps, sees_source=sees_source)
+    return partial(refined, how=how)
 
 
 def _black(case: TwoViews, setting: Setting) -> Image:
@@ -129,10 +128,10 @@ ROWS: Mapping[str, ViewsRow] = {
     "splat + refiner": Row("softmax splatting as in the paper, then our network", completed(None, carry="paper"), True, True),
     "paper": Row(
         "as the paper has it, with our network: splatted, no old look shown to it, its whole picture, histogram matched",
-        completed(None, carry="paper", back=False, told=False, histogram=True), True, True,
+        completed(None, carry="paper", back=False, sees_source=False, histogram=True), True, True,
     ),
     "refiner/whole picture": Row("our network's whole picture, known pixels not put back", completed(None, back=False), True, True),
-    "refiner/paper conditions": Row("our network without the old look of frame 2", completed(None, told=False), True, True),
+    "refiner/paper conditions": Row("our network without the old look of frame 2", completed(None, sees_source=False), True, True),
     "refiner": Row("our network: looked up, holes painted by it, known pixels put back", completed(None), True, True),
     CEILING: Row("holes from the exact answer through the autoencoder: the most that can be reached", _exact, learned=True),
 }  # fmt: skip

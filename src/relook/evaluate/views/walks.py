@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -22,9 +21,11 @@ from relook.evaluate.summary import Score, mean_score
 from relook.evaluate.views.rooms import Walk, draw_walk
 from relook.evaluate.views.told import Told, records_of
 from relook.io import read_image, write_image
-from relook.lift.book import Book
-from relook.lift.inputs import frames_of, key_of
-from relook.lift.views import order, restyle_views
+from relook.lift.look import Look, RestyledFrame
+from relook.lift.propagation import order
+from relook.lift.source import key_of, read_walk
+from relook.lift.store import WalkStore
+from relook.lift.views import restyle_views
 from relook.types import View
 
 Images = list[Float[Tensor, "3 H W"]]
@@ -161,7 +162,7 @@ def restyled(
         _give_first(folder, views, style, config, answer)
     result = restyle_views(views, style, config, out=folder)
     notes = result.record["frames"]
-    shares = [float(note["painted"]) for note in notes if not note["anchor"]]
+    shares = [float(note["painted"]) for note in notes if not note["key_frame"]]
     first = next(i for i, note in enumerate(notes) if not note["history"])
     return Restyled(
         [read_image(frame) for frame in result.frames], first, sum(shares) / len(shares) if shares else None
@@ -172,21 +173,14 @@ def _give_first(
     folder: Path, views: Sequence[View], style: View, config: ViewsConfig, image: Float[Tensor, "3 H W"]
 ) -> None:
     """Begin the run in the folder with its first frame finished as this picture, if it has not begun."""
-    frames, names, _ = frames_of(views, style, config, folder)
-    book = Book(folder, names)
-    book.open(key_of(views, frames, style, config), lambda: {"first": 0, "geometry": "exact"})
-    if book.notes(0) is None:
+    source, _ = read_walk(views, style, config, folder)
+    store = WalkStore(folder)
+    store.open(key_of(views, source, style, config), lambda: {"first": 0, "geometry": "exact"})
+    if store.notes(0) is None:
         notes = {
-            "number": 0, "anchor": True, "history": [], "painted": 1.0, "moving": 0.0, "keys": [0], "weights": {}, "seconds": 0.0,
+            "number": 0, "key_frame": True, "history": [], "painted": 1.0, "moving": 0.0, "candidates": [0], "weights": {}, "seconds": 0.0,
         }  # fmt: skip
-        book.write(
-            0,
-            image,
-            torch.zeros(views[0].size),
-            torch.ones(views[0].size, dtype=torch.bool),
-            torch.ones(views[0].size),
-            notes,
-        )
+        store.add(RestyledFrame(0, views[0], Look.painted(image, views[0]), notes))
 
 
 def per_frame(folder: Path, views: Sequence[View], style: View, config: ViewsConfig) -> Images:
