@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from relook.cache import recall, remember
 from relook.errors import InputError
-from relook.files import read_json, write_json
+from relook.files import check_writable, read_json, write_json
 from relook.io import read_image, write_image
 from relook.lift.look import OLDEST, Look, RestyledFrame
 from relook.types import View
@@ -125,11 +124,7 @@ def begun(folder: Path) -> bool:
 
 def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
     """Raise InputError unless a run may write into the folder, and writes none of its inputs over."""
-    parent = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise InputError(
-            f"Expected a folder {folder} to write to, got none ({parent} is no writable folder); choose another."
-        )
+    check_writable(folder, folder=True)
     own = folder.resolve()
     for file in (path.resolve() for path in inputs):
         if file.parent in (own / "frames", own / "work") or file in {own / name for name in WRITTEN}:
