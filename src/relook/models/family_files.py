@@ -73,16 +73,17 @@ def find(name: str, *, half: bool = False, preview: bool = False) -> FamilyFiles
             f"give a folder in the diffusers layout."
         )
 
-    def part(inside: str, named: str) -> Path | None:
+    def part(named: str, inside: str = "") -> Path | None:
+        """A part that lies inside the family's folder, or in a repository of its own."""
         if inside and (folder / inside).is_dir():
             return folder / inside
-        return store.obtain(_halved(entry(named), half)) if named else None
+        return store.obtain(_repository(entry(named), half)) if named else None
 
     return FamilyFiles(
         folder,
-        control=part("controlnet", one.control),
-        autoencoder=part("", one.autoencoder),
-        preview=part("preview", one.preview) if preview else None,
+        control=part(one.control, "controlnet"),
+        autoencoder=part(one.autoencoder),
+        preview=part(one.preview, "preview") if preview else None,
         single=single,
         half=half,
     )
@@ -143,12 +144,11 @@ def _here(one: Checkpoint, path: Path) -> Path | None:
 
 
 def _repository(one: Checkpoint, half: bool) -> Checkpoint:
-    """A family's repository: for one that the catalogue does not have, with the files of a family."""
-    if known(one.name) is not None:
-        return _halved(one, half)
-    return _halved(replace(one, patterns=(*SMALL, *LARGE), needs=("unet/config.json",), half=1), half)
+    """The repository with the files that are read: in half precision where that is wanted and published.
 
-
-def _halved(one: Checkpoint, half: bool) -> Checkpoint:
-    """The repository with its files in half precision, where half is wanted and they are published."""
-    return replace(one, patterns=tuple(map(variant, one.patterns))) if half and one.half else one
+    One that the catalogue does not have is a family's, and perhaps has its weights in half precision.
+    """
+    listed = known(one.name) is not None
+    if not listed:
+        one = replace(one, patterns=(*SMALL, *LARGE), needs=("unet/config.json",))
+    return replace(one, patterns=tuple(map(variant, one.patterns))) if half and (one.half or not listed) else one

@@ -20,6 +20,8 @@ Tick = Callable[[int], None]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PATIENCE = 30
 """Seconds without an answer until a server counts as gone."""
+SILENT = ("ConnectionError", "ConnectError", "LocalEntryNotFoundError", "OfflineModeIsEnabled")
+"""Errors of both clients, by their classes' names, for a server that does not answer."""
 
 
 def file(one: Checkpoint, folder: Path, tick: Tick) -> Mapping[str, str]:
@@ -146,7 +148,7 @@ def _hub_errors(one: Checkpoint, what: str = "") -> Iterator[None]:
 
     page, listed = f"https://huggingface.co/{one.repository}", known(one.name) is not None
     facts = one.facts if listed else f"size and licence: {page}"
-    wanted = f"{what or one.task} {one.repository} ({facts})"
+    wanted = f"{what or 'the model'} {one.repository} ({facts})"
     again = f"`relook models pull {one.name}`" if listed else f"`hf download {one.repository}`"
     level = reports.get_verbosity()
     reports.set_verbosity(logging.CRITICAL)
@@ -177,8 +179,11 @@ def _hub_errors(one: Checkpoint, what: str = "") -> Iterator[None]:
 def _network(error: BaseException) -> str:
     """What went wrong on the way, in a few words."""
     code = getattr(getattr(error, "response", None), "status_code", None)
-    kind = type(error).__name__ if isinstance(error, OSError) else reason(error)
-    return f"status {code}" if code else f"no whole answer ({kind})"
+    if code:
+        return f"status {code}"
+    if type(error).__name__ in SILENT:
+        return "no answer"
+    return f"no whole answer ({type(error).__name__ if isinstance(error, OSError) else reason(error)})"
 
 
 def _bar(tick: Tick, total: int) -> type:

@@ -23,6 +23,8 @@ from relook.progress import SILENT, Progress
 State = Literal["right", "wrong", "missing", "unknown"]
 LOCKS, STAGING, SPARE = ".relook", ".relook/pulling", 1.02
 """Folders of locks and of what is under way; so many times its size must be free on the disk before something is fetched."""
+CONFIGURATIONS = ("config.json", "model_index.json")
+"""Files by which a folder is known for a model."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def remove(name: str) -> list[Path]:
         raise InputError(
             f"Expected {changed[0]} as it was pulled, got another content; move it away, or delete it yourself."
         )
-    gone = [path for path in paths if path not in _pulled_paths(but=one.name)]
+    shared = _pulled_paths(but=one.name)
+    gone = [path for path in paths if path not in shared]
     for path in (*gone, _lock_file(folder, one)):
         path.unlink()
         _drop_empty(path.parent, folder)
@@ -169,7 +172,7 @@ def _pull(one: Checkpoint, half: bool, revision: str | None, progress: Progress)
 
 
 def _install(one: Checkpoint, staging: Path, folder: Path, lock: Lock) -> None:
-    """Move what was fetched to its place, configurations last: they make a folder count as a model.
+    """Move what was fetched to its place; what makes a folder count as a model comes last.
 
     InputError where a file with another content, which no pull put there, is in the way.
     """
@@ -179,7 +182,7 @@ def _install(one: Checkpoint, staging: Path, folder: Path, lock: Lock) -> None:
             raise InputError(
                 f"Expected {path} free for {one.name}, got a file that Relook did not put there; move it away."
             )
-    for path, name in sorted(zip(wanted, lock.files, strict=True), key=lambda pair: (pair[0].suffix == ".json", pair)):
+    for path, name in sorted(zip(wanted, lock.files, strict=True), key=lambda pair: pair[0].name in CONFIGURATIONS):
         path.parent.mkdir(parents=True, exist_ok=True)
         os.replace(staging / name, path)
 
