@@ -107,8 +107,8 @@ def test_batches_hold_latents_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
     from relook.training import warp_refine
 
     monkeypatch.setattr(warp_refine, "DROPPED", dict.fromkeys(CONDITIONS, 0.0))
-    monkeypatch.setattr(warp_refine, "ALONE", 0.0)
-    monkeypatch.setattr(warp_refine, "WORDLESS", 0.0)
+    monkeypatch.setattr(warp_refine, "WITHOUT_STRUCTURE", 0.0)
+    monkeypatch.setattr(warp_refine, "WITHOUT_PROMPT", 0.0)
     stream = Stream(drawn, family(), 2, seed=0)
     batch = next(stream)
     assert batch.conditions.shape == (2, len(CONDITIONS), 4, 4, 4)

@@ -109,17 +109,17 @@ class _Builder:
                 )
 
     def along(self, wall: str) -> float:
-        """A random place along a wall."""
+        """A random position along a wall."""
         w, _, d = self.size
         return self.rng.uniform(-w / 2 + 0.4, w / 2 - 0.4) if wall == "back" else self.rng.uniform(1.4, d - 0.4)
 
     def try_stand(self, name: str, parts: list[f.Part], width: float, depth: float, tries: int = 6) -> tuple | None:
-        """Try a few random places at the walls."""
+        """Try a few random positions at the walls."""
         for _ in range(tries):
             wall = ("back", "left", "right")[int(self.rng.integers(3))]
-            place = self.stand(name, parts, wall, self.along(wall), width, depth)
-            if place:
-                return place
+            pose = self.stand(name, parts, wall, self.along(wall), width, depth)
+            if pose:
+                return pose
         return None
 
     def finish(self, kind: str) -> Layout:
@@ -169,9 +169,9 @@ def _living(b: _Builder) -> None:
     wall = ("back", "left", "right")[int(rng.integers(3))]
     width = rng.uniform(1.7, 2.4)
     centre = rng.uniform(-0.3, 0.3) if wall == "back" else d * rng.uniform(0.5, 0.62)
-    place = b.stand("sofa", f.sofa(rng, width), wall, centre, width, 0.9)
-    if place:
-        x, z, yaw = place
+    pose = b.stand("sofa", f.sofa(rng, width), wall, centre, width, 0.9)
+    if pose:
+        x, z, yaw = pose
         for side in (-1, 1):
             if rng.random() < 0.75:
                 px, pz = side * (width / 2 - 0.42), 0.12
@@ -212,9 +212,9 @@ def _bedroom(b: _Builder) -> None:
     wall = ("back", "left", "right")[int(rng.integers(3))]
     width = rng.uniform(1.4, 1.85)
     centre = rng.uniform(-0.4, 0.4) if wall == "back" else d * rng.uniform(0.52, 0.65)
-    place = b.stand("bed", f.bed(rng, width), wall, centre, width, 2.15)
-    if place:
-        x, z, yaw = place
+    pose = b.stand("bed", f.bed(rng, width), wall, centre, width, 2.15)
+    if pose:
+        x, z, yaw = pose
         c, s = math.cos(yaw), math.sin(yaw)
         for side in (-1, 1):
             px, pz = side * width / 4, 0.82
@@ -260,9 +260,9 @@ def _kitchen(b: _Builder) -> None:
     if b.fits(x, z, long + 0.2, deep + 0.5):
         b.add("table", f.table(rng, long, deep, 0.75), x, 0.0, z)
         for side in (-1, 1):
-            for place in (-0.25, 0.25):
+            for offset in (-0.25, 0.25):
                 if rng.random() < 0.85:
-                    b.add("chair", f.chair(rng), x + place * long, 0.0, z + side * (deep / 2 + 0.12),
+                    b.add("chair", f.chair(rng), x + offset * long, 0.0, z + side * (deep / 2 + 0.12),
                           (0.0 if side > 0 else math.pi) + rng.uniform(-0.15, 0.15))  # fmt: skip
         if rng.random() < 0.85:
             b.add("lamp", f.pendant_lamp(rng, rng.uniform(0.6, 0.9)), x, h, z)

@@ -95,15 +95,15 @@ def _trace(
     centre = _look_up(scene, rows, rays.view(-1, 3), hit.flatten())
     occlusion = _occlusion(scene, centre.points.view(*shape, 3), centre.normals.view(*shape, 3), touched, size)
     texels = texels_for(size)
-    texel = _texel(centre, centre.place, texels)[:, None]
+    texel = _texel(centre, centre.uv, texels)[:, None]
     colouring = [centre.normals[:, None], centre.tint[:, None], _glow(centre.classes)[:, None]]
     if smooth:
         edge, across, down = _edges(centre, hit)
         offsets = [directions_of(scene, size, offset).view(-1, 3)[edge] for offset in OFFSETS]
         fresh = _resolve_edges(scene, edge, torch.stack(offsets, 1), hit)
-        moved = [_texel(centre, centre.place + dx * across + dy * down, texels) for dx, dy in OFFSETS]
+        moved = [_texel(centre, centre.uv + dx * across + dy * down, texels) for dx, dy in OFFSETS]
         texel = torch.stack([texel[:, 0], *moved], 1)
-        texel[edge, 1:] = _texel(fresh, fresh.place, texels).view(len(edge), len(OFFSETS))
+        texel[edge, 1:] = _texel(fresh, fresh.uv, texels).view(len(edge), len(OFFSETS))
         colouring = [
             _fanned(column, edge, new)
             for column, new in zip(colouring, (fresh.normals, fresh.tint, _glow(fresh.classes)), strict=True)
@@ -162,8 +162,8 @@ def _room_exit(scene: Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor, 
         start[rows] + t * component
         for start, component in zip(scene.eye.unbind(-1), directions.unbind(-1), strict=True)
     )
-    place = torch.stack([torch.where(axes[0], z, x), torch.where(axes[1], z, y)], -1)
-    return t, torch.where(axes[1], flat, CLASS_ID["wall"]), normal, place
+    uv = torch.stack([torch.where(axes[0], z, x), torch.where(axes[1], z, y)], -1)
+    return t, torch.where(axes[1], flat, CLASS_ID["wall"]), normal, uv
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class _Hits:
     depth: Tensor
     points: Tensor  # N 3, world
     normals: Tensor  # N 3, world
-    place: Tensor  # N 2: material coordinates in tiles, or on the unit face for face-mapped classes
+    uv: Tensor  # N 2: material coordinates in tiles, or on the unit face for face-mapped classes
     tint: Tensor
     classes: Tensor
     instances: Tensor
@@ -182,7 +182,7 @@ class _Hits:
 def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hits:
     """Meet the solid that is already known for each ray: rows N (room), directions N x 3, hit N."""
     t, cls, normal, metres = _room_exit(scene, directions, rows)
-    place = metres / TILE
+    uv = metres / TILE
     tint, inst = torch.ones_like(t), torch.zeros_like(hit)
     where = torch.nonzero(hit < scene.yaws.shape[1]).flatten()
     r, s = rows[where], hit[where]
@@ -197,22 +197,22 @@ def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hi
     faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hit.device)[classes]
     t[where], cls[where], inst[where], tint[where] = distance, classes, scene.instances[r, s], scene.tints[r, s]
     normal[where] = solids.to_world(facing, scene.yaws[r, s])
-    place[where] = torch.where(faced[:, None], face, flat / TILE)
-    return _Hits(t, scene.eye[rows] + t[:, None] * directions, normal, place, tint, cls, inst)
+    uv[where] = torch.where(faced[:, None], face, flat / TILE)
+    return _Hits(t, scene.eye[rows] + t[:, None] * directions, normal, uv, tint, cls, inst)
 
 
-def _texel(hits: _Hits, place: Tensor, texels: int) -> Int[Tensor, "N"]:
-    """Row of the flattened atlas (class, v, u) that rays read which meet the same surfaces at `place`."""
+def _texel(hits: _Hits, uv: Tensor, texels: int) -> Int[Tensor, "N"]:
+    """Row of the flattened atlas (class, v, u) that rays read which meet the same surfaces at `uv`."""
     faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hits.classes.device)[hits.classes]
-    place = torch.where(faced[:, None], place.clamp(0, 1 - 1e-6), place - place.floor())
-    column, row = (place * texels).int().clamp_max_(texels - 1).unbind(-1)
+    uv = torch.where(faced[:, None], uv.clamp(0, 1 - 1e-6), uv - uv.floor())
+    column, row = (uv * texels).int().clamp_max_(texels - 1).unbind(-1)
     return (hits.classes.int() * texels + row) * texels + column
 
 
 def _edges(centre: _Hits, hit: Int[Tensor, "B H W"]) -> tuple[Tensor, Tensor, Tensor]:
     """Pixels whose neighbours lie on other surfaces (flat indices), and how material coordinates change per pixel."""
     shape = hit.shape
-    normals, place = centre.normals.view(*shape, 3), centre.place.view(*shape, 2)
+    normals, uv = centre.normals.view(*shape, 3), centre.uv.view(*shape, 2)
     edge = torch.zeros_like(hit, dtype=torch.bool)
     for axis in (1, 2):
         n = shape[axis] - 1
@@ -220,7 +220,7 @@ def _edges(centre: _Hits, hit: Int[Tensor, "B H W"]) -> tuple[Tensor, Tensor, Te
         other |= (normals.narrow(axis, 0, n) * normals.narrow(axis, 1, n)).sum(-1) < 0.9
         edge.narrow(axis, 0, n).logical_or_(other)
         edge.narrow(axis, 1, n).logical_or_(other)
-    slopes = [torch.gradient(place, dim=axis)[0] if shape[axis] > 1 else torch.zeros_like(place) for axis in (2, 1)]
+    slopes = [torch.gradient(uv, dim=axis)[0] if shape[axis] > 1 else torch.zeros_like(uv) for axis in (2, 1)]
     return torch.nonzero(edge.flatten()).flatten(), slopes[0].reshape(-1, 2), slopes[1].reshape(-1, 2)
 
 
@@ -250,11 +250,11 @@ def _occlusion(
     scene: Scene, points: Tensor, normals: Tensor, touched: Tensor, size: tuple[int, int]
 ) -> Float[Tensor, "B H W"]:
     """Contact shadow by distance fields, (1 - free / h)^2: how much nearer than h the next surface is, h = REACH off the point."""
-    place, facing = by_tile(points, size), by_tile(normals, size)
+    position, facing = by_tile(points, size), by_tile(normals, size)
     tiles = touched.shape[1]
-    row = torch.arange(len(place), device=points.device) // tiles
+    row = torch.arange(len(position), device=points.device) // tiles
     room = scene.room[row][:, None]
-    x, y, z = (place + REACH * facing).unbind(-1)
+    x, y, z = (position + REACH * facing).unbind(-1)
     free = torch.stack([room[..., 0] / 2 - x.abs(), y, room[..., 1] - y, z + 1.0, room[..., 2] - z]).amin(0)
     for tile, solid in buckets(touched.flatten(0, 1)):
         r = (tile // tiles)[:, None]

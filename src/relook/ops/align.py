@@ -30,7 +30,7 @@ class Similarity:
         return self.scale * (points @ self.rotation.to(points).T) + self.translation.to(points)
 
     def camera(self, camera: Camera) -> Camera:
-        """The camera that sees the carried points where the given one sees the points."""
+        """The camera that sees the carried points where the camera passed in sees the points."""
         pose = camera.world_to_camera
         rotation = pose[:3, :3] @ self.rotation.to(pose).T
         carried = torch.eye(4, dtype=pose.dtype, device=pose.device)

@@ -1,4 +1,4 @@
-"""Attention with exact masks and exact contrast, and slow readable twins as oracles.
+"""Attention with exact masks and exact contrast, and slow readable versions as oracles.
 
 `attend` never builds an attention map, and with a mask by groups it runs one dense block per group, which costs less
 than attention without a mask. `attend_materialised` builds the map for a few query rows at a time, for what needs it:
@@ -106,7 +106,7 @@ def attend_reference(
     *,
     contrast: float = 1.0,
 ) -> Float[Tensor, "B h N d"]:
-    """Slow twin of `attend`: one query after another, the formula as printed, allowed keys picked out by hand.
+    """Slow version of `attend`: one query after another, the formula as printed, allowed keys picked out by hand.
 
     Takes the mask as a matrix only.
     """
@@ -179,12 +179,12 @@ def _allowed(tokens: Tensor, group: Group) -> Tensor:
     return tokens if len(group.columns) == tokens.shape[2] else _take(tokens, group.columns)
 
 
-def _take(tokens: Tensor, places: Tensor) -> Tensor:
-    """tokens [B h N d] at these places of N.
+def _take(tokens: Tensor, indices: Tensor) -> Tensor:
+    """tokens [B h N d] at these indices of N.
 
     A layer's heads are views of [B N h d], where all heads of a token are one piece of memory.
     """
-    return tokens.transpose(1, 2).index_select(1, places).transpose(1, 2)
+    return tokens.transpose(1, 2).index_select(1, indices).transpose(1, 2)
 
 
 def _weights(logits: Tensor, allowed: Tensor | None, masking: Masking) -> Tensor:

@@ -1,4 +1,4 @@
-"""A flat piece of a surface: values seen in a picture laid out as on the surface itself, and fetched from there again."""
+"""A flat piece of a surface: values seen in a picture arranged as on the surface itself, and fetched from there again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEAR = 0.2
 """Quantile of the pixels' grain that is the side of a cell."""
 SPARSE = 0.15
 """Pixels per cell below which a cell also hears its neighbours."""
-HEARD = 0.02
+KNOWN = 0.02
 """Below this after that nothing is known of a cell."""
 LEAST = 8
 """Cells along a side below which a piece says nothing about a pattern."""
@@ -28,18 +28,18 @@ LEVELS = 6
 
 
 class Exemplar(NamedTuple):
-    """Values by place on a surface."""
+    """Values by position on a surface."""
 
     values: Float[Tensor, "C h w"]
     """Where nothing is known, those of the nearest cell."""
     known: Bool[Tensor, "h w"]
     cell: float
-    """Side of a cell, in the unit of places."""
+    """Side of a cell, in the unit of positions."""
     corner: tuple[float, float]
-    """Place (u, v) of the first corner of the first cell; u grows along columns, v along rows."""
+    """Position (u, v) of the first corner of the first cell; u grows along columns, v along rows."""
 
 
-def rectified(place: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: Float[Tensor, " N"]) -> Exemplar | None:
+def rectified(uv: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: Float[Tensor, " N"]) -> Exemplar | None:
     """What N pixels show, as seen straight on: every pixel is splatted between four cells, near ones count more.
 
     None where the pixels show too little of a surface.
@@ -48,16 +48,16 @@ def rectified(place: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: 
         return None
     cell = float(grain.quantile(NEAR)) if len(grain) < 1 << 20 else float(grain.median())
     kept = grain < SHARP * cell
-    place, values, weight = place[:, kept], values[:, kept], cell / grain[kept]
-    corner = place.amin(1)
-    length = place.amax(1) - corner
+    uv, values, weight = uv[:, kept], values[:, kept], cell / grain[kept]
+    corner = uv.amin(1)
+    length = uv.amax(1) - corner
     cell = max(cell, float(length.prod() / MOST) ** 0.5)
     columns, rows = (int(side) + 2 for side in (length / cell).tolist())
     if min(columns, rows) < LEAST:
         return None
     sums = values.new_zeros(len(values) + 1, rows * columns)
     both = torch.cat([values * weight, weight[None]])
-    at = (place - corner[:, None]) / cell - 0.5
+    at = (uv - corner[:, None]) / cell - 0.5
     first = at.floor()
     for right in (0, 1):
         for below in (0, 1):
@@ -70,7 +70,7 @@ def rectified(place: Float[Tensor, "2 N"], values: Float[Tensor, "C N"], grain: 
     for _ in range(2):
         spread = conv2d(sums[:, None], (line[:, None] * line)[None, None], padding=1)[:, 0]
         sums = torch.where(sums[-1] < SPARSE, spread, sums)
-    known = sums[-1] > HEARD
+    known = sums[-1] > KNOWN
     if not bool(known.any()):
         return None
     return Exemplar(
@@ -87,15 +87,15 @@ def coarser(exemplar: Exemplar, factor: int) -> Exemplar:
     return Exemplar(values, known, exemplar.cell * factor, exemplar.corner)
 
 
-def fetched(exemplar: Exemplar, place: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "C N"]:
-    """The exemplar at N places, averaged over about as much of it as each pixel shows (Williams 1983: trilinear, from halved copies)."""
+def fetched(exemplar: Exemplar, uv: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "C N"]:
+    """The exemplar at N positions, averaged over about as much of it as each pixel shows (Williams 1983: trilinear, from halved copies)."""
     levels = [exemplar.values]
     while len(levels) < LEVELS and min(levels[-1].shape[1:]) > 4:
         levels.append(avg_pool2d(levels[-1][None], 2, ceil_mode=True, count_include_pad=False)[0])
-    at = (place - place.new_tensor(exemplar.corner)[:, None]) / exemplar.cell
+    at = (uv - uv.new_tensor(exemplar.corner)[:, None]) / exemplar.cell
     seen = []
     for number, level in enumerate(levels):
-        size = place.new_tensor([level.shape[2], level.shape[1]])[:, None] * 2**number
+        size = uv.new_tensor([level.shape[2], level.shape[1]])[:, None] * 2**number
         grid = (at / size * 2 - 1).T[None, None]
         seen.append(grid_sample(level[None], grid, padding_mode="border", align_corners=False)[0, :, 0])
     height = (grain / exemplar.cell).log2().clamp(0, len(levels) - 1)

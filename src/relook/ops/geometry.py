@@ -27,7 +27,7 @@ class ExactFlow(NamedTuple):
     visible: Bool[Tensor, "H W"]
     """The second view shows the point: it lands inside the picture, before the camera, and nothing nearer is known to hide it."""
     known: Bool[Tensor, "H W"]
-    """Whether `visible` rests on measured depth: the pixel has depth, and so has the second view where the point lands inside it."""
+    """Whether `visible` is from measured depth: the pixel has depth, and so has the second view where the point lands inside it."""
 
 
 def pixel_centres(size: tuple[int, int], device: torch.device | str = "cpu") -> Float[Tensor, "H W 2"]:
@@ -94,7 +94,7 @@ def flow_from_depth(
 ) -> ExactFlow:
     """Flow in pixels between two views of one room that both have depth and a camera.
 
-    A point is hidden when the second view's depth around the place where it lands is nearer than its own by more than `tolerance`
+    A point is hidden when the second view's depth around the position where it lands is nearer than its own by more than `tolerance`
     (a fraction of it) in all known pixels of the four around; so slopes do not hide themselves. Where none of the four is known,
     it counts as visible and not `known`.
     """
@@ -110,7 +110,7 @@ def flow_from_depth(
 
 
 def _farthest_around(depth: Float[Tensor, "h w"], pixels: Float[Tensor, "H W 2"]) -> Float[Tensor, "H W"]:
-    """The farthest known depth of the four pixels whose centres surround each place; -inf where none is known."""
+    """The farthest known depth of the four pixels whose centres surround each position; -inf where none is known."""
     corner = (pixels - 0.5).floor().long()
     limit = torch.tensor([depth.shape[1] - 1, depth.shape[0] - 1], device=depth.device)
     values = torch.where(known_depth(depth), depth, torch.full_like(depth, float("-inf")))

@@ -1,4 +1,4 @@
-"""Masks whose rows fall into few kinds, as lists of tokens in place of a matrix.
+"""Masks whose rows fall into few kinds, as lists of tokens instead of a matrix.
 
 Where every query of a region may attend to the same keys, attention is one dense block per region: the work is the sum
 of the blocks, less than attention without any mask, and nothing of size N x M is ever stored.
@@ -29,9 +29,9 @@ class Group:
     """Queries that may attend to the same keys."""
 
     rows: Int[Tensor, " n"]
-    """Their places among the queries."""
+    """Their indices among the queries."""
     columns: Int[Tensor, " m"]
-    """Places of the keys; none when these queries may attend to nothing. Groups may share keys."""
+    """Indices of the keys; none when these queries may attend to nothing. Groups may share keys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Groups:
             rows = torch.cat([group.rows for group in groups])
             if len(rows) != queries or not _once(rows, queries):
                 raise ShapeError(
-                    f"Expected every one of {queries} queries in one group, got {len(rows)} places; list each once."
+                    f"Expected every one of {queries} queries in one group, got {len(rows)} indices; list each once."
                 )
             if not all(_once(group.columns, keys) for group in groups):
                 raise ShapeError(
@@ -58,7 +58,7 @@ class Groups:
 
     @property
     def device(self) -> torch.device:
-        """Where the places lie."""
+        """Of the indices."""
         return self.samples[0][0].rows.device
 
     @cached_property
@@ -128,13 +128,13 @@ def _classes(rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], free: bool) ->
     every = torch.arange(len(columns), device=rows.device)
     found, everything = [], torch.zeros_like(rows, dtype=torch.bool)
     for label in rows.unique().tolist():
-        mine, theirs = rows == label, columns == label
-        if label > 0 and bool(theirs.any()):
-            found.append(Group(mine.nonzero()[:, 0], theirs.nonzero()[:, 0]))
+        queries, keys = rows == label, columns == label
+        if label > 0 and bool(keys.any()):
+            found.append(Group(queries.nonzero()[:, 0], keys.nonzero()[:, 0]))
         elif label > 0 or free:
-            everything |= mine
+            everything |= queries
         else:
-            found.append(Group(mine.nonzero()[:, 0], every[:0]))
+            found.append(Group(queries.nonzero()[:, 0], every[:0]))
     if bool(everything.any()):
         found.append(Group(everything.nonzero()[:, 0], every))
     return tuple(found)
@@ -143,7 +143,7 @@ def _classes(rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], free: bool) ->
 def grouped(mask: Bool[Tensor, "*B N M"], *, kinds: int = KINDS) -> Groups | None:
     """The mask by its kinds of rows, or None when a sample has more than `kinds` of them.
 
-    Rows are told apart by 40-bit hashes (exact sums, so equal rows have equal hashes), and then compared in full with
+    Rows are first compared by 40-bit hashes (exact sums, so equal rows have equal hashes), and then compared in full with
     their kind, so that a collision cannot do harm.
     """
     masks = mask.reshape(-1, *mask.shape[-2:])
@@ -171,8 +171,8 @@ def _kinds(mask: Bool[Tensor, "N M"], kinds: int) -> tuple[Group, ...] | None:
     return tuple(groups)
 
 
-def _once(places: Int[Tensor, " n"], count: int) -> bool:
-    """Whether the places are below `count` and all different."""
-    if not len(places):
+def _once(indices: Int[Tensor, " n"], count: int) -> bool:
+    """Whether the indices are below `count` and all different."""
+    if not len(indices):
         return True
-    return 0 <= int(places.min()) <= int(places.max()) < count and int(places.bincount().max()) == 1
+    return 0 <= int(indices.min()) <= int(indices.max()) < count and int(indices.bincount().max()) == 1

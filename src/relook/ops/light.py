@@ -1,6 +1,6 @@
 """Light and material of a picture apart: what each class is made of, and how bright surfaces are by where they face.
 
-A pixel of class c with unit normal n is albedo_c · light(n) · rest. light is an ambient cube (McTaggart 2004): six brightnesses, of the
+A pixel of class c with unit normal n is albedo_c · light(n) · residual. light is an ambient cube (McTaggart 2004): six brightnesses, of the
 directions along the axes, mixed by the squares of the normal's components. Products stay products under gamma, so nothing depends on
 whether colours are linear.
 """
@@ -75,8 +75,8 @@ def light_of(surfaces: Surfaces) -> Light:
     area = max(1.0, (PATCH * max(surfaces.classes.shape)) ** 2 / step)
     brightness = _fitted(pixels.log(), cube, group, area)
     alike = torch.ones_like(pixels[:, :1])
-    rest = (pixels.log() - cube @ brightness).mean(1, keepdim=True)
-    deviation = _means((rest - _means(rest, group, alike)[group]).square(), group, alike).sqrt()[:, 0]
+    residual = (pixels.log() - cube @ brightness).mean(1, keepdim=True)
+    deviation = _means((residual - _means(residual, group, alike)[group]).square(), group, alike).sqrt()[:, 0]
     albedo = _means(pixels / (cube @ brightness).exp(), group, alike).float()
     names = labels.tolist()
     return Light(
@@ -84,35 +84,39 @@ def light_of(surfaces: Surfaces) -> Light:
     )
 
 
-def remainder(surfaces: Surfaces, light: Light) -> Float[Tensor, "3 H W"]:
+def residual_of(surfaces: Surfaces, light: Light) -> Float[Tensor, "3 H W"]:
     """log I - log albedo - log light(n): patterns, shadows and errors; 0 for pixels of no class that counts."""
     cube, classes = surfaces.cube(), surfaces.classes.flatten()
     pixels = surfaces.image.flatten(1).T
-    rest = torch.zeros_like(pixels)
+    residual = torch.zeros_like(pixels)
     for label, albedo in light.albedo.items():
         where = classes == label
-        rest[where] = pixels[where].clamp_min(DARK).log() - (albedo.log() + cube[where] @ light.brightness)
-    return rest.T.reshape(surfaces.image.shape)
+        residual[where] = pixels[where].clamp_min(DARK).log() - (albedo.log() + cube[where] @ light.brightness)
+    return residual.T.reshape(surfaces.image.shape)
 
 
-def relit(ours: Surfaces, theirs: Surfaces, patterned: Float[Tensor, "H W"] | None = None) -> Float[Tensor, "3 H W"]:
-    """Our picture with the materials and the light of theirs, class by class; what neither explains (contact shadows, folds) stays ours.
+def relit(
+    structure: Surfaces, style: Surfaces, patterned: Float[Tensor, "H W"] | None = None
+) -> Float[Tensor, "3 H W"]:
+    """The structure picture with the style's materials and light, class by class; what neither explains (contact shadows, folds) stays.
 
-    albedo' · light'(n) · exp(min(rest, HIGHEST)) with rest = log I - log albedo - log light(n), on average 1 in every class. patterned: how far (0 to 1) the rest
-    loses its colour, for shading has none, and varies no more than theirs does. Classes that only one of the pictures has stay as they are.
+    albedo' · light'(n) · exp(min(residual, HIGHEST)) with residual = log I - log albedo - log light(n), on average 1 in every class. patterned: how far (0 to 1) the residual
+    loses its colour, for shading has none, and varies no more than the style's does. Classes that only one of the pictures has stay as they are.
     """
-    here, there = light_of(ours), light_of(theirs)
-    cube, classes = ours.cube(), ours.classes.flatten()
-    left, result = remainder(ours, here).flatten(1).T, ours.image.flatten(1).T.clone()
+    old, new = light_of(structure), light_of(style)
+    cube, classes = structure.cube(), structure.classes.flatten()
+    left, result = residual_of(structure, old).flatten(1).T, structure.image.flatten(1).T.clone()
     grey = result.new_zeros(len(result), 1) if patterned is None else patterned.flatten()[:, None]
-    for label in here.albedo.keys() & there.albedo.keys():
+    for label in old.albedo.keys() & new.albedo.keys():
         where = classes == label
-        rest = left[where]
-        gain = min(1.0, there.deviation[label] / max(here.deviation[label], FLAT))
-        rest = torch.lerp(rest, gain * rest.mean(1, keepdim=True).expand_as(rest), grey[where]).clamp_max(HIGHEST)
-        rest = rest - rest.exp().mean(0).log()  # what was bounded must not darken the class
-        result[where] = there.albedo[label] * (cube[where] @ there.brightness + rest).exp()
-    return result.T.reshape(ours.image.shape).clamp(0, 1)
+        residual = left[where]
+        gain = min(1.0, new.deviation[label] / max(old.deviation[label], FLAT))
+        residual = torch.lerp(
+            residual, gain * residual.mean(1, keepdim=True).expand_as(residual), grey[where]
+        ).clamp_max(HIGHEST)
+        residual = residual - residual.exp().mean(0).log()  # what was bounded must not darken the class
+        result[where] = new.albedo[label] * (cube[where] @ new.brightness + residual).exp()
+    return result.T.reshape(structure.image.shape).clamp(0, 1)
 
 
 def _fitted(

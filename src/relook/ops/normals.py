@@ -15,7 +15,7 @@ from relook.ops.surface import smooth_within
 GRAIN = 0.006
 """Reach, as a fraction of the longer side, within which depth is smoothed before it says where a surface faces; normals within twice it."""
 FACE = 0.08
-"""Reach of the mean that takes their place where depth is rough."""
+"""Reach of the mean that replaces them where depth is rough."""
 COARSE = 96
 """Longer side in pixels at which that mean is taken."""
 CALM = 0.15
@@ -25,7 +25,7 @@ CALM = 0.15
 def normals(depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None) -> Float[Tensor, "3 H W"]:
     """Unit normals in the camera's axes, towards the eye: on a plane n . p = 1 the inverse depth is n . K^-1 (x, y, 1).
 
-    Slopes are one-sided, the flatter of the two, so that surfaces keep theirs up to their edges. Without K it is that of `pinhole`.
+    Slopes are one-sided, the flatter of the two, so that surfaces keep their normals up to their edges. Without K it is that of `pinhole`.
     """
     height, width = depth.shape
     if min(height, width) < 2:
@@ -40,7 +40,7 @@ def normals(depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None) 
 
 
 def pinhole(size: tuple[int, int], focal: float = 0.7) -> Float[Tensor, "3 3"]:
-    """K of a camera that nobody told about: its principal point in the middle, its focal length in longer sides of a picture of `size` (H, W)."""
+    """K of an unknown camera: its principal point in the middle, its focal length in longer sides of a picture of `size` (H, W)."""
     far = focal * max(size)
     return torch.tensor([[far, 0, size[1] / 2], [0, far, size[0] / 2], [0, 0, 1.0]])
 

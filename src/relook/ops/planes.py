@@ -31,7 +31,7 @@ class Planes(NamedTuple):
     """The room's axis nearest to the normal: 0 across, 1 down, 2 ahead."""
     place: Float[Tensor, "2 H W"]
     """Where the pixel's point lies along its surface, in the unit of depth, by the other two axes in their order (ahead comes before down):
-    from the middle of the room, its floor and its far wall, so that what looks alike in two rooms has like places."""
+    from the middle of the room, its floor and its far wall, so that what looks alike in two rooms has like positions."""
     grain: Float[Tensor, "H W"]
     """Side of the square of surface that a pixel shows."""
 

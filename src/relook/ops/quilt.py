@@ -12,7 +12,7 @@ PATCH, LEAST = 32, 8
 SHRINK = 0.8
 """From one try to the next."""
 FEW = 30
-"""With fewer places to take a patch from, a smaller one is tried."""
+"""With fewer positions to take a patch from, a smaller one is tried."""
 MOST = 4000
 """Patches that are compared, evenly spread."""
 OVERLAP = 0.25

@@ -1,4 +1,4 @@
-"""A change of look that is known in a part of a picture, guessed for the rest from like pixels."""
+"""A change of look that is known in a part of a picture, guessed elsewhere from like pixels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relook.ops.normals import normals
 SIDE = 96
 """Like pixels are looked for at this length of the longer side."""
 ALIKE, NEAR, TURNED = 0.05, 0.15, 0.35
-"""Distances of colour (RGB), of place (in sides) and of direction (unit normals) at which a pixel counts e^-1/2 as much."""
+"""Distances of colour (RGB), of position (in sides) and of direction (unit normals) at which a pixel counts e^-1/2 as much."""
 
 
 @torch.no_grad()
@@ -26,8 +26,8 @@ def recoloured(
     """The picture with its colours moved as `look` moved them where it is known; structure and patterns stay the picture's.
 
     For a hole pixel i the change is sum_j w_ij (look_j - picture_j) over the known pixels j; w_ij is a softmax of
-    -|colour|^2 / 2 ALIKE^2 - |place|^2 / 2 NEAR^2 - |normal|^2 / 2 TURNED^2 of the differences between i and j (normals where depth is
-    given, up to one scale), found at SIDE pixels and carried up along the picture's edges. Unchanged where nothing is known.
+    -|colour|^2 / 2 ALIKE^2 - |position|^2 / 2 NEAR^2 - |normal|^2 / 2 TURNED^2 of the differences between i and j (normals where depth is
+    known, up to one scale), found at SIDE pixels and carried up along the picture's edges. Unchanged where nothing is known.
     """
     if bool(holes.all()):
         return picture

@@ -55,12 +55,12 @@ def adain_by_class(
     """`adain` for every class that both maps hold; class 0 stays, or takes the whole style picture's."""
     result = content
     for label in content_classes.unique().tolist():
-        mine, theirs = content_classes == label, style_classes == label
-        if label == 0 or not bool(theirs.any()):
+        content_mask, style_mask = content_classes == label, style_classes == label
+        if label == 0 or not bool(style_mask.any()):
             if not unmatched:
                 continue
-            theirs = torch.ones_like(theirs)
-        result = adain(result, style, mine, theirs, strength=strength, gain=gain)
+            style_mask = torch.ones_like(style_mask)
+        result = adain(result, style, content_mask, style_mask, strength=strength, gain=gain)
     return result
 
 

@@ -50,7 +50,7 @@ def smooth_within(
     *,
     reach: float = 0.04,
 ) -> Float[Tensor, "C H W"]:
-    """Anisotropic diffusion (Perona and Malik 1990) steered by geometry in place of colour.
+    """Anisotropic diffusion (Perona and Malik 1990) steered by geometry instead of colour.
 
     reach: deviation of the equivalent Gaussian on an open surface, as a fraction of the longer side; the number of
     iterations is (reach * side)^2 / (2 STEP). Raises ShapeError for maps of another size than the picture.

@@ -76,8 +76,8 @@ def _medians(
         weights = torch.exp(-far / (2 * REACH**2) - unlike / (2 * COLOUR**2)).flatten(1) + 1e-12
         ordered, order = values[ys, xs].flatten(1).sort(1)
         running = weights.gather(1, order).cumsum(1)
-        place = (running < running[:, -1:] / 2).sum(1, keepdim=True).clamp_max(WINDOW**2 - 1)
-        found.append(ordered.gather(1, place)[:, 0])
+        middle = (running < running[:, -1:] / 2).sum(1, keepdim=True).clamp_max(WINDOW**2 - 1)
+        found.append(ordered.gather(1, middle)[:, 0])
     return torch.cat(found) if found else disparity.new_empty(0)
 
 

@@ -75,10 +75,10 @@ def softmax_splat(
     total = colours.new_zeros(len(values) + 2, size[0] * size[1])
     for dy in (0, 1):
         for dx in (0, 1):
-            place = corner + torch.tensor([dx, dy]).to(corner)
+            position = corner + torch.tensor([dx, dy]).to(corner)
             kernel = (share[:, 0] if dx else 1 - share[:, 0]) * (share[:, 1] if dy else 1 - share[:, 1])
-            lands = inside(place + 0.5, size)
-            index = (place[lands, 1] * size[1] + place[lands, 0]).long()
+            lands = inside(position + 0.5, size)
+            index = (position[lands, 1] * size[1] + position[lands, 0]).long()
             drawn = torch.cat([colours * weight, weight[None], torch.ones_like(weight)[None]]) * kernel
             total.index_add_(1, index, drawn[:, lands])
     colour, weights, coverage = total[:-2], total[-2], total[-1]
@@ -97,7 +97,7 @@ def look_up(
     """Every pixel fetched from where the other view shows its point (flow from the new view to `values`), bilinear.
 
     Sharper than splatting and without cracks, where the flow of the new view is known. What lies outside is a hole.
-    guide: both views as they were. Of the four pixels around a place, those unlike the pixel that is looked for count less, by
+    guide: both views as they were. Of the four pixels around a position, those unlike the pixel that is looked for count less, by
     exp(-|difference|^2 / 2 LIKE^2), so that silhouettes do not mix with what lies behind them.
     """
     landing = pixel_centres((flow.shape[1], flow.shape[2]), flow.device).to(flow) + flow.permute(1, 2, 0)
@@ -110,24 +110,24 @@ def look_up(
 def _sample_alike(
     values: Float[Tensor, "C h w"],
     pixels: Float[Tensor, "H W 2"],
-    given: Float[Tensor, "3 h w"],
+    picture: Float[Tensor, "3 h w"],
     wanted: Float[Tensor, "3 H W"],
     known: Bool[Tensor, "H W"],
 ) -> Float[Tensor, "C H W"]:
-    """Bilinear values, the four pixels around each place weighed by their likeness to what is wanted there, exposure apart."""
+    """Bilinear values, the four pixels around each position weighed by their likeness to what is wanted there, exposure apart."""
     corner = (pixels - 0.5).floor()
     share = pixels - 0.5 - corner
     limit = torch.tensor([values.shape[-1] - 1, values.shape[-2] - 1], device=values.device)
     if bool(known.any()):
-        change = (sample(given, pixels) - wanted)[:, known].median(1).values
+        change = (sample(picture, pixels) - wanted)[:, known].median(1).values
         wanted = wanted + change[:, None, None]
     total, weights = torch.zeros_like(wanted[:1]).expand(len(values), -1, -1).clone(), torch.zeros_like(wanted[0])
     for dy in (0, 1):
         for dx in (0, 1):
-            place = (corner.long() + torch.tensor([dx, dy], device=values.device)).clamp_min(0).minimum(limit)
-            x, y = place.unbind(-1)
+            position = (corner.long() + torch.tensor([dx, dy], device=values.device)).clamp_min(0).minimum(limit)
+            x, y = position.unbind(-1)
             kernel = (share[..., 0] if dx else 1 - share[..., 0]) * (share[..., 1] if dy else 1 - share[..., 1])
-            unlike = (given[:, y, x] - wanted).square().sum(0)
+            unlike = (picture[:, y, x] - wanted).square().sum(0)
             weight = kernel * (torch.exp(-unlike / (2 * LIKE**2)) + 1e-6)
             total += values[:, y, x] * weight
             weights += weight
@@ -135,7 +135,7 @@ def _sample_alike(
 
 
 def blended(pictures: Sequence[Warped], decay: float, ranks: Sequence[Float[Tensor, "H W"]] | None = None) -> Warped:
-    """Several warps of one view as one: weights confidence · exp(-decay · rank); the rank is the picture's place if none is given.
+    """Several warps of one view as one: weights confidence · exp(-decay · rank); the rank is the picture's index by default.
 
     Raises ShapeError for no picture, or for several sizes.
     """
@@ -143,8 +143,8 @@ def blended(pictures: Sequence[Warped], decay: float, ranks: Sequence[Float[Tens
         raise ShapeError(f"Expected warps of one size, got {len(pictures)} of several; pass at least one.")
     values = torch.stack([picture.values for picture in pictures])
     confidence = torch.stack([picture.confidence for picture in pictures])
-    places = torch.arange(len(pictures), dtype=values.dtype, device=values.device).view(-1, 1, 1)
-    rank = places.expand_as(confidence) if ranks is None else torch.stack(list(ranks))
+    order = torch.arange(len(pictures), dtype=values.dtype, device=values.device).view(-1, 1, 1)
+    rank = order.expand_as(confidence) if ranks is None else torch.stack(list(ranks))
     lowest = torch.where(confidence > 0, rank, torch.full_like(rank, float("inf"))).amin(0)
     weights = torch.where(confidence > 0, confidence * torch.exp(-decay * (rank - lowest)), torch.zeros_like(rank))
     total = weights.sum(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from diffusers import AutoencoderKL
@@ -86,8 +87,8 @@ def _open(norm: nn.GroupNorm, conv: nn.Conv2d) -> None:
 
 
 def _bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None  # every convolution of an AutoencoderKL has one
-    return conv.bias
+    """Every convolution of an AutoencoderKL has one."""
+    return cast(Tensor, conv.bias)
 
 
 def _free(channels: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 PARTS = {
@@ -40,3 +41,13 @@ def _card(part: str, name: str, purpose: str, size: int, about: dict) -> str:
 - Measured: {measured}.
 - Limits: it knows these rooms at about {about["size"]} pixels; it is a test bed for methods, not a model of photographs.
 """
+
+
+def write_papers(run: Path, folder: Path, card: str) -> None:
+    """The learning curves of a run and the model card, which ends with the last line of the last curve, beside the weights."""
+    curves = sorted(run.glob("**/curve.jsonl"))
+    for curve in curves:
+        shutil.copy(curve, folder / f"curve-{curve.parent.name}.jsonl")
+    last = json.loads(curves[-1].read_text().splitlines()[-1])
+    reached = ", ".join(f"{name} {value}" for name, value in last.items() if name not in ("step", "seconds"))
+    (folder / "README.md").write_text(card + f"- Last line of the curve (training data): {reached}.\n")

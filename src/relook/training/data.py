@@ -98,5 +98,5 @@ def crops(
             y = int(torch.randint(height - side + 1, (1,), generator=generator))
             x = int(torch.randint(width - side + 1, (1,), generator=generator))
             cut.append(pictures[:, :, y : y + side, x : x + side])
-        rest = batch - 4 * fresh
-        yield torch.cat([*cut, dead_leaves(rest, side, generator)]) if rest else torch.cat(cut)
+        others = batch - 4 * fresh
+        yield torch.cat([*cut, dead_leaves(others, side, generator)]) if others else torch.cat(cut)

@@ -23,7 +23,7 @@ from relook.dollhouse import CLASSES, sample_layout
 from relook.ops.statistics import adain_by_class
 from relook.training.autoencoder import CHANNELS
 from relook.training.data import World
-from relook.training.loop import LoopConfig, Stage, train
+from relook.training.loop import LoopConfig, Stage, train_stages
 from relook.training.vocabulary import LENGTH, build_tokenizer, describe
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.types import Depth
@@ -153,8 +153,10 @@ class PairStream(Iterator[Pairs]):
         items = []
         for i in range(count):
             h, w = self.grids[0]
-            ours, theirs = (self.classes[h, w][int(room[i])].view(h, w) + 1 for room in (first, second))
-            start = adain_by_class(c[i : i + 1], b[i : i + 1], ours, theirs, unmatched=True)[0]
+            output_classes, style_classes = (
+                self.classes[h, w][int(room[i])].view(h, w) + 1 for room in (first, second)
+            )
+            start = adain_by_class(c[i : i + 1], b[i : i + 1], output_classes, style_classes, unmatched=True)[0]
             items.append((int(first[i]), int(second[i]), int(styles[i]), torch.stack([a[i], b[i], start])))
         return items
 
@@ -175,7 +177,7 @@ def _timesteps(count: int) -> Int[Tensor, "B"]:
 def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> dict[str, Tensor]:
     """v-prediction error of both pictures of every pair.
 
-    In half of the pairs the output row holds, under its noise, a share of the recoloured room in place of the answer, so that
+    In half of the pairs the output row holds, under its noise, a share of the recoloured room instead of the answer, so that
     runs that begin there are led to the answer: the goal is always v = (sqrt(a) x_t - x_0) / sqrt(1 - a) for the true x_0.
     One batch in eight attends to itself only; the others take class by class from their style row, alone or beside
     themselves. The style row is as noisy as the output row, or much cleaner (0.3 t), as the transfer may choose.
@@ -228,14 +230,13 @@ def train_denoiser(
     generator = Generator()
     frozen = autoencoder.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     scheduler = small_scheduler()
-    for number, stage in enumerate(stages):
+
+    def prepared(number: int, stage: Stage) -> tuple[PairStream, LoopConfig]:
         first = seed + 10_000 * number
         world = World.build(stage.rooms, stage.styles, (stage.size, stage.size), seed=first)
         kinds = [sample_layout(first + i).room for i in range(stage.rooms)]
-        generator.requires_grad_(True).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = min(0.998, 1 - 6 / stage.steps)
         stream = PairStream(world, kinds, frozen, generator.tokenizer, stage.batch, first)
-        module = generator
-        config = LoopConfig(stage.steps, rate=stage.rate, average=min(0.998, 1 - 6 / stage.steps), every=50)
-        place = folder / f"{number + 1}-{stage.size}"
-        generator = train(module, stream, lambda pairs, m=module: pair_loss(m, pairs, scheduler), config, place)
-    return generator.eval()
+        return stream, LoopConfig(stage.steps, rate=stage.rate, average=average, every=50)
+
+    return train_stages(generator, stages, prepared, lambda one, pairs: pair_loss(one, pairs, scheduler), folder)

@@ -62,25 +62,25 @@ class PairsOfViews(Iterator[FlowBatch]):
         return FlowBatch(*(torch.stack(part) for part in zip(*chosen, strict=True)))
 
     def _drawn(self, leaves: bool) -> tuple[Tensor, ...]:
-        """One pair, with the flow that the network will be given; pictures in half precision."""
+        """One pair, with the flow that the network starts from; pictures in half precision."""
         first, second, flow, visible = self._leaves(1) if leaves else self._rooms(1)
         first, second = exposed(first, self.rng), exposed(second, self.rng)
-        given = beginning(View(first[0]), View(second[0]))
-        return first[0].half(), second[0].half(), flow[0], visible[0], given.flow, given.confidence
+        start = beginning(View(first[0]), View(second[0]))
+        return first[0].half(), second[0].half(), flow[0], visible[0], start.flow, start.confidence
 
     def _rooms(self, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         rooms = torch.from_numpy(self.rng.choice(len(self.first), count, replace=False))
         styles = torch.from_numpy(self.rng.integers(len(self.first.styles), size=count))
         first, second = self.first.colour(rooms, styles), self.second.colour(rooms, styles)
         flows, seen = [], []
-        for place, room in enumerate(rooms.tolist()):
+        for index, room in enumerate(rooms.tolist()):
             views = [
-                rendering(world.geometry, room, image[place], pose)
+                rendering(world.geometry, room, image[index], pose)
                 for world, image, pose in zip((self.first, self.second), (first, second), self.poses[room], strict=True)
             ]
             if self.rng.random() < 0.5:  # there and back
                 views.reverse()
-                first[place], second[place] = second[place].clone(), first[place].clone()
+                first[index], second[index] = second[index].clone(), first[index].clone()
             flow, visible = exact_flow(*views)
             flows.append(flow)
             seen.append(visible)
@@ -95,9 +95,9 @@ class PairsOfViews(Iterator[FlowBatch]):
         shift = torch.randn(count, 2, 1, 1, generator=self.draws) * 6
         flow = F.interpolate(coarse, (SIDE, SIDE), mode="bicubic", align_corners=True) + shift
         ys, xs = torch.meshgrid(*(2 * [torch.arange(SIDE) + 0.5]), indexing="ij")
-        place = torch.stack([xs, ys]) + flow
-        first = F.grid_sample(second, (2 * place / SIDE - 1).permute(0, 2, 3, 1), align_corners=False)
-        inside = ((place > 0) & (place < SIDE)).all(1)
+        position = torch.stack([xs, ys]) + flow
+        first = F.grid_sample(second, (2 * position / SIDE - 1).permute(0, 2, 3, 1), align_corners=False)
+        inside = ((position > 0) & (position < SIDE)).all(1)
         return (
             torch.where(inside[:, None], first, torch.rand(count, 3, 1, 1, generator=self.draws)),
             second,
@@ -114,14 +114,14 @@ def second_pose(layout: Layout, rng: np.random.Generator) -> Pose:
 
 def turned(pair: tuple[Tensor, ...], rng: np.random.Generator) -> tuple[Tensor, ...]:
     """A pair in full precision, mirrored left to right and upside down at random."""
-    first, second, flow, visible, given, confidence = (part.float() for part in pair)
+    first, second, flow, visible, start, confidence = (part.float() for part in pair)
     for axis, flip in ((0, rng.random() < 0.5), (1, rng.random() < 0.25)):
         if flip:
             side = -1 - axis
             first, second, visible, confidence = (part.flip(side) for part in (first, second, visible, confidence))
             sign = torch.tensor([-1.0, 1.0] if axis == 0 else [1.0, -1.0]).view(2, 1, 1)
-            flow, given = flow.flip(side) * sign, given.flip(side) * sign
-    return first, second, flow, visible > 0.5, given, confidence
+            flow, start = flow.flip(side) * sign, start.flip(side) * sign
+    return first, second, flow, visible > 0.5, start, confidence
 
 
 def exposed(images: Float[Tensor, "B 3 H W"], rng: np.random.Generator) -> Float[Tensor, "B 3 H W"]:

@@ -6,18 +6,19 @@ accelerate places a run: on the CPU, on a GPU, or in several processes (`acceler
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import nn
+
+from relook.files import replacing
 
 Trained = TypeVar("Trained", bound=nn.Module)
 
@@ -72,13 +73,8 @@ def train(
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=config.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     averaged = deepcopy(module).requires_grad_(False)
-    state, step = folder / "state.pt", 0
-    if state.exists():
-        saved = torch.load(state, weights_only=True, map_location=accelerator.device)
-        module.load_state_dict(saved["module"])
-        averaged.load_state_dict(saved["averaged"])
-        optimiser.load_state_dict(saved["optimiser"])
-        step = saved["step"]
+    state = {"module": module, "averaged": averaged, "optimiser": optimiser}
+    step = _resumed(state, folder, accelerator.device)
     sums: dict[str, float] = {}
     since, began = 0, time.perf_counter()
     while step < config.steps:
@@ -91,33 +87,38 @@ def train(
         if accelerator.num_processes > 1:
             for parameter in parameters:
                 parameter.grad = accelerator.reduce(parameter.grad, "mean")
-        norm = accelerator.clip_grad_norm_(parameters, 1.0)
-        if torch.isfinite(norm):
+        if torch.isfinite(accelerator.clip_grad_norm_(parameters, 1.0)):
             optimiser.step()
         step, since = step + 1, since + 1
-        decay = min(config.average, step / (step + 9))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), 1 - decay)
-            for mean, now in zip(averaged.buffers(), module.buffers(), strict=True):
-                mean.copy_(now)
+        _average(averaged, module, min(config.average, step / (step + 9)))
         for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         if accelerator.is_main_process and (step % config.every == 0 or step == config.steps):
-            row = {"step": step, "seconds": round(time.perf_counter() - began, 1)}
-            row |= {name: round(total / since, 5) for name, total in sums.items()}
-            with (folder / "curve.jsonl").open("a") as curve:
-                curve.write(json.dumps(row) + "\n")
+            means = {name: round(total / since, 5) for name, total in sums.items()}
+            _keep(state, folder, {"step": step, "seconds": round(time.perf_counter() - began, 1)} | means)
             sums, since = {}, 0
-            _save(
-                state,
-                {
-                    "module": module.state_dict(),
-                    "averaged": averaged.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "step": step,
-                },
-            )
     return averaged
+
+
+def train_stages(
+    network: Trained,
+    stages: Sequence[Stage],
+    prepared: Callable[[int, Stage], tuple[Iterator, LoopConfig]],
+    loss: Callable[[Trained, Any], dict[str, torch.Tensor]],
+    folder: Path,
+) -> Trained:
+    """Train stage after stage, each from the averaged weights of the one before; returns the last average.
+
+    prepared: the batches of a stage, and how long to train on them. Every stage has its own folder, from which a stopped run goes on.
+    """
+    for number, stage in enumerate(stages):
+        batches, config = prepared(number, stage)
+        network.requires_grad_(True).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        now = network
+        network = train(
+            now, batches, lambda batch, n=now: loss(n, batch), config, folder / f"{number + 1}-{stage.size}"
+        )
+    return network.eval()
 
 
 def rate_at(step: int, config: LoopConfig) -> float:
@@ -128,7 +129,27 @@ def rate_at(step: int, config: LoopConfig) -> float:
     return config.rate * (0.02 + 0.98 * 0.5 * (1 + float(torch.cos(torch.tensor(share * torch.pi)))))
 
 
-def _save(path: Path, state: dict) -> None:
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    os.replace(part, path)
+def _resumed(state: dict[str, Any], folder: Path, device: torch.device) -> int:
+    """The step at which a run goes on, its modules and its optimiser as they were then."""
+    if not (folder / "state.pt").exists():
+        return 0
+    saved = torch.load(folder / "state.pt", weights_only=True, map_location=device)
+    for name, part in state.items():
+        part.load_state_dict(saved[name])
+    return saved["step"]
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, module: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the module's; its buffers are the last ones."""
+    torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), 1 - decay)
+    for mean, now in zip(averaged.buffers(), module.buffers(), strict=True):
+        mean.copy_(now)
+
+
+def _keep(state: dict[str, Any], folder: Path, row: dict[str, Any]) -> None:
+    """A line of the curve, and a checkpoint."""
+    with (folder / "curve.jsonl").open("a") as curve:
+        curve.write(json.dumps(row) + "\n")
+    with replacing(folder / "state.pt") as part:
+        torch.save({name: one.state_dict() for name, one in state.items()} | {"step": row["step"]}, part)

@@ -17,12 +17,12 @@ from relook.dollhouse.parts import part_coordinates
 from relook.dollhouse.trace import Geometry, trace
 from relook.models.perceiver import SIDE, STRIDE, Perceived, Perceiver
 from relook.training.data import World
-from relook.training.loop import LoopConfig, Stage, train
+from relook.training.loop import LoopConfig, Stage, train_stages
 
 POINTS = 112
-"""Places per picture whose descriptors are compared."""
+"""Positions per picture whose descriptors are compared."""
 ALIKE = 0.15
-"""Distance of part coordinates at which two places of one class are half alike."""
+"""Distance of part coordinates at which two positions of one class are half alike."""
 TEMPERATURE = 0.07
 """Of the descriptors' softmax."""
 
@@ -36,7 +36,7 @@ class Batch:
     """Share of every class in every cell."""
     log_depth: Float[Tensor, "B h w"]
     centres: Float[Tensor, "B 2 h w"]
-    """From each place to the middle of its object, in parts of the sides."""
+    """From each position to the middle of its object, in parts of the sides."""
     things: Bool[Tensor, "B h w"]
     """Where there is an object, not the room."""
     classes: Int[Tensor, "B h w"]
@@ -87,7 +87,7 @@ def truth(images: Float[Tensor, "B 3 H W"], geometry: Geometry, parts: Float[Ten
 
 
 def to_centres(ids: Int[Tensor, "B h w"]) -> Float[Tensor, "B 2 h w"]:
-    """From every place to the mean place of its id, in parts of the sides."""
+    """From every position to the mean position of its id, in parts of the sides."""
     batch, height, width = ids.shape
     xs = (torch.arange(width) + 0.5).div(width).expand(batch, height, width)
     ys = (torch.arange(height) + 0.5).div(height)[:, None].expand(batch, height, width)
@@ -98,7 +98,7 @@ def to_centres(ids: Int[Tensor, "B h w"]) -> Float[Tensor, "B 2 h w"]:
 
 
 def flipped(batch: Batch) -> Batch:
-    """The mirror image; left and right of every part change places."""
+    """The mirror image; left and right of every part are exchanged."""
     parts = batch.parts.flip(2).clone()
     parts[..., 0], parts[..., 3] = 1 - parts[..., 0], -parts[..., 3]
     centres = batch.centres.flip(3) * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1)
@@ -149,9 +149,9 @@ def class_weights() -> Float[Tensor, "1 C 1 1"]:
 
 
 def descriptor_loss(found: Perceived, batch: Batch) -> Tensor:
-    """InfoNCE between places of all pictures: a place should find the same part of the same class in the other pictures.
+    """InfoNCE between positions of all pictures: a position should find the same part of the same class in the other pictures.
 
-    The target of a place is spread over the others of its class by exp(-d^2 / 2 ALIKE^2), d the distance of part coordinates.
+    The target of a position is spread over the others of its class by exp(-d^2 / 2 ALIKE^2), d the distance of part coordinates.
     """
     count = len(batch.classes)
     flat = batch.classes.flatten(1)
@@ -180,15 +180,16 @@ STAGES = (Stage(128, 1700, 16, 1.5e-3, 1500, 1500), Stage(256, 1900, 8, 1e-3, 60
 def train_perceiver(folder: Path, *, stages: Sequence[Stage] = STAGES, seed: int = 0) -> Perceiver:
     """Train stage after stage, each from the averaged weights of the one before; returns the last average."""
     torch.manual_seed(seed)
-    network = Perceiver.fresh(CLASSES)
-    for number, stage in enumerate(stages):
+    streams: list[Iterator[Batch]] = []
+
+    def prepared(number: int, stage: Stage) -> tuple[Iterator[Batch], LoopConfig]:
         torch.manual_seed(seed + number)
-        stream = _pictures(stage, seed + 100_000 * number)
-        config = LoopConfig(stage.steps, rate=stage.rate, warm_up=min(150, stage.steps), average=0.997, every=50)
-        place = folder / f"{number + 1}-{stage.size}"
-        network.requires_grad_(True).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network = train(network, stream, lambda pictures, n=network: perception_loss(n, pictures), config, place)
-    return settled(network, (next(stream).images for _ in range(min(SETTLING, stages[-1].steps)))).eval()
+        streams.append(_pictures(stage, seed + 100_000 * number))
+        warm_up = min(150, stage.steps)
+        return streams[-1], LoopConfig(stage.steps, rate=stage.rate, warm_up=warm_up, average=0.997, every=50)
+
+    network = train_stages(Perceiver.fresh(CLASSES), stages, prepared, perception_loss, folder)
+    return settled(network, (next(streams[-1]).images for _ in range(min(SETTLING, stages[-1].steps)))).eval()
 
 
 @torch.no_grad()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from relook.training.cards import write_papers
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrainFlow:
     pool: int = 1600
     """Pairs that are drawn once, before the training; a quarter are dead leaves."""
     rooms: int = 400
-    """Rooms, each seen from two places."""
+    """Rooms, each seen from two positions."""
     styles: int = 800
     """Styles that colour them."""
     seed: int = 0
@@ -48,7 +48,7 @@ def train_perceiver_folder(config: TrainPerceiver) -> Path:
     network = perceiver.train_perceiver(config.out / "run", stages=stages, seed=config.seed)
     folder = config.out / "perceiver"
     network.save(folder)
-    _write_papers(config.out, folder, PERCEIVER_CARD.format(**vars(config)))
+    write_papers(config.out / "run", folder, PERCEIVER_CARD.format(**vars(config)))
     return folder
 
 
@@ -57,28 +57,13 @@ def train_flow_folder(config: TrainFlow) -> Path:
     from relook.training.flow import train_flow
 
     network = train_flow(
-        config.out / "run",
-        steps=config.steps,
-        batch=config.batch,
-        pool=config.pool,
-        rooms=config.rooms,
-        styles=config.styles,
-        seed=config.seed,
-    )
+        config.out / "run", steps=config.steps, batch=config.batch, pool=config.pool, rooms=config.rooms,
+        styles=config.styles, seed=config.seed,
+    )  # fmt: skip
     folder = config.out / "flow"
     network.save(folder)
-    _write_papers(config.out, folder, FLOW_CARD.format(**vars(config)))
+    write_papers(config.out / "run", folder, FLOW_CARD.format(**vars(config)))
     return folder
-
-
-def _write_papers(out: Path, folder: Path, card: str) -> None:
-    """The learning curve and the model card, beside the weights."""
-    curves = sorted((out / "run").glob("**/curve.jsonl"))
-    for curve in curves:
-        shutil.copy(curve, folder / f"curve-{curve.parent.name}.jsonl")
-    last = json.loads(curves[-1].read_text().splitlines()[-1])
-    reached = ", ".join(f"{name} {value}" for name, value in last.items() if name not in ("step", "seconds"))
-    (folder / "README.md").write_text(card + f"- Last line of the curve (training data): {reached}.\n")
 
 
 PERCEIVER_CARD = """# dollhouse / perceiver

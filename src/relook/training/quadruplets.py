@@ -52,37 +52,39 @@ Source = Callable[[np.random.Generator], Quadruplet]
 
 
 class Walks:
-    """Quadruplets from walks through rooms of the dollhouse: three places in each room, any two or three of them."""
+    """Quadruplets from walks through rooms of the dollhouse: three positions in each room, any two or three of them."""
 
     def __init__(self, rooms: int, styles: int, size: tuple[int, int], seed: int) -> None:
         rng = np.random.default_rng([50, seed])
         self.layouts = [sample_layout(seed + i) for i in range(rooms)]
-        self.poses = [places(layout, rng) for layout in self.layouts]
+        self.poses = [positions(layout, rng) for layout in self.layouts]
         self.size = size
         self.world = World.build(1, styles, size, seed=seed)
-        self.geometry = [trace(self.layouts, size, poses=[poses[place] for poses in self.poses]) for place in range(3)]
+        self.geometry = [
+            trace(self.layouts, size, poses=[poses[position] for poses in self.poses]) for position in range(3)
+        ]
 
     def __call__(self, rng: np.random.Generator) -> Quadruplet:
         room, looks = int(rng.integers(len(self.layouts))), rng.integers(len(self.world.styles), size=2).tolist()
         target, first, second = rng.permutation(3).tolist()
         new, old = (self._coloured(target, room, look) for look in looks)
         seen = [first, second] if rng.random() < 0.35 else [first]
-        warps = [self._warped(rng, room, int(place), int(target), int(looks[0])) for place in seen]
+        warps = [self._warped(rng, room, int(position), int(target), int(looks[0])) for position in seen]
         warped = cut(blended(warps, float(rng.uniform(0.5, 4))), rng)
         names = sorted(self.layouts[room].names)
         prompt = describe(self.layouts[room].room, self.world.styles[int(looks[0])], names, rng)
         depth = Depth(self.geometry[target].depth[room], "metric")
         return Quadruplet(warped.values, warped.holes, depth, old, new, prompt)
 
-    def _coloured(self, place: int, room: int, look: int) -> Float[Tensor, "3 H W"]:
-        world = replace(self.world, geometry=self.geometry[place])
+    def _coloured(self, position: int, room: int, look: int) -> Float[Tensor, "3 H W"]:
+        world = replace(self.world, geometry=self.geometry[position])
         return world.colour(torch.tensor([room]), torch.tensor([look]))[0]
 
-    def _warped(self, rng: np.random.Generator, room: int, giver: int, taker: int, look: int) -> Warped:
-        """What place `giver` shows of place `taker`."""
-        picture = self._coloured(giver, room, look)
-        cameras = [self.poses[room][place].camera(self.size) for place in (giver, taker)]
-        depths = [self.geometry[place].depth[room] for place in (giver, taker)]
+    def _warped(self, rng: np.random.Generator, room: int, source: int, target: int, look: int) -> Warped:
+        """What the picture from position `source` shows of the view from `target`."""
+        picture = self._coloured(source, room, look)
+        cameras = [self.poses[room][position].camera(self.size) for position in (source, target)]
+        depths = [self.geometry[position].depth[room] for position in (source, target)]
         if rng.random() < SPLATTED:
             found = flow_from_depth(depths[0], cameras[0], depths[1], cameras[1])
             return softmax_splat(
@@ -106,27 +108,27 @@ class Captures:
         capture = self.captures[int(rng.integers(len(self.captures)))]
         first = int(rng.integers(len(capture)))
         near = [i for i in range(max(0, first - self.gap), min(len(capture), first + self.gap + 1)) if i != first]
-        giver, taker = capture[int(rng.choice(near))].view(), capture[first].view()
-        matches = self.match(taker, giver)
+        source, target = capture[int(rng.choice(near))].view(), capture[first].view()
+        matches = self.match(target, source)
         recolour = recolouring(rng)
         warped = look_up(
-            recolour(giver.image), spoilt(matches.flow, rng), (matches.confidence > 0.3) * matches.confidence
+            recolour(source.image), spoilt(matches.flow, rng), (matches.confidence > 0.3) * matches.confidence
         )
         maps = torch.cat(
-            [warped.values, warped.confidence[None], recolour(taker.image), taker.image, ~warped.holes[None]]
+            [warped.values, warped.confidence[None], recolour(target.image), target.image, ~warped.holes[None]]
         )
         maps = interpolate(maps[None], self.size, mode="bilinear", antialias=True)[0].clamp(0, 1)
         sure = maps[3] > 0.5  # the black of holes is kept out of what is known
         small = cut(Warped(maps[:3] / maps[10:].clamp_min(1e-6) * sure, maps[3] * sure), rng)
-        known = taker.metric_depth
+        known = target.metric_depth
         depth = torch.ones(self.size) if known is None else interpolate(
             torch.nan_to_num(known, nan=float(known.nanmedian()))[None, None], self.size, mode="nearest-exact"
         )[0, 0]  # fmt: skip
         return Quadruplet(small.values, small.holes, Depth(depth, "metric"), maps[7:10], maps[4:7], "")
 
 
-def places(layout: Layout, rng: np.random.Generator) -> list[Pose]:
-    """Three places along a walk of random length, the camera nodding and swaying a little."""
+def positions(layout: Layout, rng: np.random.Generator) -> list[Pose]:
+    """Three positions along a walk of random length, the camera nodding and swaying a little."""
     poses = walk(layout, 3, stride=float(rng.uniform(0.2, 1.4)), turn=float(rng.uniform(-0.15, 0.8)))
     return [replace(pose, yaw=pose.yaw + rng.normal() * 0.03, pitch=pose.pitch + rng.normal() * 0.03) for pose in poses]
 
@@ -156,7 +158,7 @@ def cut(warped: Warped, rng: np.random.Generator) -> Warped:
 
 
 def recolouring(rng: np.random.Generator) -> Callable[[Float[Tensor, "3 H W"]], Float[Tensor, "3 H W"]]:
-    """A random change of colours, the same for every picture that it is given: channels mixed, then a curve per channel."""
+    """A random change of colours, the same for every picture that it changes: channels mixed, then a curve per channel."""
     mix = torch.from_numpy(rng.dirichlet((1.0, 1.0, 1.0), size=3).astype(np.float32))
     mix = torch.lerp(torch.eye(3), mix, float(rng.uniform(0, 1)))
     gamma = torch.from_numpy(rng.uniform(0.6, 1.6, (3, 1, 1)).astype(np.float32))

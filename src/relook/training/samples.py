@@ -33,16 +33,16 @@ def contact_sheet(family: Family, *, columns: int = 6, steps: int = 30, seed: in
         first = HELD_OUT + 2 * column
         kind = tuple(ROOM_WORDS)[column % len(ROOM_WORDS)]
         layouts, look = [sample_layout(first + i, kind) for i in range(2)], sample_style(first, 0.0)
-        room, giver = render(layouts[0], look, size), render(layouts[1], look, size)
+        room, example = render(layouts[0], look, size), render(layouts[1], look, size)
         text = family.embed(["", f"a photo of a {look.theme} {ROOM_WORDS[kind]}"])
         depth = family.control_image(room.view().depth)  # type: ignore[arg-type]
         for number, name in enumerate(CONDITIONS):
             words = text[1:] if "prompt" in name else text[:1]
             shape = depth if "depth" in name else None
-            predict = _styled(family, room, giver, words, depth) if "style" in name else _plain(family, words, shape)
+            predict = _styled(family, room, example, words, depth) if "style" in name else _plain(family, words, shape)
             rows[number].append(_sample(family, predict, size, steps, seed + column))
         rows[-2].append(room.image)
-        rows[-1].append(giver.image)
+        rows[-1].append(example.image)
     return torch.cat([torch.cat(row, -1) for row in rows], -2)
 
 
@@ -55,12 +55,12 @@ def _plain(family: Family, text: Text, depth: Tensor | None) -> Predictor:
     return lambda latents, timestep: predict_rows(family, [Row(latents, timestep, text, depth)])
 
 
-def _styled(family: Family, room: Rendering, giver: Rendering, text: Text, depth: Tensor) -> Predictor:
+def _styled(family: Family, room: Rendering, example: Rendering, text: Text, depth: Tensor) -> Predictor:
     """Attention class by class to a noised style picture, as in training."""
-    ours, theirs = room.view(), giver.view()
-    matches = match_segments(ours.segments, theirs.segments)  # type: ignore[arg-type]
-    clean = family.encode(theirs.image[None])
-    theirs_depth = family.control_image(theirs.depth)  # type: ignore[arg-type]
+    structure, style = room.view(), example.view()
+    matches = match_segments(structure.segments, style.segments)  # type: ignore[arg-type]
+    clean = family.encode(style.image[None])
+    style_depth = family.control_image(style.depth)  # type: ignore[arg-type]
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     edit = AttentionEdit(Rows((0,), (1,)), (clean.shape[-2], clean.shape[-1]), mask=matches.groups)
 
@@ -68,7 +68,7 @@ def _styled(family: Family, room: Rendering, giver: Rendering, text: Text, depth
         cleaner = round(0.3 * timestep)
         signal = family.noise_levels()[cleaner]
         noised = signal.sqrt() * clean + (1 - signal).sqrt() * noise
-        rows = [Row(latents, timestep, text, depth), Row(noised, cleaner, text, theirs_depth)]
+        rows = [Row(latents, timestep, text, depth), Row(noised, cleaner, text, style_depth)]
         return predict_rows(family, rows, [edit])[:1]
 
     return predict

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from relook.errors import InputError
+from relook.training.cards import write_papers
 
 if TYPE_CHECKING:
     from relook.training.loop import Stage
@@ -33,11 +32,11 @@ class TrainWarpRefine:
     size: int | None = None
     """Side of the pictures, in one stage. Default: the stages of the shipped network for the dollhouse, else the family's size."""
     steps: int = 20000
-    """Optimiser steps where a size or captures are given (the paper's number)."""
+    """Optimiser steps where a size or captures are named (the paper's number)."""
     batch: int = 8
-    """Quadruplets per step and process where a size or captures are given (the paper: 256 in all)."""
+    """Quadruplets per step and process where a size or captures are named (the paper: 256 in all)."""
     rate: float = 1e-4
-    """Learning rate of AdamW where a size or captures are given (the paper's)."""
+    """Learning rate of AdamW where a size or captures are named (the paper's)."""
     device: str = "auto"
     """Where to train."""
     precision: Literal["no", "bf16"] = "no"
@@ -67,7 +66,7 @@ def train_warp_refine(config: TrainWarpRefine) -> Path:
     )
     folder = config.out / "view_refiner"
     network.half().save_pretrained(folder)
-    _write_papers(config, folder)
+    write_papers(config.out / "run", folder, _card(config))
     return folder
 
 
@@ -85,22 +84,15 @@ def _source(config: TrainWarpRefine) -> Callable[[Stage, int], Source]:
     return lambda stage, _: Captures(captures, (stage.size, stage.size), config.matcher)
 
 
-def _write_papers(config: TrainWarpRefine, folder: Path) -> None:
-    """The learning curves and the model card, beside the weights."""
-    curves = sorted((config.out / "run").glob("*/curve.jsonl"))
-    for curve in curves:
-        shutil.copy(curve, folder / f"curve-{curve.parent.name}.jsonl")
-    last = json.loads(curves[-1].read_text().splitlines()[-1])
-    reached = ", ".join(f"{name} {value}" for name, value in last.items() if name not in ("step", "seconds"))
+def _card(config: TrainWarpRefine) -> str:
+    """The model card, but for what the training reached."""
     data = "walks through rooms of `relook.dollhouse`, seeds below 1,000,000; no photograph was used"
     if config.captures:
         data = f"{len(config.captures)} captures, recoloured at random"
-    words = [f"--family {config.family} --scale {config.scale} --seed {config.seed}"]
+    words = f"--family {config.family} --scale {config.scale} --seed {config.seed}"
     if config.captures or config.size is not None or config.family != "dollhouse":
-        words += [f"--size {config.size} --steps {config.steps} --batch {config.batch} --rate {config.rate}"]
-    (folder / "README.md").write_text(
-        CARD.format(family=config.family, data=data, words=" ".join(words), reached=reached)
-    )
+        words += f" --size {config.size} --steps {config.steps} --batch {config.batch} --rate {config.rate}"
+    return CARD.format(family=config.family, data=data, words=words)
 
 
 CARD = """# {family} / view_refiner
@@ -111,5 +103,4 @@ carried look with its holes guessed, the mask of holes, disparity, and the view 
 - Data: {data}.
 - Recipe: `relook train warp-refine {words}`; the curves lie beside it.
 - Measured: `relook evaluate dollhouse-views`, see docs/results.md.
-- Last line of the curve (training data): {reached}.
 """

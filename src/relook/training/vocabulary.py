@@ -17,15 +17,8 @@ LENGTH = 16
 """Tokens of a prompt, padding included."""
 
 COLOURS = {
-    "red": 0.0,
-    "orange": 0.08,
-    "yellow": 0.15,
-    "green": 0.33,
-    "teal": 0.5,
-    "blue": 0.6,
-    "purple": 0.75,
-    "pink": 0.9,
-}
+    "red": 0.0, "orange": 0.08, "yellow": 0.15, "green": 0.33, "teal": 0.5, "blue": 0.6, "purple": 0.75, "pink": 0.9,
+}  # fmt: skip
 """Hue (turns) of each colour word."""
 
 ROOM_WORDS = {"living": "living room", "bedroom": "bedroom", "kitchen": "kitchen"}
@@ -33,32 +26,13 @@ ROOM_WORDS = {"living": "living room", "bedroom": "bedroom", "kitchen": "kitchen
 
 def words() -> list[str]:
     """Every word that the embedded text encoder knows."""
-    plain = [
-        "a",
-        "an",
-        "photo",
-        "picture",
-        "of",
-        "the",
-        "in",
-        "with",
-        "and",
-        ",",
-        "room",
-        "home",
-        "interior",
-        "style",
-        "striped",
-        "checked",
-        "wooden",
-        "tiled",
-        "plain",
-        "patterned",
-    ]
+    plain = (
+        "a an photo picture of the in with and , room home interior style striped checked wooden tiled plain patterned"
+    )
     grey = ["white", "grey", "black", "brown"]
     named = [w for theme in (*themes(), "wild") for w in theme.split()]
     rooms = [w for phrase in ROOM_WORDS.values() for w in phrase.split()]
-    every = [*plain, *grey, *COLOURS, *named, *rooms, *CLASSES, *PATTERNS]
+    every = [*plain.split(), *grey, *COLOURS, *named, *rooms, *CLASSES, *PATTERNS]
     return list(dict.fromkeys(every))
 
 

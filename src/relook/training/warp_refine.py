@@ -15,14 +15,14 @@ from torch.nn import functional as F
 
 from relook.models.families import Family
 from relook.models.view_refiner import CONDITIONS, condition_pictures, encoded, widened
-from relook.training.loop import LoopConfig, Stage, train
+from relook.training.loop import LoopConfig, Stage, train_stages
 from relook.training.quadruplets import Quadruplet, Source, Walks
 
 DROPPED = {"warped": 0.02, "mask": 0.05, "depth": 0.15, "structure": 0.1}
 """How often the network goes without a condition (its latents are zero)."""
-ALONE = 0.15
-"""How often it is not told what the view looked like before, as in the paper."""
-WORDLESS = 0.5
+WITHOUT_STRUCTURE = 0.15
+"""How often it is not shown what the view looked like before, as in the paper."""
+WITHOUT_PROMPT = 0.5
 """How often it goes without a prompt, as in the paper."""
 ELSEWHERE = 0.1
 """Weight of the error where the warp is known and will be put back anyway."""
@@ -62,13 +62,13 @@ class Stream(Iterator[Batch]):
         conditions, complete, weight, states = (torch.stack(part) for part in zip(*new, *old, strict=True))
         keep = [self.rng.random(self.batch) >= DROPPED[name] for name in CONDITIONS]
         shown = torch.from_numpy(np.stack(keep, 1)).to(conditions).view(self.batch, len(CONDITIONS), 1, 1, 1)
-        told = torch.from_numpy(self.rng.random(self.batch) >= WORDLESS).view(-1, 1, 1)
-        return Batch(conditions * shown, complete, weight, torch.where(told, states, self.silent))
+        prompted = torch.from_numpy(self.rng.random(self.batch) >= WITHOUT_PROMPT).view(-1, 1, 1)
+        return Batch(conditions * shown, complete, weight, torch.where(prompted, states, self.silent))
 
     @torch.no_grad()
     def _drawn(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         found: Quadruplet = self.source(self.rng)
-        structure = found.structure if self.rng.random() >= ALONE else None
+        structure = found.structure if self.rng.random() >= WITHOUT_STRUCTURE else None
         pictures = condition_pictures(found.warped, found.holes, found.depth, structure)
         latents = encoded(self.family, {**pictures, "complete": found.complete}, (*CONDITIONS, "complete"))[0]
         parts = latents.unflatten(0, (len(CONDITIONS) + 1, -1))
@@ -116,14 +116,14 @@ def train_view_refiner(
     """
     torch.manual_seed(seed)
     network = widened(family.denoiser, len(CONDITIONS)).float()
-    for number, stage in enumerate(stages):
-        place, own = folder / f"{number + 1}-{stage.size}", seed + 10_000 * number
-        network = network.requires_grad_(True).train().to(memory_format=torch.channels_last)
-        stream = Stream(source_of(stage, own), family, stage.batch, own)
+
+    def prepared(number: int, stage: Stage) -> tuple[Stream, LoopConfig]:
+        own = seed + 10_000 * number
         average = min(0.998, 1 - 6 / max(stage.steps, 7))
         config = LoopConfig(stage.steps, stage.rate, min(100, stage.steps), average, 50, precision)
-        network = train(network, stream, lambda found, own=network: refiner_loss(own, found, family), config, place)
-    return network.eval()
+        return Stream(source_of(stage, own), family, stage.batch, own), config
+
+    return train_stages(network, stages, prepared, lambda one, found: refiner_loss(one, found, family), folder)
 
 
 def walks(stage: Stage, seed: int) -> Source:

@@ -15,7 +15,7 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError
 from relook.ops.exemplar import Exemplar, coarser, fetched, rectified
-from relook.ops.light import Surfaces, light_of, remainder
+from relook.ops.light import Surfaces, light_of, residual_of
 from relook.ops.normals import Facing, facing, pinhole
 from relook.ops.planes import Planes, planes
 from relook.ops.quilt import quilted
@@ -126,7 +126,7 @@ def _pieces(style: View, classes: Int[Tensor, "h w"], faces: Facing) -> _Pieces:
     depth, segments = _known(style)
     surfaces = Surfaces(style.image.cpu(), classes, faces.normals)
     margins = [(edges(segments.labels, depth.disparity(), reach=reach).cpu() < 0.5, least) for reach, least in MARGINS]
-    return _Pieces(remainder(surfaces, light_of(surfaces)), _planes(style, faces), classes, margins)
+    return _Pieces(residual_of(surfaces, light_of(surfaces)), _planes(style, faces), classes, margins)
 
 
 def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool, least: float) -> Bool[Tensor, "h w"] | None:
