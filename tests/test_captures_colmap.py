@@ -31,8 +31,8 @@ def camera_of(model: str, K: torch.Tensor) -> Any:
     """One of COLMAP's cameras with the dollhouse's intrinsics."""
     fx, fy, cx, cy = (float(K[place]) for place in ((0, 0), (1, 1), (0, 2), (1, 2)))
     focal = [fx] if model in ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL") else [fx, fy]
-    rest = BENT.get(model, [0.0] * 4 if model == "OPENCV_FISHEYE" else [])
-    return pycolmap.Camera(model=model, width=SIZE[1], height=SIZE[0], params=[*focal, cx, cy, *rest], camera_id=1)
+    bend = BENT.get(model, [0.0] * 4 if model == "OPENCV_FISHEYE" else [])
+    return pycolmap.Camera(model=model, width=SIZE[1], height=SIZE[0], params=[*focal, cx, cy, *bend], camera_id=1)
 
 
 def write_project(

@@ -43,14 +43,14 @@ def test_history_is_chosen_by_what_is_missing() -> None:
     """The previous frame shows columns 0 to 5; of the others, first the one that adds most, then the next that adds."""
     shown = {0.1: range(0, 6), 0.2: range(0, 8), 0.3: range(6, 12), 0.4: range(5, 7)}
     frames = {value: painted(number, grey(value)) for number, value in enumerate(shown)}
-    rest = [frames[0.2], frames[0.3], frames[0.4]]
+    others = [frames[0.2], frames[0.3], frames[0.4]]
     words = (columns(shown), CARRYING["relook"], np.random.default_rng(0))
     # 0.3 adds 6 columns and shows 6: 30; 0.2 adds 2 and shows 8: 16; 0.4 adds 1 and shows 2: 6
-    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 2, *words)] == [2, 0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], others, 2, *words)] == [2, 0]
     # with 0.3 nothing is missing: 0.2 shows 8, 0.4 shows 2
-    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 3, *words)] == [2, 1, 0]
-    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 9, *words)] == [2, 1, 3, 0]
-    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], rest, 1, *words)] == [0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], others, 3, *words)] == [2, 1, 0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], others, 9, *words)] == [2, 1, 3, 0]
+    assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], others, 1, *words)] == [0]
     assert [frame.number for frame in looked_back_on(grey(0.5), frames[0.1], [frames[0.1]], 3, *words)] == [0]
 
 

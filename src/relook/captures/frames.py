@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from relook.captures.lens import Lens
-from relook.errors import GeometryError, InputError
+from relook.errors import GeometryError
 from relook.files import PathLike
 from relook.io import read_image
 from relook.io.video import check_thinning
@@ -105,15 +105,6 @@ class Capture(Sequence[Frame]):
     def views(self) -> Iterator[View]:
         """The views one after the other; none is kept."""
         return (frame.view() for frame in self.frames)
-
-    def spread(self, count: int) -> Capture:
-        """`count` frames spread evenly over the capture, first and last included (all of them if it has no more)."""
-        if count < 1:
-            raise InputError(f"Expected at least 1 frame, got {count}; ask for more.")
-        last = len(self.frames) - 1
-        places = [round(i * last / max(count - 1, 1)) for i in range(min(count, len(self.frames)))]
-        rate = self.fps if len(places) == len(self.frames) else None
-        return replace(self, frames=tuple(self.frames[place] for place in places), fps=rate)
 
     def thinned(self, every: int = 1, limit: int | None = None) -> Capture:
         """Every `every`-th frame from the first on, `limit` of them at most."""

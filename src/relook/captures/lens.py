@@ -75,10 +75,10 @@ class Lens:
 
         straight = K.double().numpy() - HALF
         maps = cv2.initUndistortRectifyMap(*self._opencv(), None, straight, picture.shape[:0:-1], cv2.CV_32FC1)
-        places = torch.from_numpy(np.stack(maps, -1)) + 0.5
+        pixels = torch.from_numpy(np.stack(maps, -1)) + 0.5
         if not nearest:
-            return sample(picture, places).clamp(0, 1)
-        x, y = places.floor().long().unbind(-1)
+            return sample(picture, pixels).clamp(0, 1)
+        x, y = pixels.floor().long().unbind(-1)
         return picture[:, y.clamp(0, picture.shape[1] - 1), x.clamp(0, picture.shape[2] - 1)]
 
     def _opencv(self) -> tuple[np.ndarray, np.ndarray]:

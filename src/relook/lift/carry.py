@@ -33,9 +33,9 @@ class Carrying:
     """`look up`: every new pixel fetches its colour from where an earlier frame shows its point; `splat`: softmax splatting."""
     sharpness: float = 50.0
     """Of the nearest surface in splatting (`relook.ops.warp.nearness`)."""
-    rank: Literal["age", "place"] = "age"
+    rank: Literal["age", "order"] = "age"
     """What decides where several frames show a point: `age`, how often the colour was resampled since it was painted, then the frame's
-    place in the history; `place` alone, the previous frame first."""
+    place in the history; `order` alone, the previous frame first."""
     choice: Literal["overlap", "random"] = "overlap"
     """Which earlier frames besides the previous one: those that show most of what is not known yet, or random ones."""
     decay: float = 4.0
@@ -45,7 +45,7 @@ class Carrying:
     the geometry is wrong there, and the pixel is painted anew."""
 
 
-CARRYING = {"relook": Carrying(), "paper": Carrying("splat", 10.0, "place", "random", 1.0, False)}
+CARRYING = {"relook": Carrying(), "paper": Carrying("splat", 10.0, "order", "random", 1.0, False)}
 """Relook's own way, and ReStyle3D's (section 3.3; the released code splats with sharpness 10)."""
 
 

@@ -154,8 +154,8 @@ def matched_histogram(
         now, wanted = channel[~holes].sort().values, known_channel[~holes].sort().values
         values = channel.contiguous().flatten()
         low, high = torch.searchsorted(now, values), torch.searchsorted(now, values, right=True)
-        place = ((low + high - 1) // 2).clamp(0, len(now) - 1)  # equal values take their middle rank
-        matched.append(wanted[place].view_as(channel))
+        rank = ((low + high - 1) // 2).clamp(0, len(now) - 1)  # equal values take their middle rank
+        matched.append(wanted[rank].view_as(channel))
     return torch.stack(matched)
 
 

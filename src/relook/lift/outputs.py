@@ -57,7 +57,7 @@ def write_outputs(
 
 
 def _write_points(store: WalkStore, views: MatchedViews) -> Path | None:
-    """points.ply: every pixel that was painted in its own frame, where its place is known; None where none is."""
+    """points.ply: every pixel that was painted in its own frame, where its depth is known; None where none is."""
     view = views.view(0)
     if view.camera is None or view.metric_depth is None:
         return None
@@ -68,8 +68,8 @@ def _write_points(store: WalkStore, views: MatchedViews) -> Path | None:
         return None
     path = store.folder / "points.ply"
     with open_points(path) as cloud:
-        for places, colours in chain([first], known):
-            cloud.add(places, colours)
+        for positions, colours in chain([first], known):
+            cloud.add(positions, colours)
     return path
 
 

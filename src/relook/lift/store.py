@@ -64,19 +64,19 @@ class WalkStore:
     folder: Path
     held: dict[int, RestyledFrame] = field(default_factory=dict)
 
-    def open(self, key: str, settle: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """What was settled when the run began, or is settled now.
+    def open(self, key: str, decide: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """What was decided when the run began, or is decided now.
 
         Raises InputError when the folder holds finished frames of another run; one that finished none does not count.
         """
         path = self.folder / "work" / "run.json"
-        settled = recall(path, key)
-        if settled is None:
+        decided = recall(path, key)
+        if decided is None:
             if begun(self.folder):
                 raise _other(self.folder)
-            settled = dict(settle())
-            remember(path, key, settled)
-        return settled
+            decided = dict(decide())
+            remember(path, key, decided)
+        return decided
 
     def notes(self, number: int) -> dict[str, Any] | None:
         path = self._path("work", number, ".json")
