@@ -24,10 +24,11 @@ from common import parser, peak, rounds, say, seconds, table, where
 from randoms import PUBLISHED, random_family, write_adapter
 
 from relook.evaluate.sources.dollhouse import draw_pair
+from relook.models import image_prompt
 from relook.models.families import Family, load_family
 from relook.session import Placement, placement
 from relook.transfer.presets import PRESETS, PROMPTED, preset_of
-from relook.transfer.restyle import restyle
+from relook.transfer.restyle import Options, restyle
 
 METHODS = (*PRESETS, *PROMPTED)
 SIZES = {"dollhouse": (128, 256), "sd15": (512,), "sdxl": (1024,)}
@@ -98,10 +99,10 @@ def figures(
         torch._dynamo.utils.counters.clear()
         family.denoiser.compile(backend=arguments.backend)
     pair = draw_pair(0, 0, (side, side))
-    run = partial(
-        restyle, family, pair.structure, pair.style, pair.correspondence(), preset_of(method, arguments.preset),
-        steps=arguments.steps, image_prompt=str(adapter),
-    )  # fmt: skip
+    preset = preset_of(method, arguments.preset)
+    shows = image_prompt.adapter(str(adapter), family) if preset.denoising.image_scale > 0 else None
+    options = Options(arguments.steps, adapter=shows)
+    run = partial(restyle, family, pair.structure, pair.style, pair.correspondence(), preset, options)
     first, _ = seconds(run, arguments.device)
     times = []
     _, highest = peak(

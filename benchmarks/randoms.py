@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from relook.models.families import Family
-from relook.session import Placement
 from relook.models.text import TextReader
+from relook.session import Placement
 
 PUBLISHED = Path(__file__).parents[1] / "tests" / "published"
 """Configurations of the public models, one JSON file each."""

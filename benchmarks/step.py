@@ -13,6 +13,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ from randoms import PUBLISHED, model
 from torch import Tensor
 
 from relook.models.families import Family
-from relook.session import Placement
 from relook.models.text import Text
+from relook.session import Placement
 from relook.transfer.edit import AttentionEdit, Rows
-from relook.transfer.guide import Row, appearance, compose, predict_rows
-from relook.transfer.memory import StyleMemory
-from relook.transfer.restyle import remembering
+from relook.transfer.guidance import appearance, composed
+from relook.transfer.memory import StyleMemory, remembering
+from relook.transfer.predict import Row, predict_rows
 
 CONTRAST, SCALE = 1.67, 3.5
 """Contrast of the swapped maps and appearance guidance (the paper's)."""
@@ -89,7 +90,9 @@ def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], 
     mix = appearance(SCALE)
     rows = [Row(output, TIMESTEP, text) for _ in mix]
     edit = AttentionEdit(Rows([i for i, c in enumerate(mix) if c.swap], [len(rows)]), grid, contrast=CONTRAST)
-    giver, memory = Row(style, TIMESTEP, text), StyleMemory(folder)
+    rows.append(Row(style, TIMESTEP, text))
+    predict = partial(predict_rows, family)
+    remembered = remembering(predict, StyleMemory(folder), family)
 
     def scheme() -> Tensor:
         batch = torch.cat([output, style, structure]).to(family.dtype)
@@ -101,10 +104,10 @@ def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], 
         return found[1] + SCALE * (found[0] - found[1])
 
     def ours() -> Tensor:
-        return compose(mix, predict_rows(family, [*rows, giver], [edit]))
+        return composed(mix, predict(rows, [edit]))
 
     def cached() -> Tensor:
-        return compose(mix, remembering(memory, family, rows, giver, [edit]))
+        return composed(mix, remembered(rows, [edit]))
 
     cached()  # fills the memory
     return {"published": scheme, "ours": ours, "ours, style remembered": cached}

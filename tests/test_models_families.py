@@ -18,8 +18,8 @@ from relook.models.families import Family, load_family
 from relook.models.text import Text, joined
 from relook.session import Placement, offloaded, placement
 from relook.transfer.presets import preset_of
-from relook.transfer.restyle import restyle
 from relook.transfer.sample import FRESH, posterior, schedule_of
+from tiny import restyle
 
 HALF = Placement(torch.device("cpu"), torch.float16)
 

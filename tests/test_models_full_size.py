@@ -27,10 +27,10 @@ from relook.models.families import Family, load_family
 from relook.models.text import TextReader
 from relook.session import Placement
 from relook.transfer.presets import preset_of
-from relook.transfer.refine import refine
-from relook.transfer.restyle import restyle
+from relook.transfer.refine import Refinement, refined
 from relook.transfer.settings import Preset
 from relook.types import View
+from tiny import restyle
 
 SLOW = pytest.mark.skipif(
     os.environ.get("RELOOK_FULL_SIZE") != "1", reason="builds models of gigabytes; set RELOOK_FULL_SIZE=1 to run it"
@@ -241,7 +241,7 @@ def test_full_size_sdxl_takes_steps_in_every_method(method: str, restyled: Any) 
 
 @SLOW
 def test_full_size_sdxl_refines() -> None:
-    found = refine(full("sdxl", torch.bfloat16), torch.rand(3, 256, 256), tiny.view(256, 256).depth, steps=5)
+    found = refined(torch.rand(3, 256, 256), tiny.view(256, 256), full("sdxl", torch.bfloat16), Refinement(steps=5))
     assert found.shape == (3, 512, 512)
     assert bool(torch.isfinite(found).all())
 

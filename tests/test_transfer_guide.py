@@ -6,22 +6,21 @@ import torch
 import tiny
 from relook.errors import EditError, InputError
 from relook.transfer.edit import AttentionEdit, Rows
-from relook.transfer.guide import (
+from relook.transfer.freeu import freeu
+from relook.transfer.guidance import (
     Condition,
-    FreeU,
-    Row,
     appearance,
+    available,
     classifier_free,
-    compose,
-    freeu,
+    composed,
+    eps,
     linear,
-    predict_rows,
-    predictor,
     semantic,
     semantic_released,
-    simplified,
 )
-from relook.transfer.sample import active, denoise, posterior, schedule_of
+from relook.transfer.predict import Row, predict_rows, predictor
+from relook.transfer.sample import denoise, posterior, schedule_of
+from relook.transfer.settings import FreeU, active
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +47,14 @@ MIXES = {
 def test_weights_sum_to_one_also_when_conditions_fall_away(name):
     for swap in (True, False):
         for depth in (True, False):
-            mix = simplified(MIXES[name], prompt=False, swap=swap, depth=depth)
+            mix = available(MIXES[name], prompt=False, swap=swap, depth=depth)
             assert sum(mix.values()) == pytest.approx(1)
             assert all(condition.swap <= swap and condition.depth <= depth for condition in mix)
+
+
+def test_sums_of_predictions_are_written_as_in_papers():
+    mix = 2.0 * (eps(depth=True) + 0.5 * eps(swap=True)) + (1 - 2.0) * eps(depth=True)
+    assert mix == {Condition(depth=True): 1.0, Condition(swap=True): 1.0}
 
 
 def test_semantic_guidance_is_equation_5():
@@ -58,12 +62,12 @@ def test_semantic_guidance_is_equation_5():
     wanted = (1 - 2.0) * empty + 2.0 * (0.4 * swapped + 0.6 * deep)
     mix = MIXES["semantic"]
     noises = {Condition(prompt=False): empty, Condition(swap=True): swapped, Condition(depth=True): deep}
-    torch.testing.assert_close(compose(mix, torch.cat([noises[condition] for condition in mix])), wanted)
+    torch.testing.assert_close(composed(mix, torch.cat([noises[condition] for condition in mix])), wanted)
 
 
 def test_appearance_guidance_of_one_costs_one_prediction():
-    assert simplified(appearance(1.0), prompt=True, swap=True, depth=True) == {Condition(swap=True, depth=True): 1.0}
-    assert simplified(appearance(3.5), prompt=True, swap=False, depth=True) == {Condition(depth=True): 1.0}
+    assert available(appearance(1.0), prompt=True, swap=True, depth=True) == {Condition(swap=True, depth=True): 1.0}
+    assert available(appearance(3.5), prompt=True, swap=False, depth=True) == {Condition(depth=True): 1.0}
 
 
 def test_rows_are_predicted_as_if_alone(family, parts):

@@ -16,8 +16,8 @@ from relook.models.families import Family
 from relook.models.image_prompt import adapter, find, prompted
 from relook.ops.attention import attend_reference
 from relook.transfer.presets import IP_ADAPTER, PROMPTED, Swap, preset_of
-from relook.transfer.restyle import restyle
 from relook.types import View
+from tiny import restyle
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,8 @@ def test_exceptions_pass_and_the_denoiser_is_restored(folders):
 def test_what_is_no_adapter_for_the_family_is_one_sentence(folders, tmp_path, monkeypatch, pair):
     family = tiny.family()
     with pytest.raises(InputError, match="sd15, sdxl"):
+        find("auto", family)
+    with pytest.raises(InputError, match="adapter"):
         restyle(family, *pair, IP_ADAPTER, steps=2)
     with pytest.raises(InputError, match=r"to 16 channels in 7 layers.*to 28 in 11"):
         adapter(str(folders["xl"]), family)

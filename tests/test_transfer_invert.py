@@ -5,9 +5,10 @@ import torch
 
 import tiny
 from relook.models.families import padded
-from relook.transfer.guide import Condition, classifier_free, predictor
+from relook.transfer.guidance import classifier_free, eps
 from relook.transfer.invert import invert_ddim, invert_ddpm
-from relook.transfer.sample import denoise, schedule_of
+from relook.transfer.predict import predictor
+from relook.transfer.sample import denoise, posterior, schedule_of
 
 
 @pytest.fixture(params=["epsilon", "v_prediction", "sample"])
@@ -44,14 +45,18 @@ def test_recorded_noise_reproduces_the_autoencoders_own_round_trip(family, start
 
 def steps_of(latents, schedule, predict, noise, first):
     """The latents after every step."""
-    made = []
-    denoise(latents, schedule, predict, noise, first=first, after=[lambda after, _: (made.append(after), after)[1]])
+    made = [latents]
+    for index in range(first, len(schedule.timesteps)):
+        signals = schedule.signal[index], schedule.signal[index + 1]
+        mean, deviation = posterior(made[-1], predict(made[-1], schedule.timesteps[index]), *signals, 1.0)
+        made.append(mean + deviation * noise[index])
+    assert torch.equal(made[-1], denoise(latents, schedule, predict, noise, first=first))
     return made
 
 
 def test_latents_are_drawn_independently_and_the_last_noise_is_zero():
     family = tiny.family()
-    latents, predict = prepared(family, {Condition(): 1.0})
+    latents, predict = prepared(family, eps())
     schedule = schedule_of(family, 12)
     path = invert_ddpm(latents, schedule, predict, torch.Generator().manual_seed(0))
     assert torch.equal(path.latents[-1], latents)
@@ -62,7 +67,7 @@ def test_latents_are_drawn_independently_and_the_last_noise_is_zero():
 
 def test_ddim_inversion_is_deterministic_and_more_steps_help():
     family = tiny.family(prediction="v_prediction")
-    latents, predict = prepared(family, {Condition(): 1.0})
+    latents, predict = prepared(family, eps())
     errors = []
     with torch.no_grad():
         for steps in (15, 60):

@@ -12,7 +12,7 @@ from relook.correspond.semantic import match_segments
 from relook.models.families import Family, load_family
 from relook.transfer.memory import StyleMemory
 from relook.transfer.presets import preset_of
-from relook.transfer.restyle import restyle
+from tiny import restyle
 
 VIEW, STYLE, OTHER = tiny.view(32, 48), tiny.view(32, 48, seed=1), tiny.view(32, 48, seed=2)
 

@@ -12,10 +12,11 @@ from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import load_family
 from relook.ops.statistics import adain_by_class
 from relook.transfer.presets import PRESETS, RELOOK, Swap, preset_of
-from relook.transfer.restyle import restyle
 from relook.transfer.scene import scene_of
 from relook.transfer.selfsegment import foreground, noun_clusters
+from relook.transfer.settings import Denoising
 from relook.types import View
+from tiny import restyle
 
 METHODS = [(method, name) for method, presets in PRESETS.items() for name in presets]
 
@@ -106,7 +107,7 @@ def test_adain_alone_never_denoises(family, pair, monkeypatch):
     image = restyle(family, structure, style, correspondence, preset_of("restyle3d", "adain"), steps=6)
     with torch.no_grad():
         scene = scene_of(family, structure, style, correspondence)
-        moved = adain_by_class(scene.structure, scene.style, *scene.classes(), unmatched=True)
+        moved = adain_by_class(scene.structure, scene.style, *scene.classes, unmatched=True)
         assert torch.allclose(image, family.decode(moved)[0, :, :29, :43], atol=1e-5)
     assert (moved - scene.structure).abs().mean() > 1e-3
 
@@ -127,16 +128,9 @@ def test_masks_keep_regions_apart(family, pair):
 def test_seed_strength_and_progress(family, pair):
     structure, style, correspondence = pair
     calls = []
-    restyle(
-        family,
-        structure,
-        style,
-        correspondence,
-        RELOOK,
-        steps=5,
-        progress=lambda done, total: calls.append((done, total)),
-    )
-    assert calls[-1][0] == calls[-1][1] == len(calls)
+    restyle(family, structure, style, correspondence, RELOOK, steps=5, listen=calls.append)
+    assert [(step.done, step.total) for step in calls if step.stage == "restyling"] == [(n, 4) for n in range(5)]
+    assert calls[-1].stage == "finishing"
     one, two = (restyle(family, structure, style, correspondence, RELOOK, steps=5, seed=seed) for seed in (1, 2))
     assert not torch.equal(one, two)
     assert torch.equal(
@@ -207,20 +201,20 @@ def test_a_descriptor_is_asked_once_about_clean_pictures_and_its_matches_rule(fa
     assert not torch.allclose(image, free, atol=1e-3)
 
 
-def test_places_of_a_scene_are_kept_and_stay_within_regions(family, pair):
+def test_matches_of_a_scene_are_kept_and_stay_within_regions(family, pair):
     structure, style, correspondence = pair
     with torch.no_grad():
-        scene = scene_of(family, structure, style, correspondence, matcher="colour")
+        scene = scene_of(family, structure, style, correspondence, Denoising(rearrange="features", matcher="colour"))
         bare = scene_of(family, structure, style, correspondence)
-    places, mask = scene.places((4, 6), (4, 6)), scene.mask((4, 6), (4, 6)).matrix[0]
-    assert mask.gather(1, places[:, None]).all()
-    assert scene.places((4, 6), (4, 6)) is places
-    free = scene.places((4, 6), (4, 6), masked=False)
-    assert not torch.equal(free, places)
-    ours, theirs = (at_tokens(features, (4, 6)).flatten(1) for features in scene.descriptors)
-    assert torch.equal(free, (ours.T @ theirs).argmax(1))
+    matches, mask = scene.matches((4, 6), (4, 6)), scene.mask((4, 6), (4, 6)).matrix[0]
+    assert mask.gather(1, matches[:, None]).all()
+    assert scene.matches((4, 6), (4, 6)) is matches
+    free = scene.matches((4, 6), (4, 6), masked=False)
+    assert not torch.equal(free, matches)
+    first, second = (at_tokens(features, (4, 6)).flatten(1) for features in scene.descriptors)
+    assert torch.equal(free, (first.T @ second).argmax(1))
     with pytest.raises(EditError, match="matcher"):
-        bare.places((4, 6), (4, 6))
+        bare.matches((4, 6), (4, 6))
 
 
 def test_the_papers_match_by_hidden_states():

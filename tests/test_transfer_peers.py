@@ -14,9 +14,9 @@ from relook.ops.attention import attend_reference
 from relook.ops.statistics import adain, adain_by_class
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.transfer.presets import STYLE_ID, Swap, preset_of
-from relook.transfer.restyle import restyle
 from relook.transfer.scene import scene_of
 from relook.transfer.settings import Denoising
+from tiny import restyle
 
 SIZE = (6, 10)
 
@@ -153,31 +153,24 @@ def test_with_its_own_picture_as_style_the_structure_comes_back():
 def test_the_run_starts_from_the_structures_noise_in_the_styles_statistics(pair, monkeypatch):
     """Without attention and with no step to take, the picture is the first latents decoded."""
     family = tiny.family()
-    begun = []
-    monkeypatch.setattr(
-        "relook.transfer.restyle.denoise", lambda latents, *_, **__: (begun.append(latents), latents)[1]
-    )
-    paths = []
-    from relook.transfer import restyle as module
-
-    real = module.path_of
-    monkeypatch.setattr(module, "path_of", lambda *args: (paths.append(real(*args)), paths[-1])[1])
+    runs = []
+    monkeypatch.setattr("relook.transfer.restyle._denoised", lambda run, _: (runs.append(run), run.start)[1])
     for kind in ("none", "global", "class"):
         restyle(family, *pair, STYLE_ID.but(start_adain=kind), steps=2)
     with torch.no_grad():
-        classes = scene_of(family, *pair).classes()
-    style, own = (path.latents[0] for path in paths[:2])
-    assert torch.equal(begun[0], own)
-    torch.testing.assert_close(begun[1], adain(own, style))
-    torch.testing.assert_close(begun[2], adain_by_class(own, style, *classes, unmatched=True))
-    assert not torch.allclose(begun[1], begun[2], atol=1e-3)
+        classes = scene_of(family, *pair).classes
+    style, own = runs[0].style[0], runs[0].structure[0]
+    assert torch.equal(runs[0].start, own)
+    torch.testing.assert_close(runs[1].start, adain(own, style))
+    torch.testing.assert_close(runs[2].start, adain_by_class(own, style, *classes, unmatched=True))
+    assert not torch.allclose(runs[1].start, runs[2].start, atol=1e-3)
 
 
 def test_plain_inversion_is_one_prediction_a_step(pair):
     done = []
-    restyle(tiny.family(), *pair, STYLE_ID, steps=3, progress=lambda *step: done.append(step))
-    assert done[-1] == (len(done), len(done))
-    assert len(done) == 2 * 3 + 3  # both paths, and the run
+    restyle(tiny.family(), *pair, STYLE_ID, steps=3, listen=done.append)
+    assert [step.done for step in done if step.stage == "inverting"] == [0, 1, 2, 3] * 2  # both paths
+    assert [step.done for step in done if step.stage == "restyling"] == [0, 1, 2, 3]
 
 
 def test_style_injection_takes_no_prompt(pair):

@@ -11,11 +11,15 @@ import torch
 
 from pictures import Room, write_room
 from relook import PhotoConfig, restyle_photo
-from relook.errors import InputError, MissingModelError, RecordError, ShapeError
+from relook.errors import CancelledError, InputError, MissingModelError, RecordError, ShapeError
 from relook.io import read_image, read_segments
 from relook.models.families import load_family
+from relook.progress import Progress, Step
+from relook.session import Session
 from relook.transfer.composite import composite
 from relook.transfer.photo import repeat_photo
+from relook.transfer.presets import PRESETS
+from relook.transfer.settings import Preset
 from tiny import write_adapter, write_family
 
 
@@ -54,12 +58,13 @@ def test_palette_changes_the_picture_and_keeps_locked_pixels_exactly(rooms: tupl
 def test_every_method_keeps_the_size_and_repeats_exactly(method: str, rooms: tuple[Room, Room], tmp_path: Path) -> None:
     family = write_family(tmp_path / "family")
     config = given(rooms, method=method, family=str(family), steps=4, seed=3)
-    done: list[tuple[int, int]] = []
+    steps: list[Step] = []
     result = restyle_photo(
-        rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png", progress=lambda *step: done.append(step)
+        rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png", progress=Progress(steps.append)
     )
     assert result.image.shape == (3, 36, 52)
-    assert done[-1][0] == done[-1][1]
+    stages = list(dict.fromkeys(step.stage for step in steps))
+    assert stages == ["loading", "perceiving", "matching", "restyling", "finishing"]
     repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
     assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
     other = restyle_photo(
@@ -227,3 +232,43 @@ def test_a_style_is_remembered_for_the_next_structure(rooms: tuple[Room, Room], 
         torch.testing.assert_close(again.image, plain.image, atol=1e-4, rtol=0)
     assert len(list((tmp_path / "memory").iterdir())) > 0
     repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+
+
+def test_a_preset_stands_in_place_of_the_configurations_and_is_recorded_whole(
+    rooms: tuple[Room, Room], tmp_path: Path
+) -> None:
+    family = write_family(tmp_path / "family")
+    config = given(rooms, family=str(family), steps=4)
+    preset = replace(PRESETS["cross-image-attention"]["released"].but(start=1.0, edge_share=0.5), minimum_area=0.01)
+    plain = restyle_photo(rooms[0].image, rooms[1].image, config)
+    result = restyle_photo(rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png", preset=preset)
+    assert not torch.equal(result.image, plain.image)
+    assert "preset" not in plain.record
+    assert Preset.from_json(json.loads((tmp_path / "new.json").read_text())["preset"]) == preset
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+    assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+
+def test_a_session_loads_a_family_once(
+    rooms: tuple[Room, Room], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, loaded = write_family(tmp_path / "family"), []
+    monkeypatch.setattr(
+        "relook.models.families.load_family",
+        lambda *args, **options: (loaded.append(args), load_family(*args, **options))[1],
+    )
+    config = given(rooms, family=str(family), steps=2)
+    with Session("cpu") as session:
+        first, second = (restyle_photo(rooms[0].image, rooms[1].image, config, session=session).image for _ in range(2))
+        assert len(loaded) == 1
+        assert torch.equal(first, second)
+    restyle_photo(rooms[0].image, rooms[1].image, config)
+    assert len(loaded) == 2
+
+
+def test_a_cancelled_run_leaves_nothing(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    progress = Progress(lambda step: progress.cancel() if step.stage == "perceiving" else None)
+    out = tmp_path / "out" / "new.png"
+    with pytest.raises(CancelledError):
+        restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette"), out=out, progress=progress)
+    assert not out.parent.exists()

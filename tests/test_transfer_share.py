@@ -10,8 +10,8 @@ import torch
 import tiny
 from relook.models.image_prompt import adapter, prompted
 from relook.transfer.edit import AttentionEdit, Rows
-from relook.transfer.guide import Row, predict_rows
-from relook.transfer.share import twins
+from relook.transfer.predict import Row, predict_rows
+from relook.transfer.share import distinct
 
 
 def encoded(family, call) -> int:
@@ -55,9 +55,9 @@ def test_edits_before_the_decoder_share_nothing() -> None:
     assert encoded(family, lambda: predict_rows(family, rows, [edit])) == 3
 
 
-def test_twins_are_the_same_objects_and_numbers() -> None:
+def test_equal_rows_are_the_same_objects_and_numbers() -> None:
     one, other = torch.zeros(1), torch.zeros(1)
-    firsts, index = twins([(one, 3), (other, 3), (one, 3), (one, 4)])
+    firsts, index = distinct([(one, 3), (other, 3), (one, 3), (one, 4)])
     assert firsts == [0, 1, 3]
     assert index.tolist() == [0, 1, 0, 2]
 

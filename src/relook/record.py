@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,18 @@ class Clock:
 
 
 def make_record(
-    structure: Any, style: Any, config: PhotoConfig, *, weights: Mapping[str, str], timings: Mapping[str, float]
+    structure: Any,
+    style: Any,
+    config: PhotoConfig,
+    *,
+    weights: Mapping[str, str],
+    timings: Mapping[str, float],
+    preset: Any = None,
 ) -> dict[str, Any]:
-    """The record of a run. structure, style: paths, or pictures in memory (recorded by content only)."""
+    """The record of a run. structure, style: paths, or pictures in memory (recorded by content only).
+
+    preset: a dataclass that stood in place of the configuration's; recorded whole, so that it can be repeated.
+    """
     import torch
 
     named = {"structure": structure, "style": style} | config.files()
@@ -48,6 +57,7 @@ def make_record(
         "relook": relook.__version__,
         "inputs": {name: _input(value) for name, value in named.items()},
         "configuration": config.as_json(),
+        **({} if preset is None else {"preset": asdict(preset)}),
         "weights": dict(weights),
         "timings": dict(timings),
         "machine": {"python": platform.python_version(), "torch": torch.__version__, "device": config.device},
@@ -76,7 +86,9 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 
 def check_weights(record: Mapping[str, Any], weights: Mapping[str, str]) -> None:
-    """RecordError unless the weights at hand are those of the record."""
+    """RecordError unless the weights at hand are those of the record; an empty record asks for nothing."""
+    if not record:
+        return
     for name in sorted(set(record["weights"]) | set(weights)):
         before, now = record["weights"].get(name), weights.get(name)
         if before != now:

@@ -34,7 +34,8 @@ from relook.perceive.depth import estimator, is_here
 from relook.perceive.segment import chosen, segmenter
 from relook.progress import SILENT, Progress
 from relook.session import Session
-from relook.transfer.photo import family_of, restyle_photo
+from relook.transfer.photo import restyle_photo
+from relook.transfer.resolve import family_of
 from relook.types import View
 
 CANDIDATES = 10
@@ -65,7 +66,7 @@ def propagate(
     """
     walk = matched_views(source, config, session)
     history = history or InMemory(whole=CARRYING[config.carry].choice == "random")
-    painter = _Painter(walk, history, config, style, _filler(config, session))
+    painter = _Painter(walk, history, config, style, _filler(config, session), session)
     path = order(first_frame(walk, config), len(walk))
     left = [number for number in path if history.notes(number) is None]
     with progress.stage("frames", len(path)) as tick:
@@ -96,7 +97,7 @@ def order(first: int, count: int) -> list[int]:
 def view_refiner(config: ViewsConfig, session: Session) -> ViewRefiner:
     """The view refiner of the configuration's family."""
     photo = config.photo
-    return session.loaded(("view refiner", photo.family), lambda: load_view_refiner(family_of(photo)))
+    return session.loaded(("view refiner", photo.family), lambda: load_view_refiner(family_of(photo, session)))
 
 
 @dataclass
@@ -108,6 +109,7 @@ class _Painter:
     config: ViewsConfig
     style: str | Path | View
     fill: Filler
+    session: Session
     weights: dict[str, str] = field(default_factory=dict)
     """Of the key frame that was painted last."""
 
@@ -161,7 +163,7 @@ class _Painter:
 
     def _restyled(self, view: View) -> Float[Tensor, "3 H W"]:
         """The view restyled from the style picture, which is perceived once."""
-        result = restyle_photo(view, self.style, self.config.photo)
+        result = restyle_photo(view, self.style, self.config.photo, session=self.session)
         self.style, self.weights = result.style, result.record["weights"]
         return result.image
 

@@ -17,7 +17,7 @@ from relook.models.text import Text
 from relook.training.data import HELD_OUT
 from relook.training.vocabulary import ROOM_WORDS
 from relook.transfer.edit import AttentionEdit, Rows
-from relook.transfer.guide import Row, predict_rows
+from relook.transfer.predict import Row, predict_rows
 from relook.transfer.sample import Predictor, denoise, schedule_of
 
 CONDITIONS = ("none", "prompt", "depth", "depth and prompt", "depth and style picture")

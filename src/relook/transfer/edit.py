@@ -62,8 +62,8 @@ class AttentionEdit:
     """Eye-for-an-eye: put each output token's most similar style token (cosine, within `mask`) in its place before Q,
     K, V (`features`) or V only (`values`), then attend within the row. With keys = "structure" the structure's tokens
     are copied, each in its place."""
-    places: Callable[[Grid, Grid], Int[Tensor, "*B N"]] | None = None
-    """For `rearrange`: `places(output grid, style grid)` says which style token takes each output token's place, in rows
+    matches: Callable[[Grid, Grid], Int[Tensor, "*B N"]] | None = None
+    """For `rearrange`: `matches(output grid, style grid)` says which style token corresponds to each output token, in rows
     [N] or one per pair [B N]; -1: none does, and the output keeps its own. `mask` then has no say. None: the cosine of
     the hidden states decides in every layer and step, as the paper has it."""
     levels: tuple[float, ...] = ()
@@ -80,7 +80,7 @@ class AttentionEdit:
     """g in g Q_structure + (1 - g) Q_output (Chung et al. 2024, query preservation), for rows.structure; not with `rearrange`."""
     temperature: float = 1.0
     """Factor on the logits of swapped keys (the same paper's attention temperature scaling); not with `rearrange`."""
-    given: Mapping[str, Float[Tensor, "1 N C"]] | None = None
+    style_states: Mapping[str, Float[Tensor, "1 N C"]] | None = None
     """Hidden states by layer name of a style row that is not in the batch; the edit names it by the place behind the last row."""
 
 
@@ -134,9 +134,9 @@ class _EditedSelfAttention:
             level, grid = level_of(hidden_states.shape[1], edit.size)
             if not edit.levels or level in edit.levels:
                 self.firings[number, self.name] += 1
-                if edit.given is None:
+                if edit.style_states is None:
                     return projected(attn, _edit(attn, hidden_states, edit, grid))
-                whole = torch.cat([hidden_states, edit.given[self.name].to(hidden_states)])
+                whole = torch.cat([hidden_states, edit.style_states[self.name].to(hidden_states)])
                 return projected(attn, _edit(attn, whole, edit, grid)[:-1])
         return self.original(attn, hidden_states)
 
@@ -151,14 +151,14 @@ def _edit(attn: Attention, hidden: Tensor, edit: AttentionEdit, grid: Grid) -> T
     if edit.rearrange is not None:
         if edit.query_share or edit.temperature != 1:
             raise EditError("Expected mixed queries and a temperature with swapped keys only, got rearranged features.")
-        places = None if edit.places is None or edit.keys == "structure" else edit.places(grid, grid)
-        found = None if places is None else _fit_places(places, grid, len(output), hidden.device)
-        return _rearranged(attn, hidden, edit, output, source, mask, found)
-    if edit.places is not None:
-        raise EditError("Expected places only with a rearrangement, got them with swapped keys; set rearrange.")
+        found = None if edit.matches is None or edit.keys == "structure" else edit.matches(grid, grid)
+        matches = None if found is None else _fit_matches(found, grid, len(output), hidden.device)
+        return _rearranged(attn, hidden, edit, output, source, mask, matches)
+    if edit.matches is not None:
+        raise EditError("Expected matches only with a rearrangement, got them with swapped keys; set rearrange.")
     query, key, value = heads(attn, hidden)
     answer = _attend_style(query, key, value, edit, output, source, mask)
-    count -= edit.given is not None  # nobody asks what a row that is not in the batch attends to
+    count -= edit.style_states is not None  # nobody asks what a row that is not in the batch attends to
     others = torch.ones(count, dtype=torch.bool, device=hidden.device).index_fill(0, output, False).nonzero()[:, 0]
     result = torch.zeros_like(query).index_copy(0, output, answer)
     return result.index_copy(0, others, attend(query[others], key[others], value[others])) if len(others) else result
@@ -230,17 +230,17 @@ def _rearranged(
     output: Tensor,
     source: Tensor,
     mask: Tensor | Groups | None,
-    places: Tensor | None,
+    matches: Tensor | None,
 ) -> Tensor:
     """Eye-for-an-eye: style tokens moved to where the output needs them, then ordinary self-attention in every row."""
     own, giver = hidden[output], hidden[source]
-    matched = _taking(mask) if places is None and mask is not None else None
+    matched = _taking(mask) if matches is None and mask is not None else None
     if edit.keys == "structure":
         moved = giver
     else:
-        nearest = nearest_tokens(own.detach(), giver.detach(), mask) if places is None else places.clamp_min(0)
+        nearest = nearest_tokens(own.detach(), giver.detach(), mask) if matches is None else matches.clamp_min(0)
         moved = giver.gather(1, nearest[..., None].expand(len(giver), -1, giver.shape[-1]))
-        matched = matched if places is None else places >= 0
+        matched = matched if matches is None else matches >= 0
     if matched is not None:
         moved = torch.where(matched[..., None], moved, own)
     features = hidden.index_copy(0, output, moved)
@@ -250,16 +250,16 @@ def _rearranged(
     return attend(query, key, value)
 
 
-def _fit_places(places: Tensor, grid: Grid, pairs: int, device: torch.device) -> Tensor:
-    """The places as [1 or pairs, N] on the model's device."""
-    places = (places if places.ndim == 2 else places[None]).to(device)
+def _fit_matches(matches: Tensor, grid: Grid, pairs: int, device: torch.device) -> Tensor:
+    """The matches as [1 or pairs, N] on the model's device."""
+    matches = (matches if matches.ndim == 2 else matches[None]).to(device)
     tokens = grid[0] * grid[1]
-    if places.shape[0] not in (1, pairs) or places.shape[1] != tokens or int(places.max()) >= tokens:
+    if matches.shape[0] not in (1, pairs) or matches.shape[1] != tokens or int(matches.max()) >= tokens:
         raise ShapeError(
-            f"Expected places ({pairs}, {tokens}) of tokens below {tokens} for grid {grid}, got {tuple(places.shape)} up to "
-            f"{int(places.max())}; match at this grid."
+            f"Expected matches ({pairs}, {tokens}) of tokens below {tokens} for grid {grid}, got {tuple(matches.shape)} up to "
+            f"{int(matches.max())}; match at this grid."
         )
-    return places
+    return matches
 
 
 def _giving(rows: Sequence[int] | Tensor, output: Tensor, count: int) -> Tensor:

@@ -1,40 +1,31 @@
-"""One picture: read, perceive, match, restyle, composite, record."""
+"""One picture: read, resolve, perceive, match, restyle, composite, record."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from relook.config import PhotoConfig
-from relook.correspond.semantic import Correspondence, match_segments
+from relook.correspond.semantic import Correspondence
 from relook.errors import InputError
-from relook.files import sha256, together, write_json
+from relook.files import check_writable, sha256, together, write_json
 from relook.io import FORMATS, check_format, read_depth, read_picture, read_segments, write_image, write_segments
-from relook.models.load import anchored
-from relook.perceive import depth
-from relook.perceive.first_use import first_use
-from relook.perceive.segment import NAMES, revisions, segmenter
+from relook.ops.fill import whole_depth
+from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
+from relook.session import Session
 from relook.transfer.composite import composite
+from relook.transfer.resolve import Run, opened, resolve
+from relook.transfer.settings import Preset
 from relook.types import Metadata, Result, View
-
-if TYPE_CHECKING:
-    from relook.models.families import Family
-    from relook.session import Placement
 
 Picture = str | Path | View
 """A picture's file, or a view with what is known of it."""
-Progress = Callable[[int, int], None]
-"""(steps done, steps in all)."""
-GENTLY = 0.5
-"""Strength of the palette where no network sees regions, as for a region without a counterpart."""
 
 
 def restyle_photo(
@@ -43,109 +34,134 @@ def restyle_photo(
     config: PhotoConfig | None = None,
     *,
     out: str | Path | None = None,
-    progress: Progress | None = None,
+    session: Session | None = None,
+    progress: Progress = SILENT,
+    preset: Preset | None = None,
 ) -> Result:
     """Give the structure picture the look of the style picture, at the structure's own size.
 
     With `out`, writes the picture there, its record and the segments of both pictures beside it (see `write_result`).
+    session: what is loaded stays in it for the next picture; None: nothing stays. preset: in place of the configuration's.
     Raises an error of relook.errors, one sentence, for inputs or options that cannot be used; nothing is written then.
     """
-    return _run(structure, style, config or PhotoConfig(), out, progress)
+    return _restyled((structure, style), config or PhotoConfig(), out, session, progress, {}, preset)
 
 
-def repeat_photo(record: str | Path, *, out: str | Path | None = None, progress: Progress | None = None) -> Result:
+def repeat_photo(
+    record: str | Path,
+    *,
+    out: str | Path | None = None,
+    session: Session | None = None,
+    progress: Progress = SILENT,
+) -> Result:
     """Make a recorded picture again, exactly; written to `out`, or where it was.
 
     Raises RecordError if an input or a weight is not what it was.
     """
     recorded = read_record(record)
     config = PhotoConfig.from_json(recorded["configuration"])
-    structure, style = (recorded["inputs"][name]["path"] for name in ("structure", "style"))
-    return _run(structure, style, config, out or recorded["output"]["path"], progress, recorded)
+    pictures = (recorded["inputs"]["structure"]["path"], recorded["inputs"]["style"]["path"])
+    preset = None if recorded.get("preset") is None else Preset.from_json(recorded["preset"])
+    return _restyled(pictures, config, out or recorded["output"]["path"], session, progress, recorded, preset)
 
 
-def _run(
-    structure: Picture,
-    style: Picture,
+def _restyled(
+    pictures: tuple[Picture, Picture],
     config: PhotoConfig,
     out: str | Path | None,
-    progress: Progress | None,
-    recorded: Mapping[str, Any] | None = None,
+    session: Session | None,
+    progress: Progress,
+    recorded: Mapping[str, Any],
+    preset: Preset | None,
 ) -> Result:
-    """The straight path; `recorded` is the record that is repeated."""
-    config = _anchored(config)
+    """The straight path; recorded: the record that is repeated, or nothing."""
     config.check()
+    _check_place(out, *pictures, config)
     clock = Clock()
-    with clock.part("read"):
-        _check_place(out, structure, style, config)
-        ours, metadata = _read(structure, config.segments, config.depth)
-        theirs, _ = _read(style, config.style_segments, config.style_depth, like=metadata)
-        if out is not None:
-            check_format(out, metadata)
-    with clock.part("load"):
-        family = None if config.chosen_method == "palette" else family_of(config)
-        seen = first_use(config, ours, theirs, reads_depth=_reads_depth(config, family))
-        weights = _weights(seen, family, ours, theirs)
-        if recorded is not None:
-            check_weights(recorded, weights)
-    with clock.part("perceive"):
-        ours, theirs = _labelled([_perceive(view, seen, family) for view in (ours, theirs)], config)
-    with clock.part("match"):
-        correspondence = _match(ours, theirs, config)
-    with clock.part("restyle"):
-        if family is None:
-            from relook.transfer.palette import palette
-
-            gently = GENTLY if seen.segmenter != config.segmenter else 1.0
-            new = palette(ours, theirs, correspondence, gently * config.strength)
-        else:
-            new = _denoised(family, ours, theirs, config, progress)
-    image = composite(ours.image, new.cpu(), correspondence.kept)
-    record = make_record(structure, style, config, weights=weights, timings=clock.seconds)
-    result = Result(image, record, ours, theirs, metadata)
+    with opened(session, config) as session:
+        with clock.part("read"):
+            (structure, metadata), (style, _) = _read(pictures, config)
+            if out is not None:
+                check_format(out, metadata)
+        with clock.part("load"):
+            run = resolve(config, session, (structure, style), progress, preset)
+            check_weights(recorded, run.weights)
+        with clock.part("perceive"):
+            structure, style = _perceived(run, structure, style, progress)
+        with clock.part("match"), progress.stage("matching"):
+            correspondence = run.correspondence(structure, style)
+        with clock.part("restyle"):
+            new = _painted(run, structure, style, correspondence, progress)
+    image = composite(structure.image, new.cpu(), correspondence.kept)
+    record = make_record(*pictures, run.config, weights=run.weights, timings=clock.seconds, preset=preset)
+    result = Result(image, record, structure, style, metadata)
     return result if out is None else write_result(out, result)
 
 
-def _match(structure: View, style: View, config: PhotoConfig) -> Correspondence:
-    """Which regions correspond, as the user and the preset want it."""
-    assert structure.segments is not None
-    assert style.segments is not None
-    return match_segments(
-        structure.segments, style.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
-        instances=config.instances,
-        minimum_area=_minimum_area(config),
-    )  # fmt: skip
+def _read(pictures: tuple[Picture, Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
+    """Both pictures, with the segments and depth that the user names, and what else their files hold (see `read_picture`).
+
+    A sensor's depth has its holes filled; the style picture comes in the colours of the structure picture's profile.
+    """
+    found: list[tuple[View, Metadata]] = []
+    maps = ((config.segments, config.depth), (config.style_segments, config.style_depth))
+    for picture, (segments, depth) in zip(pictures, maps, strict=True):
+        if isinstance(picture, View):
+            view, metadata = picture, Metadata()
+        else:
+            image, metadata = read_picture(picture, like=found[0][1] if found else None)
+            view = View(image)
+        if view.depth is not None:
+            view = replace(view, depth=whole_depth(view.depth))
+        if segments is not None:
+            view = replace(view, segments=read_segments(segments, view.size))
+        found.append((view if depth is None else replace(view, depth=read_depth(depth, view.size)), metadata))
+    return found
 
 
-def _minimum_area(config: PhotoConfig) -> float:
-    """What the preset says of small classes; palette has none."""
-    from relook.transfer.presets import preset_of
+def _perceived(run: Run, structure: View, style: View, progress: Progress) -> tuple[View, View]:
+    """Both pictures with segments, with depth where the run reads it, and with what the user named over the segments."""
+    views = []
+    with progress.stage("perceiving", 2) as tick:
+        for done, view in enumerate((structure, style), start=1):
+            if view.segments is None:
+                view = replace(view, segments=run.segments(view))
+            if view.depth is None and run.depth is not None:
+                view = replace(view, depth=run.depth(view))
+            views.append(view)
+            tick(done)
+    if run.labels is not None:
+        with progress.stage("labelling"):
+            views = run.labels(views)
+    return views[0], views[1]
 
-    return 0.0 if config.chosen_method == "palette" else preset_of(config.chosen_method, config.preset).minimum_area
 
-
-def _denoised(
-    family: Family, structure: View, style: View, config: PhotoConfig, progress: Progress | None
+def _painted(
+    run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress
 ) -> Float[Tensor, "3 H W"]:
-    """Restyled by diffusion at the working size, refined if that is wanted, carried to the structure's own size."""
+    """The structure picture restyled: by the palette, or by diffusion at the working size and carried to its own."""
+    if run.family is None:
+        from relook.transfer.palette import palette
+
+        with progress.stage("restyling"):
+            return palette(structure, style, correspondence, run.strength)
     from relook.transfer.memory import StyleMemory
-    from relook.transfer.presets import preset_of
     from relook.transfer.refine import enlarged, refined
-    from relook.transfer.restyle import restyle
+    from relook.transfer.restyle import Options, restyle
     from relook.transfer.working import carried, shrunk, working_side
 
-    ours, theirs = (shrunk(view, config.size or working_side(family.size)) for view in (structure, style))
-    new = restyle(
-        family, ours, theirs, _match(ours, theirs, config), preset_of(config.chosen_method, config.preset),
-        steps=config.steps, seed=config.seed, strength=config.strength, prompt=config.prompt, progress=progress,
-        memory=None if config.style_memory is None else StyleMemory(config.style_memory),
-        image_prompt=config.image_prompt,
-    )  # fmt: skip
-    small = ours.image
-    if config.refine != "none":
-        new = refined(new.cpu(), ours, _refiner(config, family), prompt=config.prompt, seed=config.seed)
-        small = enlarged(small, (new.shape[-2], new.shape[-1]))
-    return carried(structure.image, small, new.cpu())
+    longest = run.config.size or working_side(run.family.size)
+    small, small_style = shrunk(structure, longest), shrunk(style, longest)
+    if small is not structure or small_style is not style:
+        correspondence = run.correspondence(small, small_style)
+    memory = None if run.config.style_memory is None else StyleMemory(run.config.style_memory)
+    options = Options(run.config.steps, run.config.seed, run.strength, run.config.prompt, run.adapter, memory)
+    new = restyle(run.family, small, small_style, correspondence, run.preset, options, progress).cpu()
+    seen = small.image
+    if run.refiner is not None:
+        new = refined(new, small, run.refiner, prompt=run.config.prompt, seed=run.config.seed, progress=progress)
+        seen = enlarged(seen, (new.shape[-2], new.shape[-1]))
+    return carried(structure.image, seen, new)
 
 
 def write_result(out: str | Path, result: Result) -> Result:
@@ -177,117 +193,4 @@ def _check_place(out: str | Path | None, structure: Picture, style: Picture, con
         path.resolve() for path in (out, *(out.with_name(f"{out.stem}.{n}.png") for n in ("structure", "style")))
     }:
         raise InputError(f"Expected an output that is no input, got {written.pop()} as both; choose another name.")
-    place = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
-    if out.is_dir() or (place != out and not place.is_dir()) or not os.access(place, os.W_OK):
-        raise InputError(f"Expected a place to write {out}, got none ({place} is no writable folder); choose another.")
-
-
-def _read(
-    picture: Picture, segments: Path | None, depth: Path | None, *, like: Metadata | None = None
-) -> tuple[View, Metadata]:
-    """A view of a picture, with the segments and depth that the user has, and what else its file holds; see `read_picture`."""
-    if isinstance(picture, View):
-        view, metadata = picture, Metadata()
-    else:
-        image, metadata = read_picture(picture, like=like)
-        view = View(image)
-    if segments is not None:
-        view = replace(view, segments=read_segments(segments, view.size))
-    return view if depth is None else replace(view, depth=read_depth(depth, view.size)), metadata
-
-
-def _perceive(view: View, config: PhotoConfig, family: Family | None) -> View:
-    """The view with segments, and with depth where the family and the preset read depth and some model estimates it."""
-    view = replace(view, segments=segmenter("exact" if view.segments is not None else config.segmenter)(view))
-    if not _reads_depth(config, family) or view.depth is not None:
-        return view
-    if config.depth_estimator == "none":
-        return view
-    return replace(view, depth=depth.estimator(config.depth_estimator)(view))
-
-
-def _labelled(views: list[View], config: PhotoConfig) -> list[View]:
-    """The views with what the user named found and painted over their segments."""
-    if not config.label:
-        return views
-    from relook.perceive.segment.open_vocabulary import label_views
-
-    return label_views(views, config.label, config.labeller)
-
-
-def _anchored(config: PhotoConfig) -> PhotoConfig:
-    """The configuration with the paths of models made absolute and the device named, so that its record repeats from any folder."""
-    config = replace(
-        config,
-        segmenter=anchored(config.segmenter, NAMES),
-        depth_estimator=anchored(config.depth_estimator, ("none", *depth.NAMES)),
-        image_prompt=anchored(config.image_prompt, ("auto",)),
-        refine=anchored(config.refine, ("none", "same")),
-    )
-    if config.chosen_method != "palette":
-        from relook.session import placement
-
-        place = placement(config.device, config.precision, low_vram=config.low_vram)
-        config = replace(config, device=str(place.device), precision=place.precision)
-    if not config.label:
-        return config
-    from relook.perceive.segment import open_vocabulary
-
-    return replace(config, labeller=open_vocabulary.absolute(config.labeller))
-
-
-def _reads_depth(config: PhotoConfig, family: Family | None) -> bool:
-    """Whether the run has a use for depth. Without a family nothing of diffusers is imported: it takes two seconds."""
-    if family is None or family.control is None:
-        return False
-    from relook.transfer.presets import preset_of
-
-    return preset_of(config.chosen_method, config.preset).denoising.depth
-
-
-def family_of(config: PhotoConfig) -> Family:
-    """The family that the configuration names, where and how it says; the last two used stay loaded."""
-    from relook.session import placement
-
-    place = placement(config.device, config.precision, low_vram=config.low_vram)
-    return _loaded(config.family or "dollhouse", place, config.preview)
-
-
-def _refiner(config: PhotoConfig, family: Family) -> Family:
-    """The family that refines: the same, or the one that the configuration names."""
-    return family if config.refine == "same" else family_of(replace(config, family=config.refine))
-
-
-@lru_cache(2)
-def _loaded(name: str, place: Placement, preview: bool) -> Family:
-    from relook.models.families import load_family
-
-    return load_family(name, place, preview=preview)
-
-
-def _weights(config: PhotoConfig, family: Family | None, *views: View) -> dict[str, str]:
-    """Revision of everything learned that the run uses."""
-    used = {} if family is None else {f"family {family.name}": family.revision}
-    if family is not None:
-        used |= _image_prompt(config, family)
-        if config.refine not in ("none", "same"):
-            used["family that refines"] = _refiner(config, family).revision
-    if any(view.segments is None for view in views):
-        used |= revisions(config.segmenter)
-    if config.label:
-        from relook.perceive.segment import open_vocabulary
-
-        used |= open_vocabulary.revisions(config.labeller)
-    if config.depth_estimator != "none" and _reads_depth(config, family) and any(view.depth is None for view in views):
-        used |= depth.revisions(config.depth_estimator)
-    return used
-
-
-def _image_prompt(config: PhotoConfig, family: Family) -> dict[str, str]:
-    """The adapter's revision, where the style picture is a prompt."""
-    from relook.models.image_prompt import find
-    from relook.transfer.presets import preset_of
-
-    if preset_of(config.chosen_method, config.preset).denoising.image_scale == 0:
-        return {}
-    return {"image prompt": find(config.image_prompt, family).revision}
+    check_writable(out)

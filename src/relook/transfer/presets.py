@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from relook.errors import InputError
-from relook.transfer.guide import FreeU
-from relook.transfer.settings import Denoising, Finish, Preset, Swap
+from relook.transfer.settings import Denoising, Finish, FreeU, Preset, Swap
 
 CROSS_IMAGE = Preset(
     Denoising(

@@ -6,7 +6,7 @@ faint in the noise is painted anew, what is strong in the picture stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +17,11 @@ from torch.nn.functional import interpolate
 
 from relook.errors import InputError
 from relook.models.families import FEW, Family, padded
-from relook.transfer.guide import classifier_free, predictor, simplified
+from relook.progress import SILENT, Progress
+from relook.transfer.guidance import available, classifier_free
+from relook.transfer.predict import predictor
 from relook.transfer.sample import FRESH, Predictor, Schedule, denoise, schedule_of
 from relook.types import Depth, View
-
-Progress = Callable[[int, int], None]
-"""(steps done, steps in all)."""
 
 LARGEST = 8.0
 """The most by which a picture is enlarged at once."""
@@ -46,7 +45,7 @@ class Refinement:
     """Strength of the depth ControlNet's residuals; 0 leaves it out."""
     eta: float = 0.0
     """Stochasticity of the steps: 0 is DDIM, 1 is DDPM."""
-    rest: bool = False
+    residual: bool = False
     """Give back what the enlarged picture lost on its way through the autoencoder."""
 
     def check(self) -> None:
@@ -63,17 +62,10 @@ class Refinement:
 
 REFINEMENTS: Mapping[str, Refinement] = {
     "paper": Refinement(),
-    "dollhouse": Refinement(strength=0.06, steps=20, guidance=1.0, control_scale=1.0, rest=True),
+    "dollhouse": Refinement(strength=0.06, steps=20, guidance=1.0, control_scale=1.0, residual=True),
 }
 """`paper`: ReStyle3D's with SDXL, as its authors' code has the numbers (512 to 1024). `dollhouse`: for the embedded family (256 to 512),
 which sees four times the length that it was trained on: more noise than this leaves grain on plain surfaces."""
-
-
-def refinement_of(name: str) -> Refinement:
-    """The numbers of a named refinement. Raises InputError that lists the names there are."""
-    if name not in REFINEMENTS:
-        raise InputError(f"Expected a refinement out of {', '.join(REFINEMENTS)}, got {name!r}; choose one of them.")
-    return REFINEMENTS[name]
 
 
 def refinement_for(family: Family) -> Refinement:
@@ -81,6 +73,7 @@ def refinement_for(family: Family) -> Refinement:
     return REFINEMENTS["paper" if family.size >= FINE else "dollhouse"]
 
 
+@torch.no_grad()
 def refined(
     image: Float[Tensor, "3 H W"],
     structure: View,
@@ -89,61 +82,30 @@ def refined(
     *,
     prompt: str = "",
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Float[Tensor, "3 H2 W2"]:
-    """A restyled picture refined with the depth of its structure picture, whose size may differ from the picture's own.
+    """A restyled picture refined with the depth of its structure picture, at any size; on the CPU.
 
     setting: None for the one that suits the family. The result is `setting.scale` times as large as the picture; kept pixels are the
-    caller's to put back. Raises InputError for settings that cannot be used.
+    caller's to put back. Depth is read where the family has a ControlNet. Families of few steps (LCM, turbo) take FEW steps below the noise
+    level, with fresh noise and without guidance. Raises InputError for settings that cannot be used.
     """
     setting = setting or refinement_for(family)
     setting.check()
-    return refine(
-        family, image, structure.depth, scale=setting.scale, strength=setting.strength, steps=setting.steps,
-        guidance=setting.guidance, control_scale=setting.control_scale, eta=setting.eta, rest=setting.rest, prompt=prompt,
-        seed=seed, progress=progress,
-    )  # fmt: skip
-
-
-@torch.no_grad()
-def refine(
-    family: Family,
-    image: Float[Tensor, "3 H W"],
-    depth: Depth | None = None,
-    *,
-    scale: float = 2.0,
-    strength: float = 0.2,
-    steps: int = 100,
-    guidance: float = 5.0,
-    control_scale: float = 0.8,
-    eta: float = 0.0,
-    rest: bool = False,
-    prompt: str = "",
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Float[Tensor, "3 H2 W2"]:
-    """The picture `scale` times as large, its fine detail painted by the family; on the CPU.
-
-    depth: of the same view, at any size; read where the family has a ControlNet. The other options are fields of `Refinement`.
-    Families of few steps (LCM, turbo) take FEW steps below the noise level, with fresh noise and without guidance. Raises InputError
-    for options that cannot be used.
-    """
-    setting = Refinement(scale, strength, steps, guidance, control_scale, eta, rest)
-    setting.check()
-    height, width = (max(1, round(side * scale)) for side in image.shape[-2:])
-    large = enlarged(image, (height, width))
-    if strength == 0:
+    size = (max(1, round(image.shape[-2] * setting.scale)), max(1, round(image.shape[-1] * setting.scale)))
+    large = enlarged(image, size)
+    if setting.strength == 0:
         return large
     if family.few_steps:
-        setting = replace(setting, steps=max(1, round(FEW / strength)), guidance=1.0, eta=FRESH)
+        setting = replace(setting, steps=max(1, round(FEW / setting.strength)), guidance=1.0, eta=FRESH)
     framed, _ = padded(large, family.multiple)
     clean = family.encode(framed[None]).float()
-    predict = _predictor(family, setting, _control(family, setting, depth, (height, width)), prompt)
+    predict = _predictor(family, setting, _control(family, setting, structure.depth, size), prompt)
     latents = _repainted(clean, schedule_of(family, setting.steps), predict, setting, seed, progress)
     found = family.decode(latents).cpu()
-    if rest:
+    if setting.residual:
         found = (found + (framed.cpu() - family.decode(clean).cpu())).clamp(0, 1)
-    return found[0, :, :height, :width]
+    return found[0, :, : size[0], : size[1]]
 
 
 def enlarged(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 H2 W2"]:
@@ -162,7 +124,7 @@ def _repainted(
     predict: Predictor,
     setting: Refinement,
     seed: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Float[Tensor, "1 C h w"]:
     """The latents noised to a level of the schedule and denoised from there."""
     first = schedule.first(setting.strength)
@@ -173,15 +135,9 @@ def _repainted(
     if setting.eta > 0:
         fresh = torch.randn(count, *clean.shape, generator=generator).to(clean)
 
-    def report(latents: Tensor, index: int) -> Tensor:
-        if progress is not None:
-            progress(index - first, count - first)
-        return latents
-
-    return denoise(
-        schedule.noised(clean, start, first), schedule, predict, fresh, eta=setting.eta, first=first,
-        after=[report],
-    )  # fmt: skip
+    start = schedule.noised(clean, start, first)
+    with progress.stage("refining", count - first) as tick:
+        return denoise(start, schedule, predict, fresh, eta=setting.eta, first=first, tick=tick)
 
 
 def _control(
@@ -196,7 +152,9 @@ def _control(
 
 def _predictor(family: Family, setting: Refinement, control: Float[Tensor, "1 3 H W"] | None, prompt: str) -> Predictor:
     """Classifier-free guidance, with depth in both predictions; one prediction a step where there is no prompt."""
-    told = control is not None
-    mix = simplified(classifier_free(setting.guidance, depth=told), prompt=bool(prompt.strip()), swap=False, depth=told)
+    depth = control is not None
+    mix = available(
+        classifier_free(setting.guidance, depth=depth), prompt=bool(prompt.strip()), swap=False, depth=depth
+    )
     text = family.embed([prompt, ""])
     return predictor(family, mix, text[:1], text[1:], control, control_scale=setting.control_scale)

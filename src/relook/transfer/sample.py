@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,12 +14,6 @@ from relook.models.families import Family
 
 Predictor = Callable[[Tensor, int], Tensor]
 """(latents [B C h w], timestep) -> predicted noise [B C h w]."""
-
-Hook = Callable[[Tensor, int], Tensor]
-"""(latents after a step, number of schedule points passed: 1 after the first step) -> latents."""
-
-Window = tuple[float, float]
-"""A part of the run as fractions: 0 is pure noise, 1 the finished picture."""
 
 FRESH = float("inf")
 """The eta at which every step draws all of its noise anew."""
@@ -73,11 +67,6 @@ def schedule_of(family: Family, steps: int) -> Schedule:
     return Schedule(tuple(timesteps), torch.cat([signal[timesteps], signal.new_ones(1)]), total)
 
 
-def active(window: Window, fraction: float) -> bool:
-    """Whether a fraction of the run lies in a window."""
-    return window[0] <= fraction <= window[1]
-
-
 def posterior(
     latents: Tensor, noise: Tensor, now: Tensor, then: Tensor, eta: float
 ) -> tuple[Float[Tensor, "B C h w"], Float[Tensor, ""]]:
@@ -102,13 +91,13 @@ def denoise(
     *,
     eta: float = 1.0,
     first: int = 0,
-    after: Sequence[Hook] = (),
+    tick: Callable[[int], None] | None = None,
 ) -> Float[Tensor, "B C h w"]:
-    """Run the steps from index `first` on, with the given noise, recorded or fresh; hooks act after each."""
+    """Run the steps from index `first` on, with noise of unit deviation, recorded or fresh; `tick` hears how many are done."""
     for index in range(first, len(schedule.timesteps)):
         predicted = predict(latents, schedule.timesteps[index])
         mean, deviation = posterior(latents, predicted, schedule.signal[index], schedule.signal[index + 1], eta)
         latents = mean + deviation * noise[index]
-        for hook in after:
-            latents = hook(latents, index + 1)
+        if tick is not None:
+            tick(index + 1 - first)
     return latents

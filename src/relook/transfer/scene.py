@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,10 +15,15 @@ from relook.correspond.features import descriptor
 from relook.correspond.semantic import Correspondence, at_grid
 from relook.errors import EditError
 from relook.models.families import Family, padded
+from relook.models.image_prompt import Adapter
 from relook.models.text import Text
 from relook.ops.groups import Groups
+from relook.ops.statistics import adain, adain_by_class
+from relook.transfer.guidance import Condition
 from relook.transfer.layers import Grid
+from relook.transfer.predict import Row
 from relook.transfer.selfsegment import foreground
+from relook.transfer.settings import Denoising
 from relook.types import Depth, Segments, View
 
 
@@ -49,8 +53,7 @@ class Scene:
     image: Float[Tensor, "1 D"] | None = None
     """The style picture as a prompt, where it is one."""
     _masks: dict[tuple[Grid, Grid], Groups] = field(default_factory=dict)
-    _places: dict[tuple[Grid, Grid, bool], Tensor] = field(default_factory=dict)
-    _classes: list[Tensor] = field(default_factory=list)
+    _matches: dict[tuple[Grid, Grid, bool], Tensor] = field(default_factory=dict)
 
     @cached_property
     def no_image(self) -> Float[Tensor, "1 D"] | None:
@@ -70,34 +73,47 @@ class Scene:
             self._masks[output, style] = self.correspondence.groups(output, style).to(self.structure.device)
         return self._masks[output, style]
 
-    def places(self, output: Grid, style: Grid, masked: bool = True) -> Int[Tensor, " N"]:
-        """Which style token belongs in each output token's place by the descriptors, kept per grid; -1 for none.
+    def matches(self, output: Grid, style: Grid, masked: bool = True) -> Int[Tensor, " N"]:
+        """The style token that corresponds to each output token by the descriptors, kept per grid; -1 for none.
 
         masked: only within regions that correspond, where a correspondence is known. Raises EditError without descriptors.
         """
         if self.descriptors is None:
             raise EditError("Expected descriptors of both pictures, got none; name a matcher when the scene is made.")
         key = (output, style, masked)
-        if key not in self._places:
+        if key not in self._matches:
             within = self.correspondence if masked else None
-            self._places[key] = rearrangement(*self.descriptors, output, style, within).to(self.structure.device)
-        return self._places[key]
+            self._matches[key] = rearrangement(*self.descriptors, output, style, within).to(self.structure.device)
+        return self._matches[key]
 
+    @cached_property
     def classes(self) -> tuple[Int[Tensor, "h w"], Int[Tensor, "h w"]] | None:
         """Common class ids of the structure's and the style's latents (0 = unmatched), or None without correspondence."""
         if self.correspondence is None:
             return None
-        if not self._classes:
-            for classes in (self.correspondence.structure_classes, self.correspondence.style_classes):
-                self._classes.append(at_grid(classes, self.size).to(self.structure.device))
-        return self._classes[0], self._classes[1]
+        classes = self.correspondence.structure_classes, self.correspondence.style_classes
+        structure, style = (at_grid(one, self.size).to(self.structure.device) for one in classes)
+        return structure, style
+
+    def row(self, latents: Float[Tensor, "1 C h w"], timestep: int, condition: Condition) -> Row:
+        """A row of the denoiser's batch for the structure or the output."""
+        text, image = (self.text, self.image) if condition.prompt else (self.empty, self.no_image)
+        return Row(latents, timestep, text, self.depth if condition.depth else None, image)
+
+    def with_statistics(
+        self, kind: str, latents: Float[Tensor, "1 C h w"], style: Float[Tensor, "1 C h w"], strength: float
+    ) -> Float[Tensor, "1 C h w"]:
+        """AdaIN of latents to style latents: class by class (kind `class`), or whole (also where no classes are known)."""
+        if self.classes is None or self.correspondence is None or kind != "class":
+            return adain(latents, style, strength=strength)
+        everywhere = self.correspondence.unmatched != "keep"
+        return adain_by_class(latents, style, *self.classes, unmatched=everywhere, strength=strength)
 
     def foreground(self, generator: torch.Generator) -> tuple[Bool[Tensor, "h w"], Bool[Tensor, "h w"]] | None:
         """Which latents of the structure and the style show what is restyled: the regions that correspond, or where the
         prompt's last word is; None without either."""
-        classes = self.classes()
-        if classes is not None:
-            return classes[0] > 0, classes[1] > 0
+        if self.classes is not None:
+            return self.classes[0] > 0, self.classes[1] > 0
         if not self.prompt:
             return None
         signal = self.family.noise_levels()
@@ -115,34 +131,33 @@ def scene_of(
     structure: View,
     style: View,
     correspondence: Correspondence | None,
-    *,
+    denoising: Denoising = Denoising(),  # noqa: B008  frozen
     prompt: str = "",
-    depth: bool = True,
-    matcher: str = "hidden",
-    describe: Callable[[Tensor], Tensor] | None = None,
+    adapter: Adapter | None = None,
 ) -> Scene:
-    """Encode both pictures; depth is used where asked for and where the family has a ControlNet.
+    """Encode both pictures; depth, prompt, descriptors and the adapter are used where the denoising asks for them.
 
-    matcher: `hidden`, or the name of the descriptor that both pictures are described by (see `relook.correspond.features`).
-    describe: makes the style picture [3 H W] a prompt [1 D] (see `relook.models.image_prompt`).
+    Depth also needs a family with a ControlNet. adapter: makes the style picture a prompt.
     """
-    ours, _ = padded(structure.image, family.multiple)
-    size = ours.shape[-2], ours.shape[-1]
-    theirs = interpolate(style.image[None], size, mode="bicubic", antialias=True).clamp(0, 1)
+    picture, _ = padded(structure.image, family.multiple)
+    size = picture.shape[-2], picture.shape[-1]
+    stretched = interpolate(style.image[None], size, mode="bicubic", antialias=True).clamp(0, 1)
+    prompt = "" if denoising.no_prompt else prompt
     text = family.embed([prompt, ""])
-    depth = depth and family.control is not None and structure.depth is not None
+    depths = denoising.depth and family.control is not None and structure.depth is not None
+    described = denoising.rearrange is not None and denoising.matcher != "hidden"
     return Scene(
         family=family,
-        structure=family.encode(ours[None]).float(),
-        style=family.encode(theirs).float(),
+        structure=family.encode(picture[None]).float(),
+        style=family.encode(stretched).float(),
         text=text[:1],
         empty=text[1:],
         prompt=prompt.strip(),
-        depth=_padded(family.control_image(structure.depth), size) if depth and structure.depth else None,
-        style_depth=_stretched(family, style.depth, size) if depth and style.depth else None,
+        depth=_padded(family.control_image(structure.depth), size) if depths and structure.depth else None,
+        style_depth=_stretched(family, style.depth, size) if depths and style.depth else None,
         correspondence=None if correspondence is None else _framed(correspondence, size),
-        descriptors=None if matcher == "hidden" else _described(matcher, family, ours, style.image),
-        image=None if describe is None else describe(style.image),
+        descriptors=_described(denoising.matcher, family, picture, style.image) if described else None,
+        image=None if adapter is None else adapter.embed(style.image),
     )
 
 
@@ -161,13 +176,9 @@ def _stretched(family: Family, depth: Depth, size: Grid) -> Tensor:
 
 def _framed(correspondence: Correspondence, size: Grid) -> Correspondence:
     """The correspondence of the padded structure and the stretched style."""
-    ours = correspondence.structure.labels
-    edge = _padded(ours[None, None].double(), size)[0, 0].to(ours.dtype)
-    theirs = interpolate(correspondence.style.labels[None, None].double(), size, mode="nearest-exact")[0, 0].to(
-        ours.dtype
-    )
+    structure, style = correspondence.structure, correspondence.style
+    edge = _padded(structure.labels[None, None].double(), size)[0, 0].long()
+    stretched = interpolate(style.labels[None, None].double(), size, mode="nearest-exact")[0, 0].long()
     return replace(
-        correspondence,
-        structure=Segments(edge, correspondence.structure.regions),
-        style=Segments(theirs, correspondence.style.regions),
+        correspondence, structure=Segments(edge, structure.regions), style=Segments(stretched, style.regions)
     )

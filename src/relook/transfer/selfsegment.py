@@ -18,8 +18,8 @@ from torch.nn.functional import interpolate
 
 from relook.errors import EditError
 from relook.models.families import Family
-from relook.transfer.guide import Row, predict_rows
 from relook.transfer.layers import Grid, level_of
+from relook.transfer.predict import Row, predict_rows
 
 CLUSTERS = 5
 """k of k-means on the self-attention rows."""

@@ -6,12 +6,31 @@ grid, so a preset holds for any number of steps, any size and any family.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from relook.ops.attention import Masking
-from relook.transfer.guide import FreeU
-from relook.transfer.sample import Window
+
+Window = tuple[float, float]
+"""A part of the run as fractions: 0 is pure noise, 1 the finished picture."""
+
+
+def active(window: Window, fraction: float) -> bool:
+    """Whether a fraction of the run lies in a window."""
+    return window[0] <= fraction <= window[1]
+
+
+@dataclass(frozen=True)
+class FreeU:
+    """FreeU (Si et al. 2023): stronger backbone, weaker low frequencies of the skips, in the decoder's first stages."""
+
+    backbone: tuple[float, ...] = (1.5, 1.6)
+    """Factor on the first half of the backbone's channels, per decoder stage from the deepest; 1 = stage off."""
+    skip: tuple[float, ...] = (0.9, 0.2)
+    """Factor on the low frequencies, per stage."""
+    lowpass: str = "skip"
+    """Whose low frequencies are scaled: `skip` (standard) or `backbone` (Cross-Image Attention's code)."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +110,7 @@ class Denoising:
         """Whether a step takes the structure's keys and values."""
         if self.injection_share <= 0:
             return False
-        within = self.injection_window[0] <= fraction <= self.injection_window[1]
-        return within and index % max(round(1 / self.injection_share), 1) == 0
+        return active(self.injection_window, fraction) and index % max(round(1 / self.injection_share), 1) == 0
 
 
 @dataclass(frozen=True)
@@ -129,7 +147,7 @@ class Finish:
 class Preset:
     """One way to run a method."""
 
-    denoising: Denoising
+    denoising: Denoising = Denoising()
     finish: Finish = Finish()
     """Nothing unless stated: the decoded picture as it is."""
     minimum_area: float = 0.0
@@ -142,6 +160,22 @@ class Preset:
         finish = replace(self.finish, **{name: value for name, value in changes.items() if name in own})
         return replace(self, denoising=denoising, finish=finish)
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preset:
+        """The inverse of `dataclasses.asdict` through JSON, which has lists for tuples."""
+        values = _tuples(values)
+        denoising = dict(values["denoising"])
+        denoising["attention"] = tuple(Swap(**swap) for swap in denoising["attention"])
+        denoising["freeu"] = None if denoising["freeu"] is None else FreeU(**denoising["freeu"])
+        return cls(Denoising(**denoising), Finish(**values["finish"]), values["minimum_area"])
+
     def unfinished(self) -> Preset:
         """The same without finish: the decoded picture as it is."""
         return replace(self, finish=Finish())
+
+
+def _tuples(value: Any) -> Any:
+    """Lists in JSON values as tuples."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(part) for name, part in value.items()}
+    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value

@@ -18,7 +18,7 @@ SHARED = ("hidden_states", "temb", "encoder_hidden_states")
 """What a decoder stage gets once per row, beside the encoder's own outputs (res_hidden_states_tuple)."""
 
 
-def twins(keys: Sequence[tuple[Any, ...]]) -> tuple[list[int], Int[Tensor, " R"]]:
+def distinct(keys: Sequence[tuple[Any, ...]]) -> tuple[list[int], Int[Tensor, " R"]]:
     """Places of the first of equal rows, and for every row which of those it equals; rows are equal where all parts are one object or number."""
     firsts: list[int] = []
     seen: dict[tuple[Any, ...], int] = {}
@@ -46,8 +46,8 @@ def spread(denoiser: nn.Module, index: Int[Tensor, " R"]) -> Iterator[None]:
         stage: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         changed = {name: _chosen(options[name], index, count) for name in SHARED if options.get(name) is not None}
-        rests = tuple(_chosen(part, index, count) for part in options["res_hidden_states_tuple"])
-        return arguments, options | changed | {"res_hidden_states_tuple": rests}
+        skips = tuple(_chosen(part, index, count) for part in options["res_hidden_states_tuple"])
+        return arguments, options | changed | {"res_hidden_states_tuple": skips}
 
     handles = [stage.register_forward_pre_hook(enter, with_kwargs=True, prepend=True) for stage in stages]
     try:

@@ -57,13 +57,13 @@ def diffusion(
 
 
 def _restyled(pair: Pair, setting: Setting, *, preset: Preset, steps: int | None, unmatched: UnmatchedPolicy) -> Image:
-    from relook.transfer.restyle import restyle
+    from relook.models.image_prompt import adapter
+    from relook.transfer.restyle import Options, restyle
 
-    correspondence = pair.correspondence(unmatched)
-    image = restyle(
-        setting.loaded(), pair.structure, pair.style, correspondence, preset,
-        steps=steps or setting.steps, seed=setting.seed, prompt=pair.prompt,
-    ).cpu()  # fmt: skip
+    correspondence, family = pair.correspondence(unmatched), setting.loaded()
+    shows = adapter("auto", family) if preset.denoising.image_scale > 0 else None
+    options = Options(steps or setting.steps, setting.seed, prompt=pair.prompt, adapter=shows)
+    image = restyle(family, pair.structure, pair.style, correspondence, preset, options).cpu()
     return torch.where(correspondence.kept, pair.structure.image, image)
 
 

@@ -1,0 +1,167 @@
+"""The configuration of a run, resolved once into what the run uses; below here nobody looks anything up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from relook.config import PhotoConfig
+from relook.correspond.semantic import Correspondence, match_segments
+from relook.errors import SegmentsError
+from relook.models.load import anchored
+from relook.perceive import depth, segment
+from relook.perceive.first_use import first_use
+from relook.progress import Progress
+from relook.session import Session
+from relook.transfer.presets import preset_of
+from relook.transfer.settings import Preset
+from relook.types import Depth, Segments, View
+
+if TYPE_CHECKING:
+    from relook.models.families import Family
+    from relook.models.image_prompt import Adapter
+
+GENTLY = 0.5
+"""Strength of the palette where no network sees regions, as for a region without a counterpart."""
+PALETTE = Preset()
+"""The weight-free method has no denoising."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run uses."""
+
+    config: PhotoConfig
+    """As it is recorded: paths absolute, device and precision named."""
+    preset: Preset
+    """The method's numbers."""
+    strength: float
+    """The configuration's, or less where nothing saw regions."""
+    family: Family | None
+    """None for the weight-free method."""
+    adapter: Adapter | None
+    """Makes the style picture a prompt."""
+    refiner: Family | None
+    """Paints finer detail."""
+    segments: Callable[[View], Segments]
+    """Regions of a view without segments."""
+    depth: Callable[[View], Depth] | None
+    """Depth of a view without depth; None where the run has no use for it."""
+    labels: Callable[[list[View]], list[View]] | None
+    """Finds what the user named, over the segments."""
+    weights: dict[str, str]
+    """Revision of everything learned that the run uses, by its name in the record."""
+
+    def correspondence(self, structure: View, style: View) -> Correspondence:
+        """Which regions correspond, as the user and the preset want it. Raises SegmentsError for a view without segments."""
+        if structure.segments is None or style.segments is None:
+            raise SegmentsError("Expected segments of both pictures, got none; perceive them first.")
+        config = self.config
+        return match_segments(
+            structure.segments, style.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
+            instances=config.instances, minimum_area=self.preset.minimum_area,
+        )  # fmt: skip
+
+
+@contextmanager
+def opened(session: Session | None, config: PhotoConfig) -> Iterator[Session]:
+    """The session, or one for this block alone, where the configuration says."""
+    if session is not None:
+        yield session
+        return
+    with Session(config.device, config.precision, low_vram=config.low_vram) as own:
+        yield own
+
+
+def resolve(
+    config: PhotoConfig, session: Session, views: Sequence[View], progress: Progress, preset: Preset | None = None
+) -> Run:
+    """What a run of this configuration on these views uses; networks that see are loaded when they are first asked.
+
+    preset: in place of the configuration's. Raises an error of relook.errors for what is not here or cannot be used.
+    """
+    config = _absolute(config, session)
+    denoises = config.chosen_method != "palette"
+    preset = preset or (preset_of(config.chosen_method, config.preset) if denoises else PALETTE)
+    family = refiner = adapter = None
+    weights: dict[str, str] = {}
+    if denoises:
+        with progress.stage("loading"):
+            family = family_of(config, session)
+        weights[f"family {family.name}"] = family.revision
+        if preset.denoising.image_scale > 0:
+            adapter, weights["image prompt"] = _adapter(config, family, session)
+        if config.refine == "same":
+            refiner = family
+        elif config.refine != "none":
+            refiner = family_of(replace(config, family=config.refine), session)
+            weights["family that refines"] = refiner.revision
+    reads_depth = family is not None and family.control is not None and preset.denoising.depth
+    seen = first_use(config, *views, reads_depth=reads_depth)
+    return Run(
+        config, preset, config.strength * (1.0 if seen.segmenter == config.segmenter or denoises else GENTLY), family, adapter, refiner,
+        segments=segment.segmenter(seen.segmenter),
+        depth=depth.estimator(seen.depth_estimator) if reads_depth and seen.depth_estimator != "none" else None,
+        labels=_labeller(config), weights=weights | _revisions(seen, views, reads_depth),
+    )  # fmt: skip
+
+
+def family_of(config: PhotoConfig, session: Session) -> Family:
+    """The family that the configuration names, loaded once in a session."""
+    from relook.models.families import load_family
+
+    name = config.family or "dollhouse"
+    load = partial(load_family, name, session.place, preview=config.preview)
+    return session.loaded(("family", name, config.preview), load)
+
+
+def _adapter(config: PhotoConfig, family: Family, session: Session) -> tuple[Adapter, str]:
+    """The image prompt's adapter for a family, and its revision."""
+    from relook.models.image_prompt import adapter, find
+
+    key = ("image prompt", config.image_prompt, config.family, config.preview)
+    return session.loaded(key, lambda: adapter(config.image_prompt, family)), find(config.image_prompt, family).revision
+
+
+def _labeller(config: PhotoConfig) -> Callable[[list[View]], list[View]] | None:
+    """What finds the things that the user names, if there are any."""
+    if not config.label:
+        return None
+    from relook.perceive.segment.open_vocabulary import label_views
+
+    return lambda views: label_views(views, config.label, config.labeller)
+
+
+def _revisions(config: PhotoConfig, views: Sequence[View], reads_depth: bool) -> dict[str, str]:
+    """Of every network that will be asked about these views."""
+    used: dict[str, str] = {}
+    if any(view.segments is None for view in views):
+        used |= segment.revisions(config.segmenter)
+    if config.label:
+        from relook.perceive.segment import open_vocabulary
+
+        used |= open_vocabulary.revisions(config.labeller)
+    if reads_depth and config.depth_estimator != "none" and any(view.depth is None for view in views):
+        used |= depth.revisions(config.depth_estimator)
+    return used
+
+
+def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
+    """The configuration with the paths of models made absolute and the device named, so that its record repeats from any folder."""
+    config = replace(
+        config,
+        segmenter=anchored(config.segmenter, segment.NAMES),
+        depth_estimator=anchored(config.depth_estimator, ("none", *depth.NAMES)),
+        image_prompt=anchored(config.image_prompt, ("auto",)),
+        refine=anchored(config.refine, ("none", "same")),
+        device=str(session.device),
+        precision=session.place.precision,
+    )
+    if not config.label:
+        return config
+    from relook.perceive.segment import open_vocabulary
+
+    return replace(config, labeller=open_vocabulary.absolute(config.labeller))
