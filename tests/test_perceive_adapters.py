@@ -143,7 +143,7 @@ INSTALL = {"mapanything": install_mapanything, "vggt": install_vggt, "dust3r": i
 )
 def test_other_projects_answers_become_points(monkeypatch: pytest.MonkeyPatch, name: str, count: int) -> None:
     INSTALL[name](monkeypatch, count)
-    monkeypatch.setattr(adapters, "checkpoint", lambda id, what, note: Path(id))
+    monkeypatch.setattr(adapters, "find", lambda id, what: Path(id))
     small = replace(adapters.ADAPTERS[name], side=112, multiple=14)
     monkeypatch.setitem(adapters.ADAPTERS, name, small)
     truth = views_of_a_walk()[:count]
