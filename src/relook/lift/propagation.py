@@ -61,12 +61,12 @@ def propagate(
 ) -> Iterator[RestyledFrame]:
     """Give every view the look of the style picture, one after the other: from the first key frame to the end, then back to the beginning.
 
-    Nothing is written. history: where finished frames are kept for those that look back on them (in memory unless told); those that it
+    Nothing is written. history: where finished frames are kept for those that look back on them (None: in memory); those that it
     holds already are neither made again nor yielded, so a stopped walk goes on. Raises an error of relook.errors, one sentence.
     """
     walk = matched_views(source, config, session)
     history = history or InMemory(whole=CARRYING[config.carry].choice == "random")
-    painter = _Painter(walk, history, config, style, _filler(config, session), session)
+    painter = _Painter(walk, history, config, style, session, progress)
     path = order(first_frame(walk, config), len(walk))
     left = [number for number in path if history.notes(number) is None]
     with progress.stage("frames", len(path)) as tick:
@@ -108,10 +108,14 @@ class _Painter:
     history: History
     config: ViewsConfig
     style: str | Path | View
-    fill: Filler
     session: Session
+    progress: Progress
+    fill: Filler = field(init=False)
     weights: dict[str, str] = field(default_factory=dict)
     """Of the key frame that was painted last."""
+
+    def __post_init__(self) -> None:
+        self.fill = _filler(self.config, self.session)
 
     @property
     def carrying(self) -> Carrying:
@@ -163,7 +167,7 @@ class _Painter:
 
     def _restyled(self, view: View) -> Float[Tensor, "3 H W"]:
         """The view restyled from the style picture, which is perceived once."""
-        result = restyle_photo(view, self.style, self.config.photo, session=self.session)
+        result = restyle_photo(view, self.style, self.config.photo, session=self.session, progress=self.progress)
         self.style, self.weights = result.style, result.record["weights"]
         return result.image
 

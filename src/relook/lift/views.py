@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from relook.perceive.first_use import first_use
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
 from relook.session import Session
+from relook.transfer.resolve import opened
 from relook.types import View
 
 
@@ -35,24 +35,19 @@ def restyle_views(
     walk: a folder of frames, a video, a COLMAP project, a nerfstudio transforms.json, a capture.json, views, or a source of views.
     Writes into `out`: frames/, walk.mp4, points.ply, report.html, views.json; frames are finished one by one, so a stopped run goes on
     where it was and ends with the same bytes. Memory does not grow with the number of frames.
-    session: what is loaded stays in it; one of its own unless told. Raises an error of relook.errors, one sentence.
+    session: what is loaded stays in it for the next walk; None: nothing stays. Raises an error of relook.errors, one sentence.
     """
     config, clock = config or ViewsConfig(), Clock()
     config.check()
-    photo = config.photo
-    with (
-        nullcontext(session) if session else Session(photo.device, photo.precision, low_vram=photo.low_vram) as session
-    ):
+    with opened(session, config.photo) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
-            first_use(photo, View(source.view(0).image))
+            first_use(config.photo, View(source.view(0).image))
             views = matched_views(source, config, session)
-            store = WalkStore(Path(out))
-            key = key_of(walk, source, style, config)
-            settled = store.open(key, lambda: {"first": first_frame(views, config), "geometry": views.geometry})
+            store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
+            begun = store.open(key, lambda: {"first": first_frame(views, config), "geometry": views.geometry})
         with clock.part("restyle"):
-            begun = replace(config, first=int(settled["first"]))
-            for _ in propagate(views, style, begun, session, progress, store):
+            for _ in propagate(views, style, replace(config, first=int(begun["first"])), session, progress, store):
                 pass  # each is on disk before the next one begins
         with clock.part("write"), progress.stage("writing"):
             record = _record(walk, style, config, views, session) | {"timings": dict(clock.seconds)}
