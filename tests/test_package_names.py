@@ -10,8 +10,9 @@ import pytest
 import relook
 
 PUBLIC = [
-    "Camera", "Depth", "PhotoConfig", "Region", "RelookError", "Result", "Segments", "View",
-    "__version__", "read_image", "repeat_photo", "restyle_photo", "write_image",
+    "Camera", "CancelledError", "Depth", "PerceiveConfig", "PhotoConfig", "Progress", "Region", "RelookError", "Result", "Segments",
+    "Session", "View", "ViewsConfig", "ViewsResult", "__version__", "json_schema", "perceive_photo", "propagate", "read_image",
+    "repeat_photo", "restyle_photo", "restyle_views", "write_image",
 ]  # fmt: skip
 
 

@@ -13,16 +13,26 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Camera": "relook.types",
+    "CancelledError": "relook.errors",
     "Depth": "relook.types",
+    "PerceiveConfig": "relook.config",
     "PhotoConfig": "relook.config",
+    "Progress": "relook.progress",
     "Region": "relook.types",
     "RelookError": "relook.errors",
     "Result": "relook.types",
     "Segments": "relook.types",
+    "Session": "relook.session",
     "View": "relook.types",
+    "ViewsConfig": "relook.config",
+    "ViewsResult": "relook.lift.outputs",
+    "json_schema": "relook.options",
+    "perceive_photo": "relook.perceive.perceive",
+    "propagate": "relook.lift.propagation",
     "read_image": "relook.io",
     "repeat_photo": "relook.transfer.photo",
     "restyle_photo": "relook.transfer.photo",
+    "restyle_views": "relook.lift.views",
     "write_image": "relook.io",
 }
 
