@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,15 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.skip(f"needs the shared checkpoints, and {SHARED} has none (set RELOOK_SHARED)")
     monkeypatch.setenv("RELOOK_MODELS", os.environ.get("RELOOK_MODELS", str(SHARED / "weights")))
     return SHARED
+
+
+@pytest.fixture
+def session() -> Iterator[Any]:
+    """A session on the CPU, for this test."""
+    from relook.session import Session
+
+    with Session("cpu") as held:
+        yield held
 
 
 @pytest.fixture

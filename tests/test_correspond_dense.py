@@ -18,6 +18,7 @@ from relook.errors import InputError, MissingModelError, ShapeError
 from relook.models.families import load_family
 from relook.models.features import Dift, denoiser_features, fitted, load_backbone, recorded
 from relook.models.perceiver import Perceiver
+from relook.session import Session
 from relook.types import Depth, View
 
 
@@ -113,7 +114,7 @@ def test_colour_and_place_need_no_weights() -> None:
     image = torch.stack([ramp.expand(48, 64), ramp[:48, None].expand(48, 64), torch.full((48, 64), 0.5)])
     view, mirror = View(image), View(image.flip(-1))
     for name, kept in (("colour", False), ("position", True)):
-        found = match_dense(descriptor(name)(view), descriptor(name)(mirror))
+        found = match_dense(descriptor(name, Session("cpu"))(view), descriptor(name, Session("cpu"))(mirror))
         h, w = found.index.shape
         assert abs(h / w - 48 / 64) < 0.02
         columns = torch.arange(w)
@@ -125,7 +126,7 @@ def test_the_embedded_network_describes_at_its_own_size(tmp_path: Path) -> None:
     network = Perceiver.fresh(CLASSES).eval()
     network.save(tmp_path)
     view = tiny.view(90, 170)
-    found = descriptor(str(tmp_path))(view)
+    found = descriptor(str(tmp_path), Session("cpu"))(view)
     assert found.shape == (48, 48, 88)  # 192 x 352 pixels: about 256 x 256, the picture's aspect
     with torch.no_grad():
         wanted = network(fitted(view.image, 256, 32)[None]).descriptors[0]
@@ -174,15 +175,16 @@ def test_denoisers_are_named_by_family_timestep_and_stage(tmp_path: Path) -> Non
     view = tiny.view(32, 32)
     best = DENOISER.get("tiny", Dift())
     torch.testing.assert_close(
-        descriptor("denoiser", family)(view), normalize(denoiser_features(family, view.image, best), dim=0)
+        descriptor("denoiser", Session("cpu"), family)(view),
+        normalize(denoiser_features(family, view.image, best), dim=0),
     )
     wanted = normalize(denoiser_features(family, view.image, Dift(150, 0)), dim=0)
     for name in (f"dift:{folder}@150/0", f"{folder}@150/0"):
-        torch.testing.assert_close(descriptor(name)(view), wanted)
-    torch.testing.assert_close(descriptor("dift@150/0", family)(view), wanted)
+        torch.testing.assert_close(descriptor(name, Session("cpu"))(view), wanted)
+    torch.testing.assert_close(descriptor("dift@150/0", Session("cpu"), family)(view), wanted)
     for name in ("dift@1000/0", "dift@100/9"):
         with pytest.raises(InputError, match="decoder stage"):
-            descriptor(name, family)(view)
+            descriptor(name, Session("cpu"), family)(view)
 
 
 def test_a_denoiser_can_be_told_the_depth(tmp_path: Path) -> None:
@@ -190,7 +192,10 @@ def test_a_denoiser_can_be_told_the_depth(tmp_path: Path) -> None:
     for layer in (family.control.controlnet_mid_block, family.control.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(layer.weight)  # a fresh ControlNet says nothing
     deeper = replace(view, depth=Depth(view.depth.values.flip(0), "metric"))
-    describe, blind = descriptor("dift+depth@150/0", family), descriptor("dift@150/0", family)
+    describe, blind = (
+        descriptor("dift+depth@150/0", Session("cpu"), family),
+        descriptor("dift@150/0", Session("cpu"), family),
+    )
     assert not torch.allclose(describe(view), describe(deeper), atol=1e-3)
     torch.testing.assert_close(blind(view), blind(deeper))
     torch.testing.assert_close(describe(View(view.image)), blind(view))
@@ -255,7 +260,7 @@ def test_backbones_give_one_vector_for_every_patch(tmp_path: Path, kind: str) ->
         assert len(hidden) == special + cells**2
         hidden = hidden[special:].T.reshape(-1, cells, cells)
     torch.testing.assert_close(loaded.features(image), hidden, atol=1e-4, rtol=1e-4)
-    wide = descriptor(f"{tmp_path}@{2 * side}")(View(torch.rand(3, 40, 90)))
+    wide = descriptor(f"{tmp_path}@{2 * side}", Session("cpu"))(View(torch.rand(3, 40, 90)))
     if hidden.ndim == 3 and kind != "segformer":
         assert wide.shape[1:] == fitted(torch.rand(3, 40, 90), 2 * side, patch)[0, ::patch, ::patch].shape
     assert abs(wide.shape[1] / wide.shape[2] - 40 / 90) < 0.2
@@ -281,16 +286,16 @@ def test_what_cannot_be_found_is_said_in_one_sentence(tmp_path: Path, monkeypatc
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for name in ("magic", "dift:", "facebook/dinov2@big", "/nowhere/at/all"):
         with pytest.raises(InputError, match="descriptor out of"):
-            descriptor(name)
+            descriptor(name, Session("cpu"))
     view = View(torch.rand(3, 16, 16))
     with pytest.raises(MissingModelError, match="hf download nobody/nothing"):
-        descriptor("nobody/nothing")(view)
+        descriptor("nobody/nothing", Session("cpu"))(view)
     with pytest.raises(MissingModelError, match="family"):
-        descriptor("dift:nothing")(view)
+        descriptor("dift:nothing", Session("cpu"))(view)
     from transformers import ViTConfig, ViTModel
 
     model = ViTModel(ViTConfig(**SMALL, patch_size=8, image_size=32))
     model.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(MissingModelError, match="safetensors"):
-        descriptor(str(tmp_path))(view)
+        descriptor(str(tmp_path), Session("cpu"))(view)

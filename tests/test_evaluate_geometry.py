@@ -39,7 +39,7 @@ def test_the_truth_in_another_world_is_perfect_and_a_turned_camera_is_not(monkey
         points=tuple(map(other.points, shown.truth.points)),
         cameras=tuple(map(other.camera, shown.truth.cameras)),
     )
-    monkeypatch.setattr(suite, "geometry", lambda name, depth: lambda views: answer)
+    monkeypatch.setattr(suite, "geometry", lambda name, session, depth: lambda views: answer)
     best = suite.score(shown, "perfect")
     assert best["placed"] == 1
     assert best["rotation"] == pytest.approx(0, abs=0.05)
@@ -51,7 +51,7 @@ def test_the_truth_in_another_world_is_perfect_and_a_turned_camera_is_not(monkey
     shake[:2, :2] = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     wrong = answer.cameras[2]
     turned = replace(answer, cameras=(*answer.cameras[:2], Camera(wrong.K, shake @ wrong.world_to_camera)))
-    monkeypatch.setattr(suite, "geometry", lambda name, depth: lambda views: turned)
+    monkeypatch.setattr(suite, "geometry", lambda name, session, depth: lambda views: turned)
     worse = suite.score(shown, "turned")
     assert worse["rotation"] == pytest.approx(10 * (1 / 3 + 1 / 3 + 2 / 3) / 3, rel=0.2)
     assert worse["auc5"] == pytest.approx(1 / 3, abs=0.05)
@@ -61,7 +61,7 @@ def test_failure_is_scored_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(views: list[View]) -> Pointmaps:
         raise GeometryError("none")
 
-    monkeypatch.setattr(suite, "geometry", lambda name, depth: nothing)
+    monkeypatch.setattr(suite, "geometry", lambda name, session, depth: nothing)
     found = suite.score(scene(), "matches")
     assert (found["placed"], found["auc20"], found["points"]) == (0, 0, None)
 
@@ -84,7 +84,7 @@ def test_pose_errors_take_the_worse_of_turn_and_direction() -> None:
 
 def test_a_run_leaves_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     truth = scene().truth
-    monkeypatch.setattr(suite, "geometry", lambda name, depth: lambda views: truth)
+    monkeypatch.setattr(suite, "geometry", lambda name, session, depth: lambda views: truth)
     told: list[tuple[int, int]] = []
     table = suite.run(
         replace(CONFIG, out=tmp_path, back_ends=("matches",)), lambda done, count: told.append((done, count))

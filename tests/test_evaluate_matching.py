@@ -140,7 +140,9 @@ def test_a_whole_run_orders_a_good_matcher_before_none(tmp_path: Path, monkeypat
     def absent(first: View, second: View) -> Matches:
         raise MissingModelError("Expected weights, got none; get them.")
 
-    monkeypatch.setattr(matching, "matcher", lambda name: {"still": still, "absent": absent}.get(name) or made(name))
+    monkeypatch.setattr(
+        matching, "matcher", lambda name, session: {"still": still, "absent": absent}.get(name) or made(name, session)
+    )
     steps: list[tuple[int, int]] = []
     config = Config(
         out=tmp_path / "out", capture=write_capture(tmp_path, walked(3, (72, 96))), gaps=(1, 2), pairs=2, rooms=1, frames=2, size=96,

@@ -11,7 +11,7 @@ import torch
 from relook.lift import carry
 from relook.lift.carry import CARRYING, Carrying, best_first, carried, glance, looked_back_on, seen
 from relook.lift.look import Look, RestyledFrame
-from relook.perceive.match import matcher
+from relook.perceive.match import exact
 from relook.types import Depth, Matches, View
 from strolls import SIZE, stroll
 
@@ -87,7 +87,7 @@ def test_the_key_frame_shows_most_of_the_others() -> None:
 def test_a_carried_view_is_the_exact_one() -> None:
     """The second frame as the first shows it, against the renderer, and ages that grow only where colours came from."""
     first, second = stroll()[:2]
-    look = carried([painted(0, first, age=2)], second, matcher("exact"), CARRYING["relook"])
+    look = carried([painted(0, first, age=2)], second, exact, CARRYING["relook"])
     known = ~look.holes
     assert 0.7 < float(known.float().mean()) < 1
     error = (look.image - second.image)[:, known].square().mean()
@@ -103,17 +103,17 @@ def test_the_freshest_colours_win_and_place_decides_between_equals() -> None:
     old, new = painted(0, view, red, age=3), painted(1, view, blue, age=1)
     weight = 1 / (1 + np.exp(4 * (3 - 1 - 0.25)))
     for order, expected in (([old, new], weight), ([new, old], 1 / (1 + np.exp(4 * (3 - 1 + 0.25))))):
-        look = carried(order, view, matcher("exact"), PLAIN)
+        look = carried(order, view, exact, PLAIN)
         torch.testing.assert_close(look.image[0], torch.full(SIZE, float(expected)), atol=1e-5, rtol=1e-3)
-    look = carried([painted(0, view, red), painted(1, view, blue)], view, matcher("exact"), PLAIN)
+    look = carried([painted(0, view, red), painted(1, view, blue)], view, exact, PLAIN)
     torch.testing.assert_close(look.image[0], torch.full(SIZE, 1 / (1 + np.exp(-1.0))), atol=1e-5, rtol=1e-4)
     paper = replace(CARRYING["paper"], warp="look up")  # the previous one first, whatever its age
-    look = carried([old, new], view, matcher("exact"), paper)
+    look = carried([old, new], view, exact, paper)
     torch.testing.assert_close(look.image[0], torch.full(SIZE, 1 / (1 + np.exp(-1.0))), atol=1e-5, rtol=1e-4)
 
 
 def test_nothing_to_look_back_on_is_all_holes() -> None:
-    look = carried([], stroll()[0], matcher("exact"), CARRYING["relook"])
+    look = carried([], stroll()[0], exact, CARRYING["relook"])
     assert bool(look.holes.all())
     assert look.image.shape == (3, *SIZE)
 
@@ -126,7 +126,7 @@ def test_what_may_not_be_carried_is_not(preset: str) -> None:
     image = torch.where(half, first.image, torch.tensor([1.0, 0.0, 1.0])[:, None, None])
     frame = painted(0, first, image)
     frame = replace(frame, look=replace(frame.look, confidence=half.float()))
-    look = carried([frame], second, matcher("exact"), CARRYING[preset])
+    look = carried([frame], second, exact, CARRYING[preset])
     assert 0.2 < float(look.holes.float().mean()) < 0.9
     assert float((look.image - second.image).abs()[:, ~look.holes].mean()) < 0.05
 
@@ -163,7 +163,7 @@ def test_wrong_depth_leaves_holes_where_the_pictures_differ() -> None:
     values[8:40, 16:48] *= 0.5
     spoilt = replace(second, depth=Depth(values, "metric"))
     loose, strict = (
-        carried([painted(0, first)], spoilt, matcher("exact"), replace(CARRYING["relook"], checked=checked))
+        carried([painted(0, first)], spoilt, exact, replace(CARRYING["relook"], checked=checked))
         for checked in (False, True)
     )
     bad = ((loose.image - second.image).abs().amax(0) > 0.3) & ~loose.holes
@@ -180,11 +180,11 @@ def test_a_glance_is_the_same_view_smaller() -> None:
     views = [room.view() for room in two_views(size=(96, 128))]
     small = [glance(view, 64) for view in views]
     assert [view.size for view in small] == [(48, 64)] * 2
-    large, little = matcher("exact")(*views), matcher("exact")(*small)
+    large, little = exact(*views), exact(*small)
     both = (little.confidence > 0.5) & (large.confidence[::2, ::2] > 0.5)
     off = (2 * little.flow - large.flow[:, ::2, ::2]).abs()[:, both]
     assert float(off.median()) < 0.3
-    assert float(seen(*views, matcher("exact")).float().mean()) == pytest.approx(
+    assert float(seen(*views, exact).float().mean()) == pytest.approx(
         float((large.confidence > 0.5).float().mean()), abs=0.06
     )
     assert glance(views[0], 128) is views[0]

@@ -16,7 +16,7 @@ from relook.lift import ViewSource
 from relook.lift import geometry as lifting
 from relook.lift.geometry import MOST, MatchedViews, matched_views
 from relook.perceive.geometry import exact as exact_points
-from relook.perceive.match import best_flow, matcher
+from relook.perceive.match import MATCHERS, matcher
 from relook.session import Session
 from relook.types import Depth, View
 from strolls import SIZE, plain, source, stroll, write_capture, write_frames
@@ -27,7 +27,7 @@ def matched(walk: ViewSource, geometry: str = "auto", depth: str = "auto") -> Ma
 
 
 def test_auto_takes_what_the_walk_brings(tmp_path: Path) -> None:
-    walk, flow = stroll(3), f"flow ({best_flow()})"
+    walk, flow = stroll(3), f"flow ({MATCHERS.chosen('auto')})"
     sensed = read_capture(write_capture(tmp_path / "sensed", walk))
     pictures = read_capture(write_frames(tmp_path / "frames", walk))
     assert matched(source(walk)).geometry == "exact"
@@ -66,10 +66,10 @@ def test_a_colmap_projects_points_carry_estimated_depth(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["dis", "flow"])
 def test_flow_sees_the_pictures_alone(name: str) -> None:
     views = matched(source(stroll()), name)
-    chosen = best_flow() if name == "flow" else name
+    chosen = MATCHERS.chosen("auto") if name == "flow" else name
     assert views.geometry == f"flow ({chosen})"
     first, second = plain(stroll())[:2]
-    expected = matcher(chosen)(first, second)
+    expected = matcher(chosen, Session("cpu"))(first, second)
     found = views.match(*stroll()[:2])
     assert torch.equal(found.flow, expected.flow)
     assert torch.equal(found.confidence, expected.confidence)
@@ -88,7 +88,7 @@ def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.Mon
     off = (view.depth.values[hole] / truth[hole]).log().abs()
     assert float(off.median()) < 0.25
     assert float(view.depth.values.max()) < 2 * float(truth.max())
-    monkeypatch.setattr(lifting, "estimator", lambda name: pytest.fail("estimated twice"))
+    monkeypatch.setattr(lifting, "estimator", lambda name, session: pytest.fail("estimated twice"))
     assert views.view(1) is view
 
 
@@ -117,7 +117,7 @@ def test_plain_pictures_get_what_a_geometry_finds(monkeypatch: pytest.MonkeyPatc
         return replace(points, confidence=tuple(unsure), source="chained", kind="relative")
 
     asked: list[Any] = []
-    monkeypatch.setattr(lifting, "geometry", lambda name, **words: asked.append((name, words)) or found)
+    monkeypatch.setattr(lifting, "geometry", lambda name, session, **words: asked.append((name, words)) or found)
     views = matched(source(walk), "matches", "embedded")
     assert asked == [("matches", {"depth": "embedded"})]
     assert views.geometry == "matches (chained, relative)"

@@ -19,7 +19,7 @@ from relook.io.points import POINT
 from relook.lift import propagation, restyle_views
 from relook.lift import store as stores
 from relook.lift.carry import CARRYING, carried
-from relook.perceive.match import matcher
+from relook.perceive.match import exact as exact_matches
 from relook.transfer.photo import restyle_photo
 from strolls import (
     SIZE,
@@ -102,7 +102,7 @@ def test_known_pixels_are_the_carried_ones_and_points_those_painted(
     for number in range(4):
         notes = result.record["frames"][number]
         past = [store.frame(other, stroll().__getitem__) for other in notes["history"]]
-        look = carried(past, stroll()[number], matcher("exact"), CARRYING["relook"])
+        look = carried(past, stroll()[number], exact_matches, CARRYING["relook"])
         assert float(look.holes.float().mean()) == pytest.approx(notes["painted"], abs=1e-5)
         kept = (eight_bits(look.image) - eight_bits(store.image(number))).abs()[:, ~look.holes]
         assert not kept.numel() or float(kept.max()) == 0

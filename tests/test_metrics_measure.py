@@ -18,6 +18,7 @@ from relook.evaluate.metrics import METRICS
 from relook.evaluate.sources.dollhouse import Dollhouse
 from relook.models import vgg
 from relook.models.catalogue import CATALOGUE
+from relook.session import Session
 from test_metrics_networks import clip, dino, onnx_mean
 
 PAIR = Dollhouse(size=48).pair("000")
@@ -158,7 +159,9 @@ def test_the_structure_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, models
     from relook.perceive import depth
 
     looks = []
-    monkeypatch.setattr(depth, "embedded", lambda view, real=depth.embedded: looks.append(1) or real(view))
+    monkeypatch.setattr(
+        depth, "embedded", lambda view, session, real=depth.embedded: looks.append(1) or real(view, session)
+    )
     instruments_._depth.cache_clear()
     outputs = [(PAIR.structure.image * share).clamp(0, 1) for share in (0.9, 0.8, 0.7)]
     for output in outputs:
@@ -176,7 +179,7 @@ def test_textures_and_vectors_are_those_of_vgg(shared: Path) -> None:
     assert 0.05 < copied["gram_distance"] <= 1
     assert copied["lpips"] > 0.05
     vector = features(image, BLIND)["vgg"]
-    assert np.allclose(vector, vgg.features(image, ("relu5_1",))["relu5_1"].mean((1, 2)).numpy())
+    assert np.allclose(vector, vgg.features(image, ("relu5_1",), Session("cpu"))["relu5_1"].mean((1, 2)).numpy())
     assert not any(line.startswith(("LPIPS", "Gram")) for line in missing(BLIND))
     assert CATALOGUE["vgg19_normalised"].licence
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from relook.errors import InputError, MissingModelError, PictureError, ShapeError
 from relook.models import encoders, vgg
 from relook.models.load import as_picture
+from relook.session import Session
 
 
 def sequential() -> nn.Sequential:
@@ -32,7 +33,7 @@ def sequential() -> nn.Sequential:
 def check_vgg(network: nn.Sequential, size: tuple[int, int]) -> None:
     """Every layer of the module against the same layer of the Sequential."""
     image = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
-    found = vgg.features(image, vgg.LAYERS)
+    found = vgg.features(image, vgg.LAYERS, Session("cpu"))
     expected, x = [], image[None]
     with torch.no_grad():
         for layer in network:
@@ -60,21 +61,23 @@ def test_vgg_has_activations_of_one(shared: Path) -> None:
     """What the normalised network is for; and the reason why KID's kernel is of the right scale on it."""
     from relook.evaluate.sources.dollhouse import Dollhouse
 
-    found = vgg.features(Dollhouse(size=64).pair("000").structure.image.clamp(0, 1), ("relu1_1", "relu5_1"))
+    found = vgg.features(
+        Dollhouse(size=64).pair("000").structure.image.clamp(0, 1), ("relu1_1", "relu5_1"), Session("cpu")
+    )
     assert all(0.3 < float(one.mean()) < 3 for one in found.values())
 
 
 def test_vgg_says_what_it_needs(models_folder: Path) -> None:
     with pytest.raises(InputError, match=r"relu1_1.* got relu6_1"):
-        vgg.features(torch.rand(3, 32, 32), ("relu6_1",))
+        vgg.features(torch.rand(3, 32, 32), ("relu6_1",), Session("cpu"))
     with pytest.raises(PictureError, match="17 x 17 pixels for VGG19, got 40 x 16"):
-        vgg.features(torch.rand(3, 16, 40), ("relu1_1",))
+        vgg.features(torch.rand(3, 16, 40), ("relu1_1",), Session("cpu"))
     with pytest.raises(MissingModelError, match="vgg19_normalised_fp16"):
-        vgg.features(torch.rand(3, 32, 32), ("relu1_1",))
+        vgg.features(torch.rand(3, 32, 32), ("relu1_1",), Session("cpu"))
     models_folder.mkdir()
     save_file({"0.weight": torch.zeros(1)}, models_folder / "vgg19_normalised_fp16.safetensors")
     with pytest.raises(MissingModelError, match="another content"):
-        vgg.features(torch.rand(3, 32, 32), ("relu1_1",))
+        vgg.features(torch.rand(3, 32, 32), ("relu1_1",), Session("cpu"))
 
 
 SMALL = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -116,7 +119,8 @@ def picture(size: tuple[int, int] = (40, 60), seed: int = 3) -> Tensor:
 
 def test_clip_gives_its_projected_image_embedding(tmp_path: Path) -> None:
     folder, model = clip(tmp_path / "clip")
-    loaded = encoders.encoder(str(folder))
+    session = Session("cpu")
+    loaded = encoders.encoder(str(folder), session)
     with torch.no_grad():
         pixels = loaded.processor(images=as_picture(picture()), return_tensors="pt")["pixel_values"]
         assert pixels.shape == (1, 3, 32, 32)
@@ -124,12 +128,13 @@ def test_clip_gives_its_projected_image_embedding(tmp_path: Path) -> None:
     found = loaded.embedding(picture())
     assert found.shape == (12,)
     assert torch.allclose(found, expected, atol=1e-5)
-    assert encoders.encoder(str(folder)) is loaded
+    assert encoders.encoder(str(folder), session) is loaded
 
 
 def test_dino_gives_its_class_token(tmp_path: Path) -> None:
     folder, model = dino(tmp_path / "dino")
-    loaded = encoders.encoder(str(folder))
+    session = Session("cpu")
+    loaded = encoders.encoder(str(folder), session)
     with torch.no_grad():
         pixels = loaded.processor(images=as_picture(picture()), return_tensors="pt")["pixel_values"]
         expected = model(pixels).last_hidden_state[0, 0]
@@ -141,11 +146,11 @@ def test_dino_gives_its_class_token(tmp_path: Path) -> None:
 def test_an_absent_or_broken_encoder_is_one_sentence(tmp_path: Path, models_folder: Path) -> None:
     assert not encoders.is_here("nobody/nothing")
     with pytest.raises(MissingModelError, match="image encoder nobody/nothing on this machine, got none"):
-        encoders.encoder("nobody/nothing")
+        encoders.encoder("nobody/nothing", Session("cpu"))
     folder, _ = clip(tmp_path / "broken")
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(MissingModelError, match="loadable model"):
-        encoders.encoder(str(folder))
+        encoders.encoder(str(folder), Session("cpu"))
 
 
 def _field(number: int, content: bytes | int) -> bytes:
@@ -200,7 +205,7 @@ def test_inception_reads_pictures_of_0_to_255(tmp_path: Path) -> None:
     for name, network in (("published.pt", Pooled()), ("plain.ts", Plain())):
         torch.jit.save(torch.jit.script(network), str(tmp_path / name))
     for path in (onnx_mean(tmp_path / "mean.onnx"), tmp_path / "published.pt", tmp_path / "plain.ts"):
-        found = encoders.inception(image, path)
+        found = encoders.inception(image, path, Session("cpu"))
         assert found.tolist() == pytest.approx([255, 127.5, 0], abs=0.6)
     revisions = {encoders.inception_revision(path) for path in tmp_path.iterdir()}
     assert len(revisions) == 3
@@ -210,9 +215,9 @@ def test_a_file_that_is_no_inception_is_one_sentence(tmp_path: Path, models_fold
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"nothing")
     with pytest.raises(MissingModelError, match=r"Expected an Inception network in .*broken\.onnx"):
-        encoders.inception(picture(), broken)
+        encoders.inception(picture(), broken, Session("cpu"))
     with pytest.raises(ShapeError, match=r"shape \(1, D\)"):
-        encoders.inception(picture(), onnx_mean(tmp_path / "map.onnx", axes=(2,)))
+        encoders.inception(picture(), onnx_mean(tmp_path / "map.onnx", axes=(2,)), Session("cpu"))
     with pytest.raises(InputError, match="as a file"):
         encoders.inception_file("inception_v3")
     assert encoders.inception_file("nothing.onnx") is None

@@ -17,6 +17,7 @@ from relook.io import read_image
 from relook.models.catalogue import CATALOGUE
 from relook.models.microast import load_microast, restyled, stylised
 from relook.models.store import locate
+from relook.session import Session
 
 
 class Mirrored(nn.Module):
@@ -213,11 +214,11 @@ def test_what_cannot_be_restyled_is_refused_in_a_sentence() -> None:
 
 def test_a_missing_checkpoint_is_said(models_folder: Path) -> None:
     with pytest.raises(MissingModelError, match=r"microast\.safetensors .*github\.com/EndyWon/MicroAST"):
-        restyled(texture(16, 16), texture(16, 16))
+        restyled(texture(16, 16), texture(16, 16), Session("cpu"))
     models_folder.mkdir()
     (models_folder / "microast.safetensors").write_bytes(b"torn")
     with pytest.raises(MissingModelError, match="another content"):
-        restyled(texture(16, 16), texture(16, 16))
+        restyled(texture(16, 16), texture(16, 16), Session("cpu"))
 
 
 @pytest.mark.weights
@@ -228,7 +229,7 @@ def test_the_real_tensors_are_those_of_the_twin(shared: Path) -> None:
     twin.load_state_dict(dict(weights))
     pair = draw_pair(7, 0)
     expected = twin(pair.structure.image, pair.style.image).clamp(0, 1)
-    assert torch.allclose(restyled(pair.structure.image, pair.style.image), expected, atol=1e-4)
+    assert torch.allclose(restyled(pair.structure.image, pair.style.image, Session("cpu")), expected, atol=1e-4)
 
 
 @pytest.mark.weights
@@ -237,7 +238,7 @@ def test_colours_move_towards_the_style_and_the_room_stays(shared: Path) -> None
         nn.functional.interpolate(read_image(shared / "photos" / name)[None], (160, 240), mode="bilinear", antialias=True)[0].clamp(0, 1)
         for name in ("bare-listing_living.jpg", "family-home_library.jpg")
     )  # fmt: skip
-    found = restyled(structure, style)
+    found = restyled(structure, style, Session("cpu"))
 
     def away(picture: Tensor) -> float:
         return float(

@@ -13,7 +13,8 @@ from huggingface_hub import errors
 from pulling import PIN, WEIGHTS, FakeHub, everything, hub_entry, hub_with_seer, sha
 from relook.errors import InputError, MissingModelError
 from relook.models import catalogue, fetch, pulling, store
-from relook.perceive import backends, depth, segment
+from relook.perceive.depth import ESTIMATORS
+from relook.perceive.segment import SEGMENTERS
 from relook.progress import Progress, Step
 
 pytestmark = pytest.mark.usefixtures("models_folder")
@@ -270,18 +271,19 @@ def test_unknown_names_are_refused(enter: Any) -> None:
 def test_registered_names_are_estimators_and_segmenters_and_auto_takes_them_first(
     models_folder: Path, fake: FakeHub
 ) -> None:
-    assert depth.chosen("auto") != "depth-anything-v2-small"
-    assert segment.chosen("auto") not in ("eomt-ade20k", "oneformer-ade20k")
-    for name, room in (("depth-anything-v2-small", depth), ("oneformer-ade20k", segment), ("eomt-ade20k", segment)):
+    assert ESTIMATORS.chosen("auto") != "depth-anything-v2-small"
+    assert SEGMENTERS.chosen("auto") not in ("eomt-ade20k", "oneformer-ade20k")
+    for name, table in (
+        ("depth-anything-v2-small", ESTIMATORS), ("oneformer-ade20k", SEGMENTERS), ("eomt-ade20k", SEGMENTERS)
+    ):  # fmt: skip
         one = catalogue.entry(name)
         fake.repositories[one.repository] = {"config.json": b"{}", "model.safetensors": b"no weights"}
         place = models_folder / one.repository
         place.mkdir(parents=True)
         (place / "config.json").write_text("{}")
-        assert room.chosen("auto") != name, "a folder without weights does not count"
+        assert table.chosen("auto") != name, "a folder without weights does not count"
         (place / "model.safetensors").write_bytes(b"no weights")
-        assert room.chosen("auto") == name
-        assert list(room.revisions("auto")) == [f"{'depth' if room is depth else 'segmenter'} {name}"]
-    assert backends.first_here(("clipseg", "eomt-ade20k", "whole")) == "eomt-ade20k"
+        assert table.chosen("auto") == name
+        assert list(table.revisions("auto")) == [f"{table.question} {name}"]
     with pytest.raises(InputError, match="relook models list"):
-        depth.estimator("oneformer-ade20k")
+        ESTIMATORS.entry("oneformer-ade20k")

@@ -6,9 +6,12 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.sparse.csgraph import connected_components
 
 import relook
 
@@ -92,6 +95,49 @@ def test_imports_go_one_way(path: Path) -> None:
 )
 def test_an_upward_import_is_seen(room: str, source: str) -> None:
     assert offences(room, rooms_imported(source))
+
+
+def sources() -> dict[str, str]:
+    """Every module of the package by its dotted name, a package's __init__ by the package's."""
+    named = {".".join(("relook", *path.relative_to(ROOT).with_suffix("").parts)): path for path in ROOT.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path.read_text() for name, path in named.items()}
+
+
+def modules_imported(source: str, modules: Collection[str]) -> set[str]:
+    """The modules that a source imports, at any depth (also inside functions)."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}": node.module for alias in node.names}
+            names |= {module if module in modules else package for module, package in inside.items()}
+    return names & set(modules)
+
+
+def cycles(modules: dict[str, str]) -> list[set[str]]:
+    """Modules that import each other, directly or through others."""
+    names = sorted(modules)
+    edges = np.zeros((len(names), len(names)), bool)
+    for row, name in enumerate(names):
+        edges[row, [names.index(other) for other in modules_imported(modules[name], names)]] = True
+    _, labels = connected_components(edges, directed=True, connection="strong")
+    groups = [{names[i] for i in np.flatnonzero(labels == label)} for label in np.unique(labels)]
+    return [group for group in groups if len(group) > 1]
+
+
+def test_no_modules_import_each_other() -> None:
+    assert cycles(sources()) == []
+
+
+def test_a_cycle_is_seen_also_inside_functions() -> None:
+    modules = {
+        "relook.one": "from relook import two",
+        "relook.two": "def f():\n    from relook.three import g",
+        "relook.three": "import relook.one",
+        "relook.four": "from relook.one import thing",
+    }
+    assert cycles(modules) == [{"relook.one", "relook.two", "relook.three"}]
 
 
 def test_no_print_and_no_sys_path() -> None:

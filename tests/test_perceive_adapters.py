@@ -20,6 +20,7 @@ from relook.errors import GeometryError, MissingModelError
 from relook.ops.align import Similarity
 from relook.ops.geometry import unproject
 from relook.perceive.geometry import adapters, geometry
+from relook.session import Session
 from relook.types import Camera, View
 from walks import relative_errors, views_of_a_walk
 
@@ -147,7 +148,7 @@ def test_other_projects_answers_become_points(monkeypatch: pytest.MonkeyPatch, n
     small = replace(adapters.ADAPTERS[name], side=112, multiple=14)
     monkeypatch.setitem(adapters.ADAPTERS, name, small)
     truth = views_of_a_walk()[:count]
-    found = geometry(name)([View(room.image) for room in truth])
+    found = geometry(name, Session("cpu"))([View(room.image) for room in truth])
     assert (found.source, found.kind) == (name, "metric" if name == "mapanything" else "relative")
     back = Similarity(1 / OTHER_WORLD.scale, torch.eye(3), torch.zeros(3))
     unscaled = replace(
@@ -172,7 +173,7 @@ def test_other_projects_answers_become_points(monkeypatch: pytest.MonkeyPatch, n
 )
 def test_missing_projects_say_what_to_install(name: str, says: str) -> None:
     with pytest.raises(MissingModelError, match=f"{says}.*install it with"):
-        geometry(name)([views_of_a_walk()[0].view()])
+        geometry(name, Session("cpu"))([views_of_a_walk()[0].view()])
 
 
 def test_intrinsics_are_read_off_the_points() -> None:

@@ -11,6 +11,8 @@ from relook.errors import DepthError, InputError, MissingModelError
 from relook.io import read_image, write_depth
 from relook.models.catalogue import CATALOGUE
 from relook.perceive import depth
+from relook.perceive.depth import ESTIMATORS
+from relook.session import Session
 from relook.types import Depth, View
 
 IMAGE = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
@@ -23,15 +25,15 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_exact_gives_the_views_own_depth_or_an_error() -> None:
-    assert depth.estimator("exact")(View(IMAGE, depth=OWN)) is OWN
-    assert depth.estimator()(View(IMAGE, depth=OWN)) is OWN
+    assert depth.estimator("exact", Session("cpu"))(View(IMAGE, depth=OWN)) is OWN
+    assert depth.estimator("auto", Session("cpu"))(View(IMAGE, depth=OWN)) is OWN
     with pytest.raises(DepthError, match="with depth"):
-        depth.estimator("exact")(View(IMAGE))
+        depth.estimator("exact", Session("cpu"))(View(IMAGE))
 
 
 def test_a_depth_map_must_fit_the_picture(tmp_path: Path) -> None:
     write_depth(tmp_path / "depth.npz", OWN)
-    read = depth.estimator(str(tmp_path / "depth.npz"))
+    read = depth.estimator(str(tmp_path / "depth.npz"), Session("cpu"))
     assert torch.equal(read(View(IMAGE)).values, OWN.values)
     with pytest.raises(DepthError, match="Expected 30 x 10 pixels"):
         read(View(IMAGE[:, :10]))
@@ -40,17 +42,17 @@ def test_a_depth_map_must_fit_the_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["fastdepth", "pydnet"])
 def test_missing_checkpoints_say_what_to_do(no_models: None, name: str) -> None:
     with pytest.raises(MissingModelError, match=r"MB, .*RELOOK_MODELS|RELOOK_MODELS.*MB"):
-        depth.estimator(name)(View(IMAGE))
+        depth.estimator(name, Session("cpu"))(View(IMAGE))
 
 
 def test_auto_never_asks_the_embedded_network_and_says_what_to_do(no_models: None) -> None:
     with pytest.raises(MissingModelError, match=r"fastdepth_nyu.onnx \(5.8 MB, MIT\)"):
-        depth.estimator()(View(IMAGE))
+        depth.estimator("auto", Session("cpu"))(View(IMAGE))
 
 
 def test_unknown_estimator_is_refused() -> None:
     with pytest.raises(InputError, match="auto, exact, fastdepth, pydnet, embedded"):
-        depth.estimator("midas")
+        depth.estimator("midas", Session("cpu"))
 
 
 def test_coarse_depth_with_holes_is_filled_and_nothing_at_all_is_refused() -> None:
@@ -66,7 +68,7 @@ def test_coarse_depth_with_holes_is_filled_and_nothing_at_all_is_refused() -> No
 @pytest.mark.parametrize(("name", "kind"), [("fastdepth", "metric"), ("pydnet", "relative")])
 def test_the_bed_is_nearer_than_the_far_corner(shared: Path, name: str, kind: str) -> None:
     image = read_image(shared / "photos" / "bare-listing_bedroom.jpg")
-    found = depth.estimator(name)(View(image))
+    found = depth.estimator(name, Session("cpu"))(View(image))
     assert found.kind == kind
     assert found.values.shape == image.shape[1:]
     assert torch.isfinite(found.values).all()
@@ -78,13 +80,13 @@ def test_the_bed_is_nearer_than_the_far_corner(shared: Path, name: str, kind: st
 @pytest.mark.weights
 @pytest.mark.parametrize("size", [(8, 8), (30, 200)])
 def test_any_size(shared: Path, size: tuple[int, int]) -> None:
-    assert depth.fastdepth(View(torch.full((3, *size), 0.5))).values.shape == size
+    assert depth.fastdepth(View(torch.full((3, *size), 0.5)), Session("cpu")).values.shape == size
 
 
 def test_what_is_learned_in_an_estimator_can_be_recorded(no_models: None, tmp_path: Path) -> None:
-    assert not depth.is_here("auto"), "the embedded network knows drawn rooms only"
-    assert len(depth.revisions("embedded")["embedded perception"]) == 64
-    assert depth.revisions("fastdepth") == {"fastdepth": CATALOGUE["fastdepth"].sha256}
-    assert depth.revisions("exact") == depth.revisions(str(tmp_path / "depth.npz")) == {}
+    assert not ESTIMATORS.is_here("auto"), "the embedded network knows drawn rooms only"
+    assert len(ESTIMATORS.revisions("embedded")["embedded perception"]) == 64
+    assert ESTIMATORS.revisions("fastdepth") == {"fastdepth": CATALOGUE["fastdepth"].sha256}
+    assert ESTIMATORS.revisions("exact") == ESTIMATORS.revisions(str(tmp_path / "depth.npz")) == {}
     with pytest.raises(InputError, match="nonsense"):
-        depth.revisions("nonsense")
+        ESTIMATORS.revisions("nonsense")

@@ -15,6 +15,7 @@ import torch
 from relook.errors import DepthError, InputError, MissingModelError
 from relook.perceive.depth import estimator
 from relook.perceive.depth.models import DepthModel, depth_of_disparity, load_depth_model, output_of
+from relook.session import Session
 from relook.types import View
 
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
@@ -82,7 +83,7 @@ def folder(kind: str) -> str:
     [("depth-anything", "relative"), ("depth-anything-metric", "metric"), ("dpt", "relative"), ("glpn", "metric"), ("zoedepth", "metric")],
 )  # fmt: skip
 def test_real_classes_give_positive_depth_of_the_pictures_size(kind: str, meaning: str) -> None:
-    estimate = estimator(folder(kind))
+    estimate = estimator(folder(kind), Session("cpu"))
     for size in ((51, 83), (120, 90)):
         image = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
         found = estimate(View(image))
@@ -163,7 +164,7 @@ def test_folders_that_are_no_depth_models(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="SegformerForSemanticSegmentation"):
         load_depth_model(folder("segformer"))
     with pytest.raises(InputError, match=r"config\.json"):
-        estimator(str(tmp_path))(View(torch.rand(3, 20, 20)))
+        estimator(str(tmp_path), Session("cpu"))(View(torch.rand(3, 20, 20)))
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(MissingModelError, match=r"config file"):
         load_depth_model(str(tmp_path))
@@ -191,5 +192,5 @@ def test_a_model_that_is_not_here_says_its_licence(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(MissingModelError, match=r"99 MB, Apache-2\.0.*relook models pull depth-anything-v2-small"):
-        estimator("depth-anything/Depth-Anything-V2-Small-hf")(View(torch.rand(3, 20, 20)))
+        estimator("depth-anything/Depth-Anything-V2-Small-hf", Session("cpu"))(View(torch.rand(3, 20, 20)))
     assert asked == [True, True, False]  # the pinned commit in the cache, any other there, the hub

@@ -12,8 +12,12 @@ from relook.dollhouse import CLASSES, render, sample_layout, sample_style
 from relook.evaluate.metrics.segments import confusion, mean_iou, mean_of, panoptic_counts
 from relook.models import perceiver
 from relook.models.perceiver import Perceived, Perceiver
+from relook.perceive import depth as depths
 from relook.perceive import embedded
+from relook.perceive.depth.full_size import at_full_size
+from relook.perceive.segment import embedded as found_segments
 from relook.perceive.segment import votes
+from relook.session import Session
 from relook.training.perceiver import to_centres
 from relook.types import View
 
@@ -43,7 +47,7 @@ def three_chairs() -> tuple[torch.Tensor, torch.Tensor]:
 def test_exact_votes_give_three_chairs() -> None:
     classes, ids = three_chairs()
     image = torch.rand(len(CLASSES), 3, generator=torch.Generator().manual_seed(1))[classes].permute(2, 0, 1)
-    found = embedded.segments_of(image, answers(classes, classes * 64 + ids, torch.ones(128, 160)), CLASSES)
+    found = found_segments.segments_of(image, answers(classes, classes * 64 + ids, torch.ones(128, 160)), CLASSES)
     assert sorted((region.name, region.instance) for region in found.regions.values()) == [
         ("chair", 0), ("chair", 1), ("chair", 2), ("floor", 0), ("wall", 0),
     ]  # fmt: skip
@@ -90,7 +94,7 @@ def test_a_thing_smaller_than_a_cell_keeps_its_pixels() -> None:
 def test_post_processing_of_a_room_loses_little() -> None:
     room = render(sample_layout(1_000_004), sample_style(1_000_004), (256, 256))
     found = answers(room.classes, room.classes * 64 + room.instances, room.depth)
-    segments = embedded.segments_of(room.image, found, CLASSES)
+    segments = found_segments.segments_of(room.image, found, CLASSES)
     classes = torch.zeros_like(room.classes)
     for id, region in segments.regions.items():
         classes[segments.labels == id] = CLASSES.index(region.name)
@@ -106,7 +110,7 @@ def test_post_processing_of_a_room_loses_little() -> None:
     quality = mean_of(qualities)
     assert quality is not None
     assert quality > 0.9
-    depth = embedded.depth_of(room.image, found)
+    depth = at_full_size(room.image, found.log_depth.exp(), "metric")
     assert depth.kind == "metric"
     assert ((depth.values - room.depth).abs() / room.depth).mean() < 0.03
 
@@ -124,40 +128,39 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
     torch.manual_seed(0)
     network, shown = Perceiver.fresh(CLASSES).eval().requires_grad_(False), []
     network.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0].shape))
-    monkeypatch.setattr(embedded, "load_perceiver", lambda: network)
+    monkeypatch.setattr(perceiver, "load_perceiver", lambda folder: network)
     return shown
 
 
 @pytest.mark.parametrize("size", [(40, 70), (33, 9)])
 def test_segments_and_depth_of_a_picture_run_the_network_once(
-    untrained: list[torch.Size], size: tuple[int, int]
+    untrained: list[torch.Size], size: tuple[int, int], session: Session
 ) -> None:
     draw = torch.Generator().manual_seed(3)
     first, second = torch.rand(2, 3, *size, generator=draw)
-    segments, depth = embedded.segments(View(first)), embedded.depth(View(first.clone()))
+    segments, depth = found_segments.segments(View(first), session), depths.embedded(View(first.clone()), session)
     assert segments.labels.shape == depth.values.shape == size
     assert set(segments.names) <= set(CLASSES)
     assert (segments.labels > 0).all()
     assert (depth.values > 0).all()
     assert torch.isfinite(depth.values).all()
     assert len(untrained) == 1
-    embedded.depth(View(second))
-    embedded.segments(View(first))
+    depths.embedded(View(second), session)
+    found_segments.segments(View(first), session)
     assert len(untrained) == 2, "another picture runs it again, and the first is still remembered"
 
 
-def test_missing_weights_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_weights_say_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, session: Session) -> None:
     from relook.errors import MissingModelError
 
-    monkeypatch.setattr(embedded, "load_perceiver", lambda: perceiver.load_perceiver(tmp_path))
+    monkeypatch.setattr(perceiver, "FOLDER", tmp_path)
     with pytest.raises(MissingModelError, match="relook train perceiver"):
-        embedded.segments(View(torch.zeros(3, 16, 16)))
+        found_segments.segments(View(torch.zeros(3, 16, 16)), session)
 
 
-def test_a_mirror_image_has_mirrored_answers(untrained: list[torch.Size]) -> None:
+def test_a_mirror_image_has_mirrored_answers(untrained: list[torch.Size], session: Session) -> None:
     image = torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(4))
-    network = embedded.load_perceiver()
-    one, other = embedded.perceived(image, network), embedded.perceived(image.flip(-1), network)
+    one, other = embedded.perceived(image, session), embedded.perceived(image.flip(-1), session)
     assert torch.allclose(one.scores.softmax(1), other.scores.softmax(1).flip(-1), atol=1e-5)
     assert torch.allclose(one.log_depth, other.log_depth.flip(-1), atol=1e-5)
     assert torch.allclose(one.centres[:, 0], -other.centres[:, 0].flip(-1), atol=1e-5)
@@ -165,14 +168,14 @@ def test_a_mirror_image_has_mirrored_answers(untrained: list[torch.Size]) -> Non
     assert one.scores.shape[0] == 1
 
 
-def test_the_shipped_network_sees_an_unseen_room() -> None:
+def test_the_shipped_network_sees_an_unseen_room(session: Session) -> None:
     room = render(sample_layout(1_000_004), sample_style(1_000_004), (256, 256))
-    found = embedded.segments(View(room.image))
+    found = found_segments.segments(View(room.image), session)
     classes = torch.zeros_like(room.classes)
     for id, region in found.regions.items():
         classes[found.labels == id] = CLASSES.index(region.name)
     assert (classes == room.classes).float().mean() > 0.9
-    depth = embedded.depth(View(room.image)).values
+    depth = depths.embedded(View(room.image), session).values
     assert ((depth - room.depth).abs() / room.depth).mean() < 0.15
 
 
@@ -180,7 +183,7 @@ def test_parts_smaller_than_a_cell_join_what_surrounds_them() -> None:
     classes = torch.full((40, 40), WALL)
     classes[:, 20:] = FLOOR
     classes[5:8, 5:8] = classes[30:34, 30:34] = CHAIR  # 9 and 16 pixels; a cell has 16
-    found = embedded._without_specks(classes, 100)
+    found = found_segments._without_specks(classes, 100)
     assert (found[:, :20] == WALL).all()
     assert (found[30:34, 30:34] == CHAIR).all()
     assert torch.equal(found[:, 20:], classes[:, 20:])

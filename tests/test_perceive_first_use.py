@@ -17,10 +17,12 @@ from typing import Any
 import pytest
 import torch
 
+import relook
 from pulling import WEIGHTS, file_entry
 from relook import PhotoConfig, restyle_photo
 from relook.models import catalogue, store
 from relook.perceive import first_use
+from relook.session import Session
 from relook.types import Segments, View
 
 VIEW = View(torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(0)))
@@ -30,7 +32,6 @@ STYLE = View(torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(1)) *
 @pytest.fixture(autouse=True)
 def fresh(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No models, nothing asked for yet, and the hub switched on."""
-    monkeypatch.setattr(first_use, "_unanswered", set())
     monkeypatch.delenv("HF_HUB_OFFLINE")
 
 
@@ -74,17 +75,19 @@ def both(url: str) -> list[catalogue.Checkpoint]:
     return [*(catalogue.CATALOGUE | moved).values()]
 
 
-def test_both_are_fetched_with_one_line(serving: str, enter: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_both_are_fetched_with_one_line(
+    serving: str, enter: Any, caplog: pytest.LogCaptureFixture, session: Session
+) -> None:
     enter(*both(serving))
     with caplog.at_level(logging.INFO, "relook"):
-        found = first_use.first_use(PhotoConfig(), VIEW, reads_depth=False)
+        found = first_use.first_use(PhotoConfig(), session, VIEW, reads_depth=False)
     assert found == PhotoConfig(), "what is here now is found by `auto`"
     assert [store.is_here(name) for name in (first_use.SEGMENTS, first_use.DEPTH)] == [True, True]
     assert [record.message.partition(" (")[0] for record in caplog.records] == ["fetching ade20k and fastdepth"]
 
 
 def test_a_server_that_never_answers_is_left_alone(
-    silent: str, enter: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    silent: str, enter: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, session: Session
 ) -> None:
     waited: list[float | None] = []
     wait = first_use.Event.wait
@@ -92,27 +95,27 @@ def test_a_server_that_never_answers_is_left_alone(
         first_use.Event, "wait", lambda self, timeout=None: waited.append(timeout) or wait(self, timeout and 0.2)
     )
     enter(*both(silent))
-    found = first_use.first_use(PhotoConfig(), VIEW, STYLE)
+    found = first_use.first_use(PhotoConfig(), session, VIEW, STYLE)
     assert (found.segmenter, found.depth_estimator) == ("whole", "none")
     assert [seconds for seconds in waited if seconds is not None] == [first_use.PATIENCE], "one wait for both"
     assert first_use.PATIENCE <= 3
     (said,) = warnings(caplog)
     assert "as one region" in said
     assert "relook models pull ade20k fastdepth" in said
-    first_use.first_use(PhotoConfig(), VIEW)
+    first_use.first_use(PhotoConfig(), session, VIEW)
     assert warnings(caplog) == [said], "said once, and asked for once"
 
 
 def test_nothing_is_asked_offline_or_where_it_is_not_needed(
-    serving: str, enter: Any, monkeypatch: pytest.MonkeyPatch
+    serving: str, enter: Any, monkeypatch: pytest.MonkeyPatch, session: Session
 ) -> None:
     enter(*both(serving))
     known = replace(VIEW, segments=Segments(torch.zeros(24, 32, dtype=torch.int64), {}))
-    assert first_use.first_use(PhotoConfig(), known, reads_depth=False) == PhotoConfig()
+    assert first_use.first_use(PhotoConfig(), session, known, reads_depth=False) == PhotoConfig()
     named = PhotoConfig(segmenter="whole", depth_estimator="none")
-    assert first_use.first_use(named, VIEW) == named
+    assert first_use.first_use(named, session, VIEW) == named
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert first_use.first_use(PhotoConfig(), VIEW).segmenter == "whole"
+    assert first_use.first_use(PhotoConfig(), session, VIEW).segmenter == "whole"
     assert not any(store.is_here(name) for name in (first_use.SEGMENTS, first_use.DEPTH))
 
 
@@ -134,12 +137,14 @@ def test_the_hashes_of_what_is_fetched_are_pinned() -> None:
 
 
 @pytest.mark.weights
-def test_runtimes_write_nothing_to_the_terminal(shared: Path) -> None:
+def test_runtimes_write_nothing_to_the_terminal(shared: Path, session: Session) -> None:
     """INFO lines of TensorFlow Lite come from C++ and pass every Python filter, so a process of its own is asked."""
     code = (
         "import torch; from relook.types import View; from relook.perceive.segment import segmenter; from relook.perceive.depth import estimator\n"
-        "view = View(torch.rand(3, 60, 80)); segmenter('ade20k')(view); estimator('pydnet')(view); estimator('fastdepth')(view)"
+        "from relook.session import Session; view = View(torch.rand(3, 60, 80)); session = Session('cpu')\n"
+        "segmenter('ade20k', session)(view); estimator('pydnet', session)(view); estimator('fastdepth', session)(view)"
     )
     environment = {"RELOOK_MODELS": str(shared / "weights"), "PATH": "", "HOME": str(Path.home())}
+    environment["PYTHONPATH"] = str(Path(relook.__file__).parents[1])
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=environment)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")

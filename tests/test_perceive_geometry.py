@@ -17,6 +17,7 @@ from relook.ops.geometry import project
 from relook.perceive.geometry import exact, fit_to_points, from_matches, geometry
 from relook.perceive.geometry.chain import chain, relative_pose, triangulate
 from relook.perceive.match.keypoints import KeypointMatches
+from relook.session import Session
 from relook.types import Camera, Depth, View
 from walks import SEED, relative_errors, views_of_a_walk
 
@@ -41,14 +42,14 @@ def matcher_of(truth: Sequence[Rendering], noise: float = 0.0, lies: float = 0.0
 
 def test_exact_points_are_the_rooms_own() -> None:
     views = [room.view() for room in views_of_a_walk()]
-    found = geometry()(views)
+    found = geometry("auto", Session("cpu"))(views)
     assert (found.source, found.kind) == ("exact", "metric")
     for cloud, room in zip(found.points, views_of_a_walk(), strict=True):
         assert torch.allclose(cloud, room.points, atol=2e-4)
     with pytest.raises(GeometryError, match="view 1 without"):
         exact([views[0], replace(views[1], camera=None)])
     with pytest.raises(GeometryError, match="at least one view"):
-        geometry()([])
+        geometry("auto", Session("cpu"))([])
 
 
 def test_sensors_leave_holes() -> None:
@@ -56,7 +57,7 @@ def test_sensors_leave_holes() -> None:
     valid = torch.ones_like(room.depth, dtype=torch.bool)
     valid[:10] = False
     view = View(room.image, camera=room.camera, depth=Depth(room.depth * valid, "metric", valid))
-    found = geometry()([view])
+    found = geometry("auto", Session("cpu"))([view])
     assert found.source == "sensor"
     assert torch.isnan(found.points[0][:10]).all()
     assert (found.confidence[0] == valid.float()).all()
@@ -67,7 +68,7 @@ def test_sensors_leave_holes() -> None:
 
 def test_unknown_geometry_is_refused() -> None:
     with pytest.raises(InputError, match="colmap, matches"):
-        geometry("slam")
+        geometry("slam", Session("cpu"))
 
 
 def test_chained_cameras_with_exact_depth_are_exact() -> None:
@@ -76,7 +77,7 @@ def test_chained_cameras_with_exact_depth_are_exact() -> None:
         View(room.image, camera=Camera(room.camera.K, torch.eye(4)), depth=Depth(room.depth, "metric"))
         for room in truth
     ]
-    found = geometry("matches", keypoints=matcher_of(truth, noise=0.1, lies=0.2))(views)
+    found = geometry("matches", Session("cpu"), keypoints=matcher_of(truth, noise=0.1, lies=0.2))(views)
     turns, shifts, points = relative_errors(found, truth)
     assert max(turns) < 0.3
     assert max(shifts) < 0.03

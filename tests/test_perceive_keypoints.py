@@ -15,8 +15,10 @@ from relook.errors import GeometryError, MissingModelError
 from relook.perceive.match import matcher
 from relook.perceive.match.hub_keypoints import transformers_matches
 from relook.perceive.match.interpolate import densified, interpolated
-from relook.perceive.match.keypoints import KeypointMatches, keypoint_matcher, keypoint_matches, verified
-from relook.types import View
+from relook.perceive.match.keypoints import keypoint_matcher, keypoint_matches
+from relook.perceive.match.points import KeypointMatches, on_a_grid, verified
+from relook.session import Session
+from relook.types import Matches, View
 from walks import two_views
 
 
@@ -74,7 +76,37 @@ def test_too_few_matches_say_nothing() -> None:
         densified(View(texture(64, 96)), View(texture(64, 96)), few)
     empty = torch.full((3, 64, 96), 0.5)
     with pytest.raises(GeometryError, match="got 0"):
-        matcher("sift")(View(empty), View(empty))
+        matcher("sift", Session("cpu"))(View(empty), View(empty))
+
+
+def test_flow_is_read_on_a_grid_where_it_is_sure() -> None:
+    flow = torch.stack([torch.arange(80.0).expand(64, 80), torch.full((64, 80), 2.0)])
+    sure = torch.zeros(64, 80)
+    sure[:, 40:] = 0.9
+    found = on_a_grid(
+        View(texture(64, 80)),
+        View(texture(64, 80)),
+        lambda *_: Matches(flow, sure, torch.zeros(64, 80, dtype=torch.bool)),
+    )
+    assert len(found.scores) == 64 * 40, "one place per pixel of 80"
+    assert found.first[:, 0].min() == 40.5
+    torch.testing.assert_close(
+        found.second - found.first, torch.stack([found.first[:, 0] - 0.5, torch.full((2560,), 2.0)], 1)
+    )
+    large = on_a_grid(
+        View(torch.rand(3, 128, 640)), View(torch.rand(3, 128, 640)),
+        lambda *_: Matches(torch.zeros(2, 128, 640), torch.ones(128, 640), torch.zeros(128, 640, dtype=torch.bool)),
+    )  # fmt: skip
+    assert sorted({x - 0.5 for x in large.first[:, 0].tolist()})[:2] == [5, 15]
+
+
+@pytest.mark.weights
+def test_rafts_sure_places_are_matches(shared: Path, session: Session) -> None:
+    move = moved(112, 140, shift=(5.0, 2.0), angle=0.02)
+    first, second, scores = keypoint_matches(move.first, move.second, "raft-small", session)
+    assert len(scores) > 500
+    columns, rows = first.long().unbind(1)
+    assert (second - first - move.flow[:, rows, columns].T).norm(dim=1).median() < 1
 
 
 def test_matches_off_the_epipolar_lines_are_left_out() -> None:
@@ -97,7 +129,7 @@ def test_matches_off_the_epipolar_lines_are_left_out() -> None:
 
 def test_sparse_matches_keep_to_the_interface() -> None:
     move = moved()
-    first, second, scores = keypoint_matches(move.first, move.second, "sift")
+    first, second, scores = keypoint_matches(move.first, move.second, "sift", Session("cpu"))
     assert first.shape == second.shape == (len(scores), 2)
     columns, rows = first.long().unbind(1)
     assert (second - first - move.flow[:, rows, columns].T).norm(dim=1).median() < 0.3
@@ -148,12 +180,12 @@ def test_the_real_classes_match_a_picture_with_itself(hub: Path, kind: str, shar
     """The processors squeeze both pictures to 96 x 64; places come back in each picture's own pixels, to a part of a pixel."""
     image = texture(128, 192)
     other = functional.interpolate(image[None], scale_factor=share, mode="bilinear", antialias=True)[0].clamp(0, 1)
-    found = transformers_matches(View(image), View(other), str(hub / kind), least=0.0)
+    found = transformers_matches(View(image), View(other), str(hub / kind), Session("cpu"), least=0.0)
     assert len(found.scores) >= 1
     assert (found.second - found.first * share).norm(dim=1).max() < 1e-3
     if kind == "lightglue":  # whole pixels of the squeezed picture: their centres are odd numbers here
         assert torch.equal(found.first % 2, torch.ones_like(found.first))
-    strict = keypoint_matcher(str(hub / kind))(View(image), View(other))
+    strict = keypoint_matcher(str(hub / kind), Session("cpu"))(View(image), View(other))
     assert not len(strict.scores), "random weights are never sure"
 
 
@@ -161,7 +193,7 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     view = View(texture(32, 32))
     with pytest.raises(MissingModelError):
-        keypoint_matcher(str(tmp_path))(view, view)
+        keypoint_matcher(str(tmp_path), Session("cpu"))(view, view)
 
 
 def test_matches_stay_where_opencv_finds_no_geometry(monkeypatch: pytest.MonkeyPatch) -> None:

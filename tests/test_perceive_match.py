@@ -12,10 +12,11 @@ from moves import moved, texture
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.models import flow_refiner
-from relook.perceive.match import NAMES, matcher
+from relook.perceive.match import MATCHERS, matcher
 from relook.perceive.match.consistency import agreeing, working_pair
 from relook.perceive.match.embedded import beginning
 from relook.perceive.match.keypoints import keypoint_matcher
+from relook.session import Session
 from relook.types import Depth, Matches, View
 from walks import two_views
 
@@ -33,7 +34,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["dis", "sift"])
 def test_matchers_without_weights_find_a_known_motion(name: str) -> None:
     move = moved()
-    found = matcher(name)(move.first, move.second)
+    found = matcher(name, Session("cpu"))(move.first, move.second)
     assert move.flow.norm(dim=0)[move.inner].median() > 4
     assert error(found, move.flow)[move.inner].median() < 0.5
     assert found.confidence[move.inner].median() > 0.5
@@ -41,10 +42,10 @@ def test_matchers_without_weights_find_a_known_motion(name: str) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("name", ["raft-small", "xfeat", "auto"])
+@pytest.mark.parametrize("name", ["raft-small", "auto"])
 def test_matchers_with_weights_find_a_known_motion(shared: Path, name: str) -> None:
     move = moved(112, 140, shift=(5.0, 2.0), angle=0.02)
-    found = matcher(name)(move.first, move.second)
+    found = matcher(name, Session("cpu"))(move.first, move.second)
     assert error(found, move.flow)[move.inner].median() < (0.5 if name == "auto" else 1.0)
     assert found.confidence[move.inner].median() > 0.5
 
@@ -53,7 +54,7 @@ def test_exact_is_the_rooms_own_flow_and_auto_prefers_it(nothing: None) -> None:
     first, second = two_views()
     flow, visible = exact_flow(first, second)
     for name in ("exact", "auto"):
-        found = matcher(name)(first.view(), second.view())
+        found = matcher(name, Session("cpu"))(first.view(), second.view())
         assert torch.allclose(found.flow[:, visible], flow[:, visible], atol=2e-2)
         assert (found.occluded == ~visible).float().mean() > 0.998
         assert torch.equal(found.confidence > 0, ~found.occluded)
@@ -68,7 +69,7 @@ def test_a_sensors_holes_are_filled_from_the_pictures(nothing: None) -> None:
         for one, hole in ((first, holes), (second, torch.zeros_like(holes)))
     ]
     flow, _ = exact_flow(first, second)
-    read, both, seen = (matcher(name)(*views) for name in ("exact", "auto", "embedded"))
+    read, both, seen = (matcher(name, Session("cpu"))(*views) for name in ("exact", "auto", "embedded"))
     assert (read.confidence[holes] == 0).all()
     assert torch.isfinite(read.flow).all()
     assert error(read, flow)[~holes].max() < 0.05
@@ -85,35 +86,41 @@ def test_exact_refuses_views_that_say_too_little() -> None:
     blind = View(first.image, camera=first.camera, depth=nothing)
     for bad in (plain, relative, blind):
         with pytest.raises(GeometryError, match=r"^Expected .*, got .*; .*another matcher"):
-            matcher("exact")(bad, second)
+            matcher("exact", Session("cpu"))(bad, second)
 
 
 @pytest.mark.parametrize("name", ["embedded", "auto"])
 def test_the_shipped_network_finds_a_known_motion_and_auto_takes_it(nothing: None, name: str) -> None:
     move = moved()
-    found = matcher(name)(move.first, move.second)
+    found = matcher(name, Session("cpu"))(move.first, move.second)
     assert error(found, move.flow)[move.inner].median() < 0.5
     assert found.confidence[move.inner].median() > 0.5
-    assert torch.equal(found.flow, matcher("embedded")(move.first, move.second).flow)
+    assert torch.equal(found.flow, matcher("embedded", Session("cpu"))(move.first, move.second).flow)
 
 
 def test_the_shipped_network_follows_where_dis_is_lost(nothing: None) -> None:
     far = moved(96, 160, shift=(60.0, 0.0), angle=0.0)
-    lost, found = matcher("dis")(far.first, far.second), matcher("embedded")(far.first, far.second)
+    lost, found = (
+        matcher("dis", Session("cpu"))(far.first, far.second),
+        matcher("embedded", Session("cpu"))(far.first, far.second),
+    )
     assert error(found, far.flow)[far.inner & (far.flow[0] + torch.arange(160) < 150)].median() < 1.0
     assert error(lost, far.flow)[far.inner].median() > 5
 
 
 def test_auto_falls_back_to_the_floor(nothing: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(flow_refiner, "FOLDER", tmp_path)
+    monkeypatch.setitem(flow_refiner.SHIPPED, "embedded flow", tmp_path)
     move = moved(64, 80, shift=(2.0, 1.0), angle=0.0)
-    assert torch.equal(matcher("auto")(move.first, move.second).flow, matcher("dis")(move.first, move.second).flow)
+    assert torch.equal(
+        matcher("auto", Session("cpu"))(move.first, move.second).flow,
+        matcher("dis", Session("cpu"))(move.first, move.second).flow,
+    )
 
 
 def test_where_nothing_can_be_matched_the_network_mends_the_floor(nothing: None) -> None:
     plain = View(torch.full((3, 40, 48), 0.5)), View(torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0)))
-    assert bool(torch.isfinite(matcher("embedded")(*plain).flow).all())
-    assert torch.equal(beginning(*plain).flow, matcher("dis")(*plain).flow)
+    assert bool(torch.isfinite(matcher("embedded", Session("cpu"))(*plain).flow).all())
+    assert torch.equal(beginning(*plain).flow, matcher("dis", Session("cpu"))(*plain).flow)
 
 
 def test_flow_that_does_not_come_back_is_hidden() -> None:
@@ -154,7 +161,7 @@ def test_matches_at_a_working_size_come_back_at_full_size() -> None:
 def test_pictures_of_two_sizes_are_matched(name: str) -> None:
     first = texture(96, 120)
     second = functional.interpolate(first[None], (144, 180), mode="bicubic", align_corners=False)[0].clamp(0, 1)
-    found = matcher(name)(View(first), View(second))
+    found = matcher(name, Session("cpu"))(View(first), View(second))
     ys, xs = torch.meshgrid(torch.arange(96) + 0.5, torch.arange(120) + 0.5, indexing="ij")
     assert found.flow.shape == (2, 96, 120)
     assert error(found, torch.stack([xs, ys]) / 2).median() < 0.5
@@ -163,12 +170,12 @@ def test_pictures_of_two_sizes_are_matched(name: str) -> None:
 @pytest.mark.parametrize("make", [matcher, keypoint_matcher])
 def test_an_unknown_name_lists_the_names(make) -> None:
     with pytest.raises(InputError, match=r"sift.*got 'sharp'"):
-        make("sharp")
+        make("sharp", Session("cpu"))
 
 
-@pytest.mark.parametrize("name", ["raft", "raft-small", "xfeat", "xfeat-dense", "lighterglue"])
+@pytest.mark.parametrize("name", ["raft", "raft-small"])
 def test_a_missing_checkpoint_is_one_sentence(nothing: None, name: str) -> None:
-    assert name in NAMES
+    assert name in MATCHERS.names
     view = View(texture(32, 32))
-    with pytest.raises(MissingModelError, match=r"^Expected (raft|xfeat)_?\w*\.safetensors .*RELOOK_MODELS"):
-        matcher(name)(view, view)
+    with pytest.raises(MissingModelError, match=r"^Expected raft_\w*\.safetensors .*RELOOK_MODELS"):
+        matcher(name, Session("cpu"))(view, view)

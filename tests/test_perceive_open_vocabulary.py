@@ -16,14 +16,15 @@ from relook.errors import InputError, MissingModelError, RecordError, SegmentsEr
 from relook.io import read_segments
 from relook.perceive.segment import open_vocabulary
 from relook.perceive.segment.open_vocabulary import (
+    LABELLERS,
     Found,
     clipseg,
     grounded,
     label_views,
     labeller,
     painted,
-    with_labels,
 )
+from relook.session import Session
 from relook.transfer.photo import repeat_photo
 from relook.types import Region, Segments, View
 
@@ -67,16 +68,16 @@ def force_clipseg(module: Any, maps: torch.Tensor) -> Any:
     return module.register_forward_hook(forced)
 
 
-def test_clipseg_answers_with_connected_parts(folders: dict[str, Path]) -> None:
+def test_clipseg_answers_with_connected_parts(folders: dict[str, Path], session: Session) -> None:
     name = str(folders["clipseg"])
-    model = open_vocabulary._clipseg(name, open_vocabulary.load.revision(folders["clipseg"]))[0]
+    model = session.loaded(("labeller", name), lambda: open_vocabulary._clipseg(name, session))[0]
     flat = View(torch.full((3, 64, 128), 0.5))
     maps = torch.full((2, 4, 4), -9.0)
     maps[0, 0, 0] = maps[0, 3, 3] = 9.0  # two ottomans in opposite corners
     maps[1, 3, 3], maps[1, 0, 3] = 2.0, 9.0  # a lamp; it is the less likely name for one ottoman
     hook = force_clipseg(model, maps)
     try:
-        found = clipseg(flat, ["ottoman", "lamp"], name=name)
+        found = clipseg(flat, ["ottoman", "lamp"], session=session, name=name)
     finally:
         hook.remove()
     assert [one.name for one in found] == ["ottoman", "ottoman", "lamp"]
@@ -86,24 +87,24 @@ def test_clipseg_answers_with_connected_parts(folders: dict[str, Path]) -> None:
 
     hook = force_clipseg(model, maps[:1])
     try:
-        assert len(clipseg(flat, ["ottoman"], name=name)) == 2
+        assert len(clipseg(flat, ["ottoman"], session=session, name=name)) == 2
     finally:
         hook.remove()
 
 
-def test_the_real_clipseg_reads_words_and_pictures(folders: dict[str, Path]) -> None:
-    found = labeller(str(folders["clipseg"]))(View(IMAGE), ["ottoman", "red chair"])
+def test_the_real_clipseg_reads_words_and_pictures(folders: dict[str, Path], session: Session) -> None:
+    found = labeller(str(folders["clipseg"]), session)(View(IMAGE), ["ottoman", "red chair"])
     assert {one.name for one in found} <= {"ottoman", "red chair"}
     assert all(one.mask.shape == (32, 64) and bool(one.mask.any()) for one in found)
     taken = torch.stack([one.mask for one in found]).sum(0) if found else torch.zeros(1)
     assert taken.max() <= 1
 
 
-def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, Path]) -> None:
+def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, Path], session: Session) -> None:
     name = f"{folders['dino']}+{folders['sam']}"
-    revision = open_vocabulary.load.revision
-    dino = open_vocabulary._dino(str(folders["dino"]), revision(folders["dino"]))[0]
-    sam = open_vocabulary._sam(str(folders["sam"]), revision(folders["sam"]))[0]
+    first, second = str(folders["dino"]), str(folders["sam"])
+    dino = session.loaded(("labeller", first), lambda: open_vocabulary._dino(first, session))[0]
+    sam = session.loaded(("labeller", second), lambda: open_vocabulary._sam(second, session))[0]
     # [CLS] ottoman . red chair . [SEP]
     words = torch.full((1, 6, 256), -9.0)
     words[0, 0, 1] = words[0, 1, 4] = words[0, 2, 3] = words[0, 3, 2] = 9.0  # the last looks at the full stop
@@ -134,7 +135,7 @@ def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, 
 
     hooks = [dino.register_forward_hook(boxes), sam.register_forward_hook(masks, with_kwargs=True)]
     try:
-        found = labeller(name)(View(IMAGE), ["ottoman", "red chair"])
+        found = labeller(name, session)(View(IMAGE), ["ottoman", "red chair"])
     finally:
         for hook in hooks:
             hook.remove()
@@ -145,13 +146,18 @@ def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, 
     assert asked[0][0].tolist() == [0.0, 0.0, 32.0, 32.0]  # 64 pixels wide already: the picture was not resized
 
 
-def test_the_real_grounding_dino_and_sam(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_grounding_dino_and_sam(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, session: Session
+) -> None:
     monkeypatch.setattr(open_vocabulary, "BOX", 0.0)
-    found = grounded(View(IMAGE), ["lamp"], detector=str(folders["dino"]), cutter=str(folders["sam"]))
+    found = grounded(View(IMAGE), ["lamp"], session=session, detector=str(folders["dino"]), cutter=str(folders["sam"]))
     assert found
     assert all(one.name == "lamp" and one.mask.shape == (32, 64) and bool(one.mask.any()) for one in found)
     monkeypatch.setattr(open_vocabulary, "BOX", 1.0)
-    assert grounded(View(IMAGE), ["lamp"], detector=str(folders["dino"]), cutter=str(folders["sam"])) == []
+    assert (
+        grounded(View(IMAGE), ["lamp"], session=session, detector=str(folders["dino"]), cutter=str(folders["sam"]))
+        == []
+    )
 
 
 @pytest.fixture
@@ -163,35 +169,35 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
         here[:5, :5] = True
         return [Found(label, here, 0.9) for label in labels if label == "ottoman" and view.image[0, 0, 0] == 1]
 
-    monkeypatch.setattr(open_vocabulary, "labeller", lambda _name: find)
+    monkeypatch.setattr(open_vocabulary, "labeller", lambda _name, _session: find)
 
 
 @pytest.mark.usefixtures("fake")
-def test_a_label_must_be_in_one_of_the_pictures() -> None:
+def test_a_label_must_be_in_one_of_the_pictures(session: Session) -> None:
     red, black = View(torch.ones(3, 32, 64), HALVES), View(torch.zeros(3, 32, 64), HALVES)
-    first, second = label_views([black, red], ["Ottoman "])
+    first, second = label_views([black, red], ["Ottoman "], "auto", session)
     assert first.segments is not None
     assert first.segments.names == ("sofa", "wall")
     assert second.segments is not None
     assert second.segments.names == ("ottoman", "sofa", "wall")
-    assert label_views([black], [" ", ","]) == [black]
+    assert label_views([black], [" ", ","], "auto", session) == [black]
     with pytest.raises(SegmentsError, match=r"^Expected piano in one of the pictures, got none in any; [^.]*\.$"):
-        label_views([black, red], ["ottoman", "piano"])
+        label_views([black, red], ["ottoman", "piano"], "auto", session)
     with pytest.raises(SegmentsError, match="Expected ottoman"):
-        with_labels(black, ["ottoman"])
+        label_views([black], ["ottoman"], "auto", session)
     with pytest.raises(SegmentsError, match="with segments to label"):
-        with_labels(View(torch.ones(3, 32, 64)), ["ottoman"])
+        label_views([View(torch.ones(3, 32, 64))], ["ottoman"], "auto", session)
 
 
-def test_names_of_labellers(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_labellers(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
     for wrong in ("sam", "a/b+c/d+e/f", "./nowhere"):
         with pytest.raises(InputError, match="auto, grounding-dino, clipseg"):
-            labeller(wrong)
+            labeller(wrong, session)
     with pytest.raises(InputError, match="got a model of type sam"):
-        labeller(str(folders["sam"]))(View(IMAGE), ["lamp"])
+        labeller(str(folders["sam"]), session)(View(IMAGE), ["lamp"])
     monkeypatch.setattr(open_vocabulary, "BOX", 0.0)
     with pytest.raises(InputError, match=r"SAM after the \+ as labeller, got a model of type clipseg"):
-        labeller(f"{folders['dino']}+{folders['clipseg']}")(View(IMAGE), ["lamp"])
+        labeller(f"{folders['dino']}+{folders['clipseg']}", session)(View(IMAGE), ["lamp"])
 
     import huggingface_hub
 
@@ -203,9 +209,9 @@ def test_names_of_labellers(folders: dict[str, Path], monkeypatch: pytest.Monkey
     with pytest.raises(
         MissingModelError, match=r"CIDAS/clipseg-rd64-refined \(605 MB, Apache-2\.0\).*relook models pull clipseg"
     ):
-        labeller()(View(IMAGE), ["lamp"])
+        labeller("auto", session)(View(IMAGE), ["lamp"])
     with pytest.raises(MissingModelError, match="relook models pull grounding-dino"):
-        labeller("grounding-dino")(View(IMAGE), ["lamp"])
+        labeller("grounding-dino", session)(View(IMAGE), ["lamp"])
 
 
 def test_auto_takes_the_best_that_is_here(
@@ -214,11 +220,11 @@ def test_auto_takes_the_best_that_is_here(
     monkeypatch.setenv("RELOOK_MODELS", str(tmp_path))
     (tmp_path / "CIDAS").mkdir()
     (tmp_path / open_vocabulary.CLIPSEG).symlink_to(folders["clipseg"])
-    assert list(open_vocabulary.revisions("auto")) == [f"labeller {open_vocabulary.CLIPSEG}"]
+    assert list(LABELLERS.revisions("auto")) == [f"labeller {open_vocabulary.CLIPSEG}"]
     for part, kind in ((open_vocabulary.DINO, "dino"), (open_vocabulary.SAM, "sam")):
         (tmp_path / part).parent.mkdir()
         (tmp_path / part).symlink_to(folders[kind])
-    assert len(open_vocabulary.revisions("auto")) == 2
+    assert len(LABELLERS.revisions("auto")) == 2
 
 
 def test_a_photo_with_labels_repeats_exactly(

@@ -12,7 +12,9 @@ import torch
 
 import tinysegment
 from relook.errors import InputError, MissingModelError, PictureError
-from relook.perceive.segment import completed, panoptic, revisions, segmenter
+from relook.perceive.segment import SEGMENTERS, panoptic, segmenter
+from relook.perceive.segment.regions import completed
+from relook.session import Session
 from relook.types import View
 
 NAMES = {"wall", "floor", "sofa", "potted plant", "lamp", "sky-other-merged"}
@@ -37,7 +39,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_family_answers_at_the_pictures_size(kind: str, folders: dict[str, Path]) -> None:
-    segment = segmenter(str(folders[kind]))
+    segment = segmenter(str(folders[kind]), Session("cpu"))
     for size in ((40, 70), (65, 9), (1, 1)):
         found = segment(picture(*size))
         assert found.labels.shape == size
@@ -83,12 +85,12 @@ def force_queries(kind: str, loaded: Any) -> Any:
 
 @pytest.mark.parametrize("kind", tinysegment.PANOPTIC)
 def test_known_masks_become_the_known_partition_and_a_doubtful_object_is_kept(
-    kind: str, folders: dict[str, Path]
+    kind: str, folders: dict[str, Path], session: Session
 ) -> None:
     name = str(folders[kind])
-    hook = force_queries(kind, panoptic._loaded(name, panoptic.load.revision(panoptic.folder_of(name))))
+    hook = force_queries(kind, session.loaded(("segmenter", name), lambda: panoptic._loaded(name, session)))
     try:
-        found = segmenter(name)(picture(64, 128))
+        found = segmenter(name, session)(picture(64, 128))
     finally:
         hook.remove()
     assert [entry[:2] for entry in partition(found)] == [("lamp", 0), ("sofa", 0), ("sofa", 1), ("wall", 0)]
@@ -105,7 +107,7 @@ def test_known_masks_become_the_known_partition_and_a_doubtful_object_is_kept(
 
 
 @pytest.mark.parametrize("kind", ["segformer", "mobilevit"])
-def test_classes_per_pixel_become_surfaces_and_instances(kind: str, folders: dict[str, Path]) -> None:
+def test_classes_per_pixel_become_surfaces_and_instances(kind: str, folders: dict[str, Path], session: Session) -> None:
     def forced(_module: Any, _inputs: Any, outputs: Any) -> Any:
         height, width = outputs.logits.shape[-2:]
         parts = scene(height, width)
@@ -115,9 +117,11 @@ def test_classes_per_pixel_become_surfaces_and_instances(kind: str, folders: dic
         return outputs
 
     name = str(folders[kind])
-    hook = panoptic._loaded(name, panoptic.load.revision(panoptic.folder_of(name))).model.register_forward_hook(forced)
+    hook = session.loaded(("segmenter", name), lambda: panoptic._loaded(name, session)).model.register_forward_hook(
+        forced
+    )
     try:
-        found = segmenter(name)(picture(64, 128))  # twice as wide as high: nothing may be cut off
+        found = segmenter(name, session)(picture(64, 128))  # twice as wide as high: nothing may be cut off
     finally:
         hook.remove()
     assert [entry[:2] for entry in partition(found)] == [("lamp", 0), ("sofa", 0), ("sofa", 1), ("wall", 0)]
@@ -130,13 +134,13 @@ def test_bias_alone_decides_a_segformer(tmp_path: Path) -> None:
     from transformers import SegformerForSemanticSegmentation
 
     folder = tinysegment.segformer(tmp_path / "model")
-    before = revisions(str(folder))
+    before = SEGMENTERS.revisions(str(folder))
     model = SegformerForSemanticSegmentation.from_pretrained(folder)
     model.decode_head.classifier.weight.data.zero_()
     model.decode_head.classifier.bias.data = torch.tensor([0.0, 0, 5, 0, 0, 0])
     model.save_pretrained(folder)
-    assert partition(segmenter(str(folder))(picture(30, 50))) == [("sofa", 0, 1500)]
-    after = revisions(str(folder))
+    assert partition(segmenter(str(folder), Session("cpu"))(picture(30, 50))) == [("sofa", 0, 1500)]
+    after = SEGMENTERS.revisions(str(folder))
     assert list(before) == list(after) == [f"segmenter {folder}"]
     assert before != after
 
@@ -145,7 +149,7 @@ def test_large_pictures_are_looked_at_smaller_and_answered_at_full_size(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(panoptic, "WORKING_SIDE", 48)
-    assert segmenter(str(folders["segformer"]))(picture(70, 110)).labels.shape == (70, 110)
+    assert segmenter(str(folders["segformer"]), Session("cpu"))(picture(70, 110)).labels.shape == (70, 110)
     labels = torch.tensor([[1, 1, 2, 2], [1, 1, 2, 2]])
     assert torch.equal(panoptic._enlarged(labels, (8, 16)), torch.tensor([[1] * 8 + [2] * 8] * 8))
 
@@ -183,33 +187,33 @@ def test_an_answer_without_any_region_falls_back_to_the_classes() -> None:
 def test_a_model_for_another_task_is_refused(tmp_path: Path) -> None:
     folder = tinysegment.segformer(tmp_path / "other", "SegformerForImageClassification")
     with pytest.raises(InputError, match="got SegformerForImageClassification"):
-        segmenter(str(folder))(picture(20, 20))
+        segmenter(str(folder), Session("cpu"))(picture(20, 20))
     settings = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(settings | {"architectures": ["DepthAnythingForDepthEstimation"]}))
     with pytest.raises(InputError, match=r"segmentation model as segmenter, got DepthAnything.*another checkpoint\.$"):
-        segmenter(str(folder))(picture(20, 20))
+        segmenter(str(folder), Session("cpu"))(picture(20, 20))
 
 
 def test_broken_checkpoints_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises((InputError, MissingModelError), match=r"config\.json"):
-        segmenter(str(tmp_path / "empty"))(picture(20, 20))
+        segmenter(str(tmp_path / "empty"), Session("cpu"))(picture(20, 20))
 
     folder = tinysegment.segformer(tmp_path / "half", "SegformerForImageClassification")
     settings = json.loads((folder / "config.json").read_text())
     made = {"architectures": ["SegformerForSemanticSegmentation"]}
     (folder / "config.json").write_text(json.dumps(settings | made))
     with pytest.raises(MissingModelError, match=r"got none for \d+ tensors such as decode_head"):
-        segmenter(str(folder))(picture(20, 20))
+        segmenter(str(folder), Session("cpu"))(picture(20, 20))
     (folder / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(MissingModelError, match=r"loadable model .*fetch that part again"):
-        segmenter(str(folder))(picture(20, 20))
+        segmenter(str(folder), Session("cpu"))(picture(20, 20))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(MissingModelError, match=r"weights as \.safetensors"):
-        segmenter(str(folder))(picture(20, 20))
+        segmenter(str(folder), Session("cpu"))(picture(20, 20))
     (folder / "config.json").write_text("[")
     with pytest.raises(MissingModelError, match="JSON object"):
-        segmenter(str(folder))(picture(20, 20))
+        segmenter(str(folder), Session("cpu"))(picture(20, 20))
 
 
 def test_a_checkpoint_that_is_nowhere_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,25 +225,29 @@ def test_a_checkpoint_that_is_nowhere_says_how_to_get_it(monkeypatch: pytest.Mon
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     name = "shi-labs/oneformer_ade20k_swin_tiny"
     with pytest.raises(MissingModelError, match=rf"{name} \(205 MB, MIT\).*relook models pull oneformer-ade20k"):
-        segmenter(name)(picture(20, 20))
+        segmenter(name, Session("cpu"))(picture(20, 20))
     with pytest.raises(MissingModelError, match="hf download nobody/nothing"):
-        revisions("nobody/nothing")
+        SEGMENTERS.revisions("nobody/nothing")
 
 
 def test_checkpoints_are_found_under_the_folder_of_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tinysegment.segformer(tmp_path / "someone" / "tiny-segmenter")
     monkeypatch.setenv("RELOOK_MODELS", str(tmp_path))
-    assert segmenter("someone/tiny-segmenter")(picture(16, 24)).labels.shape == (16, 24)
+    assert segmenter("someone/tiny-segmenter", Session("cpu"))(picture(16, 24)).labels.shape == (16, 24)
 
 
-def test_a_failure_inside_the_network_is_a_sentence_about_the_picture(folders: dict[str, Path]) -> None:
+def test_a_failure_inside_the_network_is_a_sentence_about_the_picture(
+    folders: dict[str, Path], session: Session
+) -> None:
     def broken(*_arguments: object) -> None:
         raise ValueError("sides too small")
 
     name = str(folders["segformer"])
-    hook = panoptic._loaded(name, panoptic.load.revision(panoptic.folder_of(name))).model.register_forward_hook(broken)
+    hook = session.loaded(("segmenter", name), lambda: panoptic._loaded(name, session)).model.register_forward_hook(
+        broken
+    )
     try:
         with pytest.raises(PictureError, match=r"got one of 24 x 16 pixels \(sides too small\)"):
-            segmenter(name)(picture(16, 24))
+            segmenter(name, session)(picture(16, 24))
     finally:
         hook.remove()

@@ -17,6 +17,7 @@ from relook.errors import InputError, MissingModelError
 from relook.io import read_depth, read_image, read_segments
 from relook.perceive.edges import borders, colour_edges, edges
 from relook.perceive.perceive import FILES, perceive_photo
+from relook.session import Session
 from relook.types import Depth, View
 
 
@@ -67,7 +68,7 @@ def read_view(room: Room) -> View:
 def test_no_model_for_depth_is_no_depth_unless_one_was_named(
     room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nowhere(name: str) -> object:
+    def nowhere(name: str, session: Session) -> object:
         def missing(view: View) -> Depth:
             raise MissingModelError(f"Expected {name}, got none; get it.")
 

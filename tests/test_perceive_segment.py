@@ -11,7 +11,9 @@ import torch
 from relook.errors import InputError, MissingModelError, SegmentsError
 from relook.io import read_image, write_segments
 from relook.perceive import segment
-from relook.perceive.segment import ade20k
+from relook.perceive.segment import SEGMENTERS, ade20k
+from relook.perceive.segment.regions import numbered
+from relook.session import Session
 from relook.types import Region, Segments, View
 
 IMAGE = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
@@ -24,20 +26,20 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_exact_gives_the_views_own_segments_or_an_error() -> None:
-    assert segment.segmenter("exact")(View(IMAGE, OWN)) is OWN
+    assert segment.segmenter("exact", Session("cpu"))(View(IMAGE, OWN)) is OWN
     with pytest.raises(SegmentsError, match="with segments"):
-        segment.segmenter("exact")(View(IMAGE))
+        segment.segmenter("exact", Session("cpu"))(View(IMAGE))
 
 
 def test_whole_is_one_region() -> None:
-    found = segment.segmenter("whole")(View(IMAGE))
+    found = segment.segmenter("whole", Session("cpu"))(View(IMAGE))
     assert found.labels.shape == (20, 30)
     assert found.names == ("whole picture",)
 
 
 def test_a_label_map_must_fit_the_picture(tmp_path: Path) -> None:
     write_segments(tmp_path / "map.png", OWN)
-    read = segment.segmenter(str(tmp_path / "map.png"))
+    read = segment.segmenter(str(tmp_path / "map.png"), Session("cpu"))
     assert torch.equal(read(View(IMAGE)).labels, OWN.labels)
     with pytest.raises(SegmentsError, match="Expected 30 x 10 pixels"):
         read(View(IMAGE[:, :10]))
@@ -46,39 +48,39 @@ def test_a_label_map_must_fit_the_picture(tmp_path: Path) -> None:
 def test_auto_prefers_own_segments_then_ade20k_and_never_the_embedded_network(
     no_models: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert segment.segmenter()(View(IMAGE, OWN)) is OWN
-    assert segment.segmenter()(View(IMAGE)).names == ("whole picture",)
-    assert segment.chosen("auto") == "whole"
-    assert segment.revisions("auto") == {}
+    assert segment.segmenter("auto", Session("cpu"))(View(IMAGE, OWN)) is OWN
+    assert segment.segmenter("auto", Session("cpu"))(View(IMAGE)).names == ("whole picture",)
+    assert SEGMENTERS.chosen("auto") == "whole"
+    assert SEGMENTERS.revisions("auto") == {}
     monkeypatch.setattr("relook.models.store.is_here", lambda name: name == "ade20k")
-    assert segment.chosen("auto") == "ade20k"
-    assert segment.chosen("whole") == "whole"
-    assert segment.chosen("embedded") == "embedded"
+    assert SEGMENTERS.chosen("auto") == "ade20k"
+    assert SEGMENTERS.chosen("whole") == "whole"
+    assert SEGMENTERS.chosen("embedded") == "embedded"
 
 
 def test_revisions_name_what_is_learned() -> None:
     from relook.models.catalogue import CATALOGUE
 
-    assert segment.revisions("ade20k") == {"ade20k": CATALOGUE["ade20k"].sha256}
-    assert segment.revisions("exact") == segment.revisions("whole") == segment.revisions("map.png") == {}
+    assert SEGMENTERS.revisions("ade20k") == {"ade20k": CATALOGUE["ade20k"].sha256}
+    assert SEGMENTERS.revisions("exact") == SEGMENTERS.revisions("whole") == SEGMENTERS.revisions("map.png") == {}
 
 
 def test_a_part_that_is_no_class_stays_unlabelled() -> None:
     classes = np.zeros((20, 20), np.int64)
     classes[:5] = -1
-    found = segment.numbered(classes, ("sofa",), ("sofa",))
+    found = numbered(classes, ("sofa",), ("sofa",))
     assert (found.labels[:5] == 0).all()
     assert set(found.regions) == {1}
 
 
 def test_ade20k_without_its_checkpoint_says_what_to_do(no_models: None) -> None:
     with pytest.raises(MissingModelError, match=r"2\.3 MB, Apache-2\.0.*RELOOK_MODELS"):
-        segment.segmenter("ade20k")(View(IMAGE))
+        segment.segmenter("ade20k", Session("cpu"))(View(IMAGE))
 
 
 def test_unknown_segmenter_is_refused() -> None:
     with pytest.raises(InputError, match="auto, exact, embedded, ade20k, whole"):
-        segment.segmenter("sam")
+        segment.segmenter("sam", Session("cpu"))
 
 
 def test_specks_and_doubtful_parts_join_their_surroundings() -> None:
@@ -113,7 +115,7 @@ def test_countable_classes_split_into_instances_and_surfaces_do_not() -> None:
     classes[10:30, 10:30] = classes[60:80, 10:40] = names.index("chair")
     classes[5:8, 90:93] = names.index("chair")  # too small for an instance of its own
     vocabulary = ade20k._vocabulary()
-    found = segment.numbered(classes, vocabulary["classes"], vocabulary["countable"])
+    found = numbered(classes, vocabulary["classes"], vocabulary["countable"])
     assert sorted((region.name, region.instance) for region in found.regions.values()) == [
         ("ceiling", 0),
         ("chair", 0),
@@ -140,7 +142,7 @@ ROOMS = {
 @pytest.mark.parametrize("room", ROOMS)
 def test_ade20k_names_what_photographs_show(shared: Path, room: str) -> None:
     image = read_image(shared / "photos" / f"{room}.jpg")
-    found = segment.segmenter()(View(image))
+    found = segment.segmenter("auto", Session("cpu"))(View(image))
     assert found.labels.shape == image.shape[1:]
     assert ROOMS[room] <= set(found.names)
     assert found.mask("wall").float().mean() > 0.2
@@ -150,9 +152,9 @@ def test_ade20k_names_what_photographs_show(shared: Path, room: str) -> None:
 @pytest.mark.parametrize("size", [(8, 8), (300, 40), (17, 260), (64, 64)])
 def test_ade20k_takes_any_size(shared: Path, size: tuple[int, int]) -> None:
     image = torch.rand(3, *size, generator=torch.Generator().manual_seed(1))
-    assert ade20k.segments(View(image)).labels.shape == size
+    assert ade20k.segments(View(image), Session("cpu")).labels.shape == size
 
 
 def test_revisions_of_what_is_no_segmenter() -> None:
     with pytest.raises(InputError, match="segmenter out of"):
-        segment.revisions("magic")
+        SEGMENTERS.revisions("magic")

@@ -73,7 +73,7 @@ def test_verify_ends_with_one_when_a_file_is_wrong(folder: Path, capsys: pytest.
     ("words", "sentence"),
     [
         (["pull", "depth-anything-v2-large"], "--accept-licence"),
-        (["pull", "xfeat"], "pickle"),
+        (["pull", "raft_small"], "pickle"),
         (["pull", "clipseg"], "check the connection"),
         (["pull", "nothing"], "a model out of"),
         (["pull"], "name of a model"),

@@ -184,9 +184,9 @@ def test_a_descriptor_is_asked_once_about_clean_pictures_and_its_matches_rule(fa
     preset = preset_of("eye-for-an-eye", "paper").but(masked=True)
     asked = []
 
-    def fake(name, own):
+    def fake(name, session, own):
         assert (name, own) == ("mine", family)
-        return lambda view: (asked.append(view), descriptor("colour")(view))[1]
+        return lambda view: (asked.append(view), descriptor("colour", session)(view))[1]
 
     plain = restyle(family, structure, style, correspondence, preset, steps=6)
     monkeypatch.setattr("relook.transfer.scene.descriptor", fake)

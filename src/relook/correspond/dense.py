@@ -1,7 +1,7 @@
 """For every place of the structure picture the place of the style picture that shows the same part.
 
 Arg max of the cosine between two pictures' descriptors (`relook.correspond.features`), within regions that correspond if a
-`Correspondence` says so. No map larger than a set number of values is ever built; `match_dense_reference` is the slow readable twin.
+`Correspondence` says so. No map larger than a set number of values is ever built; `match_dense_reference` is the slow readable reference.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class DenseCorrespondence:
         """
         rows, columns = self.cells(size)
         steps = [
-            ((torch.arange(length) + 0.5) * cells / length - own - 0.5) / theirs
-            for length, cells, own, theirs in zip(size, self.index.shape, (rows, columns), self.style_grid, strict=True)
+            ((torch.arange(length) + 0.5) * cells / length - own - 0.5) / others
+            for length, cells, own, others in zip(size, self.index.shape, (rows, columns), self.style_grid, strict=True)
         ]
         within = torch.stack([steps[1].expand(size), steps[0][:, None].expand(size)], -1)
         found = (self.positions.cpu()[rows[:, None], columns[None]] + within).to(style)
@@ -93,12 +93,12 @@ def match_dense(
             f"Expected descriptors of one length, got {structure.shape[0]} and {style.shape[0]}; use one descriptor for both."
         )
     grid, style_grid = _grid(structure), _grid(style)
-    ours, theirs = structure.flatten(1).T, style.flatten(1).T.to(structure)
-    index = torch.full((len(ours),), NONE, device=ours.device)
-    similarity = torch.full((len(ours),), -1.0, device=ours.device)
-    cycle = torch.full((len(ours),), torch.inf, device=ours.device)
-    for rows, columns in _blocks(grid, style_grid, correspondence, ours.device):
-        forth, best, back = _nearest(ours[rows], theirs[columns], values)
+    cells, style_cells = structure.flatten(1).T, style.flatten(1).T.to(structure)
+    index = torch.full((len(cells),), NONE, device=cells.device)
+    similarity = torch.full((len(cells),), -1.0, device=cells.device)
+    cycle = torch.full((len(cells),), torch.inf, device=cells.device)
+    for rows, columns in _blocks(grid, style_grid, correspondence, cells.device):
+        forth, best, back = _nearest(cells[rows], style_cells[columns], values)
         index[rows], similarity[rows] = columns[forth], best
         cycle[rows] = _distance(rows, rows[back[forth]], grid)
     return _answer(index, similarity, cycle, grid, style_grid)
@@ -121,7 +121,7 @@ def rearrangement(
 def match_dense_reference(
     structure: Float[Tensor, "D h w"], style: Float[Tensor, "D h2 w2"], correspondence: Correspondence | None = None
 ) -> DenseCorrespondence:
-    """Slow twin of `match_dense`: one cell after another against the whole style, the mask written out."""
+    """Slow reference of `match_dense`: one cell after another against the whole style, the mask written out."""
     (h, w), (h2, w2) = _grid(structure), _grid(style)
     allowed = torch.ones(h * w, h2 * w2, dtype=torch.bool)
     if correspondence is not None:
@@ -157,15 +157,15 @@ def _blocks(
 
 
 def _nearest(
-    ours: Float[Tensor, "n D"], theirs: Float[Tensor, "m D"], values: int
+    structure: Float[Tensor, "n D"], style: Float[Tensor, "m D"], values: int
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"], Int[Tensor, " m"]]:
-    """Nearest of theirs for each of ours, its cosine, and the nearest of ours for each of theirs; one pass over strips."""
+    """Nearest style cell of each structure cell, its cosine, and the nearest structure cell of each style cell; one pass over strips."""
     forth, best = [], []
-    home = torch.zeros(len(theirs), dtype=torch.int64, device=ours.device)
-    top = torch.full((len(theirs),), -torch.inf, device=ours.device)
-    step = max(1, values // len(theirs))
-    for start in range(0, len(ours), step):
-        cosines = ours[start : start + step] @ theirs.T
+    home = torch.zeros(len(style), dtype=torch.int64, device=structure.device)
+    top = torch.full((len(style),), -torch.inf, device=structure.device)
+    step = max(1, values // len(style))
+    for start in range(0, len(structure), step):
+        cosines = structure[start : start + step] @ style.T
         found = cosines.max(1)
         forth.append(found.indices)
         best.append(found.values)

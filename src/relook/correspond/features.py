@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,64 +17,51 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
-from relook.errors import InputError
+from relook.models import perceiver
 from relook.models.families import Family, load_family
 from relook.models.features import Dift, denoiser_features, fitted, load_backbone
+from relook.models.store import is_checkpoint
+from relook.perceive.backends import BackEnd, Table
+from relook.perceive.embedded import network
+from relook.session import Session
 from relook.types import View
 
 Descriptor = Callable[[View], Float[Tensor, "D h w"]]
 """Unit vectors on any grid; its cells divide the picture evenly."""
 
-NAMES = ("embedded", "denoiser", "dift:FAMILY@TIMESTEP/BLOCK", "colour", "position")
-"""Descriptors by name; any other name is a folder or the hub id of a vision transformer."""
+DIFT = re.compile(r"(?:dift|denoiser)(?P<depth>\+depth)?(?::(?P<family>[^@]+))?(?:@(?P<step>\d+)(?:/(?P<block>\d+))?)?")
+"""Names of denoisers' features: `denoiser`, `dift:sd15@261/1`, `dift+depth`."""
 DENOISER = {"dollhouse": Dift(timestep=300, block=1, ensemble=4)}
 """The best setting of a family that was measured (`relook evaluate dollhouse-correspondence`); others take DIFT's own."""
 SIDE = 256
 """Root of the area at which colours are read."""
 
 
-def descriptor(name: str = "embedded", family: Family | None = None) -> Descriptor:
+def descriptor(name: str, session: Session, family: Family | None = None) -> Descriptor:
     """The descriptor called `name`.
 
     embedded: the network trained on the dollhouse's exact parts. denoiser, dift: features of a denoiser (DIFT): of `family`, or of the
-    family named as in `dift:sd15`, with `@TIMESTEP` or `@TIMESTEP/BLOCK` behind it; `dift+depth` also tells it the view's depth. colour, position: what needs no weights.
-    Any other name: a folder (of a perception network, a family or a transformer) or a hub id such as `facebook/dinov2-small`,
-    with `@SIDE` behind it for another working size.
+    family named as in `dift:sd15`, with `@TIMESTEP` or `@TIMESTEP/BLOCK` behind it; `dift+depth` also reads the view's depth. colour,
+    position: what needs no weights. Any other name: a folder (of a perception network, a family or a transformer) or a hub id such as
+    `facebook/dinov2-small`, with `@SIDE` behind it for another working size.
     Raises InputError for a name that is none of these; missing weights raise MissingModelError when a picture is described.
     """
-    known: dict[str, Descriptor] = {"embedded": embedded, "colour": colour, "position": position}
-    if name in known:
-        return known[name]
-    if spec := re.fullmatch(
-        r"(?:dift|denoiser)(?P<depth>\+depth)?(?::(?P<family>[^@]+))?(?:@(?P<step>\d+)(?:/(?P<block>\d+))?)?", name
-    ):
-        source, step, block = spec["family"] or family, _int(spec["step"]), _int(spec["block"])
-        return partial(_dift, family=source, timestep=step, block=block, depth=spec["depth"] is not None)
-    place, _, side = name.partition("@")
-    folder = Path(place).expanduser()
-    if (folder / "heads.safetensors").is_file():
-        return partial(embedded, folder=folder)
-    if (folder / "unet").is_dir():
-        return descriptor(f"dift:{name}")
-    if (side and not side.isdigit()) or not (folder.is_dir() or re.fullmatch(r"[\w.-]+/[\w.-]+", place)):
-        raise InputError(
-            f"Expected a descriptor out of {', '.join(NAMES)}, a folder or a hub id owner/name, got {name!r}; choose one."
-        )
-    return partial(backbone, name=str(folder) if folder.is_dir() else place, side=_int(side))
+    if family is not None and (spec := DIFT.fullmatch(name)) and not spec["family"]:
+        return partial(_dift, load=lambda: family, spec=spec)
+    return DESCRIPTORS.find(name, session)
 
 
 @torch.no_grad()
-def embedded(view: View, folder: Path | None = None) -> Float[Tensor, "D h w"]:
-    """What the embedded perception network says of every place, at a quarter of about 256 x 256 pixels."""
-    from relook.models import perceiver
-
-    network = perceiver.load_perceiver(folder or perceiver.FOLDER)
-    return network(fitted(view.image.float().cpu(), perceiver.SIDE, 32)[None]).descriptors[0]
+def embedded(view: View, session: Session, folder: Path | None = None) -> Float[Tensor, "D h w"]:
+    """What the embedded perception network (or one like it) says of every place, at a quarter of about 256 x 256 pixels."""
+    small = fitted(view.image.float().cpu(), perceiver.SIDE, 32)[None]
+    return network(session, folder)(small.to(session.device)).descriptors[0].cpu()
 
 
-def backbone(view: View, name: str, side: int | None = None) -> Float[Tensor, "D h w"]:
+def backbone(view: View, name: str, session: Session, side: int | None = None) -> Float[Tensor, "D h w"]:
     """The last layer of a vision transformer."""
-    return normalize(load_backbone(name, side).features(view.image.float().cpu()), dim=0)
+    loaded = session.loaded(("backbone", name, side), lambda: load_backbone(name, side, session.place))
+    return normalize(loaded.features(view.image.float().cpu()), dim=0)
 
 
 def colour(view: View) -> Float[Tensor, "D h w"]:
@@ -98,23 +86,39 @@ def at_tokens(features: Float[Tensor, "D h w"], grid: tuple[int, int]) -> Float[
     return normalize(interpolate(features[None], grid, mode="bilinear", align_corners=False, antialias=True)[0], dim=0)
 
 
-def _dift(
-    view: View, family: str | Family | None, timestep: int | None, block: int | None, depth: bool
-) -> Float[Tensor, "D h w"]:
-    loaded = family if isinstance(family, Family) else _family(family or "dollhouse")
-    best = DENOISER.get(loaded.name, Dift())
-    setting = Dift(
-        best.timestep if timestep is None else timestep,
-        best.block if block is None else block,
-        best.ensemble,
-        best.side,
-    )
-    return normalize(denoiser_features(loaded, view.image, setting, depth=view.depth if depth else None), dim=0)
+def _dift(view: View, load: Callable[[], Family], spec: re.Match[str]) -> Float[Tensor, "D h w"]:
+    """A denoiser's features where the name says."""
+    family = load()
+    best = DENOISER.get(family.name, Dift())
+    asked = {"timestep": _int(spec["step"]), "block": _int(spec["block"])}
+    setting = replace(best, **{name: value for name, value in asked.items() if value is not None})
+    return normalize(denoiser_features(family, view.image, setting, depth=view.depth if spec["depth"] else None), dim=0)
 
 
-@lru_cache(maxsize=1)
-def _family(name: str) -> Family:
-    return load_family(name)
+def _is_model(name: str) -> bool:
+    """Whether a name is a denoiser's features, a folder, or a hub id."""
+    place, _, side = name.partition("@")
+    if DIFT.fullmatch(name) is not None or (Path(place).expanduser() / "unet").is_dir():
+        return True
+    return (not side or side.isdigit()) and is_checkpoint(place, "descriptor")
+
+
+def _model(name: str, session: Session) -> Descriptor:
+    """What asks a denoiser, another perception network, or a vision transformer."""
+    place, _, side = name.partition("@")
+    folder = Path(place).expanduser()
+    if (folder / "unet").is_dir():
+        name = f"dift:{name}"
+    if (spec := DIFT.fullmatch(name)) is not None:
+        source = spec["family"] or "dollhouse"
+        return partial(
+            _dift,
+            load=lambda: session.loaded(("family", source), lambda: load_family(source, session.place)),
+            spec=spec,
+        )
+    if (folder / "heads.safetensors").is_file():
+        return partial(embedded, folder=folder, session=session)
+    return partial(backbone, name=str(folder) if folder.is_dir() else place, session=session, side=_int(side))
 
 
 def _turned(channels: Float[Tensor, "K h w"]) -> Float[Tensor, "D h w"]:
@@ -131,3 +135,21 @@ def _quarter(view: View) -> tuple[int, int]:
 
 def _int(digits: str | None) -> int | None:
     return int(digits) if digits else None
+
+
+DESCRIPTORS: Table[Descriptor] = Table(
+    "descriptor",
+    "a descriptor",
+    (
+        BackEnd(
+            "embedded", lambda session: partial(embedded, session=session), "trained on the dollhouse's exact parts",
+            shipped=perceiver.SHIPPED, device="session",
+        ),
+        BackEnd("denoiser", partial(_model, "denoiser"), "a denoiser's own features (DIFT)", device="session"),
+        BackEnd("colour", lambda session: colour, "colour alone"),
+        BackEnd("position", lambda session: position, "the place in the picture alone"),
+    ),
+    is_model=_is_model,
+    load_model=_model,
+    besides=", dift:FAMILY@TIMESTEP/BLOCK, a folder or a hub id owner/name",
+)  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,12 @@ from torch import Tensor
 
 from relook.errors import InputError, MissingModelError, RelookError
 from relook.evaluate.metrics.style import gram, joined
+from relook.evaluate.process import held
 from relook.models import encoders, store, vgg
 from relook.models.catalogue import CATALOGUE
+from relook.perceive.backends import Table
+from relook.perceive.depth import ESTIMATORS, estimator
+from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.types import Depth, Segments, View
 
 GRAM_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -84,13 +89,13 @@ def revision(instruments: Instruments) -> str:
 def depth_of(name: str | None, picture: Held) -> Depth | None:
     """What the estimator says; None where it is not here or cannot say."""
     chosen = _chosen_depth(name)
-    return None if chosen is None or not _here(chosen) else _depth(chosen, picture)
+    return None if chosen is None or not ESTIMATORS.is_here(chosen) else _depth(chosen, picture)
 
 
 def segments_of(name: str | None, picture: Held) -> Segments | None:
     """What the segmenter says; None where it is not here or cannot say."""
     chosen = _chosen_segmenter(name)
-    return None if chosen is None or not _here(chosen) else _segments(chosen, picture)
+    return None if chosen is None or not SEGMENTERS.is_here(chosen) else _segments(chosen, picture)
 
 
 def embedding_of(names: tuple[str, ...], picture: Held) -> Float[Tensor, " D"] | None:
@@ -109,7 +114,7 @@ def vectors_of(picture: Held, inception: str | None = None) -> dict[str, Float[n
     """Vectors of the picture by set of features (`vgg`, `inception`), of those whose network is here."""
     found = {} if _too_small(picture) else {"vgg": _textures(picture)[1].numpy()}
     path = None if inception is None else encoders.inception_file(inception)
-    return found if path is None else found | {"inception": encoders.inception(picture.image, path).numpy()}
+    return found if path is None else found | {"inception": encoders.inception(picture.image, path, held()).numpy()}
 
 
 def weights(instruments: Instruments) -> dict[str, str]:
@@ -124,8 +129,8 @@ def _states(instruments: Instruments) -> Iterator[tuple[str, str, str, str]]:
         advice = f"its weights ({file}) are not on this machine; set RELOOK_MODELS to their folder"
         yield file, numbers, CATALOGUE[file].sha256 if here else "absent", "" if here else advice
     numbers = "The depth numbers of the structure are empty"
-    yield "depth", numbers, *_perceiver("depth estimator", _chosen_depth(instruments.depth))
-    yield "segmenter", "The mask mIoU is empty", *_perceiver("segmenter", _chosen_segmenter(instruments.segmenter))
+    yield "depth", numbers, *_perceiver(ESTIMATORS, _chosen_depth(instruments.depth))
+    yield "segmenter", "The mask mIoU is empty", *_perceiver(SEGMENTERS, _chosen_segmenter(instruments.segmenter))
     yield "clip", "CLIP is empty", *_encoders(() if instruments.clip is None else (instruments.clip,))
     yield "dino", "DINO is empty", *_encoders(() if instruments.dino is None else (instruments.dino,))
     yield "dreamsim", "DreamSim is empty", *_encoders(instruments.dreamsim)
@@ -135,16 +140,14 @@ def _states(instruments: Instruments) -> Iterator[tuple[str, str, str, str]]:
     yield "inception", "FID and KID are empty", found, told if path is None else ""
 
 
-def _perceiver(what: str, name: str | None) -> tuple[str, str]:
+def _perceiver(table: Table[Any], name: str | None) -> tuple[str, str]:
     """Revision of a depth estimator or segmenter, or why there is none."""
+    what = table.what.removeprefix("a ")
     if name is None:
         return "none", f"no {what} was named that looks at pictures"
-    if not _here(name):
+    if not table.is_here(name):
         return f"{name} absent", f"the {what} {name} is not on this machine; name another or get it"
-    from relook.perceive import depth, segment
-
-    known = (depth if what == "depth estimator" else segment).revisions(name)
-    return f"{name} {', '.join(known.values())}".strip(), ""
+    return f"{name} {', '.join(table.revisions(name).values())}".strip(), ""
 
 
 def _encoders(names: tuple[str, ...]) -> tuple[str, str]:
@@ -162,29 +165,16 @@ def _chosen_depth(name: str | None) -> str | None:
     """The estimator's name with `auto` resolved. Raises InputError for what is no estimator."""
     if name is None:
         return None
-    from relook.perceive.depth import chosen, estimator
-
-    estimator(name)
-    return chosen(name)
+    ESTIMATORS.entry(name)
+    return ESTIMATORS.chosen(name)
 
 
 def _chosen_segmenter(name: str | None) -> str | None:
     """The same for segmenters; `whole` sees nothing."""
     if name is None:
         return None
-    from relook.perceive.segment import chosen, segmenter
-
-    segmenter(name)
-    return None if chosen(name) == "whole" else chosen(name)
-
-
-def _here(name: str) -> bool:
-    """Whether a network of perception can be used without the hub."""
-    if name == "embedded":
-        from relook.models.perceiver import is_here
-
-        return is_here()
-    return store.is_here(name)
+    SEGMENTERS.entry(name)
+    return None if SEGMENTERS.chosen(name) == "whole" else SEGMENTERS.chosen(name)
 
 
 def _too_small(picture: Held) -> bool:
@@ -194,10 +184,8 @@ def _too_small(picture: Held) -> bool:
 
 @lru_cache(maxsize=KEPT)
 def _depth(name: str, picture: Held) -> Depth | None:
-    from relook.perceive.depth import estimator
-
     try:
-        return estimator(name)(View(picture.image))
+        return estimator(name, held())(View(picture.image))
     except MissingModelError:
         raise
     except RelookError:  # a picture in which the network sees no depth
@@ -206,10 +194,8 @@ def _depth(name: str, picture: Held) -> Depth | None:
 
 @lru_cache(maxsize=KEPT)
 def _segments(name: str, picture: Held) -> Segments | None:
-    from relook.perceive.segment import segmenter
-
     try:
-        return segmenter(name)(View(picture.image))
+        return segmenter(name, held())(View(picture.image))
     except MissingModelError:
         raise
     except RelookError:  # a picture that the network cannot take
@@ -218,12 +204,12 @@ def _segments(name: str, picture: Held) -> Segments | None:
 
 @lru_cache(maxsize=KEPT)
 def _embedding(name: str, picture: Held) -> Float[Tensor, " D"]:
-    return encoders.encoder(name).embedding(picture.image)
+    return encoders.encoder(name, held()).embedding(picture.image)
 
 
 @lru_cache(maxsize=KEPT)
 def _textures(picture: Held) -> tuple[dict[str, Tensor], Float[Tensor, " D"]]:
     """Gram matrices of GRAM_LAYERS and the mean of POOLED_LAYER, of one pass of VGG19."""
-    seen = vgg.features(picture.image, tuple(dict.fromkeys((*GRAM_LAYERS, POOLED_LAYER))))
+    seen = vgg.features(picture.image, tuple(dict.fromkeys((*GRAM_LAYERS, POOLED_LAYER))), held())
     with torch.inference_mode():
         return {layer: gram(seen[layer]) for layer in GRAM_LAYERS}, seen[POOLED_LAYER].mean((1, 2))

@@ -13,11 +13,10 @@ from relook.config import ViewsConfig
 from relook.errors import GeometryError, InputError
 from relook.lift.source import Views, ViewSource
 from relook.ops.geometry import known_depth, to_camera
-from relook.perceive import match as matching
-from relook.perceive.depth import estimator, is_here
-from relook.perceive.geometry import NAMES as GEOMETRIES
-from relook.perceive.geometry import fit_to_points, geometry
-from relook.perceive.match import Matcher, best_flow, matcher
+from relook.perceive.depth import ESTIMATORS, estimator
+from relook.perceive.geometry import fit_to_points, geometries, geometry
+from relook.perceive.match import MATCHERS, exact, matcher
+from relook.perceive.match.points import Matcher
 from relook.session import Session
 from relook.types import Depth, View
 
@@ -60,23 +59,23 @@ def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> 
             )
             raise GeometryError(f"Expected {needed} for geometry {name}, got none; choose another geometry.")
         words = "sparse points and estimated depth" if name == "sparse" else name
-        return MatchedViews(_completed(source, session, depth), numbers, matcher("exact"), words)
-    if name in GEOMETRIES:
-        return _found(source, name, depth)
-    chosen = best_flow() if name == "flow" else name
-    if name not in ("flow", *matching.NAMES):
+        return MatchedViews(_completed(source, session, depth), numbers, exact, words)
+    if name in geometries().names:
+        return _found(source, name, depth, session)
+    chosen = MATCHERS.chosen("auto") if name == "flow" else name
+    if name not in ("flow", *MATCHERS.names):
         raise InputError(
-            f"Expected a geometry out of auto, exact, sensor, sparse, flow, {', '.join(GEOMETRIES[1:])}, or a matcher out of "
-            f"{', '.join(matching.NAMES)}, got {name!r}; choose one of them."
+            f"Expected a geometry out of auto, exact, sensor, sparse, flow, {', '.join(geometries().names[1:])}, or a matcher out of "
+            f"{', '.join(MATCHERS.names)}, got {name!r}; choose one of them."
         )
-    return MatchedViews(source.view, numbers, _on_pictures(matcher(chosen)), f"flow ({chosen})")
+    return MatchedViews(source.view, numbers, _on_pictures(matcher(chosen, session)), f"flow ({chosen})")
 
 
 def _best(view: View, depth: str) -> str:
     """What `auto` is for a walk that begins with this view; sparse points are no geometry without estimated depth between them."""
     if view.camera is not None and view.depth is not None and view.depth.kind == "metric":
         return "exact" if view.depth.valid is None else "sensor"
-    return "sparse" if view.camera is not None and view.points is not None and is_here(depth) else "flow"
+    return "sparse" if view.camera is not None and view.points is not None and ESTIMATORS.is_here(depth) else "flow"
 
 
 def _on_pictures(match: Matcher) -> Matcher:
@@ -88,21 +87,21 @@ def _completed(source: ViewSource, session: Session, depth: str) -> Callable[[in
     """Views with depth everywhere; the session remembers the last few, since estimating is slow."""
     walk = object()  # tells this walk from others of the session
     return lambda number: session.remembered(
-        "view with whole depth", (walk, number), lambda: _whole(source.view(number), depth), RECENT
+        "view with whole depth", (walk, number), lambda: _whole(source.view(number), depth, session), RECENT
     )
 
 
-def _whole(view: View, depth: str) -> View:
+def _whole(view: View, depth: str, session: Session) -> View:
     """The view with depth everywhere: what was measured, and between it what is estimated, bent to it."""
     valid = None if view.depth is None else view.depth.valid
-    if view.depth is not None and (valid is None or bool(valid.all()) or not is_here(depth)):
+    if view.depth is not None and (valid is None or bool(valid.all()) or not ESTIMATORS.is_here(depth)):
         return view
     pixels, known = _known(view)
     if view.camera is None or len(pixels) < LEAST:
         raise GeometryError(
             f"Expected a camera and depth at {LEAST} pixels or more in every frame, got a frame with less; choose geometry flow."
         )
-    estimate = estimator(depth)(View(view.image))
+    estimate = estimator(depth, session)(View(view.image))
     values, _ = fit_to_points(estimate.values, pixels, known, shift=estimate.kind == "relative")
     if view.depth is not None and valid is not None:
         values = torch.where(valid, view.depth.values, values)
@@ -125,7 +124,7 @@ def _measured(values: Float[Tensor, "H W"], valid: Bool[Tensor, "H W"]) -> Depth
     return Depth(torch.where(valid, values, 0.0), "metric", valid)
 
 
-def _found(source: ViewSource, name: str, depth: str) -> MatchedViews:
+def _found(source: ViewSource, name: str, depth: str, session: Session) -> MatchedViews:
     """The geometry of plain pictures, found once for the whole walk."""
     if len(source) > MOST:
         raise InputError(
@@ -133,11 +132,11 @@ def _found(source: ViewSource, name: str, depth: str) -> MatchedViews:
             "--limit) or geometry flow."
         )
     views = [source.view(number) for number in range(len(source))]
-    points = geometry(name, depth=depth)([View(view.image, camera=view.camera) for view in views])
+    points = geometry(name, session, depth=depth)([View(view.image, camera=view.camera) for view in views])
     posed = []
     for view, cloud, camera, confidence in zip(views, points.points, points.cameras, points.confidence, strict=True):
         z = to_camera(cloud, camera)[..., 2]
         found = _measured(z, known_depth(z) & (confidence > SURE))
         posed.append(View(view.image, view.segments, found, camera))
     words = f"{name} ({points.source}, {points.kind})"
-    return MatchedViews(posed.__getitem__, range(len(posed)), matcher("exact"), words)
+    return MatchedViews(posed.__getitem__, range(len(posed)), exact, words)

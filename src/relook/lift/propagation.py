@@ -30,8 +30,8 @@ from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
 from relook.ops.fill import whole_depth
-from relook.perceive.depth import estimator, is_here
-from relook.perceive.segment import chosen, segmenter
+from relook.perceive.depth import ESTIMATORS, estimator
+from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.progress import SILENT, Progress
 from relook.session import Session
 from relook.transfer.photo import restyle_photo
@@ -72,7 +72,7 @@ def propagate(
     with progress.stage("frames", len(path)) as tick:
         if len(left) < len(path):
             tick(len(path) - len(left))
-        for number, seen in _ahead(partial(_see, walk, config), left):
+        for number, seen in _ahead(partial(_see, walk, config, session), left):
             done = path.index(number)
             frame = painter.paint(number, seen, path[:done])
             history.add(frame)
@@ -192,13 +192,13 @@ class _Painter:
         return found if len(found) <= CANDIDATES else [found[0], *found[1 - CANDIDATES :]]
 
 
-def _see(walk: ViewSource, config: ViewsConfig, number: int) -> Seen:
+def _see(walk: ViewSource, config: ViewsConfig, session: Session, number: int) -> Seen:
     """A view with its segments, where something in it may move."""
     view = walk.view(number)
     moving = torch.zeros(view.size, dtype=torch.bool)
     name = config.photo.segmenter
-    if config.leave and (view.segments is not None or chosen(name) not in BLIND):
-        segments = segmenter("exact" if view.segments is not None else name)(view)
+    if config.leave and (view.segments is not None or SEGMENTERS.chosen(name) not in BLIND):
+        segments = segmenter("exact" if view.segments is not None else name, session)(view)
         view = replace(view, segments=segments)
         for left in set(config.leave) & set(segments.names):
             moving |= segments.mask(left)
@@ -221,6 +221,6 @@ def _filler(config: ViewsConfig, session: Session) -> Filler:
     if config.fill != "refiner":
         return FILLERS[config.fill]
     name = config.photo.depth_estimator
-    depth = None if name == "none" or not is_here(name) else estimator(name)
+    depth = None if name == "none" or not ESTIMATORS.is_here(name) else estimator(name, session)
     how = Refining(view_refiner(config, session), config.photo.prompt, sees_source=config.carry != "paper", depth=depth)
     return partial(refined, how=how)

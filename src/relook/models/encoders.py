@@ -6,7 +6,6 @@ Nothing is fetched here: a suite measures with what is on this machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,9 @@ from torch.nn.functional import interpolate
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.files import reason
 from relook.models import load, store
+from relook.models.runtime import onnx
 from relook.models.store import digest, roots
+from relook.session import Placement, Session
 
 ONNX, SCRIPT = (".onnx",), (".pt", ".ts", ".torchscript")
 """Endings of files that hold an Inception network."""
@@ -41,15 +42,17 @@ class Encoder:
         Raises PictureError for a picture that the processor cannot take.
         """
         with load.asked(self.name, (image.shape[1], image.shape[2])), load.quiet():
-            pixels = self.processor(images=load.as_picture(image), return_tensors="pt")["pixel_values"]
+            pixels = self.processor(images=load.as_picture(image), return_tensors="pt")["pixel_values"].to(
+                self.network.device
+            )
             if hasattr(self.network, "get_image_features"):
                 found = self.network.get_image_features(pixel_values=pixels)
-                return getattr(found, "pooler_output", found)[0].float().flatten()
-            return _vector(self.network(pixel_values=pixels))
+                return getattr(found, "pooler_output", found)[0].float().cpu().flatten()
+            return _vector(self.network(pixel_values=pixels)).cpu()
 
 
-def encoder(name: str) -> Encoder:
-    """The encoder of a registered name, hub id or local folder, loaded once per process.
+def encoder(name: str, session: Session) -> Encoder:
+    """The encoder of a registered name, hub id or local folder, on the session's device.
 
     Raises MissingModelError where it is not on this machine, or is no image encoder.
     """
@@ -57,7 +60,7 @@ def encoder(name: str) -> Encoder:
         raise MissingModelError(
             f"Expected an image encoder {name} on this machine, got none; get it with `hf download {name}` or name a local folder."
         )
-    return _load(str(folder_of(name)))
+    return session.loaded(("encoder", name), lambda: _load(folder_of(name), session.place))
 
 
 def is_here(name: str) -> bool:
@@ -93,8 +96,8 @@ def inception_revision(path: Path) -> str:
     return digest(path)
 
 
-def inception(image: Float[Tensor, "3 H W"], path: Path) -> Float[Tensor, " D"]:
-    """Pooled features of an Inception network (2048 of them in the one that FID is defined with).
+def inception(image: Float[Tensor, "3 H W"], path: Path, session: Session) -> Float[Tensor, " D"]:
+    """Pooled features of an Inception network (2048 of them in the one that FID is defined with), which runs on the CPU.
 
     The network gets RGB from 0 to 255, 1 x 3 x 299 x 299, resized with antialiasing (Parmar et al. 2022), as float32 (ONNX) or uint8
     where a TorchScript wants it, and must answer with features as its first output: 1 x D, or 1 x D x 1 x 1.
@@ -105,7 +108,8 @@ def inception(image: Float[Tensor, "3 H W"], path: Path) -> Float[Tensor, " D"]:
     )
     pixels = resized.clamp(0, 1) * 255
     try:
-        found = _ask_onnx(path, pixels) if path.suffix.lower() in ONNX else _ask_script(path, pixels)
+        load, ask = (onnx, _ask_onnx) if path.suffix.lower() in ONNX else (_script, _ask_script)
+        found = ask(session.loaded(("inception", path, digest(path)), lambda: load(path)), pixels)
     except Exception as error:  # whatever onnxruntime or torch raise for a broken file or another network
         raise MissingModelError(
             f"Expected an Inception network in {path}, got: {reason(error)}; export it again with pooled features as output."
@@ -117,13 +121,11 @@ def inception(image: Float[Tensor, "3 H W"], path: Path) -> Float[Tensor, " D"]:
     return found.flatten().float()
 
 
-def _ask_onnx(path: Path, pixels: Float[Tensor, "1 3 S S"]) -> Tensor:
-    network = _onnx(str(path), digest(path))
+def _ask_onnx(network: Any, pixels: Float[Tensor, "1 3 S S"]) -> Tensor:
     return torch.from_numpy(network.run(None, {network.get_inputs()[0].name: pixels.numpy()})[0].copy())
 
 
-def _ask_script(path: Path, pixels: Float[Tensor, "1 3 S S"]) -> Tensor:
-    network = _script(str(path), digest(path))
+def _ask_script(network: Any, pixels: Float[Tensor, "1 3 S S"]) -> Tensor:
     with torch.inference_mode():
         try:  # the TorchScript that FID is mostly computed with takes 8-bit pictures and says with a flag what is wanted
             found = network(pixels.round().byte(), return_features=True)
@@ -142,29 +144,16 @@ def _vector(found: Any) -> Float[Tensor, " D"]:
     return tokens[0].float().mean((1, 2)) if tokens.ndim == 4 else tokens[0, 0].float()
 
 
-@lru_cache(maxsize=6)
-def _load(folder: str) -> Encoder:
+def _load(folder: Path, place: Placement) -> Encoder:
     from transformers import AutoImageProcessor, AutoModel
 
-    model = load.load(Path(folder), AutoModel.from_pretrained, dtype=torch.float32)
-    return Encoder(model, load.read(Path(folder), AutoImageProcessor.from_pretrained), Path(folder).name)
+    model = load.load(folder, AutoModel.from_pretrained, dtype=torch.float32)
+    return Encoder(place.placed(model), load.read(folder, AutoImageProcessor.from_pretrained), folder.name)
 
 
-@lru_cache(maxsize=1)
-def _onnx(path: str, _: str) -> Any:
-    """An ONNX session; the second argument tells one content of a file from another."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-@lru_cache(maxsize=1)
-def _script(path: str, _: str) -> Any:
+def _script(path: Path) -> Any:
     import warnings
 
     with warnings.catch_warnings():  # torch advises against TorchScript, in which the network of FID is published
         warnings.simplefilter("ignore", DeprecationWarning)
-        return torch.jit.load(path, map_location="cpu").eval()
+        return torch.jit.load(str(path), map_location="cpu").eval()

@@ -10,8 +10,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,8 +17,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from relook.errors import InputError, MissingModelError, ShapeError
+from relook.errors import InputError, ShapeError
 from relook.models.families import Family
+from relook.models.load import read
+from relook.models.store import find
+from relook.session import CPU, Placement
 from relook.types import Depth
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -81,7 +82,7 @@ def denoiser_features(
     """Mean features of a decoder stage over draws of noise at one timestep; float32 on the CPU.
 
     x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise, one pass of the denoiser for each draw. The same seed gives the same features.
-    depth: told to the denoiser through the family's ControlNet, if it has one (not part of DIFT).
+    depth: shown to the denoiser through the family's ControlNet, if it has one (not part of DIFT).
     Raises InputError for a timestep or a stage that the family does not have.
     """
     setting = setting or Dift()
@@ -101,8 +102,8 @@ def denoiser_features(
     with recorded(stages[setting.block]) as outputs:
         for part in noised.split(BATCH):
             steps = torch.full((len(part),), setting.timestep, device=family.device)
-            told = None if control is None else control.expand(len(part), -1, -1, -1)
-            family.denoise(part, steps, text.expand(len(part)), control=told, controlled=range(len(part)))
+            conditions = None if control is None else control.expand(len(part), -1, -1, -1)
+            family.denoise(part, steps, text.expand(len(part)), control=conditions, controlled=range(len(part)))
     return torch.cat(outputs).float().mean(0).cpu()
 
 
@@ -133,11 +134,11 @@ class Backbone:
         Position encodings are interpolated to the picture's own grid. Raises ShapeError when the network gives fewer tokens than
         that grid has.
         """
-        picture = fitted(image, self.side, self.patch)[None]
-        mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.deviation))
+        picture = fitted(image, self.side, self.patch)[None].to(next(self.model.parameters()).device)
+        mean, deviation = (picture.new_tensor(values).view(1, -1, 1, 1) for values in (self.mean, self.deviation))
         takes = inspect.signature(self.model.forward).parameters
         options = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in takes else {}
-        found = self.model(pixel_values=(picture - mean) / deviation, **options).last_hidden_state.float()
+        found = self.model(pixel_values=(picture - mean) / deviation, **options).last_hidden_state.float().cpu()
         if found.ndim == 4:
             return found[0]
         grid = (picture.shape[-2] // self.patch, picture.shape[-1] // self.patch)
@@ -149,37 +150,26 @@ class Backbone:
         return found[0, -grid[0] * grid[1] :].T.unflatten(1, grid).contiguous()
 
 
-@lru_cache(maxsize=1)
-def load_backbone(name: str, side: int | None = None) -> Backbone:
-    """A backbone by hub id or local folder (DINOv2 with or without registers, DINOv3, ViT and the like), frozen, on the CPU.
+def load_backbone(name: str, side: int | None = None, place: Placement = CPU) -> Backbone:
+    """A backbone by hub id or local folder (DINOv2 with or without registers, DINOv3, ViT and the like), frozen, in full precision.
 
     side: root of the area at which it reads pictures; its training size if None. Only safetensors are read.
     Raises MissingModelError when it is not on this machine and cannot be fetched.
     """
     from transformers import AutoModel
     from transformers.image_processing_base import ImageProcessingMixin
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    folder = find(name, "the backbone")
+    model = read(folder, AutoModel.from_pretrained, use_safetensors=True, dtype=torch.float32)
     try:
-        model = AutoModel.from_pretrained(name, use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        where = (
-            "loadable weights (config.json, model.safetensors) in the folder" if Path(name).is_dir() else "the model"
-        )
-        raise MissingModelError(
-            f"Expected {where} {name}, got {type(error).__name__}; get it with `hf download {name}` (its page on the hub tells "
-            f"size and licence) or name a local folder."
-        ) from error
-    try:
-        processor, _ = ImageProcessingMixin.get_image_processor_dict(name)
+        processor, _ = ImageProcessingMixin.get_image_processor_dict(folder)
     except OSError:
         processor = {}
     own = getattr(model.config, "image_size", None)
     patch = getattr(model.config, "patch_size", None)
     mean, deviation = processor.get("image_mean") or IMAGENET[0], processor.get("image_std") or IMAGENET[1]
     return Backbone(
-        model.eval().requires_grad_(False),
+        place.placed(model),
         tuple(mean),
         tuple(deviation),
         patch if isinstance(patch, int) else 32,

@@ -1,4 +1,4 @@
-"""The embedded flow network: starts from a given flow (SIFT matches made dense) and mends it where the pictures' features disagree.
+"""The embedded flow network: starts from another flow (SIFT matches made dense) and mends it where the pictures' features disagree.
 
 Both pictures are encoded at a quarter of their side. Every round warps the second picture's features by the present flow, correlates
 them with the first's in a small window at two scales, and moves the flow; the last state says how sure it is and what is hidden.
@@ -8,7 +8,6 @@ The recurrent scheme is that of RAFT (Teed and Deng 2020), with a window around 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -21,6 +20,8 @@ from relook.errors import MissingModelError, ShapeError
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "flow"
 """Where the shipped weights lie."""
+SHIPPED = {"embedded flow": FOLDER}
+"""The same by its name in records."""
 STRIDE = 4
 """Pixels per feature along one side."""
 RADIUS = 3
@@ -86,10 +87,10 @@ class FlowRefiner(nn.Module):
         now = functional.avg_pool2d(flow, STRIDE) / STRIDE
         sure = functional.avg_pool2d(confidence[:, None], STRIDE)
         state = torch.zeros(len(first), self.width, *matter.shape[-2:], device=first.device)
-        given, moved = now, []
+        start, moved = now, []
         for _ in range(ROUNDS):
             now = now.detach()
-            seen = torch.cat([correlate(matter, other, now), context, (now - given) / 4, given / 16, sure], 1)
+            seen = torch.cat([correlate(matter, other, now), context, (now - start) / 4, start / 16, sure], 1)
             state = torch.tanh(state + self.update(torch.cat([state, self.gather(seen)], 1)))
             change = self.move(state)
             now = now + change[:, :2]
@@ -122,15 +123,9 @@ class FlowRefiner(nn.Module):
         )
 
 
-def is_here(folder: Path | None = None) -> bool:
-    """Whether the weights are installed, or lie in another folder."""
-    return ((folder or FOLDER) / "model.safetensors").is_file()
-
-
-@lru_cache(maxsize=1)
 def load_flow_refiner(folder: Path = FOLDER) -> FlowRefiner:
     """The shipped network, frozen. Raises MissingModelError when it is not there."""
-    if not is_here(folder):
+    if not (folder / "model.safetensors").is_file():
         raise MissingModelError(
             f"Expected the flow network in {folder}, got none; install Relook with its weights, or train it: relook train flow."
         )

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -75,16 +74,11 @@ class Adapter:
 
 
 def adapter(name: str, family: Family) -> Adapter:
-    """The adapter that `find` finds, loaded for a family; the last one of every denoiser stays loaded.
+    """The adapter that `find` finds, loaded for a family.
 
     Raises MissingModelError or InputError, one sentence, when it is not there, is broken, or is no plain adapter for this denoiser.
     """
-    files = find(name, family)
-    kept = _LOADED.get(family.denoiser)
-    if kept is None or kept[0] != files:
-        kept = files, _load(files, family)
-        _LOADED[family.denoiser] = kept
-    return kept[1]
+    return _load(find(name, family), family)
 
 
 def find(name: str, family: Family) -> AdapterFiles:
@@ -148,9 +142,6 @@ def prompted(denoiser: UNet2DConditionModel, adapter: Adapter | None, scale: flo
         del denoiser.encoder_hid_proj  # set anew, or it would stay among the submodules
         denoiser.encoder_hid_proj = None
         denoiser.config.encoder_hid_dim_type = kind
-
-
-_LOADED: WeakKeyDictionary[nn.Module, tuple[AdapterFiles, Adapter]] = WeakKeyDictionary()
 
 
 def _beside(path: Path) -> AdapterFiles:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from torch.nn import functional
 
 from relook.errors import InputError, PictureError, ShapeError
 from relook.models.store import locate
+from relook.session import Session
 
 STRIDE = 4
 """Pixels per feature along one side."""
@@ -47,23 +47,25 @@ class _Group:
 
     places: Bool[Tensor, "h w"]
     """Where the structure's features change."""
-    ours: Bool[Tensor, "h w"]
+    structure: Bool[Tensor, "h w"]
     """Where their mean and deviation are taken."""
-    theirs: Bool[Tensor, "n m"]
+    style: Bool[Tensor, "n m"]
     """The features of the style."""
 
 
 def restyled(
     structure: Float[Tensor, "3 H W"],
     style: Float[Tensor, "3 h w"],
+    session: Session,
     alpha: float = 1.0,
     classes: tuple[Int[Tensor, "H W"], Int[Tensor, "h w"]] | None = None,
 ) -> Float[Tensor, "3 H W"]:
-    """The structure in the look of the style, RGB in [0, 1], with the released weights; see `stylised`.
+    """The structure in the look of the style, RGB in [0, 1] on the CPU, with the released weights; see `stylised`.
 
     Raises MissingModelError if the checkpoint is not on this machine, and what `stylised` raises.
     """
-    return stylised(load_microast(locate("microast")), structure, style, alpha, classes)
+    weights = session.loaded("microast", lambda: load_microast(locate("microast")))
+    return stylised(weights, structure.to(session.device), style, alpha, classes).cpu()
 
 
 @torch.no_grad()
@@ -76,15 +78,15 @@ def stylised(
 ) -> Float[Tensor, "3 H W"]:
     """The structure in the look of the style with the given tensors, on the structure's device, clipped to [0, 1].
 
-    alpha: 1 gives the features the style's statistics, 0 leaves them theirs (which is not the structure picture: the residual blocks stay
+    alpha: 1 gives the features the style's statistics, 0 leaves them as they are (which is not the structure picture: the residual blocks stay
     steered). classes: ids of the structure's and the style's pixels; equal ids above 0 exchange statistics among themselves (Relook's
     addition), everything else those of the whole pictures. Any sizes.
     Raises InputError for an alpha outside [0, 1], ShapeError for other shapes, PictureError for values that are not finite.
     """
     _check(structure, style, alpha, classes)
     own = {name: tensor.to(structure.device) for name, tensor in weights.items()}
-    ours, theirs = (_large(picture.to(structure.device).float()[None]) for picture in (structure, style))
-    content, look = _encoded(ours, own, "content_encoder"), _encoded(theirs, own, "style_encoder")
+    pictures = [_large(picture.to(structure.device).float()[None]) for picture in (structure, style)]
+    content, look = _encoded(pictures[0], own, "content_encoder"), _encoded(pictures[1], own, "style_encoder")
     groups = _groups(content[0], look[0], classes)
     features = content[1]
     for block, depth in (("decoder.dec1", 1), ("decoder.dec2", 0)):
@@ -140,13 +142,13 @@ def _groups(
     everything, anything = (torch.ones_like(x[0, 0], dtype=torch.bool) for x in (content, look))
     found = [_Group(everything, everything, anything)]
     if classes is not None:
-        ours, theirs = (
+        structure, style = (
             _large(ids.to(content.device)[None, None].float())[0, 0, ::STRIDE, ::STRIDE].long() for ids in classes
         )
-        for id in ours.unique().tolist():
-            mine, other = ours == id, theirs == id
-            if id > 0 and int(mine.sum()) >= FEWEST and int(other.sum()) >= FEWEST:
-                found.append(_Group(mine, mine, other))
+        for id in structure.unique().tolist():
+            here, there = structure == id, style == id
+            if id > 0 and int(here.sum()) >= FEWEST and int(there.sum()) >= FEWEST:
+                found.append(_Group(here, here, there))
     return found
 
 
@@ -154,7 +156,10 @@ def _matched(x: Features, look: Float[Tensor, "1 C n m"], groups: Sequence[_Grou
     """Features with the mean and deviation of the style's, channel by channel, group by group (AdaIN)."""
     result = x.clone()
     for group in groups:
-        (mean, deviation), (wanted, spread) = _statistics(x[0, :, group.ours]), _statistics(look[0, :, group.theirs])
+        (mean, deviation), (wanted, spread) = (
+            _statistics(x[0, :, group.structure]),
+            _statistics(look[0, :, group.style]),
+        )
         result[0, :, group.places] = (x[0, :, group.places] - mean) / deviation * spread + wanted
     return result
 
@@ -169,7 +174,7 @@ def _spread(signal: Features, groups: Sequence[_Group]) -> Float[Tensor, "1 C n 
     places = groups[0].places
     result = signal.new_zeros(1, signal.shape[1], *places.shape)
     for group in groups:
-        result[0, :, group.places] = signal[0, :, group.theirs].mean(1, keepdim=True)
+        result[0, :, group.places] = signal[0, :, group.style].mean(1, keepdim=True)
     return result
 
 
@@ -179,7 +184,6 @@ def _large(picture: Features) -> Changed:
     return functional.pad(picture, (0, right, 0, below), mode="replicate") if right or below else picture
 
 
-@lru_cache(maxsize=1)
 def load_microast(path: Path) -> Weights:
     """The tensors of a checkpoint (safetensors)."""
     from safetensors.torch import load_file

@@ -8,21 +8,25 @@ On two cores convolutions learn these rooms about three times as fast as a Segfo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import ResNetConfig, UperNetConfig, UperNetForSemanticSegmentation
 
 from relook.errors import MissingModelError, ShapeError
-from relook.models.load import read, revision
+from relook.models.load import read
+
+if TYPE_CHECKING:
+    from transformers import UperNetForSemanticSegmentation
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "perceiver"
 """Where the shipped weights lie."""
+SHIPPED = {"embedded perception": FOLDER}
+"""The same by its name in records."""
 SIDE = 256
 """Length in pixels (root of the area) of the pictures it was trained on."""
 STRIDE = 4
@@ -60,6 +64,8 @@ class Perceiver(nn.Module):
     @staticmethod
     def fresh(names: tuple[str, ...]) -> Perceiver:
         """An untrained network for classes called `names`."""
+        from transformers import ResNetConfig, UperNetConfig, UperNetForSemanticSegmentation
+
         encoder = ResNetConfig(
             embedding_size=32, hidden_sizes=[64, 96, 160, 192], depths=[2, 2, 2, 2], layer_type="basic",
             out_features=["stage1", "stage2", "stage3", "stage4"],
@@ -103,20 +109,11 @@ class Perceiver(nn.Module):
         self.float()
 
 
-def is_here(folder: Path | None = None) -> bool:
-    """Whether the weights are installed, or lie in another folder."""
-    return ((folder or FOLDER) / "heads.safetensors").is_file()
-
-
-def revision_here() -> dict[str, str]:
-    """Name and revision of the shipped network, for records."""
-    return {"embedded perception": revision(FOLDER)}
-
-
-@lru_cache(maxsize=1)
 def load_perceiver(folder: Path = FOLDER) -> Perceiver:
     """The shipped network (or another one of its kind), frozen. Raises MissingModelError when it is not there."""
-    if not is_here(folder):
+    from transformers import UperNetForSemanticSegmentation
+
+    if not (folder / "heads.safetensors").is_file():
         raise MissingModelError(
             f"Expected the perception network in {folder}, got none; install Relook with its weights, or train it: relook train perceiver."
         )
@@ -127,7 +124,7 @@ def load_perceiver(folder: Path = FOLDER) -> Perceiver:
         raise MissingModelError(
             f"Expected {len(wanted)} tensors of the heads in {folder / 'heads.safetensors'}, got others; train or install the network anew."
         )
-    network.load_state_dict(heads, strict=False)  # the rest is read above
+    network.load_state_dict(heads, strict=False)  # everything else is read above
     return network.float().eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

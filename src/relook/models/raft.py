@@ -7,7 +7,6 @@ network (5.3 M), which also learns how to bring the flow from an eighth of the s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -84,14 +83,14 @@ class Raft(nn.Module):
     ) -> Float[Tensor, "B 2 H W"]:
         """The recurrence: look up, update; start from no motion."""
         pyramid = correlation_pyramid(first, second)
-        state, given = context.split([self.sizes.hidden, self.sizes.context], dim=1)
-        state, given = torch.tanh(state), functional.relu(given)
+        state, context = context.split([self.sizes.hidden, self.sizes.context], dim=1)
+        state, context = torch.tanh(state), functional.relu(context)
         batch, _, height, width = first.shape
         start = grid(height, width, first).expand(batch, 2, height, width)
         flow = torch.zeros_like(start)
         for _ in range(iterations):
             seen = lookup(pyramid, start + flow, self.sizes.radius)
-            state, change = self.update_block(state, given, seen, flow)
+            state, change = self.update_block(state, context, seen, flow)
             flow = flow + change
         weights = self.update_block.enlargement(state)
         return enlarged(flow) if weights is None else convex_combination(flow, weights)
@@ -151,7 +150,6 @@ def enlarged(flow: Float[Tensor, "B 2 h w"]) -> Float[Tensor, "B 2 H W"]:
     return STRIDE * functional.interpolate(flow, size, mode="bilinear", align_corners=True)
 
 
-@lru_cache(maxsize=2)
 def load_raft(path: Path) -> Raft:
     """The network of a checkpoint (safetensors), frozen; its size is told by its tensors."""
     from safetensors.torch import load_file

@@ -105,9 +105,9 @@ class Motion(nn.Module):
 class Gru(nn.Module):
     """A convolutional gated recurrent unit with 3 x 3 windows."""
 
-    def __init__(self, hidden: int, given: int) -> None:
+    def __init__(self, hidden: int, context: int) -> None:
         super().__init__()
-        self.convz, self.convr, self.convq = (nn.Conv2d(hidden + given, hidden, 3, padding=1) for _ in range(3))
+        self.convz, self.convr, self.convq = (nn.Conv2d(hidden + context, hidden, 3, padding=1) for _ in range(3))
 
     def forward(self, h: Float[Tensor, "B C h w"], x: Float[Tensor, "B D h w"]) -> Float[Tensor, "B C h w"]:
         """The next state."""
@@ -117,10 +117,10 @@ class Gru(nn.Module):
 class SeparableGru(nn.Module):
     """The same with a row of five, then a column of five."""
 
-    def __init__(self, hidden: int, given: int) -> None:
+    def __init__(self, hidden: int, context: int) -> None:
         super().__init__()
         row, column = ((1, 5), (0, 2)), ((5, 1), (2, 0))
-        total = hidden + given
+        total = hidden + context
         self.convz1, self.convr1, self.convq1 = (nn.Conv2d(total, hidden, row[0], padding=row[1]) for _ in range(3))
         self.convz2, self.convr2, self.convq2 = (
             nn.Conv2d(total, hidden, column[0], padding=column[1]) for _ in range(3)
@@ -160,8 +160,8 @@ class Update(nn.Module):
     def __init__(self, places: int, hidden: int, context: int, *, small: bool) -> None:
         super().__init__()
         self.encoder = Motion(places, small=small)
-        given = context + (82 if small else 128)
-        self.gru: nn.Module = Gru(hidden, given) if small else SeparableGru(hidden, given)
+        inputs = context + (82 if small else 128)
+        self.gru: nn.Module = Gru(hidden, inputs) if small else SeparableGru(hidden, inputs)
         self.flow_head = FlowHead(hidden, 128 if small else 256)
         self.mask = (
             None if small else nn.Sequential(nn.Conv2d(hidden, 256, 3, padding=1), nn.ReLU(), nn.Conv2d(256, 576, 1))
@@ -170,12 +170,12 @@ class Update(nn.Module):
     def forward(
         self,
         state: Float[Tensor, "B C h w"],
-        given: Float[Tensor, "B D h w"],
+        context: Float[Tensor, "B D h w"],
         seen: Float[Tensor, "B K h w"],
         flow: Float[Tensor, "B 2 h w"],
     ) -> tuple[Float[Tensor, "B C h w"], Float[Tensor, "B 2 h w"]]:
         """The next state and the change of the flow."""
-        state = self.gru(state, torch.cat([given, self.encoder(seen, flow)], 1))
+        state = self.gru(state, torch.cat([context, self.encoder(seen, flow)], 1))
         return state, self.flow_head(state)
 
     def enlargement(self, state: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 576 h w"] | None:

@@ -1,4 +1,4 @@
-"""TFLite interpreters without the lines that their C++ code writes to the terminal."""
+"""TFLite interpreters and ONNX sessions, without the lines that their C++ code writes to the terminal."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def interpreter(path: Path, *, keep_all: bool = False) -> Any:
         network = Interpreter(str(path), experimental_preserve_all_tensors=keep_all)
         network.allocate_tensors()
     return network
+
+
+def onnx(path: Path) -> Any:
+    """An ONNX session on the CPU, with as many threads as torch has."""
+    import onnxruntime
+    import torch
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 @contextmanager

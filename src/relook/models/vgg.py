@@ -7,7 +7,6 @@ Its filters are scaled so that every channel's mean activation over pictures and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 
 from relook.errors import InputError, PictureError
 from relook.models.store import locate
+from relook.session import Session
 
 CHECKPOINT = "vgg19_normalised"
 """Its name in the catalogue."""
@@ -42,7 +42,9 @@ LAYERS = tuple(INDICES)
 """relu1_1 ... relu5_4."""
 
 
-def features(image: Float[Tensor, "3 H W"], layers: Sequence[str]) -> dict[str, Float[Tensor, "_ _ _"]]:
+def features(
+    image: Float[Tensor, "3 H W"], layers: Sequence[str], session: Session
+) -> dict[str, Float[Tensor, "_ _ _"]]:
     """Activations after each of the layers, C x h x w in float32 on the CPU, by layer.
 
     Raises InputError for an unknown layer, PictureError for a picture with fewer than LEAST pixels along a side, MissingModelError
@@ -54,10 +56,10 @@ def features(image: Float[Tensor, "3 H W"], layers: Sequence[str]) -> dict[str, 
         raise PictureError(
             f"Expected a picture of at least {LEAST} x {LEAST} pixels for VGG19, got {image.shape[2]} x {image.shape[1]}; enlarge it."
         )
-    weights, found = _load(str(locate(CHECKPOINT))), {}
+    weights, found = session.loaded(CHECKPOINT, lambda: _load(session.device)), {}
     last = max((LAYERS.index(layer) for layer in layers), default=-1)
     with torch.inference_mode():
-        x = F.conv2d(image.detach().float().cpu()[None], weights["0.weight"], weights["0.bias"])
+        x = F.conv2d(image.detach().float().to(session.device)[None], weights["0.weight"], weights["0.bias"])
         for layer in LAYERS[: last + 1]:
             if layer.endswith("_1") and layer != LAYERS[0]:
                 x = F.max_pool2d(x, 2, ceil_mode=True)
@@ -65,13 +67,12 @@ def features(image: Float[Tensor, "3 H W"], layers: Sequence[str]) -> dict[str, 
             x = F.pad(x, (1, 1, 1, 1), mode="reflect")
             x = F.relu(F.conv2d(x, weights[f"{index}.weight"], weights[f"{index}.bias"]))
             if layer in layers:
-                found[layer] = x[0]
+                found[layer] = x[0].cpu()
     return found
 
 
-@lru_cache(maxsize=1)
-def _load(path: str) -> dict[str, Tensor]:
-    """The checkpoint's tensors in float32."""
+def _load(device: torch.device) -> dict[str, Tensor]:
+    """The checkpoint's tensors in float32 on a device."""
     from safetensors.torch import load_file
 
-    return {name: tensor.float() for name, tensor in load_file(path).items()}
+    return {name: tensor.float().to(device) for name, tensor in load_file(locate(CHECKPOINT)).items()}

@@ -17,8 +17,10 @@ from relook.errors import RelookError
 from relook.models.catalogue import entry, readable
 from relook.models.pulling import pull
 from relook.models.store import is_here, root
-from relook.perceive import depth, segment
+from relook.perceive.depth import ESTIMATORS
+from relook.perceive.segment import SEGMENTERS
 from relook.progress import Progress
+from relook.session import Session
 from relook.types import View
 
 SEGMENTS, DEPTH = "ade20k", "fastdepth"
@@ -26,26 +28,22 @@ SEGMENTS, DEPTH = "ade20k", "fastdepth"
 PATIENCE = 3.0
 """Seconds without an answer after which a run goes on without them."""
 log = logging.getLogger("relook")
-_unanswered: set[str] = set()
-"""What this process asked for in vain: nobody waits for it, or reads of it, twice."""
-
-
 Config = TypeVar("Config", bound=Any)
 """A PhotoConfig or a PerceiveConfig."""
 
 
-def first_use(config: Config, *views: View, reads_depth: bool = True) -> Config:
+def first_use(config: Config, session: Session, *views: View, reads_depth: bool = True) -> Config:
     """The configuration for these views, with `auto` replaced by `whole` and `none` where nothing on this machine sees photographs.
 
-    First the small networks are fetched if they can be had; what is missing then is said on the log in one sentence.
+    First the small networks are fetched if they can be had; what is missing then is said on the log in one sentence, once per session.
     """
     unseen = config.segmenter == "auto" and any(view.segments is None for view in views)
     flat = config.depth_estimator == "auto" and any(view.depth is None for view in views)
-    wanted = [SEGMENTS] if unseen and segment.chosen("auto") == "whole" else []
-    wanted += [DEPTH] if flat and (wanted or reads_depth) and not depth.is_here("auto") else []
-    told = set(_unanswered)
-    missing = fetch_small(wanted)
-    if set(missing) - told:
+    wanted = [SEGMENTS] if unseen and SEGMENTERS.chosen("auto") == "whole" else []
+    wanted += [DEPTH] if flat and (wanted or reads_depth) and not ESTIMATORS.is_here("auto") else []
+    said = set(_unanswered(session))
+    missing = fetch_small(wanted, session)
+    if set(missing) - said:
         whole = "the whole picture counts as one region, and takes the look gently" if SEGMENTS in missing else ""
         say_missing(missing, whole or "depth is left out")
     return replace(
@@ -55,23 +53,28 @@ def first_use(config: Config, *views: View, reads_depth: bool = True) -> Config:
     )
 
 
-def fetch_small(names: Sequence[str], patience: float = PATIENCE) -> list[str]:
+def fetch_small(names: Sequence[str], session: Session, patience: float = PATIENCE) -> list[str]:
     """Fetch those of the networks that are not here; the names of those that could not be had, after `patience` seconds at most.
 
-    Says on the log, in one line, that it fetches. A hub that is switched off (HF_HUB_OFFLINE) is not asked.
+    Says on the log, in one line, that it fetches. A hub that is switched off (HF_HUB_OFFLINE) is not asked, and no session asks twice.
     """
     missing = [name for name in names if not is_here(name)]
-    wanted = [] if os.environ.get("HF_HUB_OFFLINE") else [name for name in missing if name not in _unanswered]
-    if not wanted:
-        return missing
-    size = readable(sum(entry(name).size for name in wanted))
-    log.info("fetching %s (%s, once) into %s: small networks that see photographs", " and ".join(wanted), size, root())
-    for name in wanted:
-        if not _pull(name, patience):
-            break
+    wanted = [] if os.environ.get("HF_HUB_OFFLINE") else [name for name in missing if name not in _unanswered(session)]
+    if wanted:
+        size = readable(sum(entry(name).size for name in wanted))
+        log.info("fetching %s (%s, once) into %s: small networks that see photographs",
+                 " and ".join(wanted), size, root())  # fmt: skip
+        for name in wanted:
+            if not _pull(name, patience):
+                break
     missing = [name for name in missing if not is_here(name)]
-    _unanswered.update(missing)
+    _unanswered(session).update(missing)
     return missing
+
+
+def _unanswered(session: Session) -> set[str]:
+    """What the session asked for in vain: nobody waits for it, or reads of it, twice."""
+    return session.loaded("asked for in vain", set)
 
 
 def say_missing(names: Sequence[str], instead: str) -> None:

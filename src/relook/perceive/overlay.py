@@ -24,7 +24,7 @@ READABLE = 10
 """Letters are never lower than this many pixels."""
 COARSE = 400
 """Places for names are looked for with at most this many pixels on the longer side."""
-ROOM = 0.6
+INSIDE = 0.6
 """A name is written where at least this part of its box lies in its region."""
 
 
@@ -108,7 +108,7 @@ def place_names(labels: Int[np.ndarray, "H W"], names: dict[int, str]) -> list[N
 
 
 def _place(mask: Bool[np.ndarray, "h w"], free: Bool[np.ndarray, "h w"], text: str, step: int) -> Name | None:
-    """The largest letters whose box lies wholly in the region; the smallest where ROOM of their box does; or None."""
+    """The largest letters whose box lies wholly in the region; the smallest where INSIDE of their box does; or None."""
     import cv2
 
     longer = max(mask.shape) * step
@@ -120,7 +120,7 @@ def _place(mask: Bool[np.ndarray, "h w"], free: Bool[np.ndarray, "h w"], text: s
         if down > mask.shape[0] or across > mask.shape[1]:
             continue
         inside, unused = (_shares(where, across, down) for where in (mask, free))
-        fits = (inside >= (ROOM if letters == smallest else 0.999)) & (unused >= 0.999)
+        fits = (inside >= (INSIDE if letters == smallest else 0.999)) & (unused >= 0.999)
         if fits.any():
             deep = depths[down // 2 :, across // 2 :][: fits.shape[0], : fits.shape[1]] / longer
             y, x = np.unravel_index(np.argmax(np.where(fits, inside + deep, -1)), fits.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 from relook.config import PerceiveConfig
 from relook.errors import InputError
 from relook.files import check_writable
+from relook.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from relook.session import Session
     from relook.types import View
 
 FILES = (
@@ -20,26 +23,44 @@ FILES = (
 
 
 def perceive_photo(
-    picture: str | Path | View, config: PerceiveConfig | None = None, *, out: str | Path | None = None
+    picture: str | Path | View,
+    config: PerceiveConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    session: Session | None = None,
+    progress: Progress = SILENT,
 ) -> View:
     """The picture with its segments and its depth; with `out`, written into that folder (see `write_perceived`).
 
+    session: what is loaded stays in it; None opens one for this call. progress: stages `perceiving` and `writing`.
     The view has no depth if none was asked for, or with `auto` where no model is on this machine. Raises an error of relook.errors,
     one sentence, for a picture, an option or a place that cannot be used; nothing is written then.
     """
     from relook.io import read_image
+    from relook.perceive.depth import estimator
     from relook.perceive.first_use import first_use
     from relook.perceive.segment import segmenter
+    from relook.perceive.segment.open_vocabulary import label_views
+    from relook.session import Session
     from relook.types import View
 
     config = config or PerceiveConfig()
     check_place(out, picture, config.segmenter, config.depth_estimator)
     view = picture if isinstance(picture, View) else View(read_image(picture))
-    config = first_use(config, view)
-    view = _labelled(replace(view, segments=segmenter(config.segmenter)(view)), config)
-    view = _with_depth(view, config.depth_estimator)
+    with nullcontext(session) if session is not None else Session() as session:
+        with progress.stage("fetching"):
+            config = first_use(config, session, view)
+        with progress.stage("perceiving", 3) as tick:
+            view = replace(view, segments=segmenter(config.segmenter, session)(view))
+            tick(1)
+            (view,) = label_views([view], config.label, config.labeller, session)
+            tick(2)
+            seen = None if config.depth_estimator == "none" else estimator(config.depth_estimator, session)(view)
+            view = replace(view, depth=seen)
+            tick(3)
     if out is not None:
-        write_perceived(Path(out), view)
+        with progress.stage("writing"):
+            write_perceived(Path(out), view)
     return view
 
 
@@ -74,9 +95,9 @@ def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
         return
     folder = Path(out)
     written = {(folder / name).resolve() for name in FILES}
-    for given in inputs:
-        if isinstance(given, str | Path) and Path(given).resolve() in written:
-            raise InputError(f"Expected an output that is no input, got {given} as both; choose another folder.")
+    for name in inputs:
+        if isinstance(name, str | Path) and Path(name).resolve() in written:
+            raise InputError(f"Expected an output that is no input, got {name} as both; choose another folder.")
     check_writable(folder, folder=True)
 
 
@@ -96,21 +117,3 @@ def _refuse_left_overs(folder: Path, view: View) -> None:
 def _in_millimetres(view: View) -> bool:
     """Whether the depth fits a PNG of millimetres."""
     return view.depth is not None and view.depth.kind == "metric" and float(view.depth.values.max()) < 65
-
-
-def _labelled(view: View, config: PerceiveConfig) -> View:
-    """The view with the things that the user names found over its regions."""
-    if not config.label:
-        return view
-    from relook.perceive.segment.open_vocabulary import with_labels
-
-    return with_labels(view, config.label, config.labeller)
-
-
-def _with_depth(view: View, name: str) -> View:
-    """The view with depth, where some model estimates it."""
-    if name == "none":
-        return replace(view, depth=None)
-    from relook.perceive.depth import estimator
-
-    return replace(view, depth=estimator(name)(view))

@@ -21,6 +21,7 @@ from relook.errors import GeometryError
 from relook.ops.geometry import flow_from_depth
 from relook.ops.warp import Warped, blended, look_up, nearness, softmax_splat
 from relook.perceive.match import matcher
+from relook.session import Session
 from relook.training.data import World
 from relook.training.vocabulary import describe
 from relook.types import Depth
@@ -100,7 +101,7 @@ class Captures:
     def __init__(
         self, captures: Sequence[Capture], size: tuple[int, int], matches: str = "auto", gap: int = 12
     ) -> None:
-        self.captures, self.size, self.match, self.gap = list(captures), size, matcher(matches), gap
+        self.captures, self.size, self.match, self.gap = list(captures), size, matcher(matches, Session("cpu")), gap
         if any(len(capture) < 2 for capture in self.captures):
             raise GeometryError("Expected captures of at least 2 frames to train on, got one with fewer; leave it out.")
 

@@ -12,8 +12,10 @@ from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import SegmentsError
 from relook.models.load import anchored
-from relook.perceive import depth, segment
+from relook.perceive.depth import ESTIMATORS, estimator
 from relook.perceive.first_use import first_use
+from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.segment.open_vocabulary import LABELLERS, absolute, label_views
 from relook.progress import Progress
 from relook.session import Session
 from relook.transfer.presets import preset_of
@@ -100,12 +102,12 @@ def resolve(
             refiner = family_of(replace(config, family=config.refine), session)
             weights["family that refines"] = refiner.revision
     reads_depth = family is not None and family.control is not None and preset.denoising.depth
-    seen = first_use(config, *views, reads_depth=reads_depth)
+    seen = first_use(config, session, *views, reads_depth=reads_depth)
     return Run(
         config, preset, config.strength * (1.0 if seen.segmenter == config.segmenter or denoises else GENTLY), family, adapter, refiner,
-        segments=segment.segmenter(seen.segmenter),
-        depth=depth.estimator(seen.depth_estimator) if reads_depth and seen.depth_estimator != "none" else None,
-        labels=_labeller(config), weights=weights | _revisions(seen, views, reads_depth),
+        segments=segmenter(seen.segmenter, session),
+        depth=estimator(seen.depth_estimator, session) if reads_depth and seen.depth_estimator != "none" else None,
+        labels=_labeller(config, session), weights=weights | _revisions(seen, views, reads_depth),
     )  # fmt: skip
 
 
@@ -126,26 +128,22 @@ def _adapter(config: PhotoConfig, family: Family, session: Session) -> tuple[Ada
     return session.loaded(key, lambda: adapter(config.image_prompt, family)), find(config.image_prompt, family).revision
 
 
-def _labeller(config: PhotoConfig) -> Callable[[list[View]], list[View]] | None:
+def _labeller(config: PhotoConfig, session: Session) -> Callable[[list[View]], list[View]] | None:
     """What finds the things that the user names, if there are any."""
     if not config.label:
         return None
-    from relook.perceive.segment.open_vocabulary import label_views
-
-    return lambda views: label_views(views, config.label, config.labeller)
+    return lambda views: label_views(views, config.label, config.labeller, session)
 
 
 def _revisions(config: PhotoConfig, views: Sequence[View], reads_depth: bool) -> dict[str, str]:
     """Of every network that will be asked about these views."""
     used: dict[str, str] = {}
     if any(view.segments is None for view in views):
-        used |= segment.revisions(config.segmenter)
+        used |= SEGMENTERS.revisions(config.segmenter)
     if config.label:
-        from relook.perceive.segment import open_vocabulary
-
-        used |= open_vocabulary.revisions(config.labeller)
+        used |= LABELLERS.revisions(config.labeller)
     if reads_depth and config.depth_estimator != "none" and any(view.depth is None for view in views):
-        used |= depth.revisions(config.depth_estimator)
+        used |= ESTIMATORS.revisions(config.depth_estimator)
     return used
 
 
@@ -153,8 +151,8 @@ def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
     """The configuration with the paths of models made absolute and the device named, so that its record repeats from any folder."""
     config = replace(
         config,
-        segmenter=anchored(config.segmenter, segment.NAMES),
-        depth_estimator=anchored(config.depth_estimator, ("none", *depth.NAMES)),
+        segmenter=anchored(config.segmenter, SEGMENTERS.names),
+        depth_estimator=anchored(config.depth_estimator, ("none", *ESTIMATORS.names)),
         image_prompt=anchored(config.image_prompt, ("auto",)),
         refine=anchored(config.refine, ("none", "same")),
         device=str(session.device),
@@ -162,6 +160,4 @@ def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
     )
     if not config.label:
         return config
-    from relook.perceive.segment import open_vocabulary
-
-    return replace(config, labeller=open_vocabulary.absolute(config.labeller))
+    return replace(config, labeller=absolute(config.labeller))

@@ -19,6 +19,7 @@ from relook.models.image_prompt import Adapter
 from relook.models.text import Text
 from relook.ops.groups import Groups
 from relook.ops.statistics import adain, adain_by_class
+from relook.session import Session
 from relook.transfer.guidance import Condition
 from relook.transfer.layers import Grid
 from relook.transfer.predict import Row
@@ -162,8 +163,9 @@ def scene_of(
 
 
 def _described(matcher: str, family: Family, structure: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    describe = descriptor(matcher, family)
-    return describe(View(structure)), describe(View(style))
+    with Session(str(family.device)) as session:
+        describe = descriptor(matcher, session, family)
+        return describe(View(structure)), describe(View(style))
 
 
 def _padded(image: Tensor, size: Grid) -> Tensor:

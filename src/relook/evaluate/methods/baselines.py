@@ -17,6 +17,7 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError, ShapeError
+from relook.evaluate.process import held
 
 Image = Float[Tensor, "3 H W"]
 OtherImage = Float[Tensor, "3 h w"]
@@ -75,7 +76,7 @@ def microast(structure: Image, style: OtherImage) -> Image:
     """MicroAST (Wang et al. 2023) of the whole pictures. Raises MissingModelError where its checkpoint is not."""
     from relook.models.microast import restyled
 
-    return restyled(structure, style).cpu()
+    return restyled(structure, style, held())
 
 
 def microast_by_class(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
@@ -89,7 +90,7 @@ def microast_by_class(structure: Image, style: OtherImage, correspondence: Corre
     ours, theirs = correspondence.structure_classes, correspondence.style_classes
     return torch.where(
         ((ours > 0) & ~correspondence.kept).cpu(),
-        restyled(structure, style, classes=(ours, theirs)).cpu(),
+        restyled(structure, style, held(), classes=(ours, theirs)),
         structure.cpu(),
     )
 

@@ -16,6 +16,7 @@ from relook.correspond.features import Descriptor, descriptor
 from relook.dollhouse.classes import CLASS_ID, FURNITURE
 from relook.evaluate.metrics import class_accuracy, coverage, end_point_error, pck
 from relook.evaluate.perception.counterparts import Rooms, class_at, errors
+from relook.evaluate.process import held
 from relook.evaluate.records import WHOLE
 from relook.types import View
 
@@ -71,7 +72,7 @@ class Answers:
 def describe(name: str, seed: int) -> Descriptor:
     """The descriptor called `name`; `seed` draws the vectors of `random`. Raises InputError for a name that is none."""
     if name != "random":
-        return descriptor(name)
+        return descriptor(name, held())
     return lambda view: random_vectors(view, seed=seed + int(view.image.sum()))
 
 

@@ -15,6 +15,7 @@ from relook.captures import read_capture
 from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError
 from relook.evaluate.metrics.views import pose_auc
+from relook.evaluate.process import held
 from relook.evaluate.sources.dollhouse import HELD_OUT
 from relook.evaluate.suite import Report
 from relook.files import write_json
@@ -179,9 +180,9 @@ def _found(views: list[View], name: str, depth: str) -> tuple[list[int], Pointma
     """Which views were placed, and what is known from them; COLMAP may place some of them only."""
     try:
         if name != "colmap":
-            return list(range(len(views))), geometry(name, depth=depth)(views)
+            return list(range(len(views))), geometry(name, held(), depth=depth)(views)
         seen = colmap.reconstruct([view.image for view in views], colmap.known_intrinsics(views))
-        placed, estimate = sorted(seen), estimator(depth)
+        placed, estimate = sorted(seen), estimator(depth, held())
         chosen = [views[number] for number in placed]
         return placed, densified(chosen, [seen[number] for number in placed], [estimate(view) for view in chosen], name)
     except GeometryError:

@@ -16,6 +16,7 @@ from torch import Tensor
 from relook.captures import Capture, Frame, read_capture
 from relook.dollhouse import exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError, MissingModelError
+from relook.evaluate.process import held
 from relook.evaluate.sources.dollhouse import HELD_OUT
 from relook.evaluate.suite import Report
 from relook.files import write_json
@@ -36,7 +37,7 @@ NEAR = 3.0
 """Pixels within which a flow counts as right."""
 POOLED = 20_000
 """Pixels of each pair whose errors are kept for the median."""
-ROWS = ("dis", "sift", "embedded", "xfeat", "xfeat-dense", "lighterglue", "raft-small", "raft")
+ROWS = ("dis", "sift", "embedded", "raft-small", "raft")
 """Every matcher that needs no hub; `lightglue`, `loftr` or an id can be asked for."""
 
 
@@ -101,7 +102,7 @@ def run(config: Config, report: Report) -> Table:
 
     Raises InputError for a capture without depth, an unknown row, or nothing to score.
     """
-    matchers = {name: matcher(name) for name in config.rows}
+    matchers = {name: matcher(name, held()) for name in config.rows}
     cases = [*_captured(config), *_walks(config)]
     if not cases or not matchers:
         raise InputError("Expected at least one pair and one matcher, got none; ask for rooms, a capture and rows.")

@@ -26,6 +26,7 @@ from relook.evaluate.metrics.segments import (
     pixel_accuracy,
 )
 from relook.evaluate.perception.photo_sheet import thumbnail, write_photo_sheet
+from relook.evaluate.process import held
 from relook.evaluate.sources.dollhouse import HELD_OUT
 from relook.evaluate.suite import Report
 from relook.files import write_bytes, write_json
@@ -102,9 +103,11 @@ def run(config: Config, report: Report) -> Table:
         scores: dict[tuple[str, str], Score] = {}
         for index, room in enumerate(unseen_rooms(config.seed, config.rooms, size)):
             for name in looking:
-                _add_segments(scores.setdefault(("segments", name), Score()), segmenter(name)(View(room.image)), room)
+                _add_segments(
+                    scores.setdefault(("segments", name), Score()), segmenter(name, held())(View(room.image)), room
+                )
             for name in measuring:
-                _add_depth(scores.setdefault(("depth", name), Score()), estimator(name)(View(room.image)), room)
+                _add_depth(scores.setdefault(("depth", name), Score()), estimator(name, held())(View(room.image)), room)
             report(number * config.rooms + index + 1, total)
         rows |= {f"{kind} {name} {size}": score.row() for (kind, name), score in scores.items()}
     if rows:
@@ -154,8 +157,8 @@ def look_at(
     lines = []
     for number, file in enumerate(files):
         view = View(read_image(file))
-        made = [overlay(view.image, segmenter(name)(view)) for name in looking]
-        made += [depth_picture(estimator(name)(view)) for name in measuring]
+        made = [overlay(view.image, segmenter(name, held())(view)) for name in looking]
+        made += [depth_picture(estimator(name, held())(view)) for name in measuring]
         for name, picture in zip(columns, made, strict=True):
             stem = f"{file.stem}.{name.replace(' ', '-').replace('/', '-')}"
             write_image(config.out / "photos" / f"{stem}.png", picture)
@@ -179,7 +182,7 @@ def _available(config: Config) -> tuple[list[str], list[str], list[str]]:
     for kind, names in (("segments", config.segmenters), ("depth", config.depth_estimators)):
         for name in names:
             try:
-                _ = segmenter(name)(grey) if kind == "segments" else estimator(name)(grey)
+                _ = segmenter(name, held())(grey) if kind == "segments" else estimator(name, held())(grey)
                 kept[kind].append(name)
             except MissingModelError as error:
                 missing.append(f"Left out {kind} {name}: {error}")

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from relook.config import PerceiveConfig
 from relook.errors import InputError, PictureError
+from relook.evaluate.process import held
 from relook.evaluate.sources.pair import Pair
 from relook.files import reason, sha256
 from relook.io import MINIMUM_SIDE, read_depth, read_image, read_segments, read_size
-from relook.perceive import depth as depths
-from relook.perceive import segment
+from relook.perceive.depth import ESTIMATORS
 from relook.perceive.perceive import perceive_photo
+from relook.perceive.segment import SEGMENTERS
 from relook.transfer.working import shrunk
 from relook.types import Depth, Segments, View
 
@@ -81,8 +82,8 @@ class OnDisk:
         if self.longest is not None and self.longest < LEAST:
             raise InputError(f"Expected a longer side of at least {LEAST} pixels, got {self.longest}; choose more.")
         object.__setattr__(self, "path", Path(self.path).expanduser().absolute())
-        object.__setattr__(self, "segmenter", anchored(self.segmenter, segment.NAMES))
-        object.__setattr__(self, "depth", anchored(self.depth, ("none", *depths.NAMES)))
+        object.__setattr__(self, "segmenter", anchored(self.segmenter, SEGMENTERS.names))
+        object.__setattr__(self, "depth", anchored(self.depth, ("none", *ESTIMATORS.names)))
 
     def listing(self) -> Sequence[Case]:
         """Every pair in order. Raises InputError where the folder does not have the layout."""
@@ -144,11 +145,11 @@ class OnDisk:
 
     @cached_property
     def _segmenters(self) -> Mapping[str, str]:
-        return segment.revisions(self.segmenter)
+        return SEGMENTERS.revisions(self.segmenter)
 
     @cached_property
     def _depths(self) -> Mapping[str, str]:
-        return depths.revisions(self.depth)
+        return ESTIMATORS.revisions(self.depth)
 
     @property
     def answered(self) -> bool:
@@ -229,7 +230,9 @@ def _view(source: OnDisk, shot: Shot, stamps: tuple[tuple[str, int, int], ...]) 
         view = replace(view, depth=source.read_depth(shot.depth, view.size))
     view = _small(view, source.longest)
     segmenter = source.segmenter if view.segments is None else "exact"
-    return perceive_photo(view, PerceiveConfig(segmenter, source.depth if view.depth is None else "exact"))
+    return perceive_photo(
+        view, PerceiveConfig(segmenter, source.depth if view.depth is None else "exact"), session=held()
+    )
 
 
 def _by_place(cases: Iterable[Case]) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from relook.errors import GeometryError
 from relook.evaluate.gallery import contact_sheet
 from relook.evaluate.metrics.views import warp_lpips, warp_rmse
 from relook.evaluate.perception.photo_sheet import thumbnail
+from relook.evaluate.process import held
 from relook.evaluate.records import Record
 from relook.evaluate.sections import column, section
 from relook.evaluate.summary import Score
@@ -26,7 +27,7 @@ from relook.evaluate.views.walks import ALONE, Images, per_frame
 from relook.io import read_image
 from relook.lift.source import ViewSource
 from relook.lift.views import restyle_views
-from relook.perceive.match import Matcher, best_flow, matcher
+from relook.perceive.match import MATCHERS, Matcher, exact, matcher
 from relook.types import View
 
 GAPS: Mapping[str, int] = {"near": 1, "far": 8}
@@ -77,7 +78,7 @@ def evaluate(trial: CaptureTrial, tick: Callable[[], None]) -> Told:
     capture = read_capture(trial.capture, workspace=trial.out / "input", limit=trial.frames)
     rows = restyled(trial, capture, tick)
     records: list[Record] = []
-    flow = matcher(best_flow())
+    flow = matcher(MATCHERS.chosen("auto"), held())
     for gap, earlier, later in trial.places(len(capture)):
         place = trial.out / "pairs" / f"{earlier:04d}-{later:04d}.json"
         key = cache.key(trial.key, *(torch.stack([rows[name][earlier], rows[name][later]]) for name in rows))
@@ -93,7 +94,7 @@ def evaluate(trial: CaptureTrial, tick: Callable[[], None]) -> Told:
     count = {gap: sum(place[0] == gap for place in trial.places(len(capture))) for gap in GAPS}
     lead = (
         f"{len(capture)} frames of {trial.capture.name} in the look of {trial.style.name}; {count['near']} pairs 1 frame apart (near), "
-        f"{count['far']} pairs 8 apart (far). flow: {best_flow()} on the originals at {SIDE} pixels, where it comes back; sensor: its depth "
+        f"{count['far']} pairs 8 apart (far). flow: {MATCHERS.chosen('auto')} on the originals at {SIDE} pixels, where it comes back; sensor: its depth "
         "and poses, where both frames read the point."
     )
     shown = sorted({round(i * (len(capture) - 1) / 5) for i in range(6)})
@@ -134,7 +135,7 @@ def pair_scores(
     """Every row's numbers on one pair: the later frame against the earlier one fetched along the flow, and along the sensor's."""
     first, second = capture.view(later), capture.view(earlier)
     scores: dict[str, Score] = {name: {} for name in rows}
-    for how, match, side in (("flow", flow, SIDE), ("sensor", matcher("exact"), 0)):
+    for how, match, side in (("flow", flow, SIDE), ("sensor", exact, 0)):
         held = _matched(match, first, second, side, SURE[how])
         for name, images in rows.items():
             pair = [_small(images[number], side) for number in (later, earlier)]

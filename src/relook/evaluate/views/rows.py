@@ -20,7 +20,7 @@ from relook.lift.look import Look, RestyledFrame
 from relook.models.families import Family, padded
 from relook.models.view_refiner import ViewRefiner
 from relook.ops.fill import filled
-from relook.perceive.match import matcher
+from relook.perceive.match import exact
 
 FILL_SEED = 1
 """Seed of the refiner's noise: that of frame 1 in a walk of seed 0."""
@@ -46,7 +46,7 @@ ViewsRow = Row[TwoViews, Setting]
 def warped(case: TwoViews, carry: str) -> tuple[Image, Bool[Tensor, "H W"]]:
     """What frame 1 in its new look shows of frame 2 (black elsewhere), and where it shows nothing; as `lift` carries it."""
     past = RestyledFrame(0, case.first, Look.painted(case.styled.image, case.first))
-    look = carried([past], case.second, matcher("exact"), CARRYING[carry])
+    look = carried([past], case.second, exact, CARRYING[carry])
     return torch.where(look.holes, 0.0, look.image), look.holes
 
 

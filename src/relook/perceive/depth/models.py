@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -13,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import DepthError, InputError
-from relook.models import load, store
+from relook.models import load
+from relook.perceive.backends import folder_of
+from relook.session import CPU, Placement
 
 FARTHEST = 0.1
 """Disparity of the farthest place of a relative estimate, as a part of the nearest one's: such depth spans 1 to 10."""
@@ -79,18 +79,12 @@ def output_of(config: Any) -> Output:
     )
 
 
-def folder_of(name: str) -> Path:
-    """Where the model lies, fetched if need be. Raises MissingModelError or InputError."""
-    return store.find(name, "the depth model")
-
-
-@lru_cache(maxsize=2)
-def load_depth_model(name: str) -> DepthModel:
-    """A depth model by name, hub id or folder, on the CPU.
+def load_depth_model(name: str, place: Placement = CPU) -> DepthModel:
+    """A depth model by name, hub id or folder, in full precision on a device.
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no depth model.
     """
-    folder = folder_of(name)
+    folder = folder_of(name, "depth model")
     from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
     config = load.read(folder, AutoConfig.from_pretrained)
@@ -102,7 +96,7 @@ def load_depth_model(name: str) -> DepthModel:
     output = output_of(config)
     processor = load.read(folder, AutoImageProcessor.from_pretrained)
     network = load.load(folder, AutoModelForDepthEstimation.from_pretrained, dtype=torch.float32)
-    return DepthModel(network, processor, output)
+    return DepthModel(place.placed(network), processor, output)
 
 
 def _unpadded(found: Float[Tensor, "h w"], size: tuple[int, int]) -> Float[Tensor, "h2 w2"]:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.errors import GeometryError, InputError, MissingModelError
+from relook.errors import GeometryError, MissingModelError
 from relook.ops.align import fit_disparity, relative_to_first
 from relook.ops.geometry import pixel_centres, sample, unproject
+from relook.perceive.backends import BackEnd, Table
 from relook.perceive.depth import DepthEstimator, estimator
 from relook.perceive.geometry import adapters, colmap
-from relook.perceive.match.keypoints import KeypointMatcher, keypoint_matches
+from relook.perceive.geometry.chain import chain
+from relook.perceive.match.keypoints import keypoint_matches
+from relook.perceive.match.points import KeypointMatcher
+from relook.session import Session
 from relook.types import Camera, Depth, Pointmaps, View
 
 GeometryEstimator = Callable[[Sequence[View]], Pointmaps]
 
-NAMES = ("auto", "exact", "sensor", "colmap", "matches", *adapters.ADAPTERS)
-"""Back ends by name; mapanything, vggt, dust3r and mast3r need the packages of that name."""
 NEAR = 0.08
 """Distance, as a part of the longer side, over which a sparse point corrects the depth around it."""
 PRIOR = 0.5
@@ -32,28 +35,51 @@ GRID = 32
 
 
 def geometry(
-    name: str = "auto", *, depth: str | DepthEstimator = "auto", keypoints: str | KeypointMatcher = "auto"
+    name: str, session: Session, *, depth: str | DepthEstimator = "auto", keypoints: str | KeypointMatcher = "auto"
 ) -> GeometryEstimator:
     """The back end called `name`.
 
     auto, best first: exact (views with depth and camera), sensor (captured views), mapanything where installed, colmap, matches
     (views in the order of a walk); `Pointmaps.source` says which. depth and keypoints: what colmap and matches lean on.
+    Raises InputError for an unknown name.
     """
-    estimate = estimator(depth) if isinstance(depth, str) else depth
-    match = partial(keypoint_matches, name=keypoints) if isinstance(keypoints, str) else keypoints
-    known: dict[str, GeometryEstimator] = {
-        "exact": exact,
-        "sensor": exact,
-        "colmap": partial(from_colmap, estimate=estimate),
-        "matches": partial(from_matches, estimate=estimate, match=match),
-        **{name: partial(adapters.reconstruct, name=name) for name in adapters.ADAPTERS},
-    }
-    if name == "auto":
-        order = ("mapanything", "colmap", "matches")
-        return partial(_auto, back_ends={name: known[name] for name in order})
-    if name not in known:
-        raise InputError(f"Expected geometry out of {', '.join(NAMES)}, got {name!r}; choose one of them.")
-    return known[name]
+    return geometries(depth, keypoints).find(name, session)
+
+
+def geometries(
+    depth: str | DepthEstimator = "auto", keypoints: str | KeypointMatcher = "auto"
+) -> Table[GeometryEstimator]:
+    """The back ends for geometry, which lean on some depth and keypoints."""
+
+    def estimate(session: Session) -> DepthEstimator:
+        return estimator(depth, session) if isinstance(depth, str) else depth
+
+    def match(session: Session) -> KeypointMatcher:
+        return partial(keypoint_matches, name=keypoints, session=session) if isinstance(keypoints, str) else keypoints
+
+    table: Table[GeometryEstimator] = Table(
+        "geometry",
+        "geometry",
+        (
+            BackEnd("auto", lambda session: partial(_auto, table=table, session=session), "the best that views and machine allow"),
+            BackEnd("exact", lambda session: exact, "the views' own depth and cameras"),
+            BackEnd("sensor", lambda session: exact, "what a capture's depth sensor measured"),
+            BackEnd(
+                "colmap", lambda session: partial(from_colmap, estimate=estimate(session)), "COLMAP, made dense by estimated depth",
+                package="pycolmap",
+            ),
+            BackEnd(
+                "matches", lambda session: partial(from_matches, estimate=estimate(session), match=match(session)),
+                "cameras chained from matches and estimated depth",
+            ),
+            *(
+                BackEnd(one, partial(_adapted, one), adapter.note, (adapter.weights,), package=adapter.package)
+                for one, adapter in adapters.ADAPTERS.items()
+            ),
+        ),
+        order=("mapanything", "colmap", "matches"),
+    )  # fmt: skip
+    return table
 
 
 def exact(views: Sequence[View]) -> Pointmaps:
@@ -95,8 +121,6 @@ def from_colmap(views: Sequence[View], estimate: DepthEstimator) -> Pointmaps:
 
 def from_matches(views: Sequence[View], estimate: DepthEstimator, match: KeypointMatcher) -> Pointmaps:
     """Cameras chained from matches and estimated depth (`relook.perceive.geometry.chain`), for views in the order of a walk."""
-    from relook.perceive.geometry.chain import chain
-
     depths = [estimate(view) for view in _some(views)]
     return densified(views, chain(views, depths, match), depths, "matches")
 
@@ -115,16 +139,16 @@ def fit_to_points(
     estimate = sample(depth[None], pixels[None])[0, 0]
     fit = fit_disparity(estimate[usable], known[usable], shift=shift)
     fitted = fit.apply(depth)
-    rest = (known / sample(fitted[None], pixels[None])[0, 0]).log()
-    right = usable & (rest.abs() < WRONG)
+    residual = (known / sample(fitted[None], pixels[None])[0, 0]).log()
+    right = usable & (residual.abs() < WRONG)
     cells = tuple(max(1, round(GRID * side / max(size))) for side in size)
     centres = pixel_centres((cells[0], cells[1])) * torch.tensor([size[1] / cells[1], size[0] / cells[0]])
     reach = NEAR * max(size)
     distances = torch.cdist(centres.reshape(-1, 2), pixels[right])
     weights = torch.exp(-distances.square() / (2 * reach**2))
     total = weights.sum(1)
-    correction = (weights @ rest[right]) / (total + PRIOR)
-    spread = (weights * (rest[right] - correction[:, None]).square()).sum(1) / total.clamp_min(1e-6)
+    correction = (weights @ residual[right]) / (total + PRIOR)
+    spread = (weights * (residual[right] - correction[:, None]).square()).sum(1) / total.clamp_min(1e-6)
     confidence = total / (total + 1) / (1 + spread.clamp_min(0).sqrt() / 0.1)
     maps = torch.stack([correction, confidence]).view(2, *cells)
     correction, confidence = torch.nn.functional.interpolate(
@@ -133,17 +157,20 @@ def fit_to_points(
     return fitted * correction.exp(), confidence.clamp(0, 1)
 
 
-def _auto(views: Sequence[View], back_ends: dict[str, GeometryEstimator]) -> Pointmaps:
+def _auto(views: Sequence[View], table: Table[GeometryEstimator], session: Session) -> Pointmaps:
     """The best geometry that these views and this machine allow."""
     if all(view.metric_depth is not None and view.camera is not None for view in _some(views)):
         return exact(views)
-    for name, back_end in back_ends.items():
-        try:
-            return back_end(views)
-        except (GeometryError, MissingModelError):
-            if name == "matches":
-                raise
-    raise GeometryError("Expected a back end for geometry, got none; name one.")
+    *better, last = table.order
+    for name in better:
+        with suppress(GeometryError, MissingModelError):
+            return table.find(name, session)(views)
+    return table.find(last, session)(views)
+
+
+def _adapted(name: str, session: Session) -> GeometryEstimator:
+    """Another project's network, which loads itself and runs on the CPU."""
+    return partial(adapters.reconstruct, name=name)
 
 
 def densified(views: Sequence[View], seen: Sequence[colmap.Sparse], depths: Sequence[Depth], source: str) -> Pointmaps:

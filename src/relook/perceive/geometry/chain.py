@@ -17,7 +17,7 @@ from relook.errors import GeometryError
 from relook.ops.align import fit_disparity
 from relook.ops.geometry import sample
 from relook.perceive.geometry.colmap import Sparse, guessed_intrinsics
-from relook.perceive.match.keypoints import KeypointMatcher
+from relook.perceive.match.points import KeypointMatcher
 from relook.types import Camera, Depth, View
 
 FEWEST = 12

@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
 
-from relook.errors import GeometryError, InputError
+from relook.errors import GeometryError
 from relook.models import flow_refiner
-from relook.models.store import is_checkpoint, is_here
+from relook.models.store import is_checkpoint
 from relook.ops.fill import filled
 from relook.ops.geometry import flow_from_depth, known_depth
+from relook.perceive.backends import BackEnd, Table
 from relook.perceive.match.dis import dis
 from relook.perceive.match.embedded import embedded
 from relook.perceive.match.interpolate import densified
-from relook.perceive.match.keypoints import HUB_IDS, keypoint_matches
+from relook.perceive.match.keypoints import KEYPOINTS, keypoint_matches
+from relook.perceive.match.points import Matcher
 from relook.perceive.match.raft import raft
+from relook.session import Session
 from relook.types import Matches, View
 
-Matcher = Callable[[View, View], Matches]
-
-NAMES = (
-    "auto", "exact", "raft", "raft-small", "embedded", "xfeat", "xfeat-dense", "lighterglue", "sift", "lightglue", "loftr", "dis",
-)  # fmt: skip
-"""Matchers by name; any other name is the hub id or the folder of a keypoint matcher of transformers."""
 DRAWN, SENSED = 0.02, 0.05
 """A surface hides what lies behind it by more than this part of its depth, for drawn depth and for a sensor's."""
 
 
-def matcher(name: str = "auto") -> Matcher:
-    """The matcher called `name`.
+def matcher(name: str, session: Session) -> Matcher:
+    """The matcher called `name`: one of MATCHERS, or a transformers keypoint matcher (hub id or folder).
 
-    auto: exact where both views have depth and a camera (a sensor's holes are filled by the next), else the first of raft, raft-small
-    and the embedded network that is on this machine, else dis.
-    Sparse matchers (xfeat, xfeat-dense, lighterglue, sift, lightglue, loftr) are made dense by `relook.perceive.match.interpolate`.
+    auto: exact where both views have depth and a camera (a sensor's holes are filled by the next), else the first of the table's order
+    that is on this machine. Keypoint matchers are made dense by `relook.perceive.match.interpolate`.
+    Raises InputError for an unknown name. Weights are looked for when the matcher is first used.
     """
-    known: dict[str, Matcher] = {
-        "auto": _auto,
-        "exact": exact,
-        "raft": raft,
-        "raft-small": partial(raft, checkpoint="raft_small"),
-        "embedded": embedded,
-        "dis": dis,
-    }
-    if name in known:
-        return known[name]
-    if name in NAMES or name in HUB_IDS or is_checkpoint(name):
-        return partial(sparse, keypoints=name)
-    raise InputError(f"Expected a matcher out of {', '.join(NAMES)}, a hub id or a folder, got {name!r}; choose one.")
+    return MATCHERS.find(name, session)
 
 
 def exact(first: View, second: View) -> Matches:
@@ -72,36 +56,57 @@ def exact(first: View, second: View) -> Matches:
     return Matches(flow, confidence, ~found.visible & ~unknown)
 
 
-def sparse(first: View, second: View, keypoints: str) -> Matches:
+def sparse(first: View, second: View, keypoints: str, session: Session) -> Matches:
     """The matches of a keypoint matcher, made dense. Raises GeometryError when there are too few."""
-    return densified(first, second, keypoint_matches(first, second, keypoints))
+    return densified(first, second, keypoint_matches(first, second, keypoints, session))
 
 
-def _auto(first: View, second: View) -> Matches:
-    """The best matches on this machine."""
-    depth = first.metric_depth
+def _auto(first: View, second: View, session: Session) -> Matches:
+    """The best matches on this machine: measured where both views are, seen elsewhere."""
+    seen, depth = matcher(MATCHERS.chosen("auto"), session), first.metric_depth
     if depth is None or second.metric_depth is None or first.camera is None or second.camera is None:
-        return _seen(first, second)
-    measured = exact(first, second)
-    unknown = ~known_depth(depth)
+        return seen(first, second)
+    measured, unknown = exact(first, second), ~known_depth(depth)
     if not bool(unknown.any()):
         return measured
-    seen = _seen(first, second)
+    found = seen(first, second)
     return Matches(
-        torch.where(unknown, seen.flow, measured.flow),
-        torch.where(unknown, seen.confidence, measured.confidence),
-        torch.where(unknown, seen.occluded, measured.occluded),
+        torch.where(unknown, found.flow, measured.flow),
+        torch.where(unknown, found.confidence, measured.confidence),
+        torch.where(unknown, found.occluded, measured.occluded),
     )
 
 
-def best_flow() -> str:
-    """The name of the best matcher of plain pictures on this machine."""
-    for name, checkpoint in (("raft", "raft_sintel"), ("raft-small", "raft_small")):
-        if is_here(checkpoint):
-            return name
-    return "embedded" if flow_refiner.is_here() else "dis"
+def _sparse(name: str, session: Session) -> Matcher:
+    return partial(sparse, keypoints=name, session=session)
 
 
-def _seen(first: View, second: View) -> Matches:
-    """The best matches on this machine from the pictures alone."""
-    return matcher(best_flow())(first, second)
+MATCHERS: Table[Matcher] = Table(
+    "matcher",
+    "a matcher",
+    (
+        BackEnd("auto", lambda session: partial(_auto, session=session), "depth and cameras where known, else the best one here"),
+        BackEnd("exact", lambda session: exact, "the views' own depth and cameras"),
+        BackEnd(
+            "raft", lambda session: partial(raft, session=session), "RAFT", weights=("raft_sintel",), device="session"
+        ),
+        BackEnd(
+            "raft-small", lambda session: partial(raft, checkpoint="raft_small", session=session), "RAFT, the small one",
+            weights=("raft_small",), device="session",
+        ),
+        BackEnd(
+            "embedded", lambda session: partial(embedded, session=session), "SIFT's flow, mended by a small network",
+            shipped=flow_refiner.SHIPPED, device="session",
+        ),
+        *(
+            BackEnd(one.name, partial(_sparse, one.name), f"{one.note}, made dense", one.weights, device=one.device)
+            for one in KEYPOINTS.entries
+            if one.name in ("sift", "lightglue", "loftr")
+        ),
+        BackEnd("dis", lambda session: dis, "dense inverse search of OpenCV"),
+    ),
+    order=("raft", "raft-small", "embedded", "dis"),
+    is_model=is_checkpoint,
+    load_model=_sparse,
+    besides=", a hub id or a folder",
+)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from relook.models import load, store
-from relook.perceive.match.keypoints import KeypointMatches
+from relook.models import load
+from relook.perceive.backends import folder_of
+from relook.perceive.match.points import KeypointMatches
+from relook.session import CPU, Placement, Session
 from relook.types import View
 
 FINER = 64
@@ -19,36 +20,38 @@ FINER = 64
 
 
 @torch.no_grad()
-def transformers_matches(first: View, second: View, model: str, *, least: float = 0.1) -> KeypointMatches:
+def transformers_matches(
+    first: View, second: View, model: str, session: Session, *, least: float = 0.1
+) -> KeypointMatches:
     """Points that a model matches with a score above `least`.
 
     Raises MissingModelError if the model is neither here nor to be had, or is no keypoint matcher.
     """
-    processor, network = load_keypoint_model(model)
+    processor, network = session.loaded(("keypoints", model), lambda: load_keypoint_model(model, session.place))
     pictures = [_pixels(view.image) for view in (first, second)]
     inputs = processor(pictures, return_tensors="pt", input_data_format="channels_last")
-    found = network(**inputs)
+    found = network(**inputs.to(session.device))
     sizes = [[[FINER * side for side in view.size] for view in (first, second)]]
-    matched = processor.post_process_keypoint_matching(found, torch.tensor(sizes), threshold=least)[0]
+    matched = processor.post_process_keypoint_matching(
+        found, torch.tensor(sizes, device=session.device), threshold=least
+    )[0]
     height, width = inputs["pixel_values"].shape[-2:]
     places = []
     for view, points in zip((first, second), (matched["keypoints0"], matched["keypoints1"]), strict=True):
         half = (
             torch.tensor([view.size[1] / width, view.size[0] / height]) / 2
         )  # a whole number there is a pixel's centre
-        places.append(points.float() / FINER + half)
-    return KeypointMatches(places[0], places[1], matched["matching_scores"].float().clamp(0, 1))
+        places.append(points.float().cpu() / FINER + half)
+    return KeypointMatches(places[0], places[1], matched["matching_scores"].float().cpu().clamp(0, 1))
 
 
-@lru_cache(maxsize=1)
-def load_keypoint_model(model: str) -> tuple[Any, Any]:
+def load_keypoint_model(model: str, place: Placement = CPU) -> tuple[Any, Any]:
     """The image processor and the network of a hub id or folder (safetensors only)."""
     from transformers import AutoImageProcessor, AutoModelForKeypointMatching
 
-    folder = store.find(model, "the keypoint matcher")
-    return load.read(folder, AutoImageProcessor.from_pretrained), load.load(
-        folder, AutoModelForKeypointMatching.from_pretrained
-    )
+    folder = folder_of(model, "keypoint matcher")
+    network = load.load(folder, AutoModelForKeypointMatching.from_pretrained)
+    return load.read(folder, AutoImageProcessor.from_pretrained), place.placed(network)
 
 
 def _pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from relook.errors import GeometryError
 from relook.ops.geometry import pixel_centres, sample
 from relook.perceive.match.consistency import agreeing
-from relook.perceive.match.keypoints import KeypointMatches
+from relook.perceive.match.points import KeypointMatches
 from relook.types import Matches, View
 
 NODES = 64
@@ -56,8 +56,8 @@ def interpolated(first: View, found: KeypointMatches) -> tuple[Float[Tensor, "2 
     moves = found.second - found.first
     whole = _affine(found.first, moves, found.scores)
     nodes = places.view(-1, 2)
-    rest, confidence = _local(first.image.detach().cpu(), nodes, found, moves - _moved(found.first, whole))
-    flow = (rest + _moved(nodes, whole)).T.reshape(2, rows, columns)
+    residual, confidence = _local(first.image.detach().cpu(), nodes, found, moves - _moved(found.first, whole))
+    flow = (residual + _moved(nodes, whole)).T.reshape(2, rows, columns)
     maps = torch.cat([flow, confidence.reshape(1, rows, columns)])
     wanted = pixel_centres(first.size) * torch.tensor([columns / width, rows / height])
     fine = sample(maps, wanted)
@@ -103,8 +103,8 @@ def _local(
     reach = distance[:, min(7, count - 1), None].clamp_min(1.0)
     blurred = functional.avg_pool2d(image[None], 5, 1, 2, count_include_pad=False)[0]
     colour = sample(blurred, nodes[None])[:, 0].T
-    theirs = sample(blurred, found.first[None])[:, 0].T[near]
-    alike = torch.exp(-(theirs - colour[:, None]).square().sum(-1) / (2 * COLOUR**2))
+    around = sample(blurred, found.first[None])[:, 0].T[near]
+    alike = torch.exp(-(around - colour[:, None]).square().sum(-1) / (2 * COLOUR**2))
     base = torch.exp(-distance.square() / (2 * reach.square())) * (STRANGER + (1 - STRANGER) * alike)
     base = base * found.scores[near].clamp_min(1e-3)
     offsets = (found.first[near] - nodes[:, None]) / reach[..., None]

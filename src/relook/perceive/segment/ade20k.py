@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,11 +16,10 @@ from torch.nn import functional
 from relook.models.runtime import interpreter
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
-from relook.perceive.segment import connected_parts, dissolved, numbered, whole
+from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
+from relook.session import Session
 from relook.types import Segments, View
 
-_ONE_AT_A_TIME = Lock()
-"""An interpreter is no place for two threads."""
 SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
@@ -33,13 +30,13 @@ JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
 
 
-def segments(view: View) -> Segments:
+def segments(view: View, session: Session) -> Segments:
     """DeepLabV3 on MobileNetV2 (MLPerf Mobile), 31 classes of ADE20K.
 
     Scores of the whole picture, its mirror image and square crops along its longer side are averaged and sharpened along the
     picture's own edges; the best class per pixel wins, and countable classes split into connected instances.
     """
-    scores = _scores(view.image)
+    scores = _scores(view.image, session)
     present = scores.flatten(1).max(1).values > 0.3
     present[0] = False
     if not bool(present.any()):
@@ -53,12 +50,13 @@ def segments(view: View) -> Segments:
     return numbered(_one_object_one_class(classes), vocabulary["classes"], frozenset(vocabulary["countable"]))
 
 
-def _scores(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "K h w"]:
+def _scores(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture."""
     height, width = image.shape[-2:]
     side, long = min(height, width), max(height, width)
     small = (round(128 * height / side), round(128 * width / side))
-    total = _probabilities(image, small) + _probabilities(image.flip(-1), small).flip(-1)
+    ask = partial(_probabilities, session=session)
+    total = ask(image, small) + ask(image.flip(-1), small).flip(-1)
     weight = torch.full(small, 2.0)
     count = min(4, -(-2 * (long - side) // side) + 1) if long > side else 0
     for start in np.linspace(0, long - side, count).round().astype(int).tolist():
@@ -67,21 +65,21 @@ def _scores(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "K h w"]:
         )
         place = min(round(start * 128 / side), max(small) - 128)
         cut = slice(place, place + 128)
-        square = _probabilities(image[:, rows, columns], (128, 128))
+        square = ask(image[:, rows, columns], (128, 128))
         inside = (cut, slice(None)) if height > width else (slice(None), cut)
         total[(slice(None), *inside)] += square
         weight[inside] += 1
     return total / weight
 
 
-def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "K h w"]:
+def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
     import cv2
 
-    network, logits = _network(str(locate("ade20k")))
+    network, logits = session.loaded("ade20k", _network)
     pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     square = cv2.resize(np.ascontiguousarray(pixels), (512, 512), interpolation=cv2.INTER_AREA)
-    with _ONE_AT_A_TIME:
+    with session.lock:  # an interpreter cannot serve two threads
         network.set_tensor(network.get_input_details()[0]["index"], square[None])
         network.invoke()
         raw = network.get_tensor(logits["index"])[0].astype(np.float32)
@@ -113,10 +111,9 @@ def shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "
     return own + SHARED * (shared.view_as(own).to(own) - own)
 
 
-@lru_cache(maxsize=1)
-def _network(path: str) -> tuple[Any, dict[str, Any]]:
+def _network() -> tuple[Any, dict[str, Any]]:
     """The network with its intermediate results kept, and where its class scores lie (its output holds only the best class)."""
-    network = interpreter(Path(path), keep_all=True)
+    network = interpreter(locate("ade20k"), keep_all=True)
     scores = next(
         entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
     )
@@ -140,18 +137,12 @@ def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, 
 
 def _one_object_one_class(classes: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """A part that mostly borders on a larger part of a class often confused with its own (sofa, armchair) joins it."""
-    import cv2
-
     names, result = _vocabulary()["classes"], classes.copy()
     for group in _vocabulary()["alike"]:
         ids = [names.index(name) for name in group]
         parts = [(area, place, part, id) for id in ids for place, part, area in connected_parts(classes == id)]
         for area, place, part, id in sorted(parts, key=lambda entry: entry[0]):
-            (top, bottom), (left, right) = ((edge.start, edge.stop) for edge in place)
-            window = (slice(max(top - 2, 0), bottom + 2), slice(max(left - 2, 0), right + 2))
-            inside = np.zeros(result[window].shape, np.uint8)
-            inside[top - window[0].start :, left - window[1].start :][: part.shape[0], : part.shape[1]] = part
-            ring = result[window][(cv2.dilate(inside, np.ones((3, 3), np.uint8)) - inside).astype(bool)]
+            ring = around(result, place, part)
             shares = {other: float((ring == other).mean()) for other in ids if other != id} if ring.size else {}
             best = max(shares, key=lambda other: shares[other], default=id)
             if shares.get(best, 0) > JOINED and (classes == best).sum() > area:

@@ -5,9 +5,9 @@ A `Labeller` finds a label in a picture; what it finds is painted over the regio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import InputError, SegmentsError
-from relook.models import load, store
+from relook.models import load
+from relook.models.store import is_checkpoint
 from relook.ops.guided import guided_filter
-from relook.perceive.segment import SMALLEST, connected_parts
+from relook.perceive.backends import BackEnd, Table, folder_of, parts
+from relook.perceive.segment.regions import SMALLEST, connected_parts
 from relook.perceive.segment.vocabulary import tidy
+from relook.session import Session
 from relook.types import UNLABELLED, Region, Segments, View
 
 
@@ -40,8 +43,6 @@ Labeller = Callable[[View, Sequence[str]], list[Found]]
 
 CLIPSEG, DINO, SAM = "CIDAS/clipseg-rd64-refined", "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base"
 """The checkpoints behind the names `clipseg` and `grounding-dino`."""
-NAMES: Mapping[str, str] = {"grounding-dino": f"{DINO}+{SAM}", "clipseg": CLIPSEG}
-"""Labellers by name, best first; any other name is a CLIPSeg checkpoint, or a Grounding DINO checkpoint, `+`, and a SAM checkpoint."""
 LIKELY = 0.4
 """CLIPSeg's score from which a pixel has a label."""
 BOX = 0.3
@@ -50,28 +51,21 @@ SAME = 0.7
 """Of two masks of one label with this much in common (intersection over union), the surer one stays."""
 
 
-def labeller(name: str = "auto") -> Labeller:
-    """The labeller called `name`; auto is the first of NAMES whose checkpoints are on this machine, else the last of them, fetched.
+def labeller(name: str, session: Session) -> Labeller:
+    """The labeller called `name`: one of LABELLERS, a CLIPSeg model, or a Grounding DINO model, `+`, and a SAM model.
 
-    Raises InputError for what is no name, folder or hub id. A checkpoint is looked for when the labeller is first used.
+    auto: the first whose weights are on this machine, else CLIPSeg, fetched. Raises InputError for what is no name, folder or hub id.
+    Weights are looked for when the labeller is first used.
     """
-    parts = _parts(name)
-    return partial(clipseg, name=parts[0]) if len(parts) == 1 else partial(grounded, detector=parts[0], cutter=parts[1])
-
-
-def revisions(name: str) -> Mapping[str, str]:
-    """Name and revision of the checkpoints of a labeller. Raises MissingModelError when one is nowhere to be found."""
-    return {f"labeller {part}": load.revision(_folder(part)) for part in _parts(name)}
+    return LABELLERS.find(name, session)
 
 
 def absolute(name: str) -> str:
     """The labeller's name with the paths of existing folders made absolute."""
-    if name == "auto" or name in NAMES:
-        return name
-    return "+".join(load.anchored(part.strip()) for part in name.split("+"))
+    return name if name in LABELLERS.names else "+".join(load.anchored(part) for part in parts(name))
 
 
-def label_views(views: Sequence[View], labels: Sequence[str], name: str = "auto") -> list[View]:
+def label_views(views: Sequence[View], labels: Sequence[str], name: str, session: Session) -> list[View]:
     """The views, which have segments, with every label painted over them where it is found.
 
     A label that is in some of the views is enough; SegmentsError for one that is in none of them.
@@ -79,18 +73,13 @@ def label_views(views: Sequence[View], labels: Sequence[str], name: str = "auto"
     wanted = tuple(dict.fromkeys(word for label in labels if (word := tidy(label.replace(".", " ")))))
     if not wanted:
         return list(views)
-    find = labeller(name)
+    find = labeller(name, session)
     found = [find(view, wanted) for view in views]
     if lost := [label for label in wanted if not any(one.name == label for several in found for one in several)]:
         raise SegmentsError(
             f"Expected {', '.join(lost)} in one of the pictures, got none in any; use another word, or paint the label map yourself."
         )
     return [replace(view, segments=painted(_segments(view), here)) for view, here in zip(views, found, strict=True)]
-
-
-def with_labels(view: View, labels: Sequence[str], name: str = "auto") -> View:
-    """One view, which has segments, with every label painted over them; SegmentsError for a label that is not found in it."""
-    return label_views([view], labels, name)[0]
 
 
 def painted(segments: Segments, found: Sequence[Found]) -> Segments:
@@ -109,21 +98,19 @@ def painted(segments: Segments, found: Sequence[Found]) -> Segments:
     return Segments(labels, {id: region for id, region in regions.items() if id in left})
 
 
-def clipseg(view: View, labels: Sequence[str], *, name: str = CLIPSEG) -> list[Found]:
+def clipseg(view: View, labels: Sequence[str], *, session: Session, name: str = CLIPSEG) -> list[Found]:
     """Where CLIPSeg (Lüddecke and Ecker 2022) sees each label: the connected parts of what scores LIKELY, the likeliest label per pixel.
 
     Scores have 352 x 352 places and are sharpened along the picture's edges. Parts below SMALLEST of the picture are left out unless
     their label has no larger one.
     """
-    model, processor, tokenizer = _clipseg(name, load.revision(_folder(name)))
+    model, processor, tokenizer = session.loaded(("labeller", name), lambda: _clipseg(name, session))
     words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
     with load.asked(name, view.size):
         pixels = processor(load.as_picture(view.image), return_tensors="pt")["pixel_values"]
-        logits = model(
-            pixel_values=pixels.expand(len(labels), -1, -1, -1),
-            input_ids=words["input_ids"],
-            attention_mask=words["attention_mask"],
-        ).logits
+        words["pixel_values"] = pixels.expand(len(labels), -1, -1, -1)
+        wanted = ("pixel_values", "input_ids", "attention_mask")
+        logits = model(**{key: words[key].to(session.device) for key in wanted}).logits.cpu()
     coarse = logits.view(len(labels), *logits.shape[-2:]).sigmoid()
     scores = guided_filter(view.image.detach().float().cpu(), coarse, radius=0.01, epsilon=1e-3).clamp(0, 1)
     best = scores.max(0)
@@ -139,23 +126,25 @@ def clipseg(view: View, labels: Sequence[str], *, name: str = CLIPSEG) -> list[F
     return found
 
 
-def grounded(view: View, labels: Sequence[str], *, detector: str = DINO, cutter: str = SAM) -> list[Found]:
+def grounded(
+    view: View, labels: Sequence[str], *, session: Session, detector: str = DINO, cutter: str = SAM
+) -> list[Found]:
     """Objects that Grounding DINO (Liu et al. 2023) finds for each label, cut out by SAM (Kirillov et al. 2023).
 
     A query belongs to the label with the likeliest word of its phrase; each box is one instance, its mask the one SAM is surest of.
     """
-    boxes = _boxes(view.image, labels, detector)
+    boxes = _boxes(view.image, labels, detector, session)
     if not boxes:
         return []
-    model, processor = _sam(cutter, load.revision(_folder(cutter)))
+    model, processor = session.loaded(("labeller", cutter), lambda: _sam(cutter, session))
     height, width = view.size
     corners = [[x * width, y * height, u * width, v * height] for _, _, (x, y, u, v) in boxes]
     with load.asked(cutter, view.size):
         inputs = processor(load.as_picture(view.image), input_boxes=[corners], return_tensors="pt")
         sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
-        outputs = model(**inputs, multimask_output=True)
+        outputs = model(**inputs.to(session.device), multimask_output=True)
         (masks,) = processor.image_processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
-    best = outputs.iou_scores[0].argmax(-1)
+    best = outputs.iou_scores[0].argmax(-1).cpu()
     found: list[Found] = []
     for index, (label, score, _) in sorted(enumerate(boxes), key=lambda entry: -entry[1][1]):
         mask = masks[index, best[index]].bool()
@@ -166,16 +155,16 @@ def grounded(view: View, labels: Sequence[str], *, detector: str = DINO, cutter:
 
 
 def _boxes(
-    image: Float[Tensor, "3 H W"], labels: Sequence[str], detector: str
+    image: Float[Tensor, "3 H W"], labels: Sequence[str], detector: str, session: Session
 ) -> list[tuple[str, float, tuple[float, float, float, float]]]:
     """(label, score, (left, top, right, bottom) in parts of the picture's sides) of every box that is believed."""
-    model, processor, tokenizer = _dino(detector, load.revision(_folder(detector)))
+    model, processor, tokenizer = session.loaded(("labeller", detector), lambda: _dino(detector, session))
     words = tokenizer(". ".join(labels) + ".", truncation=True, return_tensors="pt")
     with load.asked(detector, (image.shape[-2], image.shape[-1])):
         inputs = dict(processor(load.as_picture(image), return_tensors="pt")) | dict(words)
-        outputs = model(**inputs)
+        outputs = model(**{key: value.to(session.device) for key, value in inputs.items()})
     phrase = _phrases(words["input_ids"][0].tolist(), tokenizer, len(labels))
-    scores = outputs.logits[0, :, : len(phrase)].sigmoid()
+    scores = outputs.logits[0, :, : len(phrase)].sigmoid().cpu()
     each = torch.stack([(scores * (phrase == index)).amax(1) for index in range(len(labels))], 1)
     best = each.max(1)
     found = []
@@ -210,38 +199,34 @@ def _segments(view: View) -> Segments:
     return view.segments
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    """The checkpoints of a labeller: CLIPSeg, or Grounding DINO and SAM."""
-    if name == "auto":
-        here = (known for known in NAMES if all(store.is_here(part) for part in NAMES[known].split("+")))
-        name = next(here, list(NAMES)[-1])
-    parts = tuple(part.strip() for part in NAMES.get(name, name).split("+"))
-    if len(parts) > 2 or not all(store.is_checkpoint(part, "labeller") for part in parts):
-        raise InputError(
-            f"Expected a labeller out of auto, {', '.join(NAMES)}, a CLIPSeg model, or a Grounding DINO model + a SAM model "
-            f"(folders or hub ids owner/name), got {name!r}; choose one."
-        )
-    return parts
+def _is_labeller(name: str) -> bool:
+    """Whether a name is one or two models that can be tried."""
+    several = parts(name)
+    return len(several) <= 2 and all(is_checkpoint(part, "labeller") for part in several)
 
 
-def _folder(name: str) -> Path:
-    return store.find(name, "the labelling model")
+def _models(name: str, session: Session) -> Labeller:
+    """A CLIPSeg model, or Grounding DINO and SAM."""
+    first, *more = parts(name)
+    if more:
+        return partial(grounded, session=session, detector=first, cutter=more[0])
+    return partial(clipseg, session=session, name=first)
 
 
 def _of_kind(name: str, kind: str, what: str) -> Path:
     """Folder of a checkpoint of one model type; InputError for another."""
-    folder = _folder(name)
+    folder = folder_of(name, "labeller")
     got = str(load.settings(folder).get("model_type", "none"))
     if got not in kind.split():
         raise InputError(f"Expected {what} as labeller, got a model of type {got} in {name}; name another checkpoint.")
     return folder
 
 
-def _loaded(folder: Path, model: Any) -> tuple[Any, Any]:
-    """(model in full precision, image processor) of a checkpoint."""
+def _loaded(folder: Path, model: Any, session: Session) -> tuple[Any, Any]:
+    """(model in full precision on the session's device, image processor) of a checkpoint."""
     from transformers import AutoImageProcessor
 
-    loaded = load.load(folder, model.from_pretrained, dtype=torch.float32)
+    loaded = session.place.placed(load.load(folder, model.from_pretrained, dtype=torch.float32))
     return loaded, load.read(folder, AutoImageProcessor.from_pretrained)
 
 
@@ -251,28 +236,45 @@ def _tokenizer(folder: Path) -> Any:
     return load.read(folder, AutoTokenizer.from_pretrained)
 
 
-@lru_cache(maxsize=1)
-def _clipseg(name: str, revision: str) -> tuple[Any, Any, Any]:
-    """(model, image processor, tokenizer); the last one used stays loaded."""
+def _clipseg(name: str, session: Session) -> tuple[Any, Any, Any]:
+    """(model, image processor, tokenizer)."""
     from transformers import CLIPSegForImageSegmentation
 
     folder = _of_kind(name, "clipseg", "CLIPSeg (or Grounding DINO + SAM)")
-    return *_loaded(folder, CLIPSegForImageSegmentation), _tokenizer(folder)
+    return *_loaded(folder, CLIPSegForImageSegmentation, session), _tokenizer(folder)
 
 
-@lru_cache(maxsize=1)
-def _dino(name: str, revision: str) -> tuple[Any, Any, Any]:
-    """(model, image processor, tokenizer); the last one used stays loaded."""
+def _dino(name: str, session: Session) -> tuple[Any, Any, Any]:
+    """(model, image processor, tokenizer)."""
     from transformers import AutoModelForZeroShotObjectDetection
 
     folder = _of_kind(name, "grounding-dino mm-grounding-dino", "Grounding DINO before the +")
-    return *_loaded(folder, AutoModelForZeroShotObjectDetection), _tokenizer(folder)
+    return *_loaded(folder, AutoModelForZeroShotObjectDetection, session), _tokenizer(folder)
 
 
-@lru_cache(maxsize=1)
-def _sam(name: str, revision: str) -> tuple[Any, Any]:
-    """(model, processor); the last one used stays loaded."""
+def _sam(name: str, session: Session) -> tuple[Any, Any]:
+    """(model, processor)."""
     from transformers import SamModel, SamProcessor
 
-    model, processor = _loaded(_of_kind(name, "sam", "SAM after the +"), SamModel)
+    model, processor = _loaded(_of_kind(name, "sam", "SAM after the +"), SamModel, session)
     return model, SamProcessor(processor)
+
+
+LABELLERS: Table[Labeller] = Table(
+    "labeller",
+    "a labeller",
+    (
+        BackEnd("auto", lambda session: labeller(LABELLERS.chosen("auto"), session), "the best one here", device="session"),
+        BackEnd(
+            "grounding-dino", lambda session: partial(grounded, session=session), "Grounding DINO and SAM",
+            weights=(DINO, SAM), device="session",
+        ),
+        BackEnd(
+            "clipseg", lambda session: partial(clipseg, session=session), "CLIPSeg", weights=(CLIPSEG,), device="session"
+        ),
+    ),
+    order=("grounding-dino", "clipseg"),
+    is_model=_is_labeller,
+    load_model=_models,
+    besides=", a CLIPSeg model, or a Grounding DINO model + a SAM model (folders or hub ids owner/name)",
+)  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import InputError, MissingModelError
-from relook.models import load, store
-from relook.perceive.segment import completed
+from relook.models import load
+from relook.perceive.backends import folder_of
+from relook.perceive.segment.regions import completed
 from relook.perceive.segment.vocabulary import tidy
+from relook.session import Session
 from relook.types import Segments, View
 
 WORKING_SIDE = 1024
 """Longer side in pixels at which regions are found; borders are carried to the picture's own size from there."""
-WHAT = "the segmentation model"
-"""What is asked for, in messages."""
 THRESHOLD, INSIDE = 0.5, 0.5
 """The MaskFormer family's own defaults: a query less sure of its class is no region, and a mask contains what is likelier than this."""
 
@@ -47,24 +46,19 @@ class Loaded:
     """Whether it answers with regions; otherwise with one class per pixel."""
 
 
-def segments(view: View, name: str) -> Segments:
+def segments(view: View, name: str, session: Session) -> Segments:
     """Panoptic segments at the view's size, by the transformers checkpoint `name` (the catalogue's name, a folder or a hub id).
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no segmentation model,
     PictureError when its image processor cannot take the picture.
     """
-    loaded = _loaded(name, load.revision(folder_of(name)))
+    loaded = session.loaded(("segmenter", name), lambda: _loaded(name, session))
     image = _shrunk(view.image)
     size = image.shape[-2], image.shape[-1]
     with load.asked(name, view.size):
         claimed, classes = _answer(loaded, image, size)
     found = completed(*claimed, classes.numpy(), loaded.names)
     return Segments(_enlarged(found.labels, view.size), found.regions)
-
-
-def folder_of(name: str) -> Path:
-    """Where a segmentation checkpoint lies, fetched if need be. Raises MissingModelError or InputError."""
-    return store.find(name, WHAT)
 
 
 def _answer(
@@ -81,7 +75,8 @@ def _answer(
     if loaded.task is not None:
         inputs["task_inputs"] = loaded.task
     inputs = {key: value for key, value in inputs.items() if key in inspect.signature(loaded.model.forward).parameters}
-    outputs = loaded.model(**inputs)
+    answer = loaded.model(**{key: _moved(value, loaded.model.device) for key, value in inputs.items()})
+    outputs = type(answer)(**{key: _moved(value, torch.device("cpu")) for key, value in answer.items()})
     owner: dict[int, int] = {}
     regions = np.full(size, -1, np.int64)
     if loaded.panoptic and not len(inputs.get("patch_offsets") or ()):
@@ -137,6 +132,13 @@ def _padding(loaded: Loaded, picture: Any, pixels: Tensor, options: dict[str, An
     return pixels.shape[-2] / content.shape[-2], pixels.shape[-1] / content.shape[-1]
 
 
+def _moved(value: Any, device: torch.device) -> Any:
+    """Tensors, and lists of them, on a device."""
+    if isinstance(value, list):
+        return [_moved(one, device) for one in value]
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
 def _shrunk(image: Tensor) -> Tensor:
     """The picture with at most WORKING_SIDE pixels on its longer side."""
     scale = WORKING_SIDE / max(image.shape[-2:])
@@ -160,12 +162,11 @@ def _enlarged(labels: Int[Tensor, "h w"], size: tuple[int, int]) -> Int[Tensor, 
     return result
 
 
-@lru_cache(maxsize=1)
-def _loaded(name: str, revision: str) -> Loaded:
-    """The last model used stays loaded, as long as its files are the same."""
+def _loaded(name: str, session: Session) -> Loaded:
+    """The model on the session's device, with its processor."""
     from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation
 
-    folder = folder_of(name)
+    folder = folder_of(name, "segmenter")
     kind, panoptic = _kind(folder, name)
     auto = AutoModelForUniversalSegmentation if panoptic else AutoModelForSemanticSegmentation
     model = load.load(folder, auto.from_pretrained, dtype=torch.float32)
@@ -181,7 +182,7 @@ def _loaded(name: str, revision: str) -> Loaded:
             )
     labels = model.config.id2label
     names = tuple(tidy(str(labels[id])) or f"class {id}" for id in sorted(labels))
-    return Loaded(model, processor, _task(folder, model) if oneformer else None, names, panoptic)
+    return Loaded(session.place.placed(model), processor, _task(folder, model) if oneformer else None, names, panoptic)
 
 
 def _kind(folder: Path, name: str) -> tuple[str, bool]:

@@ -100,7 +100,7 @@ def _votes(ways: Float[Tensor, "2 H W"]) -> Float[Tensor, "2 H W"]:
 
 
 def _heap(share: Float[Tensor, "h w"], ways: Float[Tensor, "2 h w"]) -> np.ndarray:
-    """Votes per place: each is laid on the four nearest ones, then blurred."""
+    """Votes per place: each is shared by the four nearest ones, then blurred."""
     import cv2
 
     height, width = share.shape
