@@ -29,6 +29,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+@pytest.fixture(autouse=True)
+def plain_processor() -> Iterator[None]:
+    """Training flushes denormal numbers, of the whole process: the next test of this worker shall have them again."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of small real checkpoints and photographs; RELOOK_MODELS points into it for the test."""

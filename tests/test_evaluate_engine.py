@@ -69,7 +69,9 @@ def test_ray_does_the_same_and_outlives_a_killed_worker(tmp_path: Path, monkeypa
     ray = pytest.importorskip("ray", reason="Ray is not installed")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     tasks = [(str(tmp_path), number) for number in range(6)]
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    paths = os.pathsep.join(filter(None, (str(Path(pieces.__file__).parent), os.environ.get("PYTHONPATH"))))
+    environment = {"env_vars": {"PYTHONPATH": paths}}  # a worker of pytest-xdist hands its own paths on to nobody
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
         found = [result for _, result in Engine("ray", workers=2).results(pieces.die_once, tasks)]
         assert sorted(found) == list(range(6))

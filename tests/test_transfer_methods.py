@@ -7,10 +7,11 @@ import torch
 
 import tiny
 from relook.correspond.features import at_tokens, descriptor
-from relook.correspond.semantic import match_segments
+from relook.correspond.semantic import at_grid, match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import load_family
 from relook.ops.statistics import adain_by_class
+from relook.transfer import edit
 from relook.transfer.presets import PRESETS, RELOOK, Swap, preset_of
 from relook.transfer.scene import scene_of
 from relook.transfer.selfsegment import foreground, noun_clusters
@@ -55,9 +56,13 @@ def test_every_preset_runs_at_odd_sizes_and_depends_on_the_style(family, pair, m
 
 @pytest.mark.parametrize("method", PRESETS)
 def test_bare_pictures_are_enough(family, pair, method):
+    """Without segments and depth the whole style picture gives its look: another one gives another."""
     structure, style, _ = pair
-    image = restyle(family, View(structure.image), View(style.image), None, preset_of(method, "released"), steps=6)
+    preset = preset_of(method, "released")
+    bare, other = View(style.image), View(1 - style.image.square())
+    image = restyle(family, View(structure.image), bare, None, preset, steps=6)
     assert image.shape == structure.image.shape
+    assert (restyle(family, View(structure.image), other, None, preset, steps=6) - image).abs().mean() > 0.01
 
 
 @pytest.mark.parametrize("method", PRESETS)
@@ -112,17 +117,32 @@ def test_adain_alone_never_denoises(family, pair, monkeypatch):
     assert (moved - scene.structure).abs().mean() > 1e-3
 
 
-def test_masks_keep_regions_apart(family, pair):
-    """With one layer's worth of attention and no statistics, a style region that nothing corresponds to has no say."""
-    structure, style, correspondence = pair
-    preset = preset_of("restyle3d").unfinished().but(
-        start=1.0, recolour=False, attention=(Swap((1.0,)),), depth=False,
-    )  # fmt: skip
-    unmatched = match_segments(structure.segments, style.segments, unmatched="colour")
-    assert not torch.equal(
-        restyle(family, structure, style, unmatched, preset, steps=4),
-        restyle(family, structure, style, correspondence, preset, steps=4),
-    )
+def test_masks_keep_regions_apart(family, pair, monkeypatch):
+    """No token takes from the style's rug, which has no counterpart, unless unmatched regions may take from everything."""
+    structure, style, _ = pair
+    preset = preset_of("restyle3d").unfinished().but(start=1.0, recolour=False, attention=(Swap((1.0,)),), depth=False)
+    used, fit, attend = [], edit._fit, edit.attend
+    grids = {}
+
+    def fitted(mask, grid, *others):
+        grids[id(mask)] = grid
+        return fit(mask, grid, *others)
+
+    def attended(query, key, value, mask=None, **options):
+        used.append(mask)
+        return attend(query, key, value, mask, **options)
+
+    monkeypatch.setattr(edit, "_fit", fitted)
+    monkeypatch.setattr(edit, "attend", attended)
+    for unmatched, taken_from in (("colour", False), ("everything", True)):
+        correspondence = match_segments(structure.segments, style.segments, unmatched=unmatched)
+        used.clear()
+        restyle(family, structure, style, correspondence, preset, steps=4)
+        masks = [mask for mask in used if mask is not None]
+        assert masks
+        for mask in masks:
+            rug = at_grid((style.segments.labels == 3).long(), grids[id(mask)]).flatten() > 0
+            assert bool(mask.matrix[..., rug].any()) == taken_from
 
 
 def test_seed_strength_and_progress(family, pair):
