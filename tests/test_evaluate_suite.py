@@ -75,7 +75,7 @@ def test_an_ablation_changes_what_its_name_says() -> None:
         for title, row in found.rows.items():
             if title in ROWS:
                 assert row == ROWS[title]
-    changed = ABLATIONS["attention"].rows["restyle3d/paper, no attention"].paint.keywords["preset"]
+    changed = ABLATIONS["attention"].rows["restyle3d/paper, no attention"].paint.__self__.preset
     paper = PRESETS["restyle3d"]["paper"]
     assert changed.denoising.attention == ()
     assert changed.but(attention=paper.denoising.attention) == paper

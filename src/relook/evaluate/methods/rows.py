@@ -1,29 +1,37 @@
-"""The rows of the photo suites: every method, preset and baseline as a function that makes a picture of a pair.
+"""The rows of the photo suites: the product with every method and preset, and baselines, as functions that make a picture of a pair.
 
-Everything here can be pickled: rows are sent to the processes that paint.
+A row of the product is `restyle_photo` called with a `PhotoConfig`, as `relook photo` calls it; what the suite shares (family, device,
+steps) is put into it. Everything here can be pickled: rows are sent to the processes that paint.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
 
-from relook.correspond.semantic import UnmatchedPolicy
+from relook.config import PhotoConfig
+from relook.errors import InputError
 from relook.evaluate.methods import baselines
 from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.pair import Pair
-from relook.transfer.presets import Preset, preset_of
+from relook.session import Session
+from relook.transfer.presets import preset_of
+from relook.transfer.resolve import family_of
+from relook.transfer.settings import Preset
+from relook.types import View
 
 if TYPE_CHECKING:
     from relook.models.families import Family
 
 DEFAULT = "relook"
 """Relook's default."""
+ALONE = "pictures alone"
+"""How rows are called that see the pictures alone, without the pair's own segments and depth."""
 
 
 @dataclass(frozen=True)
@@ -39,40 +47,72 @@ class Setting:
     seed: int = 0
     """Seed of the draws within a method."""
 
+    @property
+    def session(self) -> Session:
+        """What is loaded in this process."""
+        return _session(self.device)
+
     def loaded(self) -> Family:
         """The family, loaded once in a process. Raises MissingModelError where it is not on this machine."""
-        return _family(self.family, self.device)
+        return family_of(PhotoConfig(family=self.family), self.session)
 
 
 PhotoRow = Row[Pair, Setting]
 """A row of the photo suites."""
 
 
-def diffusion(
-    preset: Preset, note: str, steps: int | None = None, unmatched: UnmatchedPolicy = "everything"
-) -> PhotoRow:
-    """A row that restyles with a preset; `steps` overrides the run's."""
-    paint = partial(_restyled, preset=preset, steps=steps, unmatched=unmatched)
-    return Row(note, paint, learned=True, prompted=preset.denoising.image_scale > 0)
+@dataclass(frozen=True)
+class Product:
+    """The product as a row."""
 
+    note: str
+    """What it is, for readers of the report."""
+    config: PhotoConfig
+    """Its own options; the suite's are put into it."""
+    preset: Preset | None = None
+    """In place of the configuration's."""
+    alone: bool = False
+    """Sees the pictures alone and perceives segments and depth, as a user has to; else it has the pair's own and estimates nothing."""
 
-def _restyled(pair: Pair, setting: Setting, *, preset: Preset, steps: int | None, unmatched: UnmatchedPolicy) -> Image:
-    from relook.models.image_prompt import adapter
-    from relook.transfer.restyle import Options, restyle
+    @property
+    def numbers(self) -> Preset:
+        """The preset that it runs with."""
+        if self.preset is not None or self.config.chosen_method == "palette":
+            return self.preset or Preset()
+        return preset_of(self.config.chosen_method, self.config.preset)
 
-    correspondence, family = pair.correspondence(unmatched), setting.loaded()
-    shows = adapter("auto", family) if preset.denoising.image_scale > 0 else None
-    options = Options(steps or setting.steps, setting.seed, prompt=pair.prompt, adapter=shows)
-    image = restyle(family, pair.structure, pair.style, correspondence, preset, options).cpu()
-    return torch.where(correspondence.kept, pair.structure.image, image)
+    @property
+    def row(self) -> PhotoRow:
+        """As suites run it."""
+        learned, prompted = self.config.chosen_method != "palette", self.numbers.denoising.image_scale > 0
+        return Row(self.note, self.paint, learned=learned, prompted=prompted)
+
+    def options(self, pair: Pair, setting: Setting) -> PhotoConfig:
+        """What `relook photo` is told: the row's options with the suite's; the row's steps, else the suite's, else the preset's."""
+        shared = replace(self.config, seed=setting.seed, prompt=pair.prompt, device=setting.device, precision="fp32")
+        if not self.alone:
+            shared = replace(shared, depth_estimator="none")
+        if self.config.chosen_method == "palette":
+            return shared
+        return replace(shared, family=setting.family, steps=self.config.steps or setting.steps)
+
+    def paint(self, pair: Pair, setting: Setting) -> Image:
+        """The pair's structure in its style's look."""
+        from relook.transfer.photo import restyle_photo
+
+        structure, style = (View(view.image) if self.alone else view for view in (pair.structure, pair.style))
+        options = self.options(pair, setting)
+        return restyle_photo(structure, style, options, session=setting.session, preset=self.preset).image.cpu()
+
+    def on_pictures_alone(self, segmenter: str, depth: str) -> Product:
+        """The same without the pair's own segments and depth: these back ends perceive them."""
+        config = replace(self.config, segmenter=segmenter, depth_estimator=depth)
+        return replace(self, note=f"{self.note}; segments and depth perceived", config=config, alone=True)
 
 
 @lru_cache(1)
-def _family(name: str, device: str) -> Family:
-    from relook.models.families import load_family
-    from relook.session import placement
-
-    return load_family(name, placement(device, "fp32"))
+def _session(device: str) -> Session:
+    return Session(device, "fp32")
 
 
 def _copy(pair: Pair, setting: Setting) -> Image:
@@ -99,18 +139,12 @@ def _microast_by_class(pair: Pair, setting: Setting) -> Image:
     return baselines.microast_by_class(pair.structure.image, pair.style.image, pair.correspondence())
 
 
-def _palette(pair: Pair, setting: Setting) -> Image:
-    from relook.transfer.palette import palette
-
-    return palette(pair.structure, pair.style, pair.correspondence())
-
-
 @torch.no_grad()
 def _exact(pair: Pair, setting: Setting) -> Image:
     from relook.models.families import padded
 
     if pair.exact is None:
-        raise ValueError(f"Expected an exact answer to {pair.name}, got none; leave the row `exact` out.")
+        raise InputError(f"Expected an exact answer to {pair.name}, got none; leave the row `exact` out.")
     family = setting.loaded()
     picture, (height, width) = padded(pair.exact, family.multiple)
     return family.decode(family.encode(picture[None].to(family.device)))[0, :, :height, :width].float().cpu()
@@ -118,6 +152,23 @@ def _exact(pair: Pair, setting: Setting) -> Image:
 
 WORDS = {"paper": "as published", "released": "as its code runs", "relook": "Relook's settings"}
 METHODS = ("restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter")
+RESTYLE3D, EYE = PhotoConfig(method="restyle3d"), PhotoConfig(method="eye-for-an-eye")
+
+PRODUCTS: Mapping[str, Product] = {
+    "palette": Product("Relook without weights: colours and light by optimal transport per class", PhotoConfig(method="palette")),
+    "adain": Product("AdaIN per class in latents, and nothing else", RESTYLE3D, preset_of("restyle3d", "adain")),
+    DEFAULT: Product("Relook's default: materials, light and textures of the style, and semantic attention", RESTYLE3D),
+    **{
+        f"{method}/{name}": Product(f"{method}, {words}", PhotoConfig(method=method, preset=name))  # type: ignore[arg-type]
+        for method in METHODS
+        for name, words in WORDS.items()
+        if f"{method}/{name}" != "restyle3d/relook"
+    },
+    "eye-for-an-eye/matched": Product(
+        "as published, matches by the descriptor of dense correspondence", EYE, preset_of("eye-for-an-eye", "matched")
+    ),
+}  # fmt: skip
+"""The rows that are the product: `restyle_photo` with a `PhotoConfig`."""
 
 ROWS: Mapping[str, PhotoRow] = {
     "copy": Row("the structure as it is", _copy),
@@ -126,18 +177,13 @@ ROWS: Mapping[str, PhotoRow] = {
     "transport": Row("entropic optimal transport of colours per class (Cuturi 2013)", _transport),
     "microast": Row("MicroAST (Wang et al. 2023): arbitrary style transfer, no classes", _microast, weights=("microast",)),
     "microast/by-class": Row("the same with its statistics per class (our addition)", _microast_by_class, weights=("microast",)),
-    "palette": Row("Relook without weights: colours and light by optimal transport per class", _palette),
-    "adain": diffusion(preset_of("restyle3d", "adain"), "AdaIN per class in latents, and nothing else"),
-    DEFAULT: diffusion(preset_of("restyle3d", "relook"), "Relook's default: materials, light and patterns of the style, and semantic attention"),
-    **{
-        f"{method}/{name}": diffusion(preset_of(method, name), f"{method}, {words}")
-        for method in METHODS
-        for name, words in WORDS.items()
-        if f"{method}/{name}" != "restyle3d/relook"
-    },
-    "eye-for-an-eye/matched": diffusion(
-        preset_of("eye-for-an-eye", "matched"), "as published, matches by the descriptor of dense correspondence"
-    ),
+    **{name: product.row for name, product in PRODUCTS.items()},
     CEILING: Row("the exact answer through the autoencoder: the most that a latent method can reach", _exact, learned=True),
 }  # fmt: skip
 """Every row of the photo suites, in the table's order."""
+
+
+def pictures_alone(segmenter: str = "embedded", depth: str = "embedded") -> dict[str, PhotoRow]:
+    """Every method's main row on the pictures alone, seen by these back ends; the embedded networks know drawn rooms only."""
+    main = ("palette", DEFAULT, *(f"{method}/released" for method in METHODS))
+    return {f"{name}, {ALONE}": PRODUCTS[name].on_pictures_alone(segmenter, depth).row for name in main}
