@@ -47,7 +47,7 @@ def _parser(kind: type, program: str, example: str, known: Mapping[str, Option])
     needed = [_shown(option) for option in known.values() if option.default is MISSING or POSITIONAL in option.marks]
     about = fill(inspect.getdoc(kind) or "", get_terminal_size().columns - 2)
     parser = argparse.ArgumentParser(
-        prog=program, usage=f"{program} {' '.join(needed)} [options]", description=f"{example}\n\n{about}".strip(),
+        prog=program, usage=" ".join([program, *needed, "[options]"]), description=f"{example}\n\n{about}".strip(),
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=26), argument_default=argparse.SUPPRESS, allow_abbrev=False, exit_on_error=False, add_help=False,
     )  # fmt: skip
     parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)

@@ -15,6 +15,7 @@ from relook.models.load import anchored
 from relook.perceive.depth import ESTIMATORS, estimator
 from relook.perceive.first_use import first_use
 from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.segment.names import check_names
 from relook.perceive.segment.open_vocabulary import LABELLERS, absolute, label_views
 from relook.progress import Progress
 from relook.session import Session
@@ -103,6 +104,7 @@ def resolve(
             weights["family that refines"] = refiner.revision
     reads_depth = family is not None and family.control is not None and preset.denoising.depth
     seen = first_use(config, session, *views, reads_depth=reads_depth)
+    check_names(seen, *views)
     return Run(
         config, preset, config.strength * (1.0 if seen.segmenter == config.segmenter or denoises else GENTLY), family, adapter, refiner,
         segments=segmenter(seen.segmenter, session),

@@ -1,0 +1,52 @@
+"""The names that a segmenter can give, so that a name which cannot occur is refused before anything is perceived."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+from relook.config import PhotoConfig
+from relook.errors import SegmentsError
+from relook.models import load, perceiver
+from relook.options import like
+from relook.perceive.backends import folder_of
+from relook.perceive.segment import SEGMENTERS
+from relook.perceive.segment.vocabulary import canonical, tidy
+from relook.types import View
+
+WHOLE = "whole picture"
+"""The name of the only region where nothing sees any; networks fall back on it."""
+
+
+def check_names(config: PhotoConfig, structure: View, style: View) -> None:
+    """Raise SegmentsError for a name in `keep` or `match` that no region of the structure or of the style can have.
+
+    A name counts as known if another of its meaning is (couch, sofa), or if it is looked for besides (`label`). What a label map that
+    is not read yet holds is not known: every name passes.
+    """
+    for which, view, wanted in (
+        ("structure", structure, (*config.matches, *config.keep)),
+        ("style", style, (*config.matches.values(),)),
+    ):
+        known = possible(config.segmenter) if view.segments is None else view.segments.names
+        names = {canonical(name): name for name in (*(known or ()), *config.label)}
+        for name in wanted if known is not None else ():
+            if canonical(name) not in names:
+                there = like(canonical(name), names) or f"it can have: {', '.join(sorted(names.values()))}"
+                raise SegmentsError(f"Expected a class name of the {which} picture, got {name!r}; {there}.")
+
+
+def possible(segmenter: str) -> tuple[str, ...] | None:
+    """Every name that a segmenter can give, known without loading it; None for a label map. Raises InputError for no segmenter."""
+    name = SEGMENTERS.chosen(segmenter)
+    SEGMENTERS.entry(name)  # raises for what is no segmenter
+    if name in ("exact", "auto") or name.endswith(".png"):
+        return None
+    if name == "whole":
+        return (WHOLE,)
+    if name == "ade20k":
+        data = json.loads(files("relook.perceive.segment").joinpath("ade20k.json").read_text(encoding="utf-8"))
+        return (WHOLE, *data["classes"][1:])
+    folder = perceiver.FOLDER if name == "embedded" else folder_of(name, "segmenter")
+    labels = load.settings(folder).get("id2label") or {}
+    return (WHOLE, *(tidy(str(label)) or f"class {id}" for id, label in labels.items()))
