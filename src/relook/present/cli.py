@@ -127,7 +127,8 @@ def perceive(words: Sequence[str]) -> int:
     check_writable(options.out, folder=True)
     from relook.perceive.perceive import perceive_photo
 
-    view = perceive_photo(options.photo, options.config, out=options.out)
+    with drawn() as progress:
+        view = perceive_photo(options.photo, options.config, out=options.out, progress=progress)
     seen = ", ".join(view.segments.names if view.segments is not None else ())
     depth = "no depth (no model is here)" if view.depth is None else f"{view.depth.kind} depth"
     OUT.print(f"{options.out}: {seen}; {depth}", markup=False)
