@@ -49,48 +49,48 @@ def matched_instances(
     """The lists of a correspondence with every counted object given exactly one counterpart.
 
     Structure regions with the same list are paired with the regions of that list (`pair_instances`), once with the style picture as it
-    is and once as its mirror image; the latter is taken where it fits all the classes
-    together far better (MIRRORED). Surfaces such as walls, regions that the
-    picture does not show, and unmatched regions keep what they have. Lists stay equal or disjoint, as Correspondence needs.
+    is and once as its mirror image; the latter is taken where it fits all the classes together far better (MIRRORED). Surfaces such as
+    walls, regions that the picture does not show, and unmatched regions keep what they have. Lists stay equal or disjoint, as
+    Correspondence needs.
     """
     groups = _groups(structure, style, allowed)
-    ours = {id: outline(structure, id) for regions, _ in groups for id in regions}
-    theirs = {id: outline(style, id) for _, regions in groups for id in regions}
+    outlines = {id: outline(structure, id) for regions, _ in groups for id in regions}
+    style_outlines = {id: outline(style, id) for _, regions in groups for id in regions}
     plain, mirrored = (
-        [pair_instances([ours[id] for id in first], [side[id] for id in second]) for first, second in groups]
-        for side in (theirs, {id: other.mirrored() for id, other in theirs.items()})
+        [pair_instances([outlines[id] for id in first], [side[id] for id in second]) for first, second in groups]
+        for side in (style_outlines, {id: other.mirrored() for id, other in style_outlines.items()})
     )
     as_it_is, turned = (sum(cost for _, cost in pairings) for pairings in (plain, mirrored))
     better = mirrored if turned < MIRRORED * as_it_is else plain
     result = {region: tuple(ids) for region, ids in allowed.items()}
-    for (first, second), (places, _) in zip(groups, better, strict=True):
+    for (first, second), (chosen, _) in zip(groups, better, strict=True):
         shared = result[first[0]]
         result |= {region: (second[0],) for region, ids in result.items() if ids == shared}
-        result |= {region: (second[place],) for region, place in zip(first, places, strict=True)}
+        result |= {region: (second[place],) for region, place in zip(first, chosen, strict=True)}
     return result
 
 
-def pair_instances(ours: Sequence[Outline], theirs: Sequence[Outline]) -> tuple[list[int], float]:
-    """Which of `theirs` belongs to each of `ours`, by place, size and outline, and the sum of the differences of these pairs.
+def pair_instances(structure: Sequence[Outline], style: Sequence[Outline]) -> tuple[list[int], float]:
+    """Which style object belongs to each structure object, by position, size and outline, and the sum of the differences of these pairs.
 
-    As many pairs as the shorter side has, chosen for the smallest sum. Of ours, those left over take the one that differs least from
-    them; of theirs, those left over are not used.
+    As many pairs as the shorter side has, chosen for the smallest sum. Structure objects that are left over take the one that
+    differs least from them; style objects that are left over are not used.
     """
     from scipy.optimize import linear_sum_assignment
 
-    costs = differences(ours, theirs)
+    costs = differences(structure, style)
     chosen = costs.argmin(1)
     rows, columns = linear_sum_assignment(costs)
     chosen[rows] = columns
     return chosen.tolist(), float(costs[rows, columns].sum())
 
 
-def differences(ours: Sequence[Outline], theirs: Sequence[Outline]) -> Float[np.ndarray, "N M"]:
+def differences(structure: Sequence[Outline], style: Sequence[Outline]) -> Float[np.ndarray, "N M"]:
     """How different every structure object is from every style object.
 
     Squared differences: for equally many objects on both sides, a shift that all of them share does not change which pairing is best.
     """
-    return np.array([[_difference(first, second) for second in theirs] for first in ours])
+    return np.array([[_difference(first, second) for second in style] for first in structure])
 
 
 def outline(segments: Segments, id: int) -> Outline:
@@ -117,10 +117,10 @@ def _groups(
     present, there = (set(segments.labels.unique().tolist()) for segments in (structure, style))
     found = []
     for ids in sorted({tuple(ids) for ids in allowed.values() if len(ids) > 1}):
-        ours = sorted(region for region, theirs in allowed.items() if tuple(theirs) == ids and region in present)
-        theirs = sorted(id for id in ids if id in there)
-        if ours and theirs and all(countable(style.regions[id].name) for id in theirs):
-            found.append((ours, theirs))
+        asking = sorted(region for region, others in allowed.items() if tuple(others) == ids and region in present)
+        counterparts = sorted(id for id in ids if id in there)
+        if asking and counterparts and all(countable(style.regions[id].name) for id in counterparts):
+            found.append((asking, counterparts))
     return found
 
 

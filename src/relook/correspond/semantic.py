@@ -135,18 +135,18 @@ def match_segments(
     """
     if instances not in get_args(Instances):
         raise InputError(f"Expected instances out of {', '.join(get_args(Instances))}, got {instances!r}; choose one.")
-    our_parts, their_parts = _Named(structure, "structure"), _Named(style, "style")
+    names, style_names = _Names(structure, "structure"), _Names(style, "style")
     stated: dict[int, tuple[int, ...]] = {}
-    for ours, theirs in (matches or {}).items():
-        stated |= dict.fromkeys(our_parts.called(ours), their_parts.called(theirs))
+    for name, counterpart in (matches or {}).items():
+        stated |= dict.fromkeys(names.regions(name), style_names.regions(counterpart))
     allowed: dict[int, tuple[int, ...]] = {}
     for id, region in structure.regions.items():
-        ids = their_parts.alike(region.name)
-        large = min(our_parts.area(our_parts.alike(region.name)), their_parts.area(ids)) >= minimum_area
+        ids = style_names.meaning(region.name)
+        large = min(names.area(names.meaning(region.name)), style_names.area(ids)) >= minimum_area
         allowed[id] = stated.get(id, _beside(ids, stated) if large else ())
     if instances == "matched":
         allowed = matched_instances(structure, style, allowed)
-    locked = {structure.regions[id].name for name in keep for id in our_parts.called(name)}
+    locked = {structure.regions[id].name for name in keep for id in names.regions(name)}
     return Correspondence(structure, style, allowed, unmatched, tuple(sorted(locked)))
 
 
@@ -190,7 +190,7 @@ def _relabel(labels: Int[Tensor, "H W"], groups: Mapping[int, int]) -> Int[Tenso
     return table.to(labels.device)[labels]
 
 
-class _Named:
+class _Names:
     """The regions that a picture shows, found by name."""
 
     def __init__(self, segments: Segments, which: str) -> None:
@@ -202,16 +202,16 @@ class _Named:
             common = canonical(segments.regions[id].name)
             self.by_meaning[common] = (*self.by_meaning.get(common, ()), id)
 
-    def alike(self, name: str) -> tuple[int, ...]:
+    def meaning(self, name: str) -> tuple[int, ...]:
         """Ids of the regions whose names mean the same as `name`, ascending."""
         return self.by_meaning.get(canonical(name), ())
 
-    def called(self, name: str) -> tuple[int, ...]:
-        """Ids of the regions that a user calls `name`: by exactly this name, else by its meaning.
+    def regions(self, name: str) -> tuple[int, ...]:
+        """Ids of the regions that a user names: by exactly this name, else by its meaning.
 
         Raises SegmentsError, with the names that there are.
         """
-        alike = self.alike(name)
+        alike = self.meaning(name)
         if not alike:
             there = ", ".join(self.segments.names) or "none at all"
             raise SegmentsError(f"Expected a class name of the {self.which} picture, got {name!r}; it has: {there}.")

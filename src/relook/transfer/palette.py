@@ -73,14 +73,14 @@ def palette(
     lab = rgb_to_oklab(image)
     smooth = guided_filter(image, lab[:1], radius=0.015, epsilon=0.002)[0]
     pairs = _pairs(correspondence)
-    weights = _soft(image, torch.stack([ours for ours, _ in pairs]))
+    weights = _soft(image, torch.stack([region for region, _ in pairs]))
     flat, flat_smooth = lab.flatten(1), smooth.flatten()
     result, covered = torch.zeros_like(flat), torch.zeros_like(flat_smooth)
-    for weight, (ours, theirs) in zip(weights, pairs, strict=True):
+    for weight, (region, counterpart) in zip(weights, pairs, strict=True):
         here = (weight.flatten() > 0.004).nonzero()[:, 0]
         pixels, base = flat[:, here], flat_smooth[here]
-        if theirs is not None:
-            moved = _transport(pixels, base, _colours(image, ours), _colours(style.image, theirs))
+        if counterpart is not None:
+            moved = _transport(pixels, base, _colours(image, region), _colours(style.image, counterpart))
         elif correspondence.unmatched == "keep":
             moved = pixels
         else:
@@ -109,12 +109,9 @@ def _check(structure: View, style: View, correspondence: Correspondence, strengt
 
 def _pairs(correspondence: Correspondence) -> list[tuple[Bool[Tensor, "H W"], Bool[Tensor, "h w"] | None]]:
     """Mask of each class of the structure with the mask of its counterpart, or None for what is unmatched."""
-    ours, theirs = correspondence.structure_classes, correspondence.style_classes
-    pairs: list[tuple[Tensor, Tensor | None]] = []
-    for id in ours.unique().tolist():
-        counterpart = theirs == id if id else None
-        pairs.append((ours == id, counterpart if counterpart is not None and bool(counterpart.any()) else None))
-    return pairs
+    classes, style_classes = correspondence.structure_classes, correspondence.style_classes
+    shown = set(style_classes.unique().tolist()) - {0}
+    return [(classes == id, style_classes == id if id in shown else None) for id in classes.unique().tolist()]
 
 
 def _soft(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K H W"]) -> Float[Tensor, "K H W"]:
@@ -142,36 +139,38 @@ def _colours(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"] | None = N
 
 
 def _transport(
-    pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, " N"], ours: _Colours, theirs: _Colours
+    pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, " N"], structure: _Colours, style: _Colours
 ) -> Float[Tensor, "3 N"]:
     """OKLab pixels of one region, moved to the colours of another; `smooth` is their lightness without fine detail."""
     from ot.gaussian import bures_wasserstein_mapping
 
-    slope, _ = bures_wasserstein_mapping(ours.mean, theirs.mean, ours.covariance, theirs.covariance)
+    slope, _ = bures_wasserstein_mapping(structure.mean, style.mean, structure.covariance, style.covariance)
     values, vectors = np.linalg.eigh((slope + slope.T) / 2)
     slope = vectors @ np.diag(values.clip(0, CHROMA_GAIN)) @ vectors.T
     ratio = pixels[1:] / pixels[0].clamp_min(0.1)
-    centre, target, matrix = (torch.from_numpy(array).to(pixels) for array in (ours.mean, theirs.mean, slope))
+    centre, target, matrix = (torch.from_numpy(array).to(pixels) for array in (structure.mean, style.mean, slope))
     chroma = matrix @ (ratio - centre[:, None]) + target[:, None]
-    base = _curve(smooth, ours.lightness, theirs.lightness)
+    base = _curve(smooth, structure.lightness, style.lightness)
     gain = (base / smooth.clamp_min(0.02)).clamp(*GAINS)
     light = (base + gain * (pixels[0] - smooth)).clamp(0, 1)
     return torch.cat([light[None], chroma * light])
 
 
 def _curve(
-    lightness: Float[Tensor, " N"], ours: Float[np.ndarray, "3"], theirs: Float[np.ndarray, "3"]
+    lightness: Float[Tensor, " N"], structure: Float[np.ndarray, "3"], style: Float[np.ndarray, "3"]
 ) -> Float[Tensor, " N"]:
     """Monotone curve through matching quantiles with bounded slope; black stays black, white stays bright."""
     from scipy.interpolate import PchipInterpolator
 
-    gap, wanted = np.diff(ours).clip(0.01), np.diff(theirs)
+    gap, wanted = np.diff(structure).clip(0.01), np.diff(style)
     low, high = gap * (wanted / gap).clip(*SLOPES)
     middle = float(
-        np.clip(theirs[1], RATIOS[0] * ours[1], RATIOS[1] * ours[1]).clip(0.02, max(BRIGHTEST, float(ours[1])))
+        np.clip(style[1], RATIOS[0] * structure[1], RATIOS[1] * structure[1]).clip(
+            0.02, max(BRIGHTEST, float(structure[1]))
+        )
     )
-    white = min(1.0, GLOW + (1 - GLOW) * middle / max(float(ours[1]), 0.02))
-    x = [0.0, ours[1] - gap[0], ours[1], ours[1] + gap[1], 1.0]
+    white = min(1.0, GLOW + (1 - GLOW) * middle / max(float(structure[1]), 0.02))
+    x = [0.0, structure[1] - gap[0], structure[1], structure[1] + gap[1], 1.0]
     y = [0.0, middle - low, middle, middle + high, white]
     knots = [(x[0], y[0])]
     for position, value in zip(x[1:-1], y[1:-1], strict=True):

@@ -31,7 +31,7 @@ from relook.types import View
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is told besides its preset."""
+    """What a run takes besides its preset."""
 
     steps: int | None = None
     """Of a whole run; the preset's if None."""

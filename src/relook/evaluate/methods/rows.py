@@ -88,7 +88,7 @@ class Product:
         return Row(self.note, self.paint, learned=learned, prompted=prompted)
 
     def options(self, pair: Pair, setting: Setting) -> PhotoConfig:
-        """What `relook photo` is told: the row's options with the suite's; the row's steps, else the suite's, else the preset's."""
+        """The options of `relook photo`: the row's options with the suite's; the row's steps, else the suite's, else the preset's."""
         shared = replace(self.config, seed=setting.seed, prompt=pair.prompt, device=setting.device, precision="fp32")
         if not self.alone:
             shared = replace(shared, depth_estimator="none")
