@@ -1,4 +1,6 @@
-"""Coloured points as PLY, the format that every 3D viewer opens: in one piece, or part by part in constant memory.
+"""Coloured points as PLY, the format that every 3D viewer opens: in one piece, or part by part in constant memory and on disk once.
+
+plyfile reads what is written here (the tests do), but cannot append, and would need a second copy of the points on disk.
 
 Little-endian binary: three floats for the place and three bytes for the colour of each point (Turk, The PLY Polygon File Format, 1994).
 """
