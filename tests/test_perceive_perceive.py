@@ -13,10 +13,11 @@ from PIL import Image
 
 from pictures import Room, write_room
 from relook.config import PerceiveConfig
-from relook.errors import InputError, MissingModelError
+from relook.errors import CancelledError, InputError, MissingModelError
 from relook.io import read_depth, read_image, read_segments
 from relook.perceive.edges import borders, colour_edges, edges
 from relook.perceive.perceive import FILES, perceive_photo
+from relook.progress import Progress
 from relook.session import Session
 from relook.types import Depth, View
 
@@ -74,12 +75,25 @@ def test_no_model_for_depth_is_no_depth_unless_one_was_named(
 
         return missing
 
-    monkeypatch.setattr("relook.perceive.depth.estimator", nowhere)
+    monkeypatch.setattr("relook.perceive.perceive.estimator", nowhere)
     view = perceive_photo(room.image, PerceiveConfig(segmenter="whole"), out=tmp_path / "seen")
     assert view.depth is None
     assert not (tmp_path / "seen" / "depth.npz").exists()
     with pytest.raises(MissingModelError, match="fastdepth"):
         perceive_photo(room.image, PerceiveConfig(segmenter="whole", depth_estimator="fastdepth"))
+
+
+def test_stages_are_reported_and_a_cancelled_run_leaves_nothing(room: Room, tmp_path: Path, session: Session) -> None:
+    config = PerceiveConfig(segmenter="whole", depth_estimator="none")
+    heard: list[tuple[str, int, int]] = []
+    progress = Progress(lambda step: heard.append((step.stage, step.done, step.total)))
+    perceive_photo(room.image, config, out=tmp_path / "seen", session=session, progress=progress)
+    assert [one for one in heard if one[0] == "perceiving"] == [("perceiving", done, 3) for done in range(4)]
+    assert [stage for stage, done, total in heard if done == total] == ["fetching", "perceiving", "writing"]
+    stopped = Progress(lambda step: stopped.cancel() if (step.stage, step.done) == ("perceiving", 1) else None)
+    with pytest.raises(CancelledError):
+        perceive_photo(room.image, config, out=tmp_path / "other", session=session, progress=stopped)
+    assert not (tmp_path / "other").exists()
 
 
 def test_an_input_is_never_written_over(room: Room, tmp_path: Path) -> None:

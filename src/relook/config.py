@@ -178,3 +178,5 @@ class PerceiveConfig(Configuration):
     """Names of things to look for besides, e.g. `ottoman`; separate several by commas or spaces. Needs an open-vocabulary model."""
     labeller: str = "auto"
     """Which open-vocabulary model looks for them, by name, hub id or folder."""
+    device: Annotated[str, MACHINE] = "auto"
+    """Where networks run: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from relook.config import PerceiveConfig
 from relook.errors import InputError
-from relook.files import check_writable
+from relook.files import check_writable, together
+from relook.io import read_image, write_depth, write_image, write_segments
+from relook.perceive.depth import estimator
+from relook.perceive.edges import edges
+from relook.perceive.first_use import first_use
+from relook.perceive.overlay import depth_picture, overlay
+from relook.perceive.segment import segmenter
+from relook.perceive.segment.open_vocabulary import label_views
 from relook.progress import SILENT, Progress
-
-if TYPE_CHECKING:
-    from relook.session import Session
-    from relook.types import View
+from relook.session import Session
+from relook.types import View
 
 FILES = (
     "segments.png", "segments.json", "depth.npz", "depth.png", "edges.png", "overlay.png", "depth_preview.png",
@@ -32,22 +36,14 @@ def perceive_photo(
 ) -> View:
     """The picture with its segments and its depth; with `out`, written into that folder (see `write_perceived`).
 
-    session: what is loaded stays in it; None opens one for this call. progress: stages `perceiving` and `writing`.
+    session: what is loaded stays in it; None opens one for this call. progress: stages `fetching`, `perceiving` and `writing`.
     The view has no depth if none was asked for, or with `auto` where no model is on this machine. Raises an error of relook.errors,
     one sentence, for a picture, an option or a place that cannot be used; nothing is written then.
     """
-    from relook.io import read_image
-    from relook.perceive.depth import estimator
-    from relook.perceive.first_use import first_use
-    from relook.perceive.segment import segmenter
-    from relook.perceive.segment.open_vocabulary import label_views
-    from relook.session import Session
-    from relook.types import View
-
     config = config or PerceiveConfig()
     check_place(out, picture, config.segmenter, config.depth_estimator)
     view = picture if isinstance(picture, View) else View(read_image(picture))
-    with nullcontext(session) if session is not None else Session() as session:
+    with nullcontext(session) if session is not None else Session(config.device) as session:
         with progress.stage("fetching"):
             config = first_use(config, session, view)
         with progress.stage("perceiving", 3) as tick:
@@ -71,11 +67,6 @@ def write_perceived(folder: Path, view: View) -> None:
     programs, if the depth is metric and below 65 m. edges.png: lines, grey. overlay.png, depth_preview.png: to look at.
     Raises InputError where the folder holds one of FILES of an earlier run that this one would not replace.
     """
-    from relook.files import together
-    from relook.io import write_depth, write_image, write_segments
-    from relook.perceive.edges import edges
-    from relook.perceive.overlay import depth_picture, overlay
-
     _refuse_left_overs(folder, view)
     with together(folder) as place:
         if view.segments is not None:
