@@ -1,7 +1,7 @@
 """For every place of the structure picture the place of the style picture that shows the same part.
 
 Arg max of the cosine between two pictures' descriptors (`relook.correspond.features`), within regions that correspond if a
-`Correspondence` says so. No map larger than a set number of values is ever built; `match_dense_reference` is the slow readable reference.
+`Correspondence` says so. No map larger than a set number of values is ever built.
 """
 
 from __future__ import annotations
@@ -116,31 +116,6 @@ def rearrangement(
     Descriptors are brought to the layer's grids first; tokens row by row, NONE where a region has no counterpart.
     """
     return match_dense(at_tokens(structure, grid), at_tokens(style, style_grid), correspondence).index.flatten()
-
-
-def match_dense_reference(
-    structure: Float[Tensor, "D h w"], style: Float[Tensor, "D h2 w2"], correspondence: Correspondence | None = None
-) -> DenseCorrespondence:
-    """Slow reference of `match_dense`: one cell after another against the whole style, the mask written out."""
-    (h, w), (h2, w2) = _grid(structure), _grid(style)
-    allowed = torch.ones(h * w, h2 * w2, dtype=torch.bool)
-    if correspondence is not None:
-        allowed = correspondence.mask((h, w), (h2, w2))
-    index, similarity, cycle = torch.full((h, w), NONE), torch.full((h, w), -1.0), torch.full((h, w), torch.inf)
-
-    def cosine(cell: int, other: int) -> float:
-        return float(structure[:, cell // w, cell % w] @ style[:, other // w2, other % w2])
-
-    for cell in range(h * w):
-        choices = [other for other in range(h2 * w2) if allowed[cell, other]]
-        if choices:
-            best = max(choices, key=lambda other: cosine(cell, other))
-            rivals = [one for one in range(h * w) if torch.equal(allowed[one], allowed[cell])]
-            home = max(rivals, key=lambda one: cosine(one, best))
-            way = ((cell // w - home // w) ** 2 + (cell % w - home % w) ** 2) ** 0.5
-            index[cell // w, cell % w], similarity[cell // w, cell % w] = best, cosine(cell, best)
-            cycle[cell // w, cell % w] = way / max(h, w)
-    return _answer(index.flatten(), similarity.flatten(), cycle.flatten(), (h, w), (h2, w2))
 
 
 def _blocks(
