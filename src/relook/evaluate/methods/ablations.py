@@ -95,7 +95,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair(EYE, "no AdaIN", adain="none"),
             **_pair(RELOOK, "no AdaIN at the start", recolour=False),
             **_pair(RELOOK, "no relighting", relight=False),
-            **_pair(RELOOK, "no textures", textures=False),
+            **_pair(RELOOK, "no texture transfer", textures=False),
             "relook, no finish": _with(RELOOK, "no finish", _NUMBERS.unfinished()),
         },
     ),
