@@ -11,7 +11,7 @@ import torch
 
 from relook.captures import read_capture
 from relook.config import PhotoConfig, ViewsConfig
-from relook.errors import GeometryError, InputError
+from relook.errors import GeometryError, InputError, MissingModelError
 from relook.lift import ViewSource
 from relook.lift import geometry as lifting
 from relook.lift.geometry import MOST, MatchedViews, matched_views
@@ -103,6 +103,16 @@ def test_a_frame_with_hardly_a_reading_is_said() -> None:
         GeometryError, match=r"^Expected a camera and depth at 12 pixels or more in every frame, got .* less; choose"
     ):
         views.view(0)
+
+
+def test_a_named_estimator_is_asked_and_auto_is_one_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RELOOK_MODELS", raising=False)
+    sensed = read_capture(write_capture(tmp_path, stroll(3)))
+    assert matched(sensed).view(0).depth.valid is not None, "holes stay where nothing estimates depth"
+    with pytest.raises(MissingModelError, match="fastdepth"):
+        matched(sensed, depth="fastdepth").view(0)
 
 
 def test_plain_pictures_get_what_a_geometry_finds(monkeypatch: pytest.MonkeyPatch) -> None:

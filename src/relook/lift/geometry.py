@@ -71,11 +71,16 @@ def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> 
     return MatchedViews(source.view, numbers, _on_pictures(matcher(chosen, session)), f"flow ({chosen})")
 
 
+def can_estimate(depth: str) -> bool:
+    """Whether there is an estimator of depth: one that is named is fetched, `auto` is one that is here."""
+    return depth != "auto" or ESTIMATORS.is_here(depth)
+
+
 def _best(view: View, depth: str) -> str:
     """What `auto` is for a walk that begins with this view; sparse points are no geometry without estimated depth between them."""
     if view.camera is not None and view.depth is not None and view.depth.kind == "metric":
         return "exact" if view.depth.valid is None else "sensor"
-    return "sparse" if view.camera is not None and view.points is not None and ESTIMATORS.is_here(depth) else "flow"
+    return "sparse" if view.camera is not None and view.points is not None and can_estimate(depth) else "flow"
 
 
 def _on_pictures(match: Matcher) -> Matcher:
@@ -94,7 +99,7 @@ def _completed(source: ViewSource, session: Session, depth: str) -> Callable[[in
 def _whole(view: View, depth: str, session: Session) -> View:
     """The view with depth everywhere: what was measured, and between it what is estimated, bent to it."""
     valid = None if view.depth is None else view.depth.valid
-    if view.depth is not None and (valid is None or bool(valid.all()) or not ESTIMATORS.is_here(depth)):
+    if view.depth is not None and (valid is None or bool(valid.all()) or not can_estimate(depth)):
         return view
     pixels, known = _known(view)
     if view.camera is None or len(pixels) < LEAST:

@@ -24,13 +24,13 @@ from relook.config import ViewsConfig
 from relook.errors import InputError
 from relook.lift.carry import CARRYING, Carrying, best_first, carried, looked_back_on
 from relook.lift.fill import FILLERS, Filler, Refining, matched_histogram, mended, put_back, refined
-from relook.lift.geometry import MatchedViews, matched_views
+from relook.lift.geometry import MatchedViews, can_estimate, matched_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.models.view_refiner import ViewRefiner, load_view_refiner
 from relook.ops.fill import whole_depth
-from relook.perceive.depth import ESTIMATORS, estimator
+from relook.perceive.depth import estimator
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.progress import SILENT, Progress
 from relook.session import Session
@@ -221,6 +221,6 @@ def _filler(config: ViewsConfig, session: Session) -> Filler:
     if config.fill != "refiner":
         return FILLERS[config.fill]
     name = config.photo.depth_estimator
-    depth = None if name == "none" or not ESTIMATORS.is_here(name) else estimator(name, session)
+    depth = None if name == "none" or not can_estimate(name) else estimator(name, session)
     how = Refining(view_refiner(config, session), config.photo.prompt, sees_source=config.carry != "paper", depth=depth)
     return partial(refined, how=how)
