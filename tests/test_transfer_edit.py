@@ -307,28 +307,28 @@ def test_masks_of_the_wrong_grid_are_refused(denoiser, batch):
         run(denoiser, batch, AttentionEdit(Rows(), SIZE, mask=lambda output, style: torch.ones(4, 4, dtype=torch.bool)))
 
 
-def places_of(pairs=1, seed=4):
-    """Random places for any grid, a quarter of them without a counterpart; the same in every layer of one grid."""
+def matches_of(pairs=1, seed=4):
+    """Random matches for any grid, a quarter of them without a counterpart; the same in every layer of one grid."""
 
-    def places(output, style):
+    def matches(output, style):
         count = style[0] * style[1]
         draw = torch.Generator().manual_seed(seed)
         found = torch.randint(0, count, (pairs, output[0] * output[1]), generator=draw)
         return torch.where(torch.rand(found.shape, generator=draw) < 0.25, -1, found)
 
-    return places
+    return matches
 
 
 @pytest.mark.parametrize("rearrange", ["features", "values"])
-def test_given_places_are_where_the_style_goes(denoiser, rearrange):
+def test_matches_are_where_the_style_goes(denoiser, rearrange):
     layer = denoiser.up_blocks[1].attentions[1].transformer_blocks[0].attn1
     hidden = torch.randn(3, 60, 8, generator=torch.Generator().manual_seed(5))
-    places = places_of()(SIZE, SIZE)[0]
+    matches = matches_of()(SIZE, SIZE)[0]
     moved = hidden[0].clone()
-    for token, place in enumerate(places.tolist()):
+    for token, place in enumerate(matches.tolist()):
         if place >= 0:
             moved[token] = hidden[2, place]
-    assert (places < 0).any()
+    assert (matches < 0).any()
 
     def heads(values):
         return values.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
@@ -337,7 +337,7 @@ def test_given_places_are_where_the_style_goes(denoiser, rearrange):
     query, key, value = heads(layer.to_q(asked)), heads(layer.to_k(asked)), heads(layer.to_v(moved[None]))
     wanted = layer.to_out[0](attend_reference(query, key, value).transpose(1, 2).flatten(2))[0]
     edit = AttentionEdit(
-        Rows((0,), (2,)), SIZE, rearrange=rearrange, places=lambda *_: places, layers=r"up_blocks\.1.*1\..*attn1$"
+        Rows((0,), (2,)), SIZE, rearrange=rearrange, matches=lambda *_: matches, layers=r"up_blocks\.1.*1\..*attn1$"
     )
     with torch.no_grad(), edited(denoiser, edit) as firings:
         got = layer(hidden)
@@ -346,16 +346,16 @@ def test_given_places_are_where_the_style_goes(denoiser, rearrange):
     assert sum(firings.values()) == 1
 
 
-def test_places_may_differ_from_pair_to_pair(denoiser, batch):
-    both = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, rearrange="features", places=places_of(2)))
+def test_matches_may_differ_from_pair_to_pair(denoiser, batch):
+    both = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, rearrange="features", matches=matches_of(2)))
     for pair in range(2):
         alone = AttentionEdit(
-            Rows((pair,), (pair + 2,)), SIZE, rearrange="features", places=lambda *g, p=pair: places_of(2)(*g)[p]
+            Rows((pair,), (pair + 2,)), SIZE, rearrange="features", matches=lambda *g, p=pair: matches_of(2)(*g)[p]
         )
         torch.testing.assert_close(both[pair], run(denoiser, batch, alone)[pair], atol=1e-5, rtol=1e-4)
 
 
-def test_places_rule_over_similarity_and_mask(denoiser, batch):
+def test_matches_rule_over_similarity_and_mask(denoiser, batch):
     def itself(output, style):
         return torch.arange(output[0] * output[1])
 
@@ -365,10 +365,10 @@ def test_places_rule_over_similarity_and_mask(denoiser, batch):
     rows = Rows((0,), (2,))
     plain = run(denoiser, batch)
     torch.testing.assert_close(
-        run(denoiser, batch, AttentionEdit(rows, SIZE, rearrange="features", places=none)), plain
+        run(denoiser, batch, AttentionEdit(rows, SIZE, rearrange="features", matches=none)), plain
     )
     masked, free = (
-        run(denoiser, batch, AttentionEdit(rows, SIZE, rearrange="features", places=itself, mask=mask))
+        run(denoiser, batch, AttentionEdit(rows, SIZE, rearrange="features", matches=itself, mask=mask))
         for mask in (random_mask_of_one, None)
     )
     assert torch.equal(masked, free)
@@ -381,10 +381,10 @@ def random_mask_of_one(output, style):
     return random_mask(output, style)[:1]
 
 
-def test_places_that_do_not_fit_are_refused(denoiser, batch):
-    for places, size in ((torch.zeros(4, dtype=torch.int64), 60), (torch.full((60,), 60), 60)):
-        edit = AttentionEdit(Rows(), SIZE, rearrange="features", levels=(1.0,), places=lambda *_, p=places: p)
+def test_matches_that_do_not_fit_are_refused(denoiser, batch):
+    for matches, size in ((torch.zeros(4, dtype=torch.int64), 60), (torch.full((60,), 60), 60)):
+        edit = AttentionEdit(Rows(), SIZE, rearrange="features", levels=(1.0,), matches=lambda *_, p=matches: p)
         with pytest.raises(ShapeError, match=f"below {size}"):
             run(denoiser, batch, edit)
     with pytest.raises(EditError, match="set rearrange"):
-        run(denoiser, batch, AttentionEdit(Rows(), SIZE, places=places_of()))
+        run(denoiser, batch, AttentionEdit(Rows(), SIZE, matches=matches_of()))
