@@ -240,11 +240,10 @@ def test_diffusion_rows_run_on_any_family(tmp_path: Path) -> None:
 
 
 def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_family(*_: object) -> None:
+    def no_family(*_: object, **__: object) -> None:
         raise MissingModelError("Expected a family, got none; train one.")
 
     monkeypatch.setattr("relook.models.families.load_family", no_family)
-    rows._family.cache_clear()
     _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0), lambda *_: None)
     assert "Left out" in page.read_text()
     assert (tmp_path / "grid.png").is_file()
