@@ -282,12 +282,20 @@ def test_evaluate_lists_its_suites(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in said for name in ("perception", "matching", "geometry", "dollhouse-correspondence"))
 
 
-def test_help_of_perceive_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize(
+    ("line", "code", "says"),
+    [
+        (["perceive", "--help"], 0, "--depth-estimator"),
+        (["photo", __file__, "--style", __file__, "--out", "new.gif"], 2, "a name ending in .png, "),
+        (["phto", "room.jpg"], 2, "got 'phto'; did you mean photo"),
+    ],
+)
+def test_what_needs_no_network_is_answered_without_loading_one(line: list[str], code: int, says: str) -> None:
     script = (
         "import sys; from relook.present.cli import main\n"
-        "code = main(['perceive', '--help'])\n"
+        f"code = main({line!r})\n"
         "sys.exit(str({'torch', 'transformers', 'skimage', 'cv2'} & set(sys.modules)) if 'torch' in sys.modules else code)"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert "--depth-estimator" in run.stdout
+    assert run.returncode == code, run.stderr
+    assert says in run.stdout + run.stderr

@@ -78,7 +78,7 @@ def test_verify_ends_with_one_when_a_file_is_wrong(folder: Path, capsys: pytest.
         (["pull", "nothing"], "a model out of"),
         (["pull"], "name of a model"),
         (["where", "clipseg"], "relook models pull clipseg"),
-        (["fetch"], "list, pull, verify, where or remove"),
+        (["fetch"], "list, pull, verify, where, remove"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

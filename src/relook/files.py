@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from relook.errors import InputError
+from relook.errors import InputError, PictureError
 
 PathLike = str | os.PathLike[str]
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+"""Endings of the picture files that can be written, and Pillow's names of their formats."""
 
 
 def write_json(path: PathLike, data: Any) -> None:
@@ -111,6 +113,14 @@ def check_writable(path: PathLike, *, folder: bool = False) -> None:
         raise InputError(
             f"Expected a {what} {path} to write to, got none ({place} is no writable folder); choose another."
         )
+
+
+def picture_format(path: PathLike) -> str:
+    """Pillow's name of the format that a file's ending names. Raises PictureError for an ending that is none of FORMATS."""
+    kind = FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise PictureError(f"Expected a name ending in {', '.join(FORMATS)}, got {Path(path).name!r}; rename it.")
+    return kind
 
 
 def reason(error: BaseException) -> str:

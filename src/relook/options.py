@@ -221,7 +221,7 @@ def options(kind: type) -> tuple[Option, ...]:
 
 @lru_cache(maxsize=64)
 def _declared(kind: type) -> tuple[Option, ...]:
-    """The same, read once."""
+    """The same, read once (mypy takes no class as the argument of a cached function)."""
     hints, texts = get_type_hints(kind, include_extras=True), _field_texts(kind)
     return tuple(_option(entry, hints[entry.name], texts.get(entry.name, "")) for entry in fields(kind))
 
@@ -243,6 +243,14 @@ def like(word: str, words: Iterable[str]) -> str:
     """`did you mean X`, for the nearest of the words; empty if none is near."""
     near = get_close_matches(word, list(words), n=1, cutoff=0.7)
     return f"did you mean {near[0]}" if near else ""
+
+
+def closest(word: str, words: Iterable[str], most: int = 10) -> str:
+    """What to choose from: all words if they are few, else those that are most like one, the best first."""
+    words = sorted(words)
+    if len(words) <= most:
+        return ", ".join(words)
+    return f"{', '.join(get_close_matches(word, words, n=most, cutoff=0.0))} and {len(words) - most} more"
 
 
 def _option(entry: Field[Any], hint: Any, text: str) -> Option:

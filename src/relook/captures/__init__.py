@@ -11,15 +11,7 @@ from pathlib import Path
 
 from relook.captures.checks import LIMIT, check_intrinsics, check_pose
 from relook.captures.colmap import model_folders, read_project
-from relook.captures.frames import (
-    UNITS,
-    Capture,
-    Frame,
-    Kind,
-    natural_order,
-    of_one_size,
-    read_sensor_depth,
-)
+from relook.captures.frames import UNITS, Capture, Frame, Kind, natural_order, of_one_size, read_sensor_depth
 from relook.captures.lens import Lens
 from relook.captures.nerfstudio import TRANSFORMS, is_transforms, read_transforms
 from relook.captures.own import CAPTURE_FILE, read_own

@@ -10,7 +10,6 @@ from relook.io.maps import (
 )  # fmt: skip
 from relook.io.pictures import (
     ENDINGS,
-    FORMATS,
     MAXIMUM_PIXELS,
     MINIMUM_SIDE,
     check_format,
@@ -23,7 +22,7 @@ from relook.io.points import PointWriter, open_points, write_points
 from relook.io.video import VideoWriter, open_video, read_video, video_rate
 
 __all__ = [
-    "ENDINGS", "FORMATS", "MAXIMUM_PIXELS", "MILLIMETRES", "MINIMUM_SIDE", "PointWriter", "VideoWriter", "check_format", "fill_holes",
+    "ENDINGS", "MAXIMUM_PIXELS", "MILLIMETRES", "MINIMUM_SIDE", "PointWriter", "VideoWriter", "check_format", "fill_holes",
     "open_points", "open_video", "read_depth", "read_image", "read_picture", "read_segments", "read_size", "read_video", "video_rate",
     "write_depth", "write_image", "write_points", "write_segments",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from relook.errors import InputError, PictureError
-from relook.files import PathLike, reason, replacing
+from relook.files import FORMATS, PathLike, picture_format, reason, replacing
 from relook.types import Metadata
 
 MINIMUM_SIDE = 8
@@ -32,8 +32,6 @@ MAXIMUM_ASPECT = 20
 """Pictures that are more times as long as wide are refused: networks see nothing in a strip."""
 MAXIMUM_PIXELS = 120_000_000
 """Larger pictures are refused before they are decoded."""
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
-"""File endings that pictures may be written to."""
 ENDINGS = frozenset({*FORMATS, ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif", ".heic", ".heif"})
 """File endings, in lower case, that say "a picture" in a folder; whether it can be read is Pillow's to say."""
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, struct.error, zlib.error, zipfile.BadZipFile)
@@ -140,9 +138,7 @@ def write_image(path: PathLike, image: Float[Tensor, "*shape"], like: Metadata |
 
 def check_format(path: PathLike, like: Metadata) -> str:
     """Pillow's name of the format that a file's ending names; PictureError if it cannot hold what the picture has."""
-    kind = FORMATS.get(Path(path).suffix.lower())
-    if kind is None:
-        raise PictureError(f"Expected a name ending in {', '.join(FORMATS)}, got {Path(path).name!r}; rename it.")
+    kind = picture_format(path)
     for needed, formats, what in (
         (like.bits == 16, _DEEP, "16 bits per colour"),
         (like.alpha is not None, _TRANSPARENT, "transparency"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,15 @@ def parse(kind: type[T], program: str, words: Sequence[str], example: str = "") 
     config = _made(kind, values, program)
     check(config)
     return config
+
+
+def one_of(names: Iterable[str], word: str, what: str) -> str:
+    """The word, if it is one of the names. Raises InputError, with the name that may be meant."""
+    names = tuple(names)
+    if word not in names:
+        near = like(word, names) or "choose one of them"
+        raise InputError(f"Expected a {what} out of {', '.join(names)}, got {word!r}; {near}.")
+    return word
 
 
 def _parser(kind: type, program: str, example: str, known: Mapping[str, Option]) -> argparse.ArgumentParser:

@@ -11,9 +11,9 @@ from typing import Annotated
 import relook
 from relook.config import File, PerceiveConfig, PhotoConfig, ViewsConfig
 from relook.errors import InputError, RelookError
-from relook.files import check_writable
+from relook.files import check_writable, picture_format
 from relook.options import EXISTING, POSITIONAL, Group, check_there
-from relook.present.arguments import parse
+from relook.present.arguments import one_of, parse
 from relook.present.terminal import ERR, OUT, drawn, speak
 
 FAILED, INTERRUPTED = 2, 130
@@ -58,6 +58,8 @@ class Photo:
 def photo(words: Sequence[str]) -> int:
     """relook photo."""
     options = parse(Photo, "relook photo", words, EXAMPLES["photo"])
+    if options.out is not None:
+        picture_format(options.out)
     if options.from_record is not None:
         if options.structure or options.style:
             raise InputError("Expected only --from-record (and --out), got pictures as well; leave them out.")
@@ -160,11 +162,9 @@ def evaluate(words: Sequence[str]) -> int:
             f"usage: relook evaluate SUITE [options]; suites: {', '.join(suites)}. relook evaluate SUITE --help lists its options."
         )
         return 0
-    if words[0] not in suites:
-        raise InputError(f"Expected a suite out of {', '.join(suites)}, got {words[0]!r}; choose one of them.")
     from importlib import import_module
 
-    suite = import_module(f"relook.evaluate.{suites[words[0]]}")
+    suite = import_module(f"relook.evaluate.{suites[one_of(suites, words[0], 'suite')]}")
     options = parse(suite.Config, f"relook evaluate {words[0]}", words[1:])
     with drawn() as progress:
         table = suite.run(options, progress)
@@ -206,9 +206,7 @@ def train(words: Sequence[str]) -> int:
         for name, (_, _, about) in SUBJECTS.items():
             OUT.print(f"relook train {name} [--help]: {about}", markup=False)
         return 0
-    if words[0] not in SUBJECTS:
-        raise InputError(f"Expected `relook train` with one of {', '.join(SUBJECTS)}, got {words[0]!r}; choose one.")
-    kind, run, _ = SUBJECTS[words[0]]
+    kind, run, _ = SUBJECTS[one_of(SUBJECTS, words[0], "subject of training")]
     OUT.print(f"{run(parse(kind, f'relook train {words[0]}', words[1:]))}", markup=False)
     return 0
 
@@ -221,14 +219,7 @@ def models(words: Sequence[str]) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    "photo": photo,
-    "views": views,
-    "perceive": perceive,
-    "demo": demo,
-    "evaluate": evaluate,
-    "compare": compare,
-    "train": train,
-    "models": models,
+    run.__name__: run for run in (photo, views, perceive, demo, evaluate, compare, train, models)
 }
 
 
@@ -243,9 +234,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if words[0] in ("--version", "-V"):
             OUT.print(f"relook {relook.__version__}")
             return 0
-        if words[0] not in COMMANDS:
-            raise InputError(f"Expected a command out of {', '.join(COMMANDS)}, got {words[0]!r}; see relook --help.")
-        return COMMANDS[words[0]](words[1:])
+        return COMMANDS[one_of(COMMANDS, words[0], "command")](words[1:])
     except RelookError as error:
         ERR.print(f"relook: {error}", markup=False)
         return FAILED

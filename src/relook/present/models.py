@@ -9,11 +9,10 @@ from typing import Annotated, Any
 from rich.console import Console
 from rich.table import Table
 
-from relook.errors import InputError
 from relook.models import pulling, store
 from relook.models.catalogue import CATALOGUE, Checkpoint, entries, readable
 from relook.options import POSITIONAL
-from relook.present.arguments import parse
+from relook.present.arguments import one_of, parse
 from relook.present.terminal import OUT, drawn
 
 WIDTH = 140
@@ -79,9 +78,7 @@ def main(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         OUT.print(SHORT, markup=False)
         return 0
-    if words[0] not in COMMANDS:
-        raise InputError(f"Expected list, pull, verify, where or remove, got {words[0]!r}; see relook models --help.")
-    options, run = COMMANDS[words[0]]
+    options, run = COMMANDS[one_of(COMMANDS, words[0], "command of relook models")]
     return run(parse(options, f"relook models {words[0]}", words[1:]))
 
 
@@ -114,14 +111,7 @@ def table(found: Sequence[tuple[Checkpoint, bool]]) -> Table:
 def pull(options: Pull) -> int:
     """relook models pull."""
     with drawn() as progress:
-        pulled = pulling.pull(
-            options.names,
-            accept_licence=options.accept_licence,
-            half=options.half,
-            alone=options.alone,
-            revision=options.revision,
-            progress=progress,
-        )
+        pulled = pulling.pull(**vars(options), progress=progress)
     for one in pulled:
         before = "" if one.fetched else " (was here)"
         OUT.print(f"{one.entry.name}: {one.path}{before}; {one.entry.licence}", markup=False)
@@ -152,12 +142,8 @@ def remove(options: One) -> int:
 
 
 COMMANDS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
-    "list": (List, listing),
-    "pull": (Pull, pull),
-    "verify": (Verify, verify),
-    "where": (One, where),
-    "remove": (One, remove),
-}
+    "list": (List, listing), "pull": (Pull, pull), "verify": (Verify, verify), "where": (One, where), "remove": (One, remove),
+}  # fmt: skip
 """Options and function of each command."""
 
 

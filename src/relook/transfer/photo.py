@@ -13,8 +13,8 @@ from torch import Tensor
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError
-from relook.files import check_writable, sha256, together, write_json
-from relook.io import FORMATS, check_format, read_depth, read_picture, read_segments, write_image, write_segments
+from relook.files import check_writable, picture_format, sha256, together, write_json
+from relook.io import check_format, read_depth, read_picture, read_segments, write_image, write_segments
 from relook.ops.fill import whole_depth
 from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
@@ -185,8 +185,7 @@ def _check_place(out: str | Path | None, structure: Picture, style: Picture, con
     if out is None:
         return
     out = Path(out)
-    if out.suffix.lower() not in FORMATS:
-        raise InputError(f"Expected an output name ending in {', '.join(FORMATS)}, got {out.name!r}; rename it.")
+    picture_format(out)
     inputs = [structure, style, config.segments, config.style_segments, config.depth, config.style_depth]
     files = {Path(value).resolve() for value in inputs if isinstance(value, str | Path)}
     if written := files & {

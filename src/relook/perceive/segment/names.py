@@ -8,7 +8,7 @@ from importlib.resources import files
 from relook.config import PhotoConfig
 from relook.errors import SegmentsError
 from relook.models import load, perceiver
-from relook.options import like
+from relook.options import closest, like
 from relook.perceive.backends import folder_of
 from relook.perceive.segment import SEGMENTERS
 from relook.perceive.segment.vocabulary import canonical, tidy
@@ -32,7 +32,7 @@ def check_names(config: PhotoConfig, structure: View, style: View) -> None:
         names = {canonical(name): name for name in (*(known or ()), *config.label)}
         for name in wanted if known is not None else ():
             if canonical(name) not in names:
-                there = like(canonical(name), names) or f"it can have: {', '.join(sorted(names.values()))}"
+                there = like(canonical(name), names) or f"it can have: {closest(name, names.values())}"
                 raise SegmentsError(f"Expected a class name of the {which} picture, got {name!r}; {there}.")
 
 
