@@ -91,7 +91,7 @@ def chair(rng: np.random.Generator) -> list[Part]:
     ]
 
 
-def cabinet(rng: np.random.Generator, width: float, height: float, depth: float) -> list[Part]:
+def cabinet(width: float, height: float, depth: float) -> list[Part]:
     """A carcass with door fronts standing out by a finger."""
     doors = max(1, round(width / 0.5))
     front = width / doors
@@ -125,7 +125,7 @@ def floor_lamp(rng: np.random.Generator) -> list[Part]:
     ]
 
 
-def table_lamp(rng: np.random.Generator) -> list[Part]:
+def table_lamp() -> list[Part]:
     """A belly and a shade."""
     return [
         Part((0.0, 0.36, 0.0), (0.14, 0.1, 0.14), CYLINDER),
@@ -167,7 +167,7 @@ def panel(width: float, height: float, thick: float = 0.03) -> list[Part]:
     return [Part((0.0, height / 2, 0.0), (width / 2, height / 2, thick / 2))]
 
 
-def curtain(rng: np.random.Generator, width: float, height: float) -> list[Part]:
+def curtain(width: float, height: float) -> list[Part]:
     """Folds as a row of flat cylinders."""
     folds = max(3, round(width / 0.1))
     step = width / folds

@@ -25,8 +25,7 @@ def part_coordinates(geometry: Geometry, layouts: Sequence[Layout]) -> Float[Ten
 
     The distance between two such vectors of one class says how different two parts are.
     """
-    rows = [_of_room(geometry, index, layout) for index, layout in enumerate(layouts)]
-    return torch.stack(rows)
+    return torch.stack([_of_room(geometry, index, layout) for index, layout in enumerate(layouts)])
 
 
 def _of_room(geometry: Geometry, index: int, layout: Layout) -> Float[Tensor, "H W 6"]:

@@ -122,24 +122,10 @@ def speckle(u: Tensor, v: Tensor, frequency: int, phase: float) -> Tensor:
 
 
 PATTERNS: dict[str, Pattern] = {
-    f.__name__: f
-    for f in (
-        plain,
-        stripes,
-        bands,
-        checks,
-        gingham,
-        dots,
-        diamonds,
-        chevron,
-        wood,
-        brick,
-        tiles,
-        marble,
-        weave,
-        speckle,
+    pattern.__name__: pattern for pattern in (
+        plain, stripes, bands, checks, gingham, dots, diamonds, chevron, wood, brick, tiles, marble, weave, speckle,
     )
-}
+}  # fmt: skip
 """Every pattern by name."""
 
 
@@ -173,9 +159,6 @@ def screen(u: Tensor, v: Tensor, frequency: int, phase: float) -> Tensor:
 
 
 FACE_PATTERNS: dict[str, Pattern] = {
-    "window": window_view,
-    "door": door_panels,
-    "painting": picture,
-    "television": screen,
-}
+    "window": window_view, "door": door_panels, "painting": picture, "television": screen,
+}  # fmt: skip
 """Patterns of the face-mapped classes: they cover a face once."""

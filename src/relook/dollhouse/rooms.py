@@ -12,6 +12,7 @@ from relook.dollhouse.classes import CLASS_ID, ROOMS
 from relook.dollhouse.layout import Layout, Pose
 from relook.errors import InputError
 
+WALLS = ("back", "left", "right")
 WALL_TURN = {"back": 0.0, "left": math.pi / 2, "right": -math.pi / 2}
 """Turn about y (radians) that makes an object's back face a wall."""
 
@@ -28,6 +29,12 @@ def sample_layout(seed: int, room: str | None = None) -> Layout:
     return builder.finish(kind)
 
 
+def beside(pose: tuple[float, float, float], right: float, back: float) -> tuple[float, float]:
+    """(x, z) so many metres to the right and behind of what stands at the pose (x, z, yaw)."""
+    (x, z, yaw), (c, s) = pose, (math.cos(pose[2]), math.sin(pose[2]))
+    return x + c * right - s * back, z + s * right + c * back
+
+
 class _Builder:
     """Collects solids while a room is furnished; keeps footprints apart."""
 
@@ -42,11 +49,9 @@ class _Builder:
         """Put an object down without asking whether there is room."""
         instance = self.counts.get(name, 0)
         self.counts[name] = instance + 1
-        c, s = math.cos(yaw), math.sin(yaw)
         for p in parts:
-            px, py, pz = p.centre
-            centre = (x + c * px - s * pz, y + py, z + s * px + c * pz)
-            self.rows.append((centre, p.half, yaw, p.kind, CLASS_ID[name], instance, p.tint))
+            px, pz = beside((x, z, yaw), p.centre[0], p.centre[2])
+            self.rows.append(((px, y + p.centre[1], pz), p.half, yaw, p.kind, CLASS_ID[name], instance, p.tint))
 
     def fits(self, x: float, z: float, width: float, depth: float, gap: float = 0.05) -> bool:
         """Whether a footprint lies in the room and off all others; if so it is taken."""
@@ -103,10 +108,12 @@ class _Builder:
         if rng.random() < 0.75:
             long = sill + tall + 0.1
             for side in (-1, 1):
-                cloth = rng.uniform(0.25, 0.4)
-                self._on_wall(
-                    "curtain", f.curtain(rng, cloth, long), wall, along + side * (width / 2 + 0.08), 0.02, 0.06
-                )
+                cloth = f.curtain(rng.uniform(0.25, 0.4), long)
+                self._on_wall("curtain", cloth, wall, along + side * (width / 2 + 0.08), 0.02, 0.06)
+
+    def any_wall(self) -> str:
+        """A random wall."""
+        return WALLS[int(self.rng.integers(3))]
 
     def along(self, wall: str) -> float:
         """A random position along a wall."""
@@ -116,7 +123,7 @@ class _Builder:
     def try_stand(self, name: str, parts: list[f.Part], width: float, depth: float, tries: int = 6) -> tuple | None:
         """Try a few random positions at the walls."""
         for _ in range(tries):
-            wall = ("back", "left", "right")[int(self.rng.integers(3))]
+            wall = self.any_wall()
             pose = self.stand(name, parts, wall, self.along(wall), width, depth)
             if pose:
                 return pose
@@ -138,23 +145,17 @@ class _Builder:
 def _common(b: _Builder) -> None:
     """What every room has: windows, a door, a painting or two, a plant, a lamp."""
     rng = b.rng
-    for wall in ("back", "left", "right"):
+    for wall in WALLS:
         if rng.random() < 0.45:
             b.window(wall, b.along(wall))
     if rng.random() < 0.6:
         wall = ("left", "right", "back")[int(rng.integers(3))]
         b.hang("door", f.panel(0.86, 2.02, 0.05), wall, b.along(wall), 0.0, 0.9)
-    for wall in ("back", "left", "right"):
+    for wall in WALLS:
         if rng.random() < 0.6:
             width = rng.uniform(0.5, 1.1)
-            b.hang(
-                "painting",
-                f.panel(width, rng.uniform(0.45, 0.8), 0.04),
-                wall,
-                b.along(wall),
-                rng.uniform(1.2, 1.45),
-                width,
-            )
+            painting, along = f.panel(width, rng.uniform(0.45, 0.8), 0.04), b.along(wall)
+            b.hang("painting", painting, wall, along, rng.uniform(1.2, 1.45), width)
     if rng.random() < 0.7:
         b.try_stand("plant", f.plant(rng), 0.5, 0.5)
 
@@ -166,7 +167,7 @@ def _rug(b: _Builder, x: float, z: float, width: float, depth: float) -> None:
 
 def _living(b: _Builder) -> None:
     rng, (w, _, d) = b.rng, b.size
-    wall = ("back", "left", "right")[int(rng.integers(3))]
+    wall = b.any_wall()
     width = rng.uniform(1.7, 2.4)
     centre = rng.uniform(-0.3, 0.3) if wall == "back" else d * rng.uniform(0.5, 0.62)
     pose = b.stand("sofa", f.sofa(rng, width), wall, centre, width, 0.9)
@@ -174,9 +175,8 @@ def _living(b: _Builder) -> None:
         x, z, yaw = pose
         for side in (-1, 1):
             if rng.random() < 0.75:
-                px, pz = side * (width / 2 - 0.42), 0.12
-                b.add("cushion", f.cushion(rng), x + math.cos(yaw) * px - math.sin(yaw) * pz, 0.52,
-                      z + math.sin(yaw) * px + math.cos(yaw) * pz, yaw)  # fmt: skip
+                cx, cz = beside(pose, side * (width / 2 - 0.42), 0.12)
+                b.add("cushion", f.cushion(rng), cx, 0.52, cz, yaw)
         front = (x + math.sin(yaw) * 1.15, z - math.cos(yaw) * 1.15)
         if rng.random() < 0.85:
             _rug(b, *front, rng.uniform(1.7, 2.6), rng.uniform(1.4, 2.0))
@@ -187,17 +187,11 @@ def _living(b: _Builder) -> None:
     for _ in range(int(rng.integers(1, 3))):
         x, z = rng.uniform(-w / 2 + 0.6, w / 2 - 0.6), rng.uniform(1.5, d - 0.8)
         if b.fits(x, z, 0.95, 0.95):
-            b.add(
-                "armchair",
-                f.armchair(rng, 0.85),
-                x,
-                0.0,
-                z,
-                math.atan2(x, d * 0.55 - z) + rng.uniform(-0.3, 0.3) + math.pi,
-            )
+            chair = f.armchair(rng, 0.85)
+            b.add("armchair", chair, x, 0.0, z, math.atan2(x, d * 0.55 - z) + rng.uniform(-0.3, 0.3) + math.pi)
     if rng.random() < 0.6:
         wide = rng.uniform(1.2, 1.7)
-        spot = b.try_stand("cabinet", f.cabinet(rng, wide, 0.5, 0.4), wide, 0.42)
+        spot = b.try_stand("cabinet", f.cabinet(wide, 0.5, 0.4), wide, 0.42)
         if spot:
             b.add("television", f.panel(1.05, 0.6, 0.05), spot[0], 0.56, spot[1], spot[2])
     if rng.random() < 0.6:
@@ -209,27 +203,25 @@ def _living(b: _Builder) -> None:
 
 def _bedroom(b: _Builder) -> None:
     rng, (_, h, d) = b.rng, b.size
-    wall = ("back", "left", "right")[int(rng.integers(3))]
+    wall = b.any_wall()
     width = rng.uniform(1.4, 1.85)
     centre = rng.uniform(-0.4, 0.4) if wall == "back" else d * rng.uniform(0.52, 0.65)
     pose = b.stand("bed", f.bed(rng, width), wall, centre, width, 2.15)
     if pose:
         x, z, yaw = pose
-        c, s = math.cos(yaw), math.sin(yaw)
         for side in (-1, 1):
-            px, pz = side * width / 4, 0.82
-            b.add("cushion", f.cushion(rng), x + c * px - s * pz, 0.5, z + s * px + c * pz, yaw)
-            px, pz = side * (width / 2 + 0.36), 0.85
-            sx, sz = x + c * px - s * pz, z + s * px + c * pz
+            cx, cz = beside(pose, side * width / 4, 0.82)
+            b.add("cushion", f.cushion(rng), cx, 0.5, cz, yaw)
+            sx, sz = beside(pose, side * (width / 2 + 0.36), 0.85)
             if rng.random() < 0.8 and b.fits(sx, sz, 0.46, 0.46, 0.0):
-                b.add("cabinet", f.cabinet(rng, 0.45, 0.5, 0.4), sx, 0.0, sz, yaw)
+                b.add("cabinet", f.cabinet(0.45, 0.5, 0.4), sx, 0.0, sz, yaw)
                 if rng.random() < 0.8:
-                    b.add("lamp", f.table_lamp(rng), sx, 0.5, sz, yaw)
+                    b.add("lamp", f.table_lamp(), sx, 0.5, sz, yaw)
         if rng.random() < 0.7:
-            _rug(b, x + s * 0.7, z - c * 0.7, rng.uniform(2.0, 2.8), rng.uniform(1.5, 2.0))
+            _rug(b, x + math.sin(yaw) * 0.7, z - math.cos(yaw) * 0.7, rng.uniform(2.0, 2.8), rng.uniform(1.5, 2.0))
     if rng.random() < 0.7:
         wide = rng.uniform(1.0, 1.6)
-        b.try_stand("cabinet", f.cabinet(rng, wide, rng.uniform(0.8, 2.1), 0.5), wide, 0.55)
+        b.try_stand("cabinet", f.cabinet(wide, rng.uniform(0.8, 2.1), 0.5), wide, 0.55)
     if rng.random() < 0.5:
         b.try_stand("armchair", f.armchair(rng, 0.8), 0.85, 0.9)
     if rng.random() < 0.5:
@@ -243,18 +235,14 @@ def _bedroom(b: _Builder) -> None:
 
 def _kitchen(b: _Builder) -> None:
     rng, (_, h, d) = b.rng, b.size
-    wall = ("back", "left", "right")[int(rng.integers(3))]
+    wall = b.any_wall()
     run = rng.uniform(1.8, 2.8)
     centre = rng.uniform(-0.3, 0.3) if wall == "back" else d * 0.6
-    if b.stand("cabinet", f.cabinet(rng, run, 0.9, 0.6), wall, centre, run, 0.62) and rng.random() < 0.8:
-        b.hang("cabinet", f.cabinet(rng, run * 0.9, 0.6, 0.32), wall, centre, 1.5, run * 0.9, 0.15)
-    b.try_stand("refrigerator", f.cabinet(rng, 0.7, 1.8, 0.65), 0.75, 0.7)
-    x, z, long, deep = (
-        rng.uniform(-0.3, 0.3),
-        d * rng.uniform(0.42, 0.52),
-        rng.uniform(1.2, 1.7),
-        rng.uniform(0.8, 0.95),
-    )
+    if b.stand("cabinet", f.cabinet(run, 0.9, 0.6), wall, centre, run, 0.62) and rng.random() < 0.8:
+        b.hang("cabinet", f.cabinet(run * 0.9, 0.6, 0.32), wall, centre, 1.5, run * 0.9, 0.15)
+    b.try_stand("refrigerator", f.cabinet(0.7, 1.8, 0.65), 0.75, 0.7)
+    x, z = rng.uniform(-0.3, 0.3), d * rng.uniform(0.42, 0.52)
+    long, deep = rng.uniform(1.2, 1.7), rng.uniform(0.8, 0.95)
     if rng.random() < 0.5:
         _rug(b, x, z, long + 1.0, deep + 1.1)
     if b.fits(x, z, long + 0.2, deep + 0.5):
@@ -262,8 +250,8 @@ def _kitchen(b: _Builder) -> None:
         for side in (-1, 1):
             for offset in (-0.25, 0.25):
                 if rng.random() < 0.85:
-                    b.add("chair", f.chair(rng), x + offset * long, 0.0, z + side * (deep / 2 + 0.12),
-                          (0.0 if side > 0 else math.pi) + rng.uniform(-0.15, 0.15))  # fmt: skip
+                    one, turn = f.chair(rng), (0.0 if side > 0 else math.pi) + rng.uniform(-0.15, 0.15)
+                    b.add("chair", one, x + offset * long, 0.0, z + side * (deep / 2 + 0.12), turn)
         if rng.random() < 0.85:
             b.add("lamp", f.pendant_lamp(rng, rng.uniform(0.6, 0.9)), x, h, z)
     if rng.random() < 0.5:

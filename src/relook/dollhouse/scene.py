@@ -44,36 +44,32 @@ class Scene:
         return (ox, oy, oz), (cx * dx + sx * dz, hy * dy, cz * dz - sz * dx)
 
 
-def scene_of(
-    layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], device: torch.device | str
-) -> Scene:
+def scene_of(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int]) -> Scene:
     pad = torch.nn.utils.rnn.pad_sequence
 
     def column(name: str, fill: float = 0.0) -> Tensor:
-        return pad([getattr(layout, name) for layout in layouts], batch_first=True, padding_value=fill).to(device)
+        return pad([getattr(layout, name) for layout in layouts], batch_first=True, padding_value=fill)
 
     cameras = [pose.camera(size) for pose in poses]
-    eye = torch.tensor([pose.eye for pose in poses], dtype=torch.float32, device=device)
+    eye = torch.tensor([pose.eye for pose in poses], dtype=torch.float32)
     centres, halves, yaws = column("centres"), column("halves", 1e-4), column("yaws")
-    lengths = torch.tensor([len(layout.yaws) for layout in layouts], device=device)
-    absent = torch.arange(yaws.shape[1], device=device) >= lengths[:, None]
-    centres = torch.where(absent[..., None], torch.tensor([0.0, -1e3, 0.0], device=device), centres)
+    lengths = torch.tensor([len(layout.yaws) for layout in layouts])
+    absent = torch.arange(yaws.shape[1]) >= lengths[:, None]
+    centres = torch.where(absent[..., None], torch.tensor([0.0, -1e3, 0.0]), centres)
     origin = solids.to_local(eye[:, None] - centres, yaws) / halves
     c, n, (hx, hy, hz) = torch.cos(yaws), torch.sin(yaws), (1 / halves).unbind(-1)
     frames = torch.stack([*origin.unbind(-1), c * hx, n * hx, hy, c * hz, n * hz])
     return Scene(
         frames, yaws, halves, column("kinds"), column("classes"), column("instances"), column("tints"), centres, eye,
-        torch.stack([c.world_to_camera[:3, :3] for c in cameras]).to(device),
-        torch.stack([c.K for c in cameras]).to(device),
-        torch.tensor([layout.size for layout in layouts], dtype=torch.float32, device=device),
+        torch.stack([c.world_to_camera[:3, :3] for c in cameras]), torch.stack([c.K for c in cameras]),
+        torch.tensor([layout.size for layout in layouts], dtype=torch.float32),
     )  # fmt: skip
 
 
 def directions_of(scene: Scene, size: tuple[int, int], offset: tuple[float, float]) -> Float[Tensor, "B H W 3"]:
     """World ray directions whose camera z is 1, so that the ray parameter is the depth."""
-    device = scene.eye.device
-    ys = torch.arange(size[0], device=device) + 0.5 + offset[1]
-    xs = torch.arange(size[1], device=device) + 0.5 + offset[0]
+    ys = torch.arange(size[0]) + 0.5 + offset[1]
+    xs = torch.arange(size[1]) + 0.5 + offset[0]
     y, x = torch.meshgrid(ys, xs, indexing="ij")
     pixels = torch.stack([x, y, torch.ones_like(x)], -1)
     to_world = torch.linalg.inv(scene.K @ scene.rotation)
@@ -83,8 +79,7 @@ def directions_of(scene: Scene, size: tuple[int, int], offset: tuple[float, floa
 
 def touched_tiles(scene: Scene, size: tuple[int, int]) -> Tensor:
     """B x tiles x P: whether a solid, grown by the reach of contact shadows, may show in a tile."""
-    device = scene.eye.device
-    corners = torch.tensor([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], device=device)
+    corners = torch.tensor([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     local = corners * (scene.halves + REACH)[:, :, None]
     world = solids.to_world(local, scene.yaws[:, :, None].expand(local.shape[:-1])) + scene.centres[:, :, None]
     camera = torch.einsum("bij,bpkj->bpki", scene.rotation, world - scene.eye[:, None, None])
@@ -93,8 +88,8 @@ def touched_tiles(scene: Scene, size: tuple[int, int]) -> Tensor:
     low, high = pixels.amin(2), pixels.amax(2)
     crossing, behind = (z < solids.NEAR).any(2), (z < solids.NEAR).all(2)
     ty, tx = -(-size[0] // TILE_PIXELS), -(-size[1] // TILE_PIXELS)
-    y = torch.arange(ty, device=device).repeat_interleave(tx) * TILE_PIXELS
-    x = torch.arange(tx, device=device).repeat(ty) * TILE_PIXELS
+    y = torch.arange(ty).repeat_interleave(tx) * TILE_PIXELS
+    x = torch.arange(tx).repeat(ty) * TILE_PIXELS
     inside = (low[:, None, :, 0] < x[:, None] + TILE_PIXELS) & (high[:, None, :, 0] > x[:, None])
     inside &= (low[:, None, :, 1] < y[:, None] + TILE_PIXELS) & (high[:, None, :, 1] > y[:, None])
     return (inside | crossing[:, None]) & ~behind[:, None]
@@ -105,8 +100,8 @@ def by_tile(values: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     py, px = -height % TILE_PIXELS, -width % TILE_PIXELS
     if py or px:
-        rows = torch.arange(height + py, device=values.device).clamp_max(height - 1)
-        cols = torch.arange(width + px, device=values.device).clamp_max(width - 1)
+        rows = torch.arange(height + py).clamp_max(height - 1)
+        cols = torch.arange(width + px).clamp_max(width - 1)
         values = values[:, rows][:, :, cols]
     b, h, w, c = values.shape
     t = TILE_PIXELS

@@ -24,13 +24,12 @@ def shade(
     count = len(geometry.depth)
     if len(styles) != count:
         raise ShapeError(f"Expected one style for each of {count} rooms, got {len(styles)}; repeat or drop some.")
-    device = geometry.depth.device
     if atlases is None:
         atlases = torch.stack([style.atlas(geometry.texels) for style in styles])
-    rows = atlases.to(device).reshape(-1, 3)
-    start = torch.arange(count, device=device, dtype=torch.int32)[:, None] * (len(rows) // count)
+    rows = atlases.reshape(-1, 3)
+    start = torch.arange(count, dtype=torch.int32)[:, None] * (len(rows) // count)
     albedo = rows.index_select(0, (geometry.texel + start).flatten()).view(count, -1, 3)
-    lights = _lights([style.light for style in styles], device)
+    lights = _lights([style.light for style in styles])
     facing = torch.bmm(geometry.ray_normals, lights["direction"][:, :, None])
     facing = facing.add_(0.4).clamp_min_(0).div_(1.4)
     height, width = geometry.depth.shape[1:]
@@ -42,8 +41,8 @@ def shade(
     return light.view(count, height, width, samples, 3).mean(3).clamp_(0, 1).permute(0, 3, 1, 2).contiguous()
 
 
-def _lights(lights: Sequence[Light], device: torch.device) -> dict[str, Tensor]:
+def _lights(lights: Sequence[Light]) -> dict[str, Tensor]:
     names = ("direction", "key", "ambient", "shadow")
-    columns = {n: torch.tensor([getattr(light, n) for light in lights], device=device) for n in names}
+    columns = {n: torch.tensor([getattr(light, n) for light in lights]) for n in names}
     columns["shadow"] = columns["shadow"][:, None]
     return columns

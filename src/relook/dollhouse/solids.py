@@ -95,12 +95,11 @@ def surface(
     flat = torch.nn.functional.one_hot(axis, 3) * point.sign()
     round_all = torch.nn.functional.normalize(point / halves, dim=-1)
     cap = size[:, 1] > (point[:, 0] ** 2 + point[:, 2] ** 2).sqrt()
-    side = torch.nn.functional.normalize(round_all * torch.tensor([1.0, 0.0, 1.0], device=point.device), dim=-1)
-    up = torch.tensor([0.0, 1.0, 0.0], device=point.device) * point[:, 1:2].sign()
+    side = torch.nn.functional.normalize(round_all * torch.tensor([1.0, 0.0, 1.0]), dim=-1)
+    up = torch.tensor([0.0, 1.0, 0.0]) * point[:, 1:2].sign()
     tube = torch.where(cap[:, None], up, side)
-    normal = torch.where(
-        (kinds == ELLIPSOID)[:, None], round_all, torch.where((kinds == CYLINDER)[:, None], tube, flat)
-    )
+    flat = torch.where((kinds == CYLINDER)[:, None], tube, flat)
+    normal = torch.where((kinds == ELLIPSOID)[:, None], round_all, flat)
     metres = point * halves
     x, y, z = metres.unbind(-1)
     lying = ((kinds == BOX) & (axis == 1)) | ((kinds == CYLINDER) & cap)
@@ -108,7 +107,6 @@ def surface(
     rolled = torch.atan2(point[:, 0], -point[:, 2]) * halves[:, 0]
     u = torch.where(sideways, z, torch.where((kinds == CYLINDER) & ~cap, rolled, x))
     v = torch.where(lying, z, y)
-    face = torch.stack(
-        [torch.where(sideways, point[:, 2], point[:, 0]), torch.where(lying, point[:, 2], point[:, 1])], -1
-    )
+    px, py, pz = point.unbind(-1)
+    face = torch.stack([torch.where(sideways, pz, px), torch.where(lying, pz, py)], -1)
     return normal, torch.stack([u, v], -1), (face.clamp(-1, 1) + 1) / 2

@@ -55,10 +55,6 @@ class Style:
     theme: str = ""
     """Name of the palette it was drawn from."""
 
-    def pattern(self, name: str) -> str:
-        """Name of the pattern that a class carries."""
-        return self.materials[name].pattern
-
     def atlas(self, texels: int = 64) -> Float[Tensor, "C T T 3"]:
         """Every class's material as a picture of texels x texels; row 0 is v = 0, column 0 is u = 0."""
         v, u = torch.meshgrid(*(2 * [(torch.arange(texels) + 0.5) / texels]), indexing="ij")

@@ -23,6 +23,10 @@ from relook.errors import InputError
 
 OFFSETS = ((0.386, 0.104), (-0.283, 0.283), (-0.104, -0.386))
 """Offsets of the extra rays from the pixel centre: a turned triangle, so that upright and level edges pass the rays one by one."""
+BATCH = 16
+"""Rooms that are traced at a time."""
+GLOW = torch.tensor([GLOWING.get(name, 0.0) for name in CLASSES])
+FACED = torch.tensor([name in FACE_MAPPED for name in CLASSES])
 NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
@@ -69,8 +73,6 @@ def trace(
     *,
     poses: Sequence[Pose] | None = None,
     smooth: bool = True,
-    device: torch.device | str = "cpu",
-    batch: int = 16,
 ) -> Geometry:
     """Cast the rays of every layout, from its own pose or from `poses`; `smooth` sends four rays a pixel instead of one.
 
@@ -79,24 +81,22 @@ def trace(
     if not layouts or min(size) < 1:
         raise InputError(f"Expected layouts and a size of at least 1 x 1, got {len(layouts)} and {size}; pass both.")
     poses = [layout.pose for layout in layouts] if poses is None else poses
-    starts = range(0, len(layouts), batch)
-    return Geometry.cat([_trace(layouts[i : i + batch], poses[i : i + batch], size, smooth, device) for i in starts])
+    parts = [slice(start, start + BATCH) for start in range(0, len(layouts), BATCH)]
+    return Geometry.cat([_trace(layouts[part], poses[part], size, smooth) for part in parts])
 
 
-def _trace(
-    layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], smooth: bool, device: torch.device | str
-) -> Geometry:
-    scene = scene_of(layouts, poses, size, device)
+def _trace(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, int], smooth: bool) -> Geometry:
+    scene = scene_of(layouts, poses, size)
     shape = (len(layouts), *size)
     touched = touched_tiles(scene, size)
     rays = directions_of(scene, size, (0.0, 0.0))
     hit = _first_hit(scene, rays, touched, size)
-    rows = torch.arange(len(layouts), device=hit.device).repeat_interleave(size[0] * size[1])
+    rows = torch.arange(len(layouts)).repeat_interleave(size[0] * size[1])
     centre = _look_up(scene, rows, rays.view(-1, 3), hit.flatten())
     occlusion = _occlusion(scene, centre.points.view(*shape, 3), centre.normals.view(*shape, 3), touched, size)
     texels = texels_for(size)
     texel = _texel(centre, centre.uv, texels)[:, None]
-    colouring = [centre.normals[:, None], centre.tint[:, None], _glow(centre.classes)[:, None]]
+    colouring = [centre.normals[:, None], centre.tint[:, None], GLOW[centre.classes][:, None]]
     if smooth:
         edge, across, down = _edges(centre, hit)
         offsets = [directions_of(scene, size, offset).view(-1, 3)[edge] for offset in OFFSETS]
@@ -104,10 +104,8 @@ def _trace(
         moved = [_texel(centre, centre.uv + dx * across + dy * down, texels) for dx, dy in OFFSETS]
         texel = torch.stack([texel[:, 0], *moved], 1)
         texel[edge, 1:] = _texel(fresh, fresh.uv, texels).view(len(edge), len(OFFSETS))
-        colouring = [
-            _fanned(column, edge, new)
-            for column, new in zip(colouring, (fresh.normals, fresh.tint, _glow(fresh.classes)), strict=True)
-        ]
+        columns = zip(colouring, (fresh.normals, fresh.tint, GLOW[fresh.classes]), strict=True)
+        colouring = [_fanned(column, edge, new) for column, new in columns]
     count = len(layouts)
     return Geometry(
         centre.depth.view(shape), centre.points.view(*shape, 3), centre.normals.view(*shape, 3), centre.classes.view(shape),
@@ -124,16 +122,12 @@ def _fanned(column: Tensor, edge: Tensor, fresh: Tensor) -> Tensor:
     return values
 
 
-def _glow(classes: Tensor) -> Tensor:
-    return torch.tensor([GLOWING.get(name, 0.0) for name in CLASSES], device=classes.device)[classes]
-
-
 def _first_hit(scene: Scene, directions: Tensor, touched: Tensor, size: tuple[int, int]) -> Int[Tensor, "B H W"]:
     """Index of the first solid that each ray meets; P stands for the room itself."""
     rays = by_tile(directions, size)
     tiles = touched.shape[1]
-    best = torch.full(rays.shape[:2], torch.inf, device=rays.device)
-    winner = torch.full(rays.shape[:2], touched.shape[2], device=rays.device)
+    best = torch.full(rays.shape[:2], torch.inf)
+    winner = torch.full(rays.shape[:2], touched.shape[2])
     for kind in (BOX, CYLINDER, ELLIPSOID):
         for tile, solid in buckets((touched & (scene.kinds == kind)[:, None]).flatten(0, 1)):
             rows = (tile // tiles)[:, None]
@@ -158,10 +152,7 @@ def _room_exit(scene: Scene, directions: Tensor, rows: Tensor) -> tuple[Tensor, 
     axes.append(~(axes[0] | axes[1]))
     normal = torch.stack([torch.where(axis, -sign, 0.0) for axis, sign in zip(axes, signs, strict=True)], -1)
     flat = torch.where(signs[1] > 0, CLASS_ID["ceiling"], CLASS_ID["floor"])
-    x, y, z = (
-        start[rows] + t * component
-        for start, component in zip(scene.eye.unbind(-1), directions.unbind(-1), strict=True)
-    )
+    x, y, z = (scene.eye[rows] + t[:, None] * directions).unbind(-1)
     uv = torch.stack([torch.where(axes[0], z, x), torch.where(axes[1], z, y)], -1)
     return t, torch.where(axes[1], flat, CLASS_ID["wall"]), normal, uv
 
@@ -194,17 +185,15 @@ def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hi
     unit = torch.stack([o[seen] + distance * d[seen] for o, d in zip(origin, local, strict=True)], -1)
     facing, flat, face = solids.surface(kinds[seen], unit, scene.halves[r, s])
     classes = scene.classes[r, s]
-    faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hit.device)[classes]
     t[where], cls[where], inst[where], tint[where] = distance, classes, scene.instances[r, s], scene.tints[r, s]
     normal[where] = solids.to_world(facing, scene.yaws[r, s])
-    uv[where] = torch.where(faced[:, None], face, flat / TILE)
+    uv[where] = torch.where(FACED[classes, None], face, flat / TILE)
     return _Hits(t, scene.eye[rows] + t[:, None] * directions, normal, uv, tint, cls, inst)
 
 
 def _texel(hits: _Hits, uv: Tensor, texels: int) -> Int[Tensor, "N"]:
     """Row of the flattened atlas (class, v, u) that rays read which meet the same surfaces at `uv`."""
-    faced = torch.tensor([name in FACE_MAPPED for name in CLASSES], device=hits.classes.device)[hits.classes]
-    uv = torch.where(faced[:, None], uv.clamp(0, 1 - 1e-6), uv - uv.floor())
+    uv = torch.where(FACED[hits.classes, None], uv.clamp(0, 1 - 1e-6), uv - uv.floor())
     column, row = (uv * texels).int().clamp_max_(texels - 1).unbind(-1)
     return (hits.classes.int() * texels + row) * texels + column
 
@@ -234,7 +223,7 @@ def _resolve_edges(scene: Scene, edge: Tensor, directions: Tensor, hit: Int[Tens
     near[:, 1:] = torch.where(near[:, 1:] == near[:, :-1], room, near[:, 1:])  # each solid once; P is the room
     near = near.sort(1).values
     counts = (near < room).sum(1)
-    best = torch.full(directions.shape[:2], room, device=hit.device)
+    best = torch.full(directions.shape[:2], room)
     for many in range(1, near.shape[1] + 1):
         some = torch.nonzero(counts == many).flatten()
         if len(some):
@@ -252,7 +241,7 @@ def _occlusion(
     """Contact shadow by distance fields, (1 - free / h)^2: how much nearer than h the next surface is, h = REACH off the point."""
     position, facing = by_tile(points, size), by_tile(normals, size)
     tiles = touched.shape[1]
-    row = torch.arange(len(position), device=points.device) // tiles
+    row = torch.arange(len(position)) // tiles
     room = scene.room[row][:, None]
     x, y, z = (position + REACH * facing).unbind(-1)
     free = torch.stack([room[..., 0] / 2 - x.abs(), y, room[..., 1] - y, z + 1.0, room[..., 2] - z]).amin(0)
