@@ -31,7 +31,8 @@ def sample_layout(seed: int, room: str | None = None) -> Layout:
 
 def beside(pose: tuple[float, float, float], right: float, back: float) -> tuple[float, float]:
     """(x, z) so many metres to the right and behind of what stands at the pose (x, z, yaw)."""
-    (x, z, yaw), (c, s) = pose, (math.cos(pose[2]), math.sin(pose[2]))
+    x, z, yaw = pose
+    c, s = math.cos(yaw), math.sin(yaw)
     return x + c * right - s * back, z + s * right + c * back
 
 
