@@ -10,34 +10,39 @@ import pytest
 import pieces
 from relook.errors import InputError
 from relook.evaluate.engine import Engine, cores
+from relook.session import Session
+
+HERE = Session("cpu")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_comes_back_with_its_result(workers: int) -> None:
-    found = dict(Engine(workers=workers).results(pieces.square, range(7)))
+    found = dict(Engine(workers=workers).results(pieces.square, range(7, HERE)))
     assert found == {number: number**2 for number in range(7)}
-    assert list(Engine(workers=workers).results(pieces.square, [])) == []
+    assert list(Engine(workers=workers).results(pieces.square, [], HERE)) == []
 
 
 def test_workers_share_the_cores_and_leave_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setattr("relook.evaluate.engine.cores", lambda: 6)
-    found = [result for _, result in Engine(workers=2).results(pieces.threads, range(4))]
+    found = [result for _, result in Engine(workers=2).results(pieces.threads, range(4, HERE))]
     assert {(torch_threads, others) for _, torch_threads, others in found} == {(3, "3")}
-    assert os.getpid() not in {process for process, *_ in found}
+    sessions = {session for session, *_ in found}
+    assert os.getpid() not in {process for process, _ in sessions}
+    assert len(sessions) == len({process for process, _ in sessions})  # one for each worker
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert cores() >= 1
 
 
 def test_an_error_of_the_work_stops_all_and_is_told() -> None:
     with pytest.raises(InputError, match="any number but 3"):
-        list(Engine(workers=2).results(pieces.refuse, range(50)))
+        list(Engine(workers=2).results(pieces.refuse, range(50, HERE)))
 
 
 def test_results_stream(tmp_path: Path) -> None:
     """The first result is there before the last piece of work was begun."""
     tasks = [(str(tmp_path), 10 + number) for number in range(12)]
-    results = Engine(workers=2).results(pieces.die_once, tasks)
+    results = Engine(workers=2).results(pieces.die_once, tasks, HERE)
     next(results)
     assert len(list(tmp_path.glob("*.done"))) < len(tasks)
     results.close()
@@ -45,22 +50,22 @@ def test_results_stream(tmp_path: Path) -> None:
 
 def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     tasks = [(str(tmp_path), number) for number in range(6)]
-    found = [result for _, result in Engine(workers=2).results(pieces.die_once, tasks)]
+    found = [result for _, result in Engine(workers=2).results(pieces.die_once, tasks, HERE)]
     assert sorted(found) == list(range(6))
     assert (tmp_path / "died").exists()
 
 
 def test_workers_that_are_killed_again_and_again_are_given_up() -> None:
     with pytest.raises(InputError, match="fewer than 2"):
-        list(Engine(workers=2).results(pieces.die, range(4)))
+        list(Engine(workers=2).results(pieces.die, range(4, HERE)))
 
 
 def test_impossible_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="at least one worker"):
-        Engine(workers=0).results(pieces.square, [1])
+        Engine(workers=0).results(pieces.square, [1], HERE)
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(InputError, match=r"relook\[ray\]"):
-        list(Engine("ray", workers=1).results(pieces.square, [1]))
+        list(Engine("ray", workers=1).results(pieces.square, [1], HERE))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -73,11 +78,11 @@ def test_ray_does_the_same_and_outlives_a_killed_worker(tmp_path: Path, monkeypa
     environment = {"env_vars": {"PYTHONPATH": paths}}  # a worker of pytest-xdist hands its own paths on to nobody
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
-        found = [result for _, result in Engine("ray", workers=2).results(pieces.die_once, tasks)]
+        found = [result for _, result in Engine("ray", workers=2).results(pieces.die_once, tasks, HERE)]
         assert sorted(found) == list(range(6))
         assert (tmp_path / "died").exists()
         with pytest.raises(InputError, match="any number but 3"):
-            list(Engine("ray", workers=2).results(pieces.refuse, range(5)))
+            list(Engine("ray", workers=2).results(pieces.refuse, range(5, HERE)))
         assert ray.is_initialized()
     finally:
         ray.shutdown()

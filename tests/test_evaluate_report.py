@@ -20,9 +20,9 @@ from relook.evaluate.gallery import Gallery, Picture, as_pillow, contact_sheet, 
 from relook.evaluate.metrics import METRICS
 from relook.evaluate.provenance import provenance
 from relook.evaluate.records import EVERY, WHOLE, Record, read_records
-from relook.evaluate.report import write_results
-from relook.evaluate.sections import Column, Section, column, section
-from relook.evaluate.tables import markdown, terminal, terminal_differences
+from relook.evaluate.report import Report, write_results
+from relook.evaluate.sections import Column, Part, Section, column, section
+from relook.evaluate.tables import differences, markdown, numbers, terminal
 from relook.io import write_image
 
 ROWS = {"copy": 15.0, "relook": 21.0, "rival": 21.004, "exact": 40.0}
@@ -48,7 +48,7 @@ def suite_records(part: str = "suite", cases: int = 5) -> list[Record]:
 
 
 def gallery(folder: Path, cases: int = 5) -> Gallery:
-    """Given pictures in memory, made ones as files; the rival left no picture of room 1."""
+    """Known pictures in memory, made ones as files; the rival left no picture of room 1."""
 
     def made(case: str, row: str) -> Picture | None:
         return None if (case, row) == ("room 1", "rival") else folder / f"{row}.png"
@@ -56,14 +56,14 @@ def gallery(folder: Path, cases: int = 5) -> Gallery:
     for number, row in enumerate(ROWS):
         write_image(folder / f"{row}.png", torch.full((3, 24, 32), number / 4))
 
-    def given(case: str) -> Mapping[str, Picture]:
+    def known(case: str) -> Mapping[str, Picture]:
         return {
             "structure": torch.zeros(3, 24, 32),
             "exact answer": torch.ones(3, 24, 32),
             "style": torch.rand(3, 700, 900),
         }
 
-    return Gallery([f"room {i}" for i in range(cases)], given, made, rows=("relook", "copy", "never run"))
+    return Gallery([f"room {i}" for i in range(cases)], known, made, rows=("relook", "copy", "never run"))
 
 
 class Page(HTMLParser):
@@ -81,12 +81,12 @@ class Page(HTMLParser):
         assert self.open == ["html"] or not self.open, self.open
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
-        self.fetched += [told[name] or "" for name in ("src", "href") if name in told]
+        found = dict(attrs)
+        self.fetched += [found[name] or "" for name in ("src", "href") if name in found]
         if tag in ("h1", "h2", "h3"):
             self.heads.append("")
         if tag in ("td", "th"):
-            self.cells.append((told.get("class") or "", ""))
+            self.cells.append((found.get("class") or "", ""))
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -103,16 +103,21 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
-    write_results(
-        out, "suite", "A lead & more.", suite_records(), NOTES, pictures=gallery(out), missing=["CLIP is empty: no weights."],
-        provenance=provenance("suite", {"seed": 3, "size": 32}, weights={"unet": "ab" * 32}), reference="relook",
-    )  # fmt: skip
+    made = section(Part("suite", notes=NOTES, reference="relook", gallery=gallery(out)), suite_records())
+    report = Report("suite", "A lead & more.", [made], ["CLIP is empty: no weights."])
+    about = provenance("suite", {"seed": 3, "size": 32}, weights={"unet": "ab" * 32})
+    write_results(out, report, suite_records(), about)
     return out
 
 
 def test_all_files_are_left_and_hold_the_numbers(written: Path) -> None:
     assert read_records(written) == suite_records()
-    summary = json.loads((written / "summary.json").read_text())["suite"]
+    flat = json.loads((written / "summary.json").read_text())
+    assert list(flat) == ["suite"]
+    assert list(flat["suite"]) == list(ROWS)
+    assert flat["suite"]["relook"]["psnr/wall"] == {"mean": 21.0, "low": None, "high": None}
+    assert flat["suite"]["relook"]["psnr"]["mean"] == pytest.approx(23.0)
+    summary = json.loads((written / "tables.json").read_text())["suite"]
     assert list(summary["rows"]) == list(ROWS)
     relook = summary["rows"]["relook"]
     assert relook["psnr"]["mean"] == pytest.approx(23.0)
@@ -120,7 +125,7 @@ def test_all_files_are_left_and_hold_the_numbers(written: Path) -> None:
     assert relook["psnr/wall"] == {"mean": 21.0, "low": None, "high": None, "cases": 1, "missing": 4}
     assert summary["rows"]["copy"]["lpips"]["mean"] is None
     assert summary["differences"]["copy"]["psnr"] == {"mean": -6.0, "low": -6.0, "high": -6.0, "cases": 5, "missing": 0, "wins": 0.0}  # fmt: skip
-    assert [told["metric"] for told in summary["columns"]] == ["psnr", "lpips", "seconds", "invented_number"]
+    assert [one["metric"] for one in summary["columns"]] == ["psnr", "lpips", "seconds", "invented_number"]
     assert json.loads((written / "run.json").read_text())["weights"] == {"unet": "ab" * 32}
     with Image.open(written / "grid.png") as sheet:
         assert sheet.width == 4 + (32 + 4) + (256 + 4) + 3 * (32 + 4)  # structure, style, relook, copy, answer
@@ -134,7 +139,7 @@ def test_the_page_needs_no_other_file_and_is_whole(written: Path) -> None:
     assert all(place.startswith(("data:image/jpeg;base64,", "#")) for place in page.fetched)
     assert not re.search(r"url\(|@import|<script|<link", text)
     links = [place[1:] for place in page.fetched if place.startswith("#")]
-    assert {"part-1", "differences-1", "pictures-1", "sources", "facts"} <= set(links)
+    assert {"numbers-1", "differences-1", "pictures-1", "sources", "facts"} <= set(links)
     assert all(f'id="{link}"' in text for link in links)
     data = next(place for place in page.fetched if place.startswith("data:"))
     with Image.open(BytesIO(base64.b64decode(data.partition(",")[2]))) as picture:
@@ -163,6 +168,7 @@ def test_the_page_shows_the_worst_case_of_the_reference_first_with_all_pictures(
         "exact answer",
     ]
     assert "PSNR dB 23.00" in case
+    assert text.index("<h3>room 4</h3>") < text.index(">Numbers</h3>")  # pictures first
 
 
 def test_the_page_marks_the_best_tells_intervals_differences_and_classes(written: Path) -> None:
@@ -182,17 +188,20 @@ def test_the_page_marks_the_best_tells_intervals_differences_and_classes(written
 
 def test_lower_numbers_are_worst_when_high(tmp_path: Path) -> None:
     records = [Record("s", "s", "relook", f"room {i}", "lpips", WHOLE, 0.1 * i) for i in range(3)]
-    write_results(
-        tmp_path, "s", "", records, {}, pictures=gallery(tmp_path, 3), provenance=provenance("s", {}), columns={"s": ("lpips",)},
-    )  # fmt: skip
+    made = section(Part("s", columns=("lpips",), gallery=gallery(tmp_path, 3)), records)
+    write_results(tmp_path, Report("s", "", [made]), records, provenance("s", {}))
     heads = Page((tmp_path / "report.html").read_text()).heads
     assert [head for head in heads if head.startswith("room")] == ["room 2", "room 1", "room 0"]
 
 
 def test_parts_have_a_table_each_and_no_pictures_are_fine(tmp_path: Path) -> None:
     records = suite_records("one") + suite_records("two", cases=1)
-    shown = write_results(tmp_path, "suite", "", records, NOTES, provenance=provenance("suite", {}), reference="gone")
-    assert set(json.loads((tmp_path / "summary.json").read_text())) == {"one", "two"}
+    made = [
+        section(Part(name, notes=NOTES, reference="gone"), [r for r in records if r.part == name])
+        for name in ("one", "two")
+    ]
+    shown = write_results(tmp_path, Report("suite", "", made), records, provenance("suite", {}))
+    assert set(json.loads((tmp_path / "summary.json").read_text())) == {"suite/one", "suite/two"}
     assert not (tmp_path / "grid.png").exists()
     page = Page((tmp_path / "report.html").read_text())
     assert [head for head in page.heads if head in ("one", "two")] == ["one", "two"]
@@ -204,7 +213,7 @@ def test_parts_have_a_table_each_and_no_pictures_are_fine(tmp_path: Path) -> Non
 
 
 def test_no_records_at_all_still_leave_a_page(tmp_path: Path) -> None:
-    write_results(tmp_path, "suite", "Nothing ran.", [], {}, provenance=provenance("suite", {}))
+    write_results(tmp_path, Report("suite", "Nothing ran.", [section(Part("suite"), [])]), [], provenance("suite", {}))
     assert "Nothing ran." in (tmp_path / "report.html").read_text()
     assert read_records(tmp_path) == []
 
@@ -221,7 +230,7 @@ def simple_section(reference: str | None = None) -> Section:
         Column("b", title="B", better="lower", digits=1),
         Column("c", title="C"),
     )
-    return section(records, columns=columns, reference=reference)
+    return section(Part("T", columns=columns, reference=reference), records)
 
 
 def test_the_best_is_marked_but_never_what_is_apart() -> None:
@@ -229,26 +238,28 @@ def test_the_best_is_marked_but_never_what_is_apart() -> None:
     assert [made.best(c) for c in made.columns] == [{"x"}, {"x", "y"}, set()]
     assert "| x | **1.00** | **2.0** | 1.00 |" in markdown([made])
     shown = StringIO()
-    Console(file=shown, width=20, soft_wrap=True).print(terminal(made))
+    Console(file=shown, width=20, soft_wrap=True).print(terminal(numbers(made)))
     assert "0.50" in shown.getvalue()
     assert "…" not in shown.getvalue()  # never cut, however narrow the terminal
 
 
-def test_differences_are_told_in_words_too() -> None:
+def test_differences_have_a_table_of_their_own() -> None:
     made = simple_section(reference="x")
     text = markdown([made])
     assert "#### T: difference to x, case by case" in text
     assert "| y | -0.50, 0% | +0.0, 0% | +2.00 |" in text
     shown = StringIO()
-    Console(file=shown, width=80).print(terminal_differences(made))
+    less = differences(made)
+    assert less is not None
+    Console(file=shown, width=80).print(terminal(less))
     assert "-0.50, 0%" in shown.getvalue()
-    assert terminal_differences(simple_section()) is None
+    assert differences(simple_section()) is None
 
 
 def test_a_region_with_a_column_of_its_own_is_no_class() -> None:
-    made = section(suite_records(), columns=("psnr", column("psnr", "sofa")))
+    made = section(Part("suite", columns=("psnr", column("psnr", "sofa"))), suite_records())
     assert made.classes(made.columns[0]) == ("wall",)
-    assert section(suite_records(), columns=("psnr",)).classes(made.columns[0]) == ("sofa", "wall")
+    assert section(Part("suite", columns=("psnr",)), suite_records()).classes(made.columns[0]) == ("sofa", "wall")
     assert made.cases == 5
 
 

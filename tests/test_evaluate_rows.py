@@ -13,9 +13,10 @@ from relook.evaluate.sources.dollhouse import draw_pair
 from relook.evaluate.sources.pair import Pair
 from relook.io import read_depth, read_image, read_segments, write_depth, write_image, write_segments
 from relook.present.cli import main
+from relook.session import Session
 from relook.types import View
 
-SETTING = Setting(steps=8, seed=3)
+SETTING, HERE = Setting(steps=8, seed=3), Session("cpu", "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_a_row_and_the_command_give_the_same_bytes(row: str, folder: Path, pair:
         "--method", method, "--preset", preset, "--prompt", pair.prompt, "--seed", "3", "--device", "cpu", *family,
     ])  # fmt: skip
     assert code == 0
-    write_image(tmp_path / "row.png", ROWS[row].paint(pair, SETTING))
+    write_image(tmp_path / "row.png", ROWS[row].paint(pair, SETTING, HERE))
     assert (tmp_path / "row.png").read_bytes() == (tmp_path / "command.png").read_bytes()
 
 
@@ -72,6 +73,6 @@ def test_pictures_alone_see_no_map_of_the_pair(pair: Pair) -> None:
     }
     row = rows[f"palette, {ALONE}"]
     bare = replace(pair, structure=View(pair.structure.image), style=View(pair.style.image))
-    image = row.paint(pair, SETTING)
-    assert torch.equal(image, row.paint(bare, SETTING))
-    assert not torch.equal(image, ROWS["palette"].paint(pair, SETTING))
+    image = row.paint(pair, SETTING, HERE)
+    assert torch.equal(image, row.paint(bare, SETTING, HERE))
+    assert not torch.equal(image, ROWS["palette"].paint(pair, SETTING, HERE))

@@ -10,7 +10,7 @@ from scipy.stats import bootstrap
 
 from relook.errors import InputError
 from relook.evaluate.records import EVERY, WHOLE, Record
-from relook.evaluate.summary import differences, interval, mean_score, means, parts_of, rows_of, values_of, worst_first
+from relook.evaluate.summary import differences, interval, means, rows_of, values_of, worst_first
 
 
 def record(
@@ -22,10 +22,10 @@ def record(
 def test_intervals_are_scipys_up_to_the_draws() -> None:
     samples = np.random.default_rng(3).gamma(2.0, size=40)
     low, high = interval(samples)
-    theirs = bootstrap((samples,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
-    wide = theirs.confidence_interval.high - theirs.confidence_interval.low
-    assert low == pytest.approx(theirs.confidence_interval.low, abs=0.05 * wide)
-    assert high == pytest.approx(theirs.confidence_interval.high, abs=0.05 * wide)
+    scipys = bootstrap((samples,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
+    wide = scipys.confidence_interval.high - scipys.confidence_interval.low
+    assert low == pytest.approx(scipys.confidence_interval.low, abs=0.05 * wide)
+    assert high == pytest.approx(scipys.confidence_interval.high, abs=0.05 * wide)
     assert interval(samples) == (low, high)  # the same seed, the same interval
     assert interval(samples, seed=1) != (low, high)
     with pytest.raises(ValueError, match="2 samples"):
@@ -144,15 +144,9 @@ def test_equal_rows_win_nothing_and_nothing_is_clear() -> None:
     assert (apart.value, apart.wins, apart.clear) == (0.0, 0.0, None)
 
 
-def test_records_are_sorted_by_part_metric_and_region_and_a_double_is_refused() -> None:
-    records = [
-        record("a", "0", 1.0),
-        record("a", "0", 2.0, region="sofa"),
-        record("a", "0", 3.0, part="q"),
-        record("b", "0", 1.0),
-    ]
-    assert list(parts_of(records)) == ["p", "q"]
-    assert set(values_of(parts_of(records)["p"])) == {("psnr", WHOLE), ("psnr", "sofa")}
+def test_records_are_sorted_by_metric_and_region_and_a_double_is_refused() -> None:
+    records = [record("a", "0", 1.0), record("a", "0", 2.0, region="sofa"), record("b", "0", 1.0)]
+    assert set(values_of(records)) == {("psnr", WHOLE), ("psnr", "sofa")}
     assert rows_of(records, ["b", "never run"]) == ("b", "a")
     with pytest.raises(InputError, match="got two"):
         values_of([records[0], records[0]])
@@ -166,8 +160,3 @@ def test_worst_cases_come_first_in_either_direction() -> None:
     assert worst_first(values, "a", "lower") == ["w", "x", "y"]
     assert worst_first(values, "a", None) == ["x", "y", "w"]
     assert worst_first(values, "gone", "higher") == []
-
-
-def test_the_mean_of_scores_is_over_those_that_know_it() -> None:
-    assert mean_score([{"a": 1.0, "b": None}, {"a": 3.0, "b": None}]) == {"a": 2.0, "b": None}
-    assert mean_score([]) == {}

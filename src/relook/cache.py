@@ -12,12 +12,12 @@ from relook.errors import InputError
 from relook.files import read_json, write_json
 
 
-def key(*parts: Any, rooms: tuple[str, ...] = ("",)) -> str:
+def key(*parts: Any, modules: tuple[str, ...] = ("",)) -> str:
     """Hexadecimal SHA-256 of the code and of parts: tensors by shape, type and bytes; everything else as JSON.
 
-    rooms: the files and folders of the package that the result depends on; all of it unless told.
+    modules: files and folders of the package that the result depends on; all of it by default.
     """
-    digest = hashlib.sha256(code_revision(rooms).encode())
+    digest = hashlib.sha256(code_revision(modules).encode())
     for part in parts:
         digest.update(
             b"\0" + (_tensor_bytes(part) if hasattr(part, "detach") else json.dumps(part, sort_keys=True).encode())
@@ -26,10 +26,10 @@ def key(*parts: Any, rooms: tuple[str, ...] = ("",)) -> str:
 
 
 @lru_cache
-def code_revision(rooms: tuple[str, ...] = ("",)) -> str:
-    """SHA-256 of the package's Python files, or of those in some rooms: results of other code are never taken for this one's."""
+def code_revision(modules: tuple[str, ...] = ("",)) -> str:
+    """SHA-256 of the package's Python files, or of some modules: results of other code are never taken for this one's."""
     digest, package = hashlib.sha256(), Path(__file__).parent
-    for place in (package / room for room in rooms):
+    for place in (package / module for module in modules):
         for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from relook.evaluate import dollhouse_photo
 from relook.evaluate.methods.ablations import ABLATIONS
-from relook.evaluate.photo import run_rows
+from relook.evaluate.photo import PhotoSuite, Shown
+from relook.evaluate.run import Suite
 from relook.evaluate.sources.dollhouse import Dollhouse
-from relook.evaluate.suite import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -32,21 +29,21 @@ class Config(dollhouse_photo.Config):
     """Frames of each walk."""
 
 
-def run(config: Config, report: Report) -> RenderableType:
-    """Run one ablation; returns the tables."""
+def suite(config: Config) -> Suite:
+    """One ablation."""
     if config.of == "history":
-        return _history(config, report)
+        return _history(config)
     ablation = ABLATIONS[config.of]
     where = "that the style picture lacks" if ablation.scored == "unmatched" else "that both pictures show"
     lead = f"{ablation.claim} Here: {config.pairs} unseen pairs, seed {config.seed}, scored over the classes {where}."
-    source = Dollhouse(config.seed, config.pairs, config.size, ablation.scored)
-    return run_rows(
-        f"ablation-{config.of}", lead, ablation.rows, source, config, report, columns=tuple(ablation.rows),
-        reference=ablation.references, against="what it changes",
+    return PhotoSuite(
+        f"ablation-{config.of}", config, config.device, rows=ablation.rows,
+        source=Dollhouse(config.seed, config.pairs, config.size, ablation.scored),
+        shown=Shown(lead, tuple(ablation.rows), ablation.references, "what it changes"),
     )  # fmt: skip
 
 
-def _history(config: Config, report: Report) -> RenderableType:
+def _history(config: Config) -> Suite:
     """Walks whose frames take their look from one, two or three frames before."""
     from relook.evaluate import dollhouse_views
     from relook.evaluate.views.walks import ALONE, BY_HISTORY
@@ -55,4 +52,4 @@ def _history(config: Config, report: Report) -> RenderableType:
         out=config.out, parts=("walks",), seed=config.seed, size=config.size, ways=(ALONE, *BY_HISTORY), walks=config.walks,
         frames=config.frames, steps=config.steps, family=config.family, device=config.device, engine=config.engine,
     )  # fmt: skip
-    return dollhouse_views.run(views, report)
+    return dollhouse_views.suite(views)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from relook.errors import InputError
 from relook.evaluate.provenance import Provenance, read_provenance
-from relook.evaluate.records import EVERY, Record, read_records
-from relook.evaluate.report import write_page
-from relook.evaluate.sections import CEILING, Column, Section, column, section, summary
-from relook.evaluate.summary import parts_of, rows_of
-from relook.evaluate.tables import markdown, terminal, terminal_differences
+from relook.evaluate.records import EVERY, Record, check_names, read_records
+from relook.evaluate.report import Report, write_page
+from relook.evaluate.sections import CEILING, Column, Part, Section, column, section, shown
+from relook.evaluate.summary import rows_of
+from relook.evaluate.tables import differences, markdown, markdown_line, numbers, terminal
 from relook.files import read_json, write_bytes, write_json
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Run:
     provenance: Provenance | None
     """None where it has no run.json that can be read."""
     tables: Mapping[str, Any]
-    """Its summary.json: what the columns are; empty where it has none."""
+    """Its tables.json: what the columns are; empty where it has none."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,9 @@ def run(
     if out is not None:
         _write(out, lead, found)
     lines = [Text(": ".join((line[0], " | ".join(line[1:]))), style="dim") for line in found.changes[1:]]
-    return Group(
-        Text(lead), *(Text(sentence, style="bold") for sentence in found.warnings), *(terminal(part) for part in found.sections),
-        *(table for part in found.sections if (table := terminal_differences(part)) is not None), *lines,
-    )  # fmt: skip
+    tables = [numbers(part) for part in found.sections]
+    tables += [table for part in found.sections if (table := differences(part)) is not None]
+    return Group(Text(lead), *(Text(one, style="bold") for one in found.warnings), *map(terminal, tables), *lines)
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -92,20 +91,17 @@ def compare(runs: Sequence[Run], rows: Sequence[str] = (), metrics: Sequence[str
 
     Raises InputError for rows or metrics that no run has, and for runs without a row in common.
     """
-    _known("rows", rows, {record.row for one in runs for record in one.records})
-    _known("metrics", metrics, {record.metric for one in runs for record in one.records})
+    check_names("rows", rows, sorted({record.row for one in runs for record in one.records}))
+    check_names("metrics", metrics, sorted({record.metric for one in runs for record in one.records}))
     warnings = [f"{one.letter} ({one.folder}) has no run.json: nobody knows what it was measured with." for one in runs if one.provenance is None]  # fmt: skip
     paired = [runs[0], *(one for one in runs[1:] if same_cases(runs[0], one))]
     warnings += [
-        f"{one.letter} was measured on other cases than A (another seed, size or source): no differences are told, and the means are of other pictures."
+        f"{one.letter} was measured on other cases than A (another seed, size or source): there are no differences, and the means are of other pictures."
         for one in runs if one not in paired
     ]  # fmt: skip
     warnings += _left(runs, paired)
-    parts = [parts_of(one.records) for one in runs]
-    sections = [
-        _section(name, runs, paired, [held.get(name, []) for held in parts], rows, metrics)
-        for name in dict.fromkeys(name for held in parts for name in held)
-    ]
+    names = dict.fromkeys(record.part for one in runs for record in one.records)
+    sections = [_section(name, runs, paired, rows, metrics) for name in names]
     sections = [part for part in sections if part.rows and part.columns]
     if not sections:
         raise InputError(
@@ -115,11 +111,12 @@ def compare(runs: Sequence[Run], rows: Sequence[str] = (), metrics: Sequence[str
 
 
 def same_cases(one: Run, other: Run) -> bool:
-    """Whether cases of the same name are the same cases, as far as the runs tell: their revisions and their seeds agree, where both have one."""
-    ours, theirs = one.provenance, other.provenance
-    if ours is None or theirs is None:
+    """Whether cases of the same name are the same cases, as far as the runs say: their revisions and their seeds agree, where both have one."""
+    first, second = one.provenance, other.provenance
+    if first is None or second is None:
         return True
-    return all(a is None or b is None or a == b for a, b in ((ours.cases, theirs.cases), (ours.seed, theirs.seed)))
+    known = ((first.cases, second.cases), (first.seed, second.seed))
+    return all(a is None or b is None or a == b for a, b in known)
 
 
 def changes(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
@@ -134,35 +131,33 @@ def changes(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
 
 
 def _section(
-    part: str,
-    runs: Sequence[Run],
-    paired: Sequence[Run],
-    held: Sequence[Sequence[Record]],
-    rows: Sequence[str],
-    metrics: Sequence[str],
+    name: str, runs: Sequence[Run], paired: Sequence[Run], rows: Sequence[str], metrics: Sequence[str]
 ) -> Section:
     """One part of the suite: the rows that two runs have, or those that were chosen."""
+    held = [[record for record in one.records if record.part == name] for one in runs]
     named = [rows_of(records) for records in held]
-    shared = [row for row in dict.fromkeys(name for names in named for name in names)
+    shared = [row for row in dict.fromkeys(row for names in named for row in names)
               if (row in rows if rows else sum(row in names for names in named) > 1)]  # fmt: skip
-    order = [f"{one.letter}: {row}" for row in shared for one in runs]
     records = [
         replace(record, row=f"{one.letter}: {record.row}")
         for one, found in zip(runs, held, strict=True) for record in found if record.row in shared
     ]  # fmt: skip
-    to = {f"{one.letter}: {row}": f"{runs[0].letter}: {row}" for row in shared for one in paired[1:]}
-    told: Mapping[str, Any] = next((one.tables[part] for one in runs if part in one.tables), {})
-    apart = {f"{one.letter}: {row}" for one in runs for row in told.get("apart", [CEILING])}
-    notes = {f"{one.letter}: {row}": told.get("notes", {}).get(row, "") for row in shared for one in runs}
+    table: Mapping[str, Any] = next((one.tables[name] for one in runs if name in one.tables), {})
     return section(
-        records, title=told.get("title", part), columns=_columns(told, records, metrics),
-        notes={name: notes[name] for name in order}, apart=apart, reference=to or None, against="the first run",
+        Part(
+            name, table.get("title", name), columns=_columns(table, records, metrics),
+            notes={f"{one.letter}: {row}": table.get("notes", {}).get(row, "") for row in shared for one in runs},
+            apart={f"{one.letter}: {row}" for one in runs for row in table.get("apart", [CEILING])},
+            reference={f"{one.letter}: {row}": f"{runs[0].letter}: {row}" for row in shared for one in paired[1:]} or None,
+            against="the first run",
+        ),
+        records,
     )  # fmt: skip
 
 
-def _columns(told: Mapping[str, Any], records: Sequence[Record], metrics: Sequence[str]) -> list[str | Column] | None:
+def _columns(table: Mapping[str, Any], records: Sequence[Record], metrics: Sequence[str]) -> list[str | Column] | None:
     """The columns of the first run's table, those that were chosen; by the registry where it has none."""
-    found: list[str | Column] = [Column(**one) for one in told.get("columns", [])]
+    found: list[str | Column] = [Column(**one) for one in table.get("columns", [])]
     if not metrics:
         return found or None
     chosen: list[str | Column] = []
@@ -185,11 +180,11 @@ def _read(letter: str, folder: Path) -> Run:
         provenance = read_provenance(folder)
     except InputError:
         provenance = None
-    return Run(letter, folder, records, provenance, _tables(folder / "summary.json"))
+    return Run(letter, folder, records, provenance, _tables(folder / "tables.json") or _tables(folder / "summary.json"))
 
 
 def _tables(path: Path) -> Mapping[str, Any]:
-    """What summary.json says of the columns; nothing where it cannot be read as such."""
+    """What a file says of the columns: tables.json, or summary.json of older runs; nothing where it cannot be read as such."""
     try:
         found = read_json(path)
         for part in found.values():
@@ -199,24 +194,17 @@ def _tables(path: Path) -> Mapping[str, Any]:
     return dict(found)
 
 
-def _known(what: str, chosen: Sequence[str], known: set[str]) -> None:
-    if unknown := [name for name in chosen if name not in known]:
-        raise InputError(
-            f"Expected {what} out of {', '.join(sorted(known))}, got {', '.join(unknown)}; choose from them."
-        )
-
-
 def _left(runs: Sequence[Run], paired: Sequence[Run]) -> list[str]:
     """Which cases only some runs have, in sentences."""
     cases = [{(r.part, r.case) for r in one.records if r.case != EVERY} for one in runs]
-    told = []
+    sentences = []
     for one, held in zip(runs[1:], cases[1:], strict=True):
         if one in paired and held != cases[0]:
-            told.append(
+            sentences.append(
                 f"A and {one.letter} have {len(cases[0] & held)} cases in common; {len(cases[0] - held)} only A has, {len(held - cases[0])} only "
                 f"{one.letter}. Means are over each run's own cases, differences over the common ones."
             )
-    return told
+    return sentences
 
 
 def _described(one: Run) -> str:
@@ -248,7 +236,7 @@ def _short(word: str) -> str:
 
 def _write(out: Path, lead: str, found: Comparison) -> None:
     """compare.html, compare.md and compare.json."""
-    lines = [f"| {' | '.join(line)} |" for line in found.changes]
+    lines = [markdown_line(line) for line in found.changes]
     differing = "\n".join([lines[0], "|---|" + "---|" * (len(found.changes[0]) - 1), *lines[1:]])
     text = "\n\n".join(
         [lead, *found.warnings, markdown(found.sections), "### What differs between the runs", differing]
@@ -256,9 +244,7 @@ def _write(out: Path, lead: str, found: Comparison) -> None:
     write_bytes(out / "compare.md", (text + "\n").encode())
     data = {
         "lead": lead, "warnings": list(found.warnings), "differing": [list(line) for line in found.changes],
-        "parts": {part.part: summary(part) for part in found.sections},
+        "parts": {one.part.name: shown(one) for one in found.sections},
     }  # fmt: skip
     write_json(out / "compare.json", data)
-    write_page(
-        out / "compare.html", "relook compare", lead, found.sections, missing=found.warnings, changes=found.changes
-    )
+    write_page(out / "compare.html", Report("relook compare", lead, found.sections, found.warnings, found.changes))

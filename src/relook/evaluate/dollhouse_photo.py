@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from relook.evaluate.instruments import Instruments
 from relook.evaluate.methods.rows import ROWS
-from relook.evaluate.photo import Options, run_rows
+from relook.evaluate.photo import Options, PhotoSuite, Shown
 from relook.evaluate.sources.dollhouse import Dollhouse
-from relook.evaluate.suite import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -33,11 +28,11 @@ class Config(Options):
     instruments: Instruments = field(default_factory=lambda: Instruments(depth="embedded", segmenter="embedded"))
 
 
-def run(config: Config, report: Report) -> RenderableType:
-    """Run the suite; returns the tables. Raises InputError for unknown rows, MissingModelError for rows without their family."""
+def suite(config: Config) -> PhotoSuite:
+    """Every row on every pair."""
     lead = (
         f"{config.pairs} unseen pairs of rooms, seed {config.seed}, {config.size} pixels, {config.steps or 'preset'} steps. "
         "Scored over the classes that both pictures show; pattern error where the pattern changes."
     )
     source = Dollhouse(config.seed, config.pairs, config.size)
-    return run_rows("dollhouse-photo", lead, ROWS, source, config, report)
+    return PhotoSuite("dollhouse-photo", config, config.device, rows=ROWS, source=source, shown=Shown(lead))

@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from relook import cache
-from relook.config import PhotoConfig, ViewsConfig
-from relook.errors import InputError, MissingModelError
+from relook.errors import InputError
 from relook.evaluate.engine import Engine
-from relook.evaluate.provenance import checkpoint_weights, family_weights, provenance
-from relook.evaluate.report import write_sections
-from relook.evaluate.views import capture as capture_views
-from relook.evaluate.views import poses as view_poses
-from relook.evaluate.views import two_views
-from relook.evaluate.views import walks as view_walks
-from relook.evaluate.views.linked import family_with
+from relook.evaluate.records import Record, check_names
+from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
+from relook.evaluate.sections import Part
+from relook.evaluate.views.capture import CaptureSuite
+from relook.evaluate.views.poses import PoseSuite
 from relook.evaluate.views.rooms import BASELINES
-from relook.evaluate.views.rows import ROWS, Setting, step_rows
-from relook.evaluate.views.told import SUITE, Told
-from relook.evaluate.views.two_views import Trial
-from relook.evaluate.views.walks import BY_HISTORY, WAYS, Walks
+from relook.evaluate.views.rows import ROWS, step_rows
+from relook.evaluate.views.setting import SUITE, Setting, ViewsSuite
+from relook.evaluate.views.two_views import TwoViewSuite
+from relook.evaluate.views.walks import BY_HISTORY, WAYS, WalkSuite
 from relook.files import sha256
 from relook.lift.fill import STEPS
-from relook.models.families import load_family
 from relook.models.store import is_here
-from relook.models.view_refiner import ViewRefiner, load_view_refiner
-from relook.session import placement
-
-if TYPE_CHECKING:
-    from rich.console import Group
-
-    from relook.evaluate.suite import Report
+from relook.session import Session
 
 PARTS = ("two-view", "steps", "walks", "poses", "capture")
 """What the suite consists of."""
-ROOMS = ("two-view", "steps")
-"""Parts that consist of rooms; the others consist of walks, or are a capture."""
 POSED = ("per-frame", "paper", "relook")
 """Ways whose cameras are looked for."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Restyled views of unseen rooms against the exact answer, and a capture: writes records.csv, summary.json, table.md and report.html."""
+    """Restyled views of unseen rooms against the exact answer, and a capture."""
 
     out: Path = Path("runs/dollhouse-views")
     """Folder of the results; a run that was stopped resumes there."""
@@ -93,63 +80,95 @@ class Config:
     engine: Engine = field(default_factory=Engine)
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What the parts run with."""
-
-    setting: Setting
-    base: ViewsConfig
-    """Of walks."""
-    key: str
-    """Hashes the weights and the options that every part depends on."""
-    missing: tuple[str, ...]
-    """What is left out, in sentences."""
-
-
-def run(config: Config, report: Report) -> Group:
-    """Run the parts; returns their tables.
-
-    Raises InputError for names or numbers that cannot be, MissingModelError for a family, or a view refiner that was named, that is not
-    here.
-    """
-    parts = chosen(config)
-    tools = _tools(config)
-    makers: list[tuple[int, Callable[[Callable[[], None]], Told]]] = []
-    for part in parts:
-        makers.append(_part(part, config, tools))
-    pieces = [
-        (part, number)
-        for part in parts
-        if part != "capture"
-        for number in range(config.rooms if part in ROOMS else config.walks)
-    ]
-    total, done = len(pieces) + sum(count for count, _ in makers), 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        report(done, max(done, total))
-
-    for _ in config.engine.results(partial(fill, config), pieces, config.device):
-        tick()
-    missing, told = list(tools.missing), list[Told]()
-    for part, (_, make) in zip(parts, makers, strict=True):
-        try:
-            told.append(make(tick))
-        except MissingModelError as error:
-            if config.parts:
-                raise
-            missing.append(f"Left out {part}: {error}")
-    return _write(config, tools, told, missing)
+def suite(config: Config) -> Suite:
+    """The parts that are to run. Raises InputError for names or numbers that cannot be."""
+    check(config)
+    one = config
+    setting = Setting(one.family, one.refiner, one.steps, one.refiner_steps, one.device, one.out.absolute())
+    common: dict[str, Any] = {"name": SUITE, "config": config, "device": config.device, "setting": setting}
+    larger = common | {"config": replace(config, frames=config.pose_frames, size=config.pose_size)}
+    rows = {name: row for name, row in ROWS.items() if not config.rows or name in config.rows}
+    ways = {name: way for name, way in (WAYS | BY_HISTORY).items() if name in (config.ways or WAYS)}
+    posed = {name: way for name, way in ways.items() if name in POSED}
+    made: dict[str, ViewsSuite] = {
+        "two-view": TwoViewSuite(part="two-view", title="Two-view synthesis", rows=rows, baselines=tuple(BASELINES), **common),
+        "steps": TwoViewSuite(
+            part="steps", title="Steps of the view refiner", rows=step_rows(config.steps_sweep), baselines=("middle",), **common
+        ),
+        "walks": WalkSuite(ways=ways, **common), "poses": PoseSuite(ways=posed, **larger), "capture": CaptureSuite(**common),
+    }  # fmt: skip
+    parts = config.parts or [part for part in PARTS if part != "capture" or config.capture is not None]
+    return Several(SUITE, config, config.device, suites={part: made[part] for part in parts})
 
 
-def chosen(config: Config) -> list[str]:
-    """The parts to run. Raises InputError for names and numbers that cannot be."""
-    for words, given, known in (
-        ("parts", config.parts, PARTS), ("rows", config.rows, tuple(ROWS)), ("ways", config.ways, (*WAYS, *BY_HISTORY)),
-    ):  # fmt: skip
-        if unknown := [name for name in given if name not in known]:
-            raise InputError(f"Expected {words} out of {', '.join(known)}, got {', '.join(unknown)}; choose from them.")
+@dataclass(frozen=True, kw_only=True)
+class Several(Suite):
+    """A suite of several parts, each a suite of its own."""
+
+    suites: Mapping[str, ViewsSuite]
+    """By part."""
+
+    def trials(self) -> Sequence[Trial]:
+        """Of all parts."""
+        return [trial for one in self.suites.values() for trial in one.trials()]
+
+    def depends(self, trial: Trial) -> Any:
+        """As the part says."""
+        return self._of(trial).depends(trial)
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """As the part does."""
+        return self._of(trial).measure(trial, place, session)
+
+    def asked(self, trial: Trial) -> bool:
+        """As the part says; a part that was named is asked for."""
+        return self._of(trial).asked(trial)
+
+    def learned(self, session: Session) -> Mapping[str, str]:
+        """What all parts share."""
+        return next(iter(self.suites.values())).learned(session)
+
+    def together(self, results: Results, session: Session) -> Sequence[Record]:
+        """Of all parts."""
+        return list(chain.from_iterable(one.together(results, session) for one in self.suites.values()))
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """Of all parts that have a result."""
+        there = {trial.part for trial in results.done}
+        return [part for name, one in self.suites.items() if name in there for part in one.parts(results, session)]
+
+    def missing(self) -> Sequence[str]:
+        """LPIPS without its weights."""
+        sentence = (
+            "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
+        )
+        return () if is_here("lpips_alex") else (sentence,)
+
+    def lead(self) -> str:
+        """What was measured."""
+        one = self.config
+        return (
+            f"Restyled views, seed {one.seed}, family {one.family}; restyling in {one.steps or 'preset'} steps, the view refiner in "
+            f"{one.refiner_steps}."
+        )
+
+    def cases(self) -> str:
+        """What the rooms are drawn from, the capture and its style."""
+        one = self.config
+        words = f"seed {one.seed}, {one.size} pixels, poses {one.pose_size} pixels"
+        if one.capture is not None and one.style is not None:
+            words += f", capture {one.capture.resolve()}, style {sha256(one.style)}"
+        return words
+
+    def _of(self, trial: Trial) -> ViewsSuite:
+        return replace(self.suites[trial.part], weights=self.weights)
+
+
+def check(config: Config) -> None:
+    """Raise InputError for names and numbers that cannot be."""
+    check_names("parts", config.parts, PARTS)
+    check_names("rows", config.rows, ROWS)
+    check_names("ways", config.ways, (*WAYS, *BY_HISTORY))
     if (config.capture is None) != (config.style is None):
         raise InputError("Expected --capture and --style together, got one of them; name both.")
     if config.capture is None and "capture" in config.parts:
@@ -169,121 +188,3 @@ def chosen(config: Config) -> list[str]:
         )
     if config.seed < 0:
         raise InputError(f"Expected a seed from 0, got {config.seed}; choose such a number.")
-    return list(config.parts) or [part for part in PARTS if part != "capture" or config.capture is not None]
-
-
-def prepare(config: Config) -> Tools:
-    """The family, its view refiner where there is one, and what restyles a frame."""
-    missing = []
-    family = load_family(config.family, placement(config.device, "fp32"))
-    refiner: ViewRefiner | None = None
-    try:
-        refiner = load_view_refiner(family, config.refiner)
-    except MissingModelError as error:
-        if config.refiner is not None:
-            raise
-        missing.append(
-            f"Left out every row that needs the view refiner, and every way to restyle a walk that does: {error}"
-        )
-    if not is_here("lpips_alex"):
-        missing.append(
-            "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
-        )
-    name = config.family if config.refiner is None else str(family_with(family, config.refiner, config.out / "family"))
-    photo = PhotoConfig(family=name, steps=config.steps, device=config.device, precision="fp32")
-    key = cache.key(
-        family.revision,
-        refiner and refiner.revision,
-        config.steps,
-        config.refiner_steps,
-        config.device,
-        is_here("lpips_alex"),
-    )
-    return Tools(Setting(photo, family, refiner, config.refiner_steps), ViewsConfig(photo=photo), key, tuple(missing))
-
-
-def fill(config: Config, piece: tuple[str, int]) -> None:
-    """One room or walk of a part, in whatever process: all that takes long is made and kept on disk, where the part finds it."""
-    part, number = piece
-    tools = _tools(config)
-    if part in ROOMS:
-        for _ in _trial(part, config, tools).of_room(number):
-            pass
-    else:
-        walks = _walks(part, config, tools)
-        walk = walks.walk(number)
-        for name in walks.ways:
-            walks.restyled(name, number, walk)
-
-
-@lru_cache(1)
-def _tools(config: Config) -> Tools:
-    """What `prepare` gives, once in a process."""
-    return prepare(config)
-
-
-def _part(part: str, config: Config, tools: Tools) -> tuple[int, Callable[[Callable[[], None]], Told]]:
-    """How many units a part has, and what runs it."""
-    if part in ROOMS:
-        trial = _trial(part, config, tools)
-        if not trial.rows:
-            return 0, lambda tick: Told((), ())
-        title = "Steps of the view refiner" if part == "steps" else "Two-view synthesis"
-        return trial.count, lambda tick: two_views.told(trial, list(trial.outcomes(tick)), part, title)
-    if part == "capture":
-        assert config.capture is not None
-        assert config.style is not None
-        key = cache.key(sha256(config.style))
-        real = capture_views.CaptureTrial(
-            config.out / part,
-            config.capture,
-            config.style,
-            ViewsConfig(),
-            config.capture_frames,
-            config.capture_pairs,
-            key,
-        )
-        return 2 + 2 * config.capture_pairs, lambda tick: capture_views.evaluate(real, tick)
-    walks = _walks(part, config, tools)
-    if part == "walks":
-        return walks.count, lambda tick: view_walks.evaluate(walks, tick)
-    return walks.count + config.walks, lambda tick: view_poses.evaluate(walks, tick)
-
-
-def _trial(part: str, config: Config, tools: Tools) -> Trial:
-    """Two-view synthesis, or its steps."""
-    known = step_rows(config.steps_sweep) if part == "steps" else ROWS
-    wanted = {name: row for name, row in known.items() if part == "steps" or not config.rows or name in config.rows}
-    wanted = {name: row for name, row in wanted.items() if tools.setting.refiner is not None or not row.refined}
-    distances = ("middle",) if part == "steps" else tuple(BASELINES)
-    return Trial(config.out / part, wanted, tools.setting, config.rooms, distances, config.seed, config.size, tools.key)
-
-
-def _walks(part: str, config: Config, tools: Tools) -> Walks:
-    """The walks of part `walks`, or the larger ones of `poses`."""
-    ways = {
-        name: way
-        for name, way in (WAYS | BY_HISTORY).items()
-        if name in (config.ways or WAYS)
-        and (part == "walks" or name in POSED)
-        and (way.fill != "refiner" or tools.setting.refiner is not None)
-    }
-    frames, size = (config.frames, config.size) if part == "walks" else (config.pose_frames, config.pose_size)
-    return Walks(config.out / part, ways, tools.base, config.walks, frames, config.seed, size, tools.key)
-
-
-def _write(config: Config, tools: Tools, told: Sequence[Told], missing: Sequence[str]) -> Group:
-    """Everything that a suite leaves; returns the tables."""
-    family, refiner = tools.setting.family, tools.setting.refiner
-    weights = ({} if family is None else family_weights(family)) | checkpoint_weights(["lpips_alex"])
-    if refiner is not None:
-        weights["view refiner"] = refiner.revision
-    cases = f"seed {config.seed}, {config.size} pixels, poses {config.pose_size} pixels"
-    if config.capture is not None and config.style is not None:
-        cases += f", capture {config.capture.resolve()}, style {sha256(config.style)}"
-    lead = f"Restyled views, seed {config.seed}, family {config.family}; restyling in {config.steps or 'preset'} steps, the view refiner in {config.refiner_steps}."
-    return write_sections(
-        config.out, SUITE, lead, [section for part in told for section in part.sections],
-        [record for part in told for record in part.records], missing=missing,
-        provenance=provenance(SUITE, config, cases=cases, weights=weights, device=config.device),
-    )  # fmt: skip

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from relook.errors import InputError
-from relook.evaluate.methods.rows import ROWS, PhotoRow
-from relook.evaluate.photo import Options, run_rows
+from relook.evaluate.methods.rows import ROWS
+from relook.evaluate.photo import Options, PhotoSuite, Shown
 from relook.evaluate.sections import CEILING
+from relook.evaluate.sources.disk import OnDisk
 from relook.evaluate.sources.folder import Folder
-from relook.evaluate.sources.pair import Source
-from relook.evaluate.suite import Report
 from relook.options import POSITIONAL
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -31,11 +27,16 @@ class Config(Options):
     """Longer side in pixels that pictures are shrunk to; `None`: as they are."""
 
 
-def run(config: Config, report: Report) -> RenderableType:
-    """Run the suite; returns the tables. Raises InputError for a folder without pairs."""
-    source = Folder(*known(config))
-    lead = f"{len(source.names)} pairs of {config.path}, {config.steps or 'preset'} steps."
-    return run_rows("folder", lead, possible_rows(source), source, config, report)
+def suite(config: Config) -> PhotoSuite:
+    """Every row on every pair. Raises InputError for a folder without pairs."""
+    return of(config, "folder", Folder(*known(config)), str(config.path))
+
+
+def of(config: Config, name: str, source: OnDisk, what: str) -> PhotoSuite:
+    """Every row on pairs on disk; `exact` only where every pair has an answer."""
+    rows = {name: row for name, row in ROWS.items() if name != CEILING or source.answered}
+    lead = f"{len(source.names)} pairs of {what}, {config.steps or 'preset'} steps."
+    return PhotoSuite(name, config, config.device, rows=rows, source=source, shown=Shown(lead))
 
 
 def known(config: Config) -> tuple[Path, int | None, str, str]:
@@ -44,8 +45,3 @@ def known(config: Config) -> tuple[Path, int | None, str, str]:
         raise InputError("Expected a folder of pairs, got none; name it behind the suite's name.")
     instruments = config.instruments
     return config.path, config.longest, instruments.segmenter or "auto", instruments.depth or "none"
-
-
-def possible_rows(source: Source) -> dict[str, PhotoRow]:
-    """Every row; `exact` only where every pair has an answer."""
-    return {name: row for name, row in ROWS.items() if name != CEILING or source.answered}

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import relook
 from relook import cache
 from relook.errors import InputError
+from relook.evaluate.engine import cores
 from relook.evaluate.records import RUN
 from relook.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from relook.models.families import Family
 
 PACKAGES = ("numpy", "torch", "diffusers", "transformers")
 """Packages whose versions are kept: numbers can depend on them."""
@@ -65,35 +62,19 @@ def provenance(
     suite: str,
     settings: Any,
     *,
-    seed: int | None = None,
     cases: str | None = None,
     weights: Mapping[str, str] | None = None,
     device: str = "cpu",
 ) -> Provenance:
-    """What is known here and now. settings: a dataclass or a mapping; paths become words. seed: that of the settings if it is not given."""
+    """What is known here and now. settings: a dataclass or a mapping; paths become words."""
     options = _plain(settings)
     return Provenance(
         suite=suite, relook=relook.__version__, code=cache.code_revision(), commit=_commit(), python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES}, machine=f"{platform.system()} {platform.machine()}, {_processor()}",
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=cores(),
         device=_accelerator(device), date=datetime.now(UTC).isoformat(timespec="seconds"),
-        seed=options.get("seed") if seed is None else seed, cases=cases, settings=options, weights=dict(weights or {}),
+        seed=options.get("seed"), cases=cases, settings=options, weights=dict(weights or {}),
     )  # fmt: skip
-
-
-def family_weights(family: Family) -> dict[str, str]:
-    """SHA-256 of every file of a family's weights, by the family's name, the part and the file."""
-    from relook.models.store import digest
-
-    return {f"{family.name}/{file.parent.name}/{file.name}": digest(file) for file in family.weights}
-
-
-def checkpoint_weights(names: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the registered single files that are on this machine, by name; others are left out."""
-    from relook.models.catalogue import entry
-    from relook.models.store import is_here
-
-    return {one.name: one.sha256 for one in map(entry, names) if is_here(one.name)}
 
 
 def write_provenance(folder: Path, run: Provenance) -> None:
@@ -116,7 +97,7 @@ def read_provenance(folder: Path) -> Provenance:
     return Provenance(**{name: found[name] for name in wanted})
 
 
-def told(run: Provenance) -> list[tuple[str, str]]:
+def described(run: Provenance) -> list[tuple[str, str]]:
     """Lines for readers: what it is, and its value."""
     lines = [
         ("relook", run.relook + (f", commit {run.commit[:12]}{'+' * run.commit.endswith('+')}" if run.commit else "")),
@@ -153,7 +134,7 @@ def _accelerator(device: str) -> str:
 
 
 def _processor() -> str:
-    """The processor's name as Linux tells it, else as Python does."""
+    """The processor's name as Linux names it, else as Python does."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from relook.errors import InputError
 from relook.files import reason, write_bytes
@@ -19,6 +20,18 @@ EVERY = "every"
 """The case of a number that is about all cases together, as KID is."""
 VIEW = "/"
 """What stands before it in a case's name is what the case shares with others, as two views of one room."""
+
+
+class Number(NamedTuple):
+    """One number of one case."""
+
+    metric: str
+    """Key into `relook.evaluate.metrics.METRICS`; a name of the suite's own where it measures something else, as `seconds`."""
+    region: str
+    """WHOLE, or the part of the case that the number is about: a class of objects, the pixels that one view does not show (`holes`), frames
+    next to each other (`near`), a threshold (`5°`)."""
+    value: float | None
+    """None where nothing can be said: no such region, no weights."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +47,19 @@ class Record:
     case: str
     """Pair, walk or room, or `ROOM/VIEW` for one of several of a room; EVERY for numbers that only all cases together have."""
     metric: str
-    """Key into `relook.evaluate.metrics.METRICS`; a name of the suite's own where it measures something else, as `seconds`."""
     region: str
-    """WHOLE, or the part of the case that the number is about: a class of objects, the pixels that one view does not show (`holes`), frames
-    next to each other (`near`), a threshold (`5°`)."""
     value: float | None
-    """None where nothing can be said: no such region, no weights."""
+    """Metric, region and value as in Number."""
 
 
 HEAD = tuple(field.name for field in fields(Record))
+
+
+def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise InputError for names that are not among the known ones."""
+    known = list(known)
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"Expected {what} out of {', '.join(known)}, got {', '.join(unknown)}; choose from them.")
 
 
 def write_records(folder: Path, records: Iterable[Record]) -> Path:

@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 from jaxtyping import Float
 from torch import Tensor
 
+from relook.session import Session
+
 Image = Float[Tensor, "3 H W"]
 Case = TypeVar("Case")
 Setting = TypeVar("Setting")
@@ -20,12 +22,10 @@ class Row(Generic[Case, Setting]):
 
     note: str
     """What it is, for readers of the report."""
-    paint: Callable[[Case, Setting], Image]
+    paint: Callable[[Case, Setting, Session], Image]
     """The picture it makes of a case; a function of a module, or `partial` of one, where rows are sent to other processes."""
     learned: bool = False
     """Whether it needs a family."""
-    refined: bool = False
-    """Whether it needs the family's view refiner."""
     prompted: bool = False
     """Whether it needs an IP-Adapter for that family."""
     weights: tuple[str, ...] = ()

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from relook.evaluate import folder
-from relook.evaluate.photo import run_rows
+from relook.evaluate.photo import PhotoSuite
 from relook.evaluate.sources.scene_transfer import SceneTransfer
-from relook.evaluate.suite import Report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -22,11 +17,10 @@ class Config(folder.Config):
     out: Path = Path("runs/scene-transfer")
     """Folder of the results; a run that was stopped resumes there."""
     every: int | None = None
-    """Take every so manieth frame of a scene. Default: the first alone, as ReStyle3D does in 2D."""
+    """Take every Nth frame of a scene. Default: the first alone, as ReStyle3D does in 2D."""
 
 
-def run(config: Config, report: Report) -> RenderableType:
-    """Run the suite; returns the tables. Raises InputError for a folder without that layout."""
+def suite(config: Config) -> PhotoSuite:
+    """Every row on every pair. Raises InputError for a folder without that layout."""
     source = SceneTransfer(*folder.known(config), every=config.every)
-    lead = f"{len(source.names)} pairs of SceneTransfer at {config.path}, {config.steps or 'preset'} steps."
-    return run_rows("scene-transfer", lead, folder.possible_rows(source), source, config, report)
+    return folder.of(config, "scene-transfer", source, f"SceneTransfer at {config.path}")

@@ -1,9 +1,9 @@
-"""Sections of a report, made from records: what each column is, means with intervals, paired differences, the best marked."""
+"""Parts of a report and what their records come to: what each column is, means with intervals, paired differences, the best of each."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -29,7 +29,7 @@ class Column:
     title: str = ""
     """Head of the column."""
     better: Better | None = None
-    """None for numbers that are told, not judged."""
+    """None for numbers that are shown, not judged."""
     digits: int = 2
     source: str = ""
     """Where the number is defined."""
@@ -54,7 +54,7 @@ class Column:
         return "-" if value is None else f"{value:{'+' if signed else ''}.{self.digits}f}"
 
 
-TOLD: Mapping[str, Column] = {
+COUNTED: Mapping[str, Column] = {
     column.metric: column
     for column in (
         Column("seconds", title="seconds", source="time of one case on this machine"),
@@ -74,44 +74,65 @@ def column(
     A region other than WHOLE stands behind the title. digits: those of the registry if None. judged: False takes the better direction
     away.
     """
-    known: Any = METRICS.get(metric)
-    if known is not None:
-        found = Column(metric, region, known.title, known.better, known.digits, known.source)
-    else:
-        found = TOLD.get(metric, Column(metric, title=metric.replace("_", " "), digits=3))
-    words = title if title is not None else found.title + ("" if region == WHOLE else f", {region}")
-    better = found.better if judged else None
-    return Column(metric, region, words, better, found.digits if digits is None else digits, found.source)
+    known: Any = METRICS.get(metric) or COUNTED.get(metric, Column(metric, title=metric.replace("_", " "), digits=3))
+    words = title if title is not None else known.title + ("" if region == WHOLE else f", {region}")
+    better = known.better if judged else None
+    return Column(metric, region, words, better, known.digits if digits is None else digits, known.source)
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one part of a suite is shown: a table, paired differences to one row, a table of each metric by class, pictures."""
+
+    name: str
+    """As in the records."""
+    title: str = ""
+    """Default: the name."""
+    lead: str = ""
+    """What was measured, in a sentence or two."""
+    columns: Sequence[str | Column] | None = None
+    """Names of metrics, or columns, in order. Default: every metric of whole cases, in the order in which they come."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What each row is, in the order of the table."""
+    apart: Collection[str] = (CEILING,)
+    """Rows that are no methods (the exact answer): never the best."""
+    reference: str | Mapping[str, str] | None = None
+    """The row that the others are compared with, or one for each row; left out where it was not run."""
+    against: str | None = None
+    """What the differences are to, in words, where each row has a reference of its own."""
+    gallery: Gallery | None = None
+    """Pictures of the cases, shown worst first."""
+    sheets: Sequence[tuple[str, Image.Image]] = ()
+    """Sheets of pictures with a line on each."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a suite: a table, paired differences to one row, a table for each metric by class, pictures."""
+    """A part with its numbers."""
 
-    part: str
-    """As in the records."""
-    title: str
-    lead: str
-    """What was measured, in a sentence or two."""
+    part: Part
     columns: tuple[Column, ...]
+    """Those that have a number."""
+    empty: tuple[str, ...]
+    """Titles of those that have none at all."""
     rows: tuple[str, ...]
     values: Mapping[Key, Values]
     """Every number by (metric, region), row and case."""
     means: Mapping[Key, Mapping[str, Mean]]
     differences: Mapping[Key, Mapping[str, Difference]]
-    """Of every row to the reference; empty without one."""
-    reference: str | None = None
-    """What the differences are to, in words; a row's name where they are all to one."""
-    notes: Mapping[str, str] = field(default_factory=dict)
-    """What each row is."""
-    apart: Collection[str] = ()
-    """Rows that are no methods (the exact answer): never the best."""
-    sheets: tuple[tuple[str, Image.Image], ...] = ()
-    """Sheets of pictures with a line on each."""
-    gallery: Gallery | None = None
-    """Pictures of the cases, shown worst first."""
-    empty: tuple[str, ...] = ()
-    """Titles of the columns that were asked for and have no number at all."""
+    """Of every row to its reference; empty without one."""
+
+    @property
+    def title(self) -> str:
+        """Above its table."""
+        return self.part.title or self.part.name
+
+    @property
+    def reference(self) -> str | None:
+        """What the differences are to, in words; a row's name where they are all to one."""
+        if not self.differences:
+            return None
+        return self.part.reference if isinstance(self.part.reference, str) else self.part.against
 
     @property
     def cases(self) -> int:
@@ -132,80 +153,71 @@ class Section:
         known = {
             row: round(mean.value, column.digits)
             for row, mean in self.means.get(column.key, {}).items()
-            if row not in self.apart and mean.value is not None
+            if row not in self.part.apart and mean.value is not None
         }
         if column.better is None or len(known) < 2:
             return set()
         top = max(known.values()) if column.better == "higher" else min(known.values())
         return {row for row, value in known.items() if value == top}
 
+    def compared(self) -> list[str]:
+        """The rows that have a difference in a column of the table."""
+        return [row for row in self.rows if any(row in self.differences.get(c.key, {}) for c in self.columns)]
 
-def section(
-    records: Sequence[Record],
-    *,
-    title: str = "",
-    lead: str = "",
-    columns: Sequence[str | Column] | None = None,
-    notes: Mapping[str, str] | None = None,
-    apart: Collection[str] = (CEILING,),
-    reference: str | Mapping[str, str] | None = None,
-    against: str | None = None,
-    sheets: Sequence[tuple[str, Image.Image]] = (),
-    gallery: Gallery | None = None,
-) -> Section:
-    """The table of one part from its records.
 
-    columns: names of metrics, or columns, in order. Default: every metric of whole cases, in the order in which they come. Columns
-    without a single number are named in `empty` instead.
-    reference: the row that the others are compared with, or one for each row (`against` says in words what they are); left out where
-    it was not run.
-    """
+def section(part: Part, records: Sequence[Record]) -> Section:
+    """A part with the numbers of its records."""
     values = values_of(records)
-    if columns is None:
-        columns = tuple(metric for metric, region in values if region == WHOLE) or tuple(column(*key) for key in values)
-    chosen = tuple(column(c) if isinstance(c, str) else c for c in columns)
-    told = {
-        key for key, held in values.items() if any(v is not None for cases in held.values() for v in cases.values())
-    }
-    empty, chosen = tuple(c.title for c in chosen if c.key not in told), tuple(c for c in chosen if c.key in told)
-    rows = rows_of(records, notes or ())
+    wanted = part.columns
+    if wanted is None:
+        wanted = [metric for metric, region in values if region == WHOLE] or [column(*key) for key in values]
+    chosen = [column(c) if isinstance(c, str) else c for c in wanted]
+    known = {k for k, rows in values.items() if any(v is not None for cases in rows.values() for v in cases.values())}
+    better = {key: column(*key).better for key in values} | {c.key: c.better for c in chosen}
+    rows, reference = rows_of(records, part.notes), part.reference
     if isinstance(reference, str) and reference not in rows:
         reference = None
-    better = {key: column(*key).better for key in values} | {c.key: c.better for c in chosen}
     return Section(
-        records[0].part if records else title, title or (records[0].part if records else ""), lead, chosen, rows, values,
+        part, tuple(c for c in chosen if c.key in known), tuple(c.title for c in chosen if c.key not in known), rows, values,
         {key: means(held) for key, held in values.items()},
-        {key: differences(held, reference, better[key]) for key, held in values.items()} if reference is not None else {},
-        reference if isinstance(reference, str) else against if reference else None,
-        dict(notes or {}), frozenset(apart), tuple(sheets), gallery, empty,
+        {key: differences(held, reference, better[key]) for key, held in values.items()} if reference else {},
     )  # fmt: skip
 
 
-def summary(section: Section) -> dict[str, Any]:
-    """The section as summary.json has it: what the columns are, means with intervals, paired differences, numbers per class."""
-    shown = {c.key: c for c in section.columns}
-    keys = {key: shown.get(key) or column(*key) for key in section.values}
+def flat(section: Section) -> dict[str, dict[str, dict[str, float | None]]]:
+    """{row: {metric or metric/region: {mean, low, high}}}: what summary.json says of a part."""
     return {
-        "title": section.title,
-        "lead": section.lead,
-        "columns": [
-            {"metric": c.metric, "region": c.region, "title": c.title, "better": c.better, "digits": c.digits, "source": c.source}
-            for c in section.columns
-        ],
-        "apart": sorted(section.apart),
-        "notes": dict(section.notes),
-        "rows": {row: {c.name: _numbers(section.means[k][row]) for k, c in keys.items() if row in section.means[k]} for row in section.rows},
-        "reference": section.reference,
+        row: {
+            column(*key).name: {
+                "mean": _short(rows[row].value),
+                "low": _short(rows[row].low),
+                "high": _short(rows[row].high),
+            }
+            for key, rows in section.means.items()
+            if row in rows
+        }
+        for row in section.rows
+    }
+
+
+def shown(section: Section) -> dict[str, Any]:
+    """The section as tables.json has it: what the columns and rows are, cases behind each mean, paired differences."""
+    columns = {c.key: c for c in section.columns}
+    names = {key: (columns.get(key) or column(*key)).name for key in section.values}
+    return {
+        "title": section.title, "lead": section.part.lead, "columns": [asdict(c) for c in section.columns],
+        "apart": sorted(section.part.apart), "notes": dict(section.part.notes), "reference": section.reference,
+        "rows": {row: {names[k]: _numbers(rows[row]) for k, rows in section.means.items() if row in rows} for row in section.rows},
         "differences": {
-            row: {c.name: _numbers(section.differences[k][row]) for k, c in keys.items() if row in section.differences.get(k, {})}
-            for row in section.rows
+            row: {names[k]: _numbers(rows[row]) for k, rows in section.differences.items() if row in rows} for row in section.rows
         },
     }  # fmt: skip
 
 
 def _numbers(mean: Mean) -> dict[str, float | int | None]:
-    def short(value: float | None) -> float | None:
-        return None if value is None else float(f"{value:.6g}")
+    found = {"mean": _short(mean.value), "low": _short(mean.low), "high": _short(mean.high), "cases": mean.cases, "missing": mean.missing}  # fmt: skip
+    return found | ({"wins": _short(mean.wins)} if isinstance(mean, Difference) else {})
 
-    found = {"mean": short(mean.value), "low": short(mean.low), "high": short(mean.high), "cases": mean.cases, "missing": mean.missing}  # fmt: skip
-    return found | ({"wins": short(mean.wins)} if isinstance(mean, Difference) else {})
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")

@@ -20,8 +20,6 @@ Key = tuple[str, str]
 """A metric, and the region that it is about."""
 Values = dict[str, dict[str, float | None]]
 """Numbers by row and case."""
-Score = dict[str, float | None]
-"""Numbers of one case by name."""
 Better = Literal["higher", "lower"]
 
 
@@ -54,14 +52,6 @@ class Difference(Mean):
     """Share of the cases where the row is better than the other (equal is not better); None for numbers without a better direction."""
     clear: bool | None = None
     """Whether the whole interval is on the better side (True) or on the worse one (False); None if it holds 0, or nothing is better."""
-
-
-def parts_of(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records by part, in the order in which the parts come."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.part, []).append(record)
-    return found
 
 
 def values_of(records: Iterable[Record]) -> dict[Key, Values]:
@@ -114,14 +104,12 @@ def differences(
             continue
         shared = [case for case in cases if case in values[other]]
         pairs = {case: (cases[case], values[other][case]) for case in shared if case != EVERY}
-        held = {
-            case: ours - theirs for case, (ours, theirs) in pairs.items() if ours is not None and theirs is not None
-        }
+        held = {case: a - b for case, (a, b) in pairs.items() if a is not None and b is not None}
         apart = np.array(list(held.values()))
         value, low, high = _estimate(held, draws, seed)
         if not pairs and EVERY in shared:
-            ours, theirs = cases[EVERY], values[other][EVERY]
-            value = None if ours is None or theirs is None else ours - theirs
+            a, b = cases[EVERY], values[other][EVERY]
+            value = None if a is None or b is None else a - b
         gain = apart if better == "higher" else -apart
         found[row] = Difference(
             value, low, high, len(apart), len(pairs) - len(apart),
@@ -153,15 +141,6 @@ def interval(
     return float(low), float(high)
 
 
-def mean_score(scores: Iterable[Score]) -> Score:
-    """Mean of every number over the scores that know it."""
-    held: dict[str, list[float]] = {}
-    for score in scores:
-        for key, value in score.items():
-            held.setdefault(key, []).extend([] if value is None else [value])
-    return {key: sum(known) / len(known) if known else None for key, known in held.items()}
-
-
 def worst_first(values: Values, row: str, better: Better | None) -> list[str]:
     """Cases that the row knows, from its worst value to its best; with no better direction, in their own order."""
     known = {case: value for case, value in values.get(row, {}).items() if value is not None and case != EVERY}
@@ -177,7 +156,7 @@ def rows_of(records: Sequence[Record], first: Iterable[str] = ()) -> tuple[str, 
 
 
 def _estimate(held: Mapping[str, float], draws: int, seed: int) -> tuple[float | None, float | None, float | None]:
-    """Mean and interval of as much as numbers by case tell; cases of one room are drawn together."""
+    """Mean and interval of numbers by case, as far as these allow; cases of one room are drawn together."""
     if not held:
         return None, None, None
     samples, groups = np.array(list(held.values())), [case.partition(VIEW)[0] for case in held]

@@ -1,142 +1,152 @@
-"""The tables of sections for a terminal and as Markdown: mean ± half the 95 % interval, the best of each column bold."""
+"""The tables of a section, for the page, for a terminal and as Markdown: one grid of cells each, shown three ways."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relook.evaluate.sections import Column, Section
 from relook.evaluate.summary import Difference, Mean
 
 if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
-TO = "difference to {}, case by case"
-"""Head of the differences."""
-
+    from rich.table import Table as RichTable
 
 MOST = 8
 """Columns of a terminal's table; the others are on the page."""
 
 
-def terminal(section: Section) -> Table:
-    """The section's first columns for a terminal, as wide as they must be."""
-    from rich.text import Text
+@dataclass(frozen=True)
+class Cell:
+    """A number with what stands beside it."""
 
-    columns = section.columns[:MOST]
-    best = {c.key: section.best(c) for c in columns}
-    cells = {
-        row: [
-            Text.assemble((value, "bold" if row in best[c.key] else ""), (spread, "dim"))
-            for c in columns for value, spread in (_cell(section.mean(row, c), c),)
-        ]
+    text: str = "-"
+    spread: str = ""
+    """Half the 95 % interval, e.g. `±0.31`."""
+    ends: str = ""
+    """The interval, e.g. `21.59 to 22.21`."""
+    wins: str = ""
+    """Of a difference: the share of cases won."""
+    kind: str = ""
+    """`best` of its column; of a difference `better` or `worse`, where the interval leaves 0 on one side."""
+    words: str = ""
+    """Cases behind it."""
+
+    @property
+    def line(self) -> str:
+        """Without what is on the page only."""
+        return self.text + (f" {self.spread}" if self.spread else "") + (f", {self.wins}" if self.wins else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: Mapping[str, tuple[Cell, ...]]
+
+
+def numbers(section: Section) -> Table:
+    """Every row's means, the best of each column marked."""
+    best = {c.key: section.best(c) for c in section.columns}
+    rows = {
+        row: tuple(_cell(section.mean(row, c), c, "best" if row in best[c.key] else "") for c in section.columns)
         for row in section.rows
-    }  # fmt: skip
-    title = ": ".join(word for word in (section.title, section.lead) if word)
-    made = _table(title, [c.head for c in columns], cells)
-    if len(section.columns) > MOST:
-        made.caption = f"On the page as well: {', '.join(c.title for c in section.columns[MOST:])}."
-    return made
+    }
+    return Table(section.title, tuple(c.head for c in section.columns), rows)
 
 
-def terminal_differences(section: Section) -> Table | None:
-    """The paired differences for a terminal, clear ones bold; None without any."""
-    from rich.text import Text
-
-    rows = compared(section)
-    if not rows:
-        return None
-    cells = {
-        row: [
-            Text(difference_text(found, c), "bold" if found is not None and found.clear is not None else "")
-            for c in section.columns[:MOST] for found in (section.differences[c.key].get(row),)
-        ]
-        for row in rows
-    }  # fmt: skip
-    return _table(f"{section.title}: {TO.format(section.reference)}", _difference_heads(section)[:MOST], cells)
+def differences(section: Section) -> Table | None:
+    """Every row less its reference, case by case; None without a reference."""
+    rows = {
+        row: tuple(_difference(section.differences[c.key].get(row), c) for c in section.columns)
+        for row in section.compared()
+    }
+    heads = tuple(f"{c.head}, wins" if c.better else c.head for c in section.columns)
+    return Table(f"{section.title}: difference to {section.reference}, case by case", heads, rows) if rows else None
 
 
-def _table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[Text]]) -> Table:
-    """Rows of cells that are never cut, however narrow the terminal."""
+def by_class(section: Section) -> list[Table]:
+    """A table of rows x classes for every metric that has numbers of classes."""
+    return [
+        Table(
+            f"{c.head} by class", names,
+            {row: tuple(_cell(section.means[c.metric, name].get(row, Mean(None)), c) for name in names) for row in section.rows},
+        )
+        for c in section.columns if (names := section.classes(c))
+    ]  # fmt: skip
+
+
+def cases(number: int) -> str:
+    """Counted in words."""
+    return "1 case" if number == 1 else f"{number} cases"
+
+
+def _cell(mean: Mean, column: Column, kind: str = "") -> Cell:
+    words = cases(mean.cases) + (f", {mean.missing} without a number" if mean.missing else "")
+    return Cell(
+        column.text(mean.value), "" if mean.half is None else f"±{column.text(mean.half)}",
+        "" if mean.half is None else f"{column.text(mean.low)} to {column.text(mean.high)}", "", kind, words if mean.cases else "",
+    )  # fmt: skip
+
+
+def _difference(found: Difference | None, column: Column) -> Cell:
+    if found is None or found.value is None:
+        return Cell()
+    low, high = (column.text(end, signed=True) for end in (found.low, found.high))
+    return Cell(
+        column.text(found.value, signed=True), "" if found.half is None else f"±{column.text(found.half)}",
+        "" if found.half is None else f"{low} to {high}", "" if found.wins is None else f"{found.wins:.0%}",
+        {True: "better", False: "worse", None: ""}[found.clear], cases(found.cases) if found.cases else "",
+    )  # fmt: skip
+
+
+def terminal(table: Table, lead: str = "") -> RichTable:
+    """The table's first columns, as wide as they must be: cells are never cut, however narrow the terminal."""
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
+    heads, rows = table.heads[:MOST], {name: cells[:MOST] for name, cells in table.rows.items()}
     names = max((len(name) for name in rows), default=3)
     widths = [
-        max(*(len(word) for word in head.split()), *(len(cells[number]) for cells in rows.values()), 0)
+        max(*(len(word) for word in head.split()), *(len(cells[number].line) for cells in rows.values()), 0)
         for number, head in enumerate(heads)
     ]
-    made = Table(
-        title=Text(title), title_justify="left", box=SIMPLE_HEAD, width=names + sum(widths) + 3 * len(widths) + 4
-    )
+    made = RichTable(
+        title=Text(": ".join(filter(None, (table.title, lead)))), title_justify="left", box=SIMPLE_HEAD,
+        width=names + sum(widths) + 3 * len(widths) + 4,
+    )  # fmt: skip
     made.add_column("row", min_width=names)
     for head, width in zip(heads, widths, strict=True):
         made.add_column(Text(head), justify="right", min_width=width)
     for name, cells in rows.items():
-        made.add_row(Text(name), *cells)
+        made.add_row(Text(name), *(Text.assemble((c.text, "bold" if c.kind else ""), (c.line[len(c.text) :], "dim")) for c in cells))  # fmt: skip
+    if len(table.heads) > MOST:
+        made.caption = f"On the page as well: {', '.join(table.heads[MOST:])}."
     return made
 
 
 def markdown(sections: Sequence[Section]) -> str:
     """All tables as Markdown: mean ± half the interval, the best of each column bold; then the differences to the reference."""
     parts = []
-    for part in sections:
-        parts.append("\n".join([f"### {part.title}", "", *([part.lead, ""] if part.lead else []), *_lines(part)]))
-        if compared(part):
-            head = f"{part.title}: {TO.format(part.reference)}"
-            parts.append("\n".join([f"#### {head}", "", *_difference_lines(part)]))
+    for section in sections:
+        lead = [section.part.lead, ""] if section.part.lead else []
+        parts.append("\n".join([f"### {section.title}", "", *lead, *_lines(numbers(section))]))
+        if (less := differences(section)) is not None:
+            parts.append("\n".join([f"#### {less.title}", "", *_lines(less)]))
     return "\n\n".join(parts) + "\n"
 
 
-def _lines(section: Section) -> list[str]:
-    best = {c.key: section.best(c) for c in section.columns}
-    lines = _head("row", [c.head for c in section.columns])
-    for row in section.rows:
-        cells = []
-        for c in section.columns:
-            value, spread = _cell(section.mean(row, c), c)
-            cells.append((f"**{value}**" if row in best[c.key] else value) + spread)
-        lines.append(_line(row, cells))
+def _lines(table: Table) -> list[str]:
+    lines = [markdown_line(("row", *table.heads)), "|---|" + "---:|" * len(table.heads)]
+    for name, cells in table.rows.items():
+        texts = [c.line.replace(c.text, f"**{c.text}**", 1) if c.kind == "best" else c.line for c in cells]
+        lines.append(markdown_line((name, *texts)))
     return lines
 
 
-def compared(section: Section) -> list[str]:
-    """The rows that have a difference in a column of the table."""
-    return [row for row in section.rows if any(row in section.differences.get(c.key, {}) for c in section.columns)]
-
-
-def _difference_lines(section: Section) -> list[str]:
-    lines = _head("row", _difference_heads(section))
-    for row in compared(section):
-        found = [section.differences[c.key].get(row) for c in section.columns]
-        lines.append(_line(row, [difference_text(d, c) for d, c in zip(found, section.columns, strict=True)]))
-    return lines
-
-
-def _difference_heads(section: Section) -> list[str]:
-    return [f"{c.head}, wins" if c.better else c.head for c in section.columns]
-
-
-def difference_text(difference: Difference | None, column: Column) -> str:
-    """A difference with its interval and the share of cases won."""
-    if difference is None or difference.value is None:
-        return "-"
-    words = column.text(difference.value, signed=True)
-    if difference.half is not None:
-        words += f" ±{column.text(difference.half)}"
-    return words if difference.wins is None else f"{words}, {difference.wins:.0%}"
-
-
-def _cell(mean: Mean, column: Column) -> tuple[str, str]:
-    """The mean, and its spread behind it."""
-    return column.text(mean.value), "" if mean.half is None else f" ±{column.text(mean.half)}"
-
-
-def _head(first: str, heads: Sequence[str]) -> list[str]:
-    return [_line(first, heads), "|---|" + "---:|" * len(heads)]
-
-
-def _line(first: str, cells: Sequence[str]) -> str:
-    return "| " + " | ".join(word.replace("|", "\\|") for word in (first, *cells)) + " |"
+def markdown_line(cells: Iterable[str]) -> str:
+    """A line of a table."""
+    return "| " + " | ".join(word.replace("|", "\\|") for word in cells) + " |"

@@ -164,10 +164,12 @@ def evaluate(words: Sequence[str]) -> int:
         return 0
     from importlib import import_module
 
+    from relook.evaluate.run import run
+
     suite = import_module(f"relook.evaluate.{suites[one_of(suites, words[0], 'suite')]}")
     options = parse(suite.Config, f"relook evaluate {words[0]}", words[1:])
     with drawn() as progress:
-        table = suite.run(options, progress)
+        table = run(suite.suite(options), progress)
     OUT.print(table)
     OUT.print(f"{options.out}", markup=False)
     return 0

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relook.progress import SILENT, Progress
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from relook.evaluate.suite import Report
 
 COLUMNS = ("reinhard", "statistics", "palette", "cross-image-attention/relook", "eye-for-an-eye/relook", "relook")
 
@@ -30,11 +30,12 @@ class DemoConfig:
     """Frames of the walk; 0: none."""
 
 
-def run_demo(config: DemoConfig, report: Report) -> tuple[RenderableType, Path]:
+def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[RenderableType, Path]:
     """Make the grid and the page; returns the tables and the page's path."""
     from relook.evaluate.dollhouse_photo import Config
     from relook.evaluate.methods.rows import ROWS
-    from relook.evaluate.photo import run_rows
+    from relook.evaluate.photo import PhotoSuite, Shown
+    from relook.evaluate.run import run
     from relook.evaluate.sources.dollhouse import Dollhouse
 
     rows = {name: ROWS[name] for name in ("copy", *COLUMNS, "exact")}
@@ -42,23 +43,23 @@ def run_demo(config: DemoConfig, report: Report) -> tuple[RenderableType, Path]:
         f"{config.pairs} rooms of the dollhouse, {config.steps} steps: each takes the look of another room of its kind."
     )
     options = Config(out=config.out, pairs=config.pairs, seed=config.seed, steps=config.steps)
-    table = run_rows("relook demo", lead, rows, Dollhouse(config.seed, config.pairs), options, report, columns=COLUMNS)
+    source = Dollhouse(config.seed, config.pairs)
+    table = run(PhotoSuite("relook demo", options, rows=rows, source=source, shown=Shown(lead, COLUMNS)), progress)
     if config.frames:
-        _walk(config, report)
+        _walk(config, progress)
     return table, config.out / "report.html"
 
 
-def _walk(config: DemoConfig, report: Report) -> None:
+def _walk(config: DemoConfig, progress: Progress = SILENT) -> None:
     """A restyled walk (walk/report.html), and its frames as they were, restyled, and as the exact answer (walk.png)."""
     from shutil import rmtree
 
     from relook.config import PhotoConfig, ViewsConfig
-    from relook.evaluate.report import contact_sheet
+    from relook.evaluate.gallery import contact_sheet
     from relook.evaluate.views.rooms import draw_walk
     from relook.files import replacing
     from relook.io import read_image
     from relook.lift import restyle_views
-    from relook.progress import Progress
 
     if (config.out / "walk" / "work" / "run.json").is_file():  # of an earlier demo
         rmtree(config.out / "walk")
@@ -69,7 +70,7 @@ def _walk(config: DemoConfig, report: Report) -> None:
         walk.style,
         ViewsConfig(photo=photo),
         out=config.out / "walk",
-        progress=Progress(lambda step: report(step.done, step.total)),
+        progress=progress,
     )
     lines = [
         [frame.image for frame in walk.old], [read_image(path) for path in result.frames], [frame.image for frame in walk.new]

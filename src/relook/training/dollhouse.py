@@ -63,7 +63,8 @@ def _write_papers(config: TrainDollhouse, family: Path) -> None:
     """Curves, measured quality, a model card per part, and the contact sheet."""
     from diffusers import AutoencoderKL
 
-    from relook.evaluate.perception.autoencoder import round_trip, unseen_room
+    from relook.evaluate.perception.autoencoder import round_trip
+    from relook.evaluate.sources.dollhouse import unseen_room
     from relook.training.cards import write_cards
     from relook.training.samples import write_contact_sheet
 
@@ -72,7 +73,7 @@ def _write_papers(config: TrainDollhouse, family: Path) -> None:
         (family / "curves").mkdir(exist_ok=True)
         shutil.copy(curve, family / "curves" / f"{name}.jsonl")
     model = AutoencoderKL.from_pretrained(family / "vae", torch_dtype=torch.float32).eval()
-    mean = sum(round_trip(model, unseen_room(number, 256)) for number in range(16)) / 16
+    mean = sum(round_trip(model, unseen_room(0, number, 256).image) or 0.0 for number in range(16)) / 16
     about = {"name": "dollhouse", "size": 128, "seed": config.seed, "quality": {"autoencoder_psnr": round(mean, 2)}}
     (family / "relook.json").write_text(json.dumps(about, indent=1) + "\n")
     write_cards(family)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError, ShapeError
-from relook.evaluate.process import held
+from relook.session import Session
 
 Image = Float[Tensor, "3 H W"]
 OtherImage = Float[Tensor, "3 h w"]
@@ -72,14 +72,14 @@ def transport(structure: Image, style: OtherImage, correspondence: Correspondenc
     return _by_class(structure, style, correspondence, lambda ours, theirs: _transported(ours, theirs, blur))
 
 
-def microast(structure: Image, style: OtherImage) -> Image:
+def microast(structure: Image, style: OtherImage, session: Session) -> Image:
     """MicroAST (Wang et al. 2023) of the whole pictures. Raises MissingModelError where its checkpoint is not."""
     from relook.models.microast import restyled
 
-    return restyled(structure, style, held())
+    return restyled(structure, style, session)
 
 
-def microast_by_class(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
+def microast_by_class(structure: Image, style: OtherImage, correspondence: Correspondence, session: Session) -> Image:
     """MicroAST with its statistics per class, Relook's addition; unmatched and locked pixels stay.
 
     Raises MissingModelError where its checkpoint is not, ShapeError if the correspondence belongs to pictures of other sizes.
@@ -90,7 +90,7 @@ def microast_by_class(structure: Image, style: OtherImage, correspondence: Corre
     ours, theirs = correspondence.structure_classes, correspondence.style_classes
     return torch.where(
         ((ours > 0) & ~correspondence.kept).cpu(),
-        restyled(structure, style, held(), classes=(ours, theirs)),
+        restyled(structure, style, session, classes=(ours, theirs)),
         structure.cpu(),
     )
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,14 +17,11 @@ from relook.evaluate.methods import baselines
 from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.pair import Pair
+from relook.evaluate.weights import family
 from relook.session import Session
 from relook.transfer.presets import preset_of
-from relook.transfer.resolve import family_of
 from relook.transfer.settings import Preset
 from relook.types import View
-
-if TYPE_CHECKING:
-    from relook.models.families import Family
 
 DEFAULT = "relook"
 """Relook's default."""
@@ -46,15 +41,6 @@ class Setting:
     """Denoising steps of every diffusion row; the preset's if None."""
     seed: int = 0
     """Seed of the draws within a method."""
-
-    @property
-    def session(self) -> Session:
-        """What is loaded in this process."""
-        return _session(self.device)
-
-    def loaded(self) -> Family:
-        """The family, loaded once in a process. Raises MissingModelError where it is not on this machine."""
-        return family_of(PhotoConfig(family=self.family), self.session)
 
 
 PhotoRow = Row[Pair, Setting]
@@ -96,13 +82,13 @@ class Product:
             return shared
         return replace(shared, family=setting.family, steps=self.config.steps or setting.steps)
 
-    def paint(self, pair: Pair, setting: Setting) -> Image:
+    def paint(self, pair: Pair, setting: Setting, session: Session) -> Image:
         """The pair's structure in its style's look."""
         from relook.transfer.photo import restyle_photo
 
         structure, style = (View(view.image) if self.alone else view for view in (pair.structure, pair.style))
         options = self.options(pair, setting)
-        return restyle_photo(structure, style, options, session=setting.session, preset=self.preset).image.cpu()
+        return restyle_photo(structure, style, options, session=session, preset=self.preset).image.cpu()
 
     def on_pictures_alone(self, segmenter: str, depth: str) -> Product:
         """The same without the pair's own segments and depth: these back ends perceive them."""
@@ -110,44 +96,39 @@ class Product:
         return replace(self, note=f"{self.note}; segments and depth perceived", config=config, alone=True)
 
 
-@lru_cache(1)
-def _session(device: str) -> Session:
-    return Session(device, "fp32")
-
-
-def _copy(pair: Pair, setting: Setting) -> Image:
+def _copy(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.copy(pair.structure.image)
 
 
-def _reinhard(pair: Pair, setting: Setting) -> Image:
+def _reinhard(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.reinhard(pair.structure.image, pair.style.image)
 
 
-def _statistics(pair: Pair, setting: Setting) -> Image:
+def _statistics(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.statistics(pair.structure.image, pair.style.image, pair.correspondence())
 
 
-def _transport(pair: Pair, setting: Setting) -> Image:
+def _transport(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.transport(pair.structure.image, pair.style.image, pair.correspondence())
 
 
-def _microast(pair: Pair, setting: Setting) -> Image:
-    return baselines.microast(pair.structure.image, pair.style.image)
+def _microast(pair: Pair, setting: Setting, session: Session) -> Image:
+    return baselines.microast(pair.structure.image, pair.style.image, session)
 
 
-def _microast_by_class(pair: Pair, setting: Setting) -> Image:
-    return baselines.microast_by_class(pair.structure.image, pair.style.image, pair.correspondence())
+def _microast_by_class(pair: Pair, setting: Setting, session: Session) -> Image:
+    return baselines.microast_by_class(pair.structure.image, pair.style.image, pair.correspondence(), session)
 
 
 @torch.no_grad()
-def _exact(pair: Pair, setting: Setting) -> Image:
+def _exact(pair: Pair, setting: Setting, session: Session) -> Image:
     from relook.models.families import padded
 
     if pair.exact is None:
         raise InputError(f"Expected an exact answer to {pair.name}, got none; leave the row `exact` out.")
-    family = setting.loaded()
-    picture, (height, width) = padded(pair.exact, family.multiple)
-    return family.decode(family.encode(picture[None].to(family.device)))[0, :, :height, :width].float().cpu()
+    found = family(setting.family, session)
+    picture, (height, width) = padded(pair.exact, found.multiple)
+    return found.decode(found.encode(picture[None].to(found.device)))[0, :, :height, :width].float().cpu()
 
 
 WORDS = {"paper": "as published", "released": "as its code runs", "relook": "Relook's settings"}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from relook.errors import MissingModelError
+from relook.session import Session
 
 LAYERS = ((0, 4, 2, False), (3, 1, 2, True), (6, 1, 1, True), (8, 1, 1, False), (10, 1, 1, False))
 """AlexNet's convolutions: index in `features`, stride, padding, whether pooling comes before."""
@@ -19,13 +18,15 @@ LEAST = 31
 """Shorter side in pixels below which AlexNet has no features."""
 
 
-def distance_map(output: Float[Tensor, "3 H W"], exact: Float[Tensor, "3 H W"]) -> Float[Tensor, "H W"] | None:
+def distance_map(
+    output: Float[Tensor, "3 H W"], exact: Float[Tensor, "3 H W"], session: Session | None = None
+) -> Float[Tensor, "H W"] | None:
     """Distance of every pixel: the layers' maps, brought to the picture's size and added; None without the weights
-    or for a picture with fewer than LEAST pixels along a side.
+    or for a picture with fewer than LEAST pixels along a side. session: keeps the weights for the next pictures.
 
     d = sum over layers of w_l . (f_l(x) / |f_l(x)| - f_l(y) / |f_l(y)|)^2
     """
-    weights = _weights()
+    weights = _weights(session or Session("cpu"))
     if weights is None or min(output.shape[1:]) < LEAST:
         return None
     with torch.inference_mode():
@@ -49,18 +50,13 @@ def _features(images: Float[Tensor, "B 3 H W"], weights: dict[str, Tensor]) -> l
     return activations
 
 
-def _weights() -> dict[str, Tensor] | None:
+def _weights(session: Session) -> dict[str, Tensor] | None:
     """The checkpoint's tensors, or None where it is not on this machine."""
+    from safetensors.torch import load_file
+
     from relook.models.store import locate
 
     try:
-        return _load(str(locate("lpips_alex")))
+        return session.loaded("lpips_alex", lambda: load_file(locate("lpips_alex")))
     except MissingModelError:
         return None
-
-
-@lru_cache(1)
-def _load(path: str) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    return load_file(path)

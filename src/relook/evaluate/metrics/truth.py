@@ -21,6 +21,7 @@ from relook.evaluate.metrics.declare import Image, declare
 from relook.evaluate.metrics.lpips import distance_map
 from relook.evaluate.metrics.pixels import lab, masked_mean, same_size
 from relook.evaluate.records import WHOLE
+from relook.session import Session
 
 BEST_PSNR = 100.0
 """Pictures that are equal, in dB (the true value is infinite)."""
@@ -41,10 +42,15 @@ def ssim(output: Image, exact: Image, mask: Bool[Tensor, "H W"] | None = None) -
 
 
 @declare("lpips", "LPIPS", "lower", (0.0, 1.0), "Zhang et al. 2018, v0.1, AlexNet", group="truth")
-def lpips(output: Image, exact: Image, mask: Bool[Tensor, "H W"] | None = None) -> float | None:
-    """Learned perceptual distance, averaged over the masked pixels; None where its weights are not on this machine."""
+def lpips(
+    output: Image, exact: Image, mask: Bool[Tensor, "H W"] | None = None, session: Session | None = None
+) -> float | None:
+    """Learned perceptual distance, averaged over the masked pixels; None where its weights are not on this machine.
+
+    session: keeps the weights for the next pictures.
+    """
     same_size(output, exact)
-    distances = distance_map(output, exact)
+    distances = distance_map(output, exact, session)
     return None if distances is None else masked_mean(distances, mask)
 
 
@@ -61,16 +67,20 @@ def colour_error(output: Image, exact: Image, classes: Int[Tensor, "H W"]) -> fl
 def colour_errors(output: Image, exact: Image, classes: Int[Tensor, "H W"]) -> dict[int, float]:
     """CIEDE2000 between the mean colours of every class id but 0."""
     same_size(output, exact)
-    ours, theirs, ids = lab(output), lab(exact), classes.cpu().numpy()
+    colours, exact_colours, ids = lab(output), lab(exact), classes.cpu().numpy()
     return {
-        int(id): float(deltaE_ciede2000(ours[ids == id].mean(0), theirs[ids == id].mean(0)))
+        int(id): float(deltaE_ciede2000(colours[ids == id].mean(0), exact_colours[ids == id].mean(0)))
         for id in np.unique(ids)
         if id != 0
     }
 
 
 def by_class(
-    output: Image, exact: Image, classes: Int[Tensor, "H W"] | None, names: Sequence[str] = ()
+    output: Image,
+    exact: Image,
+    classes: Int[Tensor, "H W"] | None,
+    names: Sequence[str] = (),
+    session: Session | None = None,
 ) -> dict[str, dict[str, float | None]]:
     """psnr, ssim, lpips and colour_error in total and of every class: metric -> WHOLE or class name -> value; each map computed once.
 
@@ -86,11 +96,8 @@ def by_class(
     same_size(output[0], classes)
     masks = _masks(classes.cpu(), names)
     regions = {WHOLE: classes.cpu() > 0} | masks
-    errors, similarities, distances = (
-        squared_error_map(output, exact),
-        ssim_map(output, exact),
-        distance_map(output, exact),
-    )
+    errors, similarities = squared_error_map(output, exact), ssim_map(output, exact)
+    distances = distance_map(output, exact, session)
     merged = torch.zeros(classes.shape, dtype=torch.int64)
     for id, mask in enumerate(masks.values(), start=1):
         merged[mask] = id
@@ -119,10 +126,9 @@ def ssim_map(output: Image, exact: Image) -> Float[Tensor, "H W"]:
     height, width = output.shape[1:]
     lack = [max(0, WINDOW - side) for side in (width, height)]
     borders = [lack[0] // 2, lack[0] - lack[0] // 2, lack[1] // 2, lack[1] - lack[1] // 2]
-    ours, theirs = (pad(one.detach().cpu().double()[None], borders, mode="replicate")[0] for one in (output, exact))
+    pair = (pad(one.detach().cpu().double()[None], borders, mode="replicate")[0].numpy() for one in (output, exact))
     _, per_pixel = structural_similarity(
-        ours.numpy(), theirs.numpy(),
-        data_range=1.0, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True,
+        *pair, data_range=1.0, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True,
     )  # fmt: skip
     found = torch.from_numpy(per_pixel).mean(0)
     return found[borders[2] : borders[2] + height, borders[0] : borders[0] + width]

@@ -17,6 +17,7 @@ from relook.evaluate.metrics.declare import Image, declare
 from relook.evaluate.metrics.truth import BEST_PSNR, lpips
 from relook.ops.align import align_cameras, centre, rotation_angle
 from relook.ops.warp import look_up
+from relook.session import Session
 from relook.types import Camera
 
 LEAST = 16
@@ -32,28 +33,20 @@ def warp_rmse(frame: Image, other: Image, flow: Float[Tensor, "2 H W"], visible:
     return math.sqrt(float((frame - moved).double().square().mean(0)[shown].mean()))
 
 
-@declare(
-    "warp_lpips",
-    "LPIPS",
-    "lower",
-    (0.0, 1.0),
-    "Zhang et al. 2018 between the same two, averaged over the same pixels",
-    group="views",
-)
-def warp_lpips(frame: Image, other: Image, flow: Float[Tensor, "2 H W"], visible: Bool[Tensor, "H W"]) -> float | None:
+@declare("warp_lpips", "LPIPS", "lower", (0.0, 1.0), "Zhang et al. 2018 between the same two, averaged over the same pixels", group="views")  # fmt: skip
+def warp_lpips(
+    frame: Image,
+    other: Image,
+    flow: Float[Tensor, "2 H W"],
+    visible: Bool[Tensor, "H W"],
+    session: Session | None = None,
+) -> float | None:
     """The same as perceptual distance; pixels that the other does not show are the frame's own in both pictures. None without weights."""
     moved, shown = _moved(frame, other, flow, visible)
-    return None if int(shown.sum()) < LEAST else lpips(torch.where(shown, moved, frame), frame, shown)
+    return None if int(shown.sum()) < LEAST else lpips(torch.where(shown, moved, frame), frame, shown, session)
 
 
-@declare(
-    "drift",
-    "drift dB",
-    "lower",
-    (-BEST_PSNR, BEST_PSNR),
-    "PSNR of the second frame painted - PSNR of the last one",
-    group="views",
-)
+@declare("drift", "drift dB", "lower", (-BEST_PSNR, BEST_PSNR), "PSNR of the second frame painted - PSNR of the last one", group="views")  # fmt: skip
 def drift(psnrs: Sequence[float | None]) -> float | None:
     """How much worse the last frame is than the second, in dB; frames in the order of painting. None for fewer than three."""
     if len(psnrs) < 3 or psnrs[1] is None or psnrs[-1] is None:
@@ -61,54 +54,26 @@ def drift(psnrs: Sequence[float | None]) -> float | None:
     return psnrs[1] - psnrs[-1]
 
 
-@declare(
-    "detail",
-    "detail",
-    "higher",
-    (0.0, 100.0),
-    "mean length of the gradient / that of the answer; below 1: blurred, above: torn",
-    group="views",
-)
+@declare("detail", "detail", "higher", (0.0, 100.0), "mean length of the gradient / that of the answer; below 1: blurred, above: torn", group="views")  # fmt: skip
 def detail(output: Image, exact: Image) -> float | None:
     """How much of the answer's detail a frame has: blurred frames agree with each other easily. None for an answer without any."""
     wanted = _gradient(exact)
     return None if wanted < 1e-6 else min(100.0, _gradient(output) / wanted)
 
 
-@declare(
-    "rotation_auc",
-    "rotation AUC",
-    "higher",
-    (0.0, 1.0),
-    "area under the share of cameras turned by at most e, e up to the limit",
-    group="views",
-)
+@declare("rotation_auc", "rotation AUC", "higher", (0.0, 1.0), "area under the share of cameras turned by at most e, e up to the limit", group="views")  # fmt: skip
 def rotation_auc(errors: Sequence[float], limit: float) -> float | None:
     """Of errors in degrees (infinite for a camera that was not placed); None without any."""
     return pose_auc(errors, limit) if errors else None
 
 
-@declare(
-    "translation_auc",
-    "translation AUC",
-    "higher",
-    (0.0, 1.0),
-    "the same for shifts in parts of the scene's size",
-    group="views",
-)
+@declare("translation_auc", "translation AUC", "higher", (0.0, 1.0), "the same for shifts in parts of the scene's size", group="views")  # fmt: skip
 def translation_auc(errors: Sequence[float], limit: float) -> float | None:
     """Of shifts in parts of the scene's size (infinite for a camera that was not placed); None without any."""
     return pose_auc(errors, limit) if errors else None
 
 
-@declare(
-    "pose_auc",
-    "pose AUC",
-    "higher",
-    (0.0, 1.0),
-    "Sarlin et al. 2020: area under the share of pairs of views whose pose is off by at most e degrees, e up to the limit",
-    group="views",
-)
+@declare("pose_auc", "pose AUC", "higher", (0.0, 1.0), "Sarlin et al. 2020: area under the share of pairs of views whose pose is off by at most e degrees, e up to the limit", group="views")  # fmt: skip
 def pose_auc(errors: Sequence[float], threshold: float) -> float:
     """Area under the share of errors of at most e, for e from 0 to the threshold, divided by the threshold; 0 without any.
 
@@ -129,12 +94,9 @@ def camera_errors(
     if len(both) < 3:
         return [math.inf] * len(wanted), [math.inf] * len(wanted)
     change = align_cameras([found[i] for i in both], [wanted[i] for i in both])
-    ours = [change.camera(found[i]) for i in both]
-    turns = [
-        rotation_angle(a.world_to_camera[:3, :3] @ wanted[i].world_to_camera[:3, :3].T)
-        for a, i in zip(ours, both, strict=True)
-    ]
-    shifts = [float((centre(a) - centre(wanted[i])).norm()) / size for a, i in zip(ours, both, strict=True)]
+    pairs = [(change.camera(found[i]), wanted[i]) for i in both]
+    turns = [rotation_angle(a.world_to_camera[:3, :3] @ b.world_to_camera[:3, :3].T) for a, b in pairs]
+    shifts = [float((centre(a) - centre(b)).norm()) / size for a, b in pairs]
     return [*turns, *[math.inf] * missing], [*shifts, *[math.inf] * missing]
 
 

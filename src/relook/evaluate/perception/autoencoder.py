@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.dollhouse import render, sample_layout, sample_style
-from relook.errors import InputError
+from relook.evaluate.engine import Engine
 from relook.evaluate.metrics import psnr
-from relook.evaluate.sources.dollhouse import HELD_OUT
-from relook.evaluate.suite import Report
-from relook.files import write_json
+from relook.evaluate.records import WHOLE, Number
+from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
+from relook.evaluate.sections import Part
+from relook.evaluate.sources.disk import photographs
+from relook.evaluate.sources.dollhouse import unseen_room
+from relook.evaluate.weights import family, family_weights
+from relook.files import sha256
 from relook.io import read_image
-from relook.models.families import load_family, padded
-from relook.session import placement
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-READABLE = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+from relook.models.families import padded
+from relook.session import Session
 
 
 @dataclass(frozen=True)
 class Config:
-    """PSNR of the autoencoder's round trip on unseen rooms and on a folder of photographs: writes summary.json."""
+    """PSNR of the autoencoder's round trip on unseen rooms and on a folder of photographs."""
 
     out: Path = Path("runs/autoencoder")
-    """Folder of the results."""
+    """Folder of the results; a run that was stopped resumes there."""
     rooms: int = 16
     """Number of unseen rooms."""
     photos: Path | None = None
@@ -43,58 +42,70 @@ class Config:
     """Model family."""
     device: str = "cpu"
     """Where it runs: `cpu` or `cuda`."""
+    engine: Engine = field(default_factory=Engine)
 
 
-def run(config: Config, report: Report) -> Table:
-    """Score every picture; returns the table of means. Raises InputError for a folder without pictures."""
-    from rich.table import Table
+def suite(config: Config) -> Suite:
+    """Every picture. Raises InputError for a folder without pictures."""
+    files = {str(file.relative_to(config.photos or file)): file for file in photographs(config.photos)}
+    return Autoencoder("autoencoder", config, config.device, photos=files)
 
-    files = [] if config.photos is None else sorted(f for f in config.photos.rglob("*") if f.suffix.lower() in READABLE)
-    if config.photos is not None and not files:
-        raise InputError(
-            f"Expected pictures ({', '.join(READABLE)}) under {config.photos}, got none; name their folder."
+
+@dataclass(frozen=True, kw_only=True)
+class Autoencoder(Suite):
+    """One row, the family, on rooms and photographs."""
+
+    photos: Mapping[str, Path]
+    """By name."""
+
+    def trials(self) -> Sequence[Trial]:
+        """Rooms, then photographs."""
+        cases = [("rooms", str(number)) for number in range(self.config.rooms)]
+        return [Trial(part, self.config.family, case) for part, case in (*cases, *(("photos", n) for n in self.photos))]
+
+    def learned(self, session: Session) -> Mapping[str, str]:
+        """The family."""
+        return family_weights(self.config.family, session)
+
+    def asked(self, trial: Trial) -> bool:
+        """There is no other row."""
+        return True
+
+    def depends(self, trial: Trial) -> Any:
+        """The picture and the family."""
+        photo = sha256(self.photos[trial.case]) if trial.part == "photos" else ""
+        return dict(self.weights), self.config.size, self.config.device, photo
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """PSNR of one picture."""
+        size, model = self.config.size, family(self.config.family, session).autoencoder
+        image = (
+            unseen_room(0, int(trial.case), size).image
+            if trial.part == "rooms"
+            else _sized(self.photos[trial.case], size)
         )
-    model = load_family(config.family, placement(config.device, "fp32")).autoencoder
-    scores: dict[str, dict[str, float]] = {"rooms": {}, "photos": {}}
-    for number in range(config.rooms):
-        scores["rooms"][str(number)] = round_trip(model, unseen_room(number, config.size))
-        report(number + 1, config.rooms + len(files))
-    for number, file in enumerate(files):
-        scores["photos"][str(file.relative_to(config.photos or Path()))] = round_trip(model, _sized(file, config.size))
-        report(config.rooms + number + 1, config.rooms + len(files))
-    means = {kind: round(sum(found.values()) / len(found), 2) for kind, found in scores.items() if found}
-    rounded = {
-        kind: {name: round(value, 2) for name, value in found.items()} for kind, found in scores.items() if found
-    }
-    write_json(config.out / "summary.json", {"mean": means, "pictures": rounded})
-    table = Table(
-        "pictures", "number", "PSNR dB, mean", "lowest", "highest", title=f"autoencoder: {config.size} pixels"
-    )
-    for kind in means:
-        found = rounded[kind].values()
-        table.add_row(kind, str(len(found)), f"{means[kind]:.2f}", f"{min(found):.2f}", f"{max(found):.2f}")
-    return table
+        return Outcome([Number("psnr", WHOLE, round_trip(model, image))])
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """Rooms, and photographs where there are any."""
+        return [Part(name) for name in ("rooms", "photos") if results.rows(name)]
+
+    def lead(self) -> str:
+        """What was measured."""
+        return f"Round trips through the autoencoder at {self.config.size} pixels."
 
 
 @torch.no_grad()
-def round_trip(model: AutoencoderKL, image: Float[Tensor, "3 H W"]) -> float:
+def round_trip(model: AutoencoderKL, image: Float[Tensor, "3 H W"]) -> float | None:
     """PSNR in dB of a picture's way through an autoencoder (the posterior's mean)."""
     framed, (height, width) = padded(image, 2 ** (len(model.config["block_out_channels"]) - 1))
     latents = model.encode(framed[None].to(model.device, model.dtype) * 2 - 1).latent_dist.mean
     again = model.decode(latents).sample[0, :, :height, :width].float().cpu() / 2 + 0.5
-    score = psnr(again.clamp(0, 1), image)
-    assert score is not None
-    return score
-
-
-def unseen_room(number: int, size: int) -> Float[Tensor, "3 S S"]:
-    """A room that no training has seen."""
-    seed = HELD_OUT + number
-    return render(sample_layout(seed), sample_style(seed), (size, size)).image
+    return psnr(again.clamp(0, 1), image)
 
 
 def _sized(file: Path, side: int) -> Float[Tensor, "3 H W"]:
-    """A picture with the given shorter side, if it is larger."""
+    """A picture with this shorter side, if it is larger."""
     image = read_image(file)
     scale = min(1.0, side / min(image.shape[-2:]))
     size = [max(1, round(length * scale)) for length in image.shape[-2:]]

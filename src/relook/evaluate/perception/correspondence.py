@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import torch
-
-from relook import cache
 from relook.errors import InputError, MissingModelError
 from relook.evaluate.engine import Engine
-from relook.evaluate.perception.counterparts import Rooms, draw_rooms
-from relook.evaluate.perception.descriptor_rows import (
-    ON_FURNITURE,
-    ROWS,
-    Numbers,
-    Row,
-    answers_of,
-    carried,
-    describe,
-    matched_by,
-    measure,
-)
-from relook.evaluate.records import Record
-from relook.evaluate.suite import Report
+from relook.evaluate.gallery import Gallery, Picture
+from relook.evaluate.perception.counterparts import Rooms, Targets, draw_rooms, targets
+from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, Row, carried, matched, measure
+from relook.evaluate.records import WHOLE, Number, check_names
+from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
+from relook.evaluate.sections import Part, column
+from relook.evaluate.weights import family
 from relook.io import write_image
-from relook.types import View
-
-if TYPE_CHECKING:
-    from rich.console import Group
-
-    from relook.evaluate.gallery import Gallery, Picture
+from relook.models import perceiver
+from relook.models.load import revision
+from relook.session import Session
 
 SUITE = "dollhouse-correspondence"
 """Its name in records."""
@@ -44,12 +30,14 @@ CODE = (
     "evaluate/sources/dollhouse.py",
 )  # fmt: skip
 """The code that a number depends on."""
+COLUMNS = (
+    "right_class", column("right_class", ON_FURNITURE, "on furniture"), "pck_05", "pck_10", "end_point_error", "coverage", "seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Config:
-    """Dense correspondence between unseen rooms of one kind against exact parts: writes records.csv, summary.json, table.md, grid.png and
-    report.html."""
+    """Dense correspondence between unseen rooms of one kind against exact parts."""
 
     out: Path = Path("runs/dollhouse-correspondence")
     """Folder of the results; a run that was stopped resumes there."""
@@ -65,100 +53,14 @@ class Config:
     """The descriptor of the embedded rows: another network's folder, or a hub id."""
     denoiser: str = "dollhouse"
     """The family of the denoiser rows, and how it is read, e.g. `sd15@261/1`."""
+    device: str = "cpu"
+    """Where it runs: `cpu` or `cuda`."""
     engine: Engine = field(default_factory=Engine)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Rows, pairs, and where the results lie. Plain values: it is sent to the processes that work on it."""
-
-    out: Path
-    seed: int
-    size: int
-    rows: Mapping[str, Row]
-    revisions: Mapping[str, str]
-    """Of the weights, by descriptor."""
-
-    def rooms(self, index: int) -> Rooms:
-        """A pair by its number."""
-        return draw_rooms(self.seed, index, (self.size, self.size))
-
-    def place(self, index: int, row: str) -> Path:
-        """Where the carried picture of a row lies; beside it its numbers (.json)."""
-        return self.out / "pairs" / f"{index:03d}" / f"{row.replace(', ', '-').replace(' ', '-')}.png"
-
-    def key(self, index: int, row: str) -> str:
-        """Names what the numbers of a row on a pair depend on."""
-        chosen = self.rows[row]
-        told = (self.seed, self.size, index, row, chosen.name, chosen.restricted, chosen.mutual)
-        return cache.key(*told, self.revisions.get(chosen.name, ""), rooms=CODE)
-
-
-def run(config: Config, report: Report) -> Group:
-    """Run the suite; returns the table. Raises InputError for unknown rows, MissingModelError for chosen rows without weights."""
-    from relook.evaluate.provenance import provenance
-    from relook.evaluate.report import write_results
-    from relook.evaluate.sections import column
-
-    rows, missing = _possible(config)
-    revisions = {name: _revision(name) for name in dict.fromkeys(row.name for row in rows.values())}
-    plan = Plan(config.out.absolute(), config.seed, config.size, rows, {k: v for k, v in revisions.items() if v})
-    found = {index: told for index in range(config.pairs) if (told := _records(plan, index, _known(plan, index)))}
-    left = [index for index in range(config.pairs) if index not in found]
-    for index, records in config.engine.results(partial(match_pair, plan), left):
-        found[index] = records
-        report(len(found), config.pairs)
-    return write_results(
-        config.out, SUITE, f"{config.pairs} unseen pairs, seed {config.seed}, {config.size} pixels; means over the pairs.",
-        [record for index in range(config.pairs) for record in found[index]], {name: row.note for name, row in rows.items()},
-        pictures=_gallery(plan, config.pairs), missing=missing, reference=next(iter(rows)),
-        apart=[name for name, row in rows.items() if row.mutual],
-        columns={SUITE: [
-            "right_class", column("right_class", ON_FURNITURE, "on furniture"), "pck_05", "pck_10", "end_point_error", "coverage", "seconds",
-        ]},
-        provenance=provenance(SUITE, config, cases=f"dollhouse {config.seed} {config.size}", weights=plan.revisions),
-    )  # fmt: skip
-
-
-def match_pair(plan: Plan, index: int) -> list[Record]:
-    """Every row's numbers on one pair. Writes the style's pixels as each row carries them; what is on disk is not matched again."""
-    known = _known(plan, index)
-    left = {name: row for name, row in plan.rows.items() if known[name] is None}
-    if left:
-        rooms = plan.rooms(index)
-        matched = matched_by(left, rooms, index)
-        for name, answers in answers_of(left, rooms, matched).items():
-            known[name] = measured = measure(answers)
-            write_image(plan.place(index, name), carried(left[name], rooms, matched[name][0]))
-            cache.remember(plan.place(index, name).with_suffix(".json"), plan.key(index, name), measured)
-    return _records(plan, index, known)
-
-
-def _known(plan: Plan, index: int) -> dict[str, Numbers | None]:
-    """What is on disk of a pair, by row; None where the numbers or the picture are not there, or are those of other weights or code."""
-    known: dict[str, Numbers | None] = {}
-    for name in plan.rows:
-        place = plan.place(index, name)
-        told = cache.recall(place.with_suffix(".json"), plan.key(index, name)) if place.is_file() else None
-        known[name] = None if told is None else [(metric, region, value) for metric, region, value in told]
-    return known
-
-
-def _records(plan: Plan, index: int, known: Mapping[str, Numbers | None]) -> list[Record]:
-    """The records of a pair; none unless every row is known."""
-    if None in known.values():
-        return []
-    return [
-        Record(SUITE, SUITE, name, f"{index:03d}", metric, region, value)
-        for name in plan.rows
-        for metric, region, value in known[name] or ()
-    ]
-
-
-def _possible(config: Config) -> tuple[dict[str, Row], list[str]]:
-    """The rows to run, and what is left out, in sentences: rows that are not chosen by name need not have their weights."""
-    if unknown := [name for name in config.rows if name not in ROWS]:
-        raise InputError(f"Expected rows out of {', '.join(ROWS)}, got {', '.join(unknown)}; choose from them.")
+def suite(config: Config) -> Suite:
+    """Every row on every pair. Raises InputError for unknown rows and impossible numbers."""
+    check_names("rows", config.rows, ROWS)
     if config.pairs < 1 or config.size < 32 or config.seed < 0:
         raise InputError(
             f"Expected at least 1 pair, 32 pixels and a seed from 0, got {config.pairs}, {config.size}, {config.seed}; choose more."
@@ -170,45 +72,83 @@ def _possible(config: Config) -> tuple[dict[str, Row], list[str]]:
         for name, row in ROWS.items()
         if not config.rows or name in config.rows
     }
-    missing = []
-    blank = View(torch.full((3, 32, 32), 0.5))
-    for wanted in dict.fromkeys(row.name for row in rows.values()):
-        try:
-            describe(wanted, 0)(blank)
-        except MissingModelError as error:
-            if config.rows:
-                raise
-            missing.append(f"Left out {', '.join(n for n, row in rows.items() if row.name == wanted)}: {error}")
-            rows = {name: row for name, row in rows.items() if row.name != wanted}
-    return rows, missing
+    return Matching(SUITE, config, config.device, rows=rows)
 
 
-def _revision(name: str) -> str:
-    """Revision of the weights of a descriptor; empty if it learned nothing, its name for one of the hub."""
-    from relook.models import perceiver
-    from relook.models.families import load_family
-    from relook.models.load import revision
+@dataclass(frozen=True, kw_only=True)
+class Matching(Suite):
+    """Descriptors on pairs of rooms."""
 
+    rows: Mapping[str, Row]
+    modules = CODE
+
+    def trials(self) -> Sequence[Trial]:
+        """Every row on every pair."""
+        return [Trial(SUITE, row, f"{index:03d}") for index in range(self.config.pairs) for row in self.rows]
+
+    def asked(self, trial: Trial) -> bool:
+        """Rows that were chosen by name."""
+        return trial.row in self.config.rows
+
+    def learned(self, session: Session) -> Mapping[str, str]:
+        """Of every descriptor that is here."""
+        found = {row.name: _revision(row.name, session) for row in self.rows.values()}
+        return {name: revision for name, revision in found.items() if revision}
+
+    def depends(self, trial: Trial) -> Any:
+        """The pair, the row and its weights."""
+        row = self.rows[trial.row]
+        return self.config.seed, self.config.size, self.config.device, astuple(row), self.weights.get(row.name, "")
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """One row on one pair; its picture is the style's pixels as the row carries them."""
+        row, index = self.rows[trial.row], int(trial.case)
+        rooms, right = session.remembered("rooms", (self.config, index), lambda: self._drawn(index), 1)
+        dense, seconds = matched(row, rooms, index, session)
+        write_image(place.picture, carried(row, rooms, dense))
+        return Outcome([*measure(row, rooms, right, dense), Number("seconds", WHOLE, seconds)], pictured=True)
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """One table."""
+
+        def drawn(case: str) -> Mapping[str, Picture]:
+            rooms = self._drawn(int(case))[0]
+            return {"structure": rooms.structure.image, "style": rooms.style.image}
+
+        rows = results.rows(SUITE)
+        gallery = Gallery(results.cases(SUITE), drawn, lambda case, row: results.picture(Trial(SUITE, row, case)), rows)
+        return [
+            Part(
+                SUITE, columns=COLUMNS, notes={row: self.rows[row].note for row in rows}, reference=rows[0], gallery=gallery,
+                apart=[row for row in rows if self.rows[row].mutual],
+            )
+        ]  # fmt: skip
+
+    def lead(self) -> str:
+        """What was measured."""
+        one = self.config
+        return f"{one.pairs} unseen pairs, seed {one.seed}, {one.size} pixels; means over the pairs."
+
+    def cases(self) -> str:
+        """What the pairs are drawn from."""
+        return f"dollhouse {self.config.seed} {self.config.size}"
+
+    def _drawn(self, index: int) -> tuple[Rooms, Targets]:
+        rooms = draw_rooms(self.config.seed, index, (self.config.size, self.config.size))
+        return rooms, targets(rooms)
+
+
+def _revision(name: str, session: Session) -> str:
+    """Revision of the weights of a descriptor; empty if it learned nothing or is not here, its name for one of the hub."""
     if name in WITHOUT_WEIGHTS:
         return ""
     if name == "embedded":
         return revision(perceiver.FOLDER)
     plain = name.removeprefix("denoiser+depth:").removeprefix("denoiser:")
     place = plain.partition("@")[0]
-    if plain != name or (Path(place) / "unet").is_dir():
-        return load_family(place).revision
-    return revision(Path(place)) if Path(place).is_dir() else place
-
-
-def _gallery(plan: Plan, pairs: int) -> Gallery:
-    """Where the report finds its pictures."""
-    from relook.evaluate.gallery import Gallery
-
-    def given(case: str) -> Mapping[str, Picture]:
-        rooms = plan.rooms(int(case))
-        return {"structure": rooms.structure.image, "style": rooms.style.image}
-
-    def made(case: str, row: str) -> Picture:
-        return plan.place(int(case), row)
-
-    return Gallery([f"{index:03d}" for index in range(pairs)], given, made, list(plan.rows))
+    if plain == name and not (Path(place) / "unet").is_dir():
+        return revision(Path(place)) if Path(place).is_dir() else place
+    try:
+        return family(place, session).revision
+    except MissingModelError:
+        return ""

@@ -7,7 +7,6 @@ may be as good (two chairs, a long wall): all within TOLERANCE of the nearest co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +15,7 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.dollhouse import CLASSES, ROOMS, Rendering, rendering, sample_layout, sample_style, shade, trace
 from relook.dollhouse.parts import part_coordinates
+from relook.errors import SegmentsError
 from relook.evaluate.sources.dollhouse import HELD_OUT, SHOWN
 from relook.types import View
 
@@ -44,26 +44,25 @@ class Rooms:
 
     def correspondence(self) -> Correspondence:
         """Regions of equal names."""
-        ours, theirs = self.structure.segments, self.style.segments
-        assert ours is not None
-        assert theirs is not None
-        return match_segments(ours, theirs)
+        structure, style = self.structure.segments, self.style.segments
+        if structure is None or style is None:
+            raise SegmentsError("Expected segments of both rooms, got none; draw them with `draw_rooms`.")
+        return match_segments(structure, style)
 
 
-@lru_cache(maxsize=8)
 def draw_rooms(seed: int, index: int, size: tuple[int, int] = (256, 256)) -> Rooms:
     """Pair `index` of the suite's seed: the same two rooms and styles as `relook.evaluate.sources.dollhouse.draw_pair` draws."""
     first = HELD_OUT + seed * 1_000_000 + 2 * index
     layouts = [sample_layout(first + i, ROOMS[index % len(ROOMS)]) for i in range(2)]
     geometry = trace(layouts, size)
     images = shade(geometry, [sample_style(first + i) for i in range(2)])
-    ours, theirs = (rendering(geometry, i, images[i], layouts[i].pose) for i in range(2))
+    structure, style = (rendering(geometry, i, images[i], layouts[i].pose) for i in range(2))
     parts = part_coordinates(geometry, layouts)
-    pixels = _scored(ours, theirs)
+    pixels = _scored(structure, style)
     rows, columns = pixels.unbind(1)
     return Rooms(
-        ours.view(), theirs.view(), pixels, ours.classes[rows, columns].long(), parts[0, rows, columns],
-        theirs.classes.long(), parts[1],
+        structure.view(), style.view(), pixels, structure.classes[rows, columns].long(), parts[0, rows, columns],
+        style.classes.long(), parts[1],
     )  # fmt: skip
 
 
@@ -76,34 +75,50 @@ def class_at(rooms: Rooms, found: Float[Tensor, "N 2"]) -> Int[Tensor, " N"]:
     return torch.where(there, rooms.style_classes[row, column], -1)
 
 
-def errors(rooms: Rooms, found: Float[Tensor, "R N 2"]) -> Float[Tensor, "R N"]:
-    """From R answers for every scored pixel to the nearest true counterpart, in parts of the style's longer side.
+@dataclass(frozen=True)
+class Targets:
+    """The true counterparts of the scored pixels: pairs of a pixel and a place that is right for it."""
+
+    pixel: Int[Tensor, " K"]
+    """Number of the scored pixel."""
+    place: Float[Tensor, "K 2"]
+    """(x, y) in parts of the style's longer side."""
+
+
+def targets(rooms: Rooms) -> Targets:
+    """Every place that is right for a scored pixel."""
+    longer = max(rooms.style_classes.shape)
+    pixels, places = [], []
+    for label in rooms.classes.unique().tolist():
+        own = (rooms.classes == label).nonzero()[:, 0]
+        there = (rooms.style_classes == label).nonzero()
+        parts, centres = rooms.style_parts[there[:, 0], there[:, 1]], (there.flip(1) + 0.5) / longer
+        for some in own.split(max(1, VALUES // len(there))):
+            apart = torch.cdist(rooms.parts[some], parts, compute_mode="donot_use_mm_for_euclid_dist")
+            which, target = (apart <= apart.amin(1, keepdim=True) + TOLERANCE).nonzero().unbind(1)
+            pixels.append(some[which])
+            places.append(centres[target])
+    return Targets(torch.cat(pixels), torch.cat(places))
+
+
+def errors(rooms: Rooms, right: Targets, found: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
+    """From an answer for every scored pixel to the nearest true counterpart, in parts of the style's longer side.
 
     An answer that is NaN is as far off as can be: the length of the diagonal.
     """
     height, width = rooms.style_classes.shape
     longer = max(height, width)
-    result = torch.full(found.shape[:2], float((height**2 + width**2) ** 0.5 / longer))
-    places = found * torch.tensor([width / longer, height / longer])
-    for label in rooms.classes.unique().tolist():
-        mine = (rooms.classes == label).nonzero()[:, 0]
-        theirs = (rooms.style_classes == label).nonzero()
-        parts, targets = rooms.style_parts[theirs[:, 0], theirs[:, 1]], (theirs.flip(1) + 0.5) / longer
-        for some in mine.split(max(1, VALUES // len(theirs))):
-            apart = torch.cdist(rooms.parts[some], parts, compute_mode="donot_use_mm_for_euclid_dist")
-            which, target = (apart <= apart.amin(1, keepdim=True) + TOLERANCE).nonzero().unbind(1)
-            for number, answers in enumerate(places[:, some]):
-                away = (answers[which] - targets[target]).norm(dim=1).nan_to_num(nan=torch.inf)
-                nearest = torch.full((len(some),), torch.inf).scatter_reduce(0, which, away, "amin")
-                result[number, some] = torch.where(nearest.isfinite(), nearest, result[number, some])
-    return result
+    answers = found * torch.tensor([width / longer, height / longer])
+    away = (answers[right.pixel] - right.place).norm(dim=1).nan_to_num(nan=torch.inf)
+    nearest = torch.full((len(found),), torch.inf).scatter_reduce(0, right.pixel, away, "amin")
+    return torch.where(nearest.isfinite(), nearest, float((height**2 + width**2) ** 0.5 / longer))
 
 
-def _scored(ours: Rendering, theirs: Rendering) -> Int[Tensor, "N 2"]:
+def _scored(structure: Rendering, style: Rendering) -> Int[Tensor, "N 2"]:
     """Structure pixels on a regular grid whose class fills at least SHOWN of the style picture."""
-    counts = torch.bincount(theirs.classes.flatten().long(), minlength=len(CLASSES))
-    shown = counts >= SHOWN * theirs.classes.numel()
-    step = max(1, max(ours.classes.shape) // SAMPLES)
-    rows, columns = (torch.arange(step // 2, length, step) for length in ours.classes.shape)
-    chosen = shown[ours.classes[rows][:, columns].long()].nonzero()
+    counts = torch.bincount(style.classes.flatten().long(), minlength=len(CLASSES))
+    shown = counts >= SHOWN * style.classes.numel()
+    step = max(1, max(structure.classes.shape) // SAMPLES)
+    rows, columns = (torch.arange(step // 2, length, step) for length in structure.classes.shape)
+    chosen = shown[structure.classes[rows][:, columns].long()].nonzero()
     return torch.stack([rows[chosen[:, 0]], columns[chosen[:, 1]]], 1)

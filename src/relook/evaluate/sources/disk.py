@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,20 @@ from torch import Tensor
 
 from relook.config import PerceiveConfig
 from relook.errors import InputError, PictureError
-from relook.evaluate.process import held
 from relook.evaluate.sources.pair import Pair
 from relook.files import reason, sha256
 from relook.io import MINIMUM_SIDE, read_depth, read_image, read_segments, read_size
 from relook.perceive.depth import ESTIMATORS
 from relook.perceive.perceive import perceive_photo
 from relook.perceive.segment import SEGMENTERS
+from relook.session import Session
 from relook.transfer.working import shrunk
 from relook.types import Depth, Segments, View
 
 LEAST = 32
 """Fewer pixels along the longer side leave no room for a picture."""
+READABLE = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+"""Endings of photographs."""
 PAIRS = "pairs.csv"
 """File of a source's folder that says which pairs there are."""
 NO_REGION = "no region"
@@ -127,8 +129,8 @@ class OnDisk:
         return _digest([[name, self.revision_of(name)] for name in self.names])
 
     def revision_of(self, name: str) -> str:
-        """SHA-256 of every file of a pair, and of the models that perceive what is not there: told once, while one source lives."""
-        if name not in self._told:
+        """SHA-256 of every file of a pair, and of the models that perceive what is not there: asked once, while one source lives."""
+        if name not in self._revisions:
             case, models = self.cases[name], dict[str, str]()
             shots = (case.structure, case.style)
             if any(shot.segments is None for shot in shots):
@@ -136,11 +138,11 @@ class OnDisk:
             if self.depth != "none" and any(shot.depth is None for shot in shots):
                 models |= self._depths
             files = [_hashes(case.structure.files), _hashes(case.style.files), _hashes([case.exact])]
-            self._told[name] = _digest([self.longest, models, case.name, case.prompt, files])
-        return self._told[name]
+            self._revisions[name] = _digest([self.longest, models, case.name, case.prompt, files])
+        return self._revisions[name]
 
     @cached_property
-    def _told(self) -> dict[str, str]:
+    def _revisions(self) -> dict[str, str]:
         return {}
 
     @cached_property
@@ -156,8 +158,8 @@ class OnDisk:
         """Whether every pair has an exact answer."""
         return all(case.exact is not None for case in self.cases.values())
 
-    def pair(self, name: str) -> Pair:
-        """A pair by its name, read and perceived; the last few pictures stay in memory.
+    def pair(self, name: str, session: Session) -> Pair:
+        """A pair by its name, read and perceived; the session remembers the last few pictures.
 
         With an answer, its pixels are scored by the structure's regions. Raises InputError for names that are not in `names`, and
         errors of relook.errors for files that cannot be read.
@@ -165,12 +167,28 @@ class OnDisk:
         if name not in self.cases:
             raise InputError(f"Expected the name of a pair in {self.path}, got {name!r}; see its pairs.csv.")
         case = self.cases[name]
-        ours, theirs = (_view(self, shot, _stamps(shot.files)) for shot in (case.structure, case.style))
-        pair = Pair(name, ours, theirs, case.prompt)
+        structure, style = (
+            session.remembered("picture", (self, shot, _stamps(shot.files)), partial(self._view, shot, session))
+            for shot in (case.structure, case.style)
+        )
+        pair = Pair(name, structure, style, case.prompt)
         if case.exact is None:
             return pair
-        scored, names = _classes(ours)
+        scored, names = _classes(structure)
         return replace(pair, exact=_small(View(read_image(case.exact)), self.longest).image, scored=scored, names=names)
+
+    def _view(self, shot: Shot, session: Session) -> View:
+        """A picture with its segments and depth, read or perceived."""
+        view = View(read_image(shot.image))
+        if shot.segments is not None:
+            view = replace(view, segments=self.read_segments(shot.segments, view.size))
+        if shot.depth is not None:
+            view = replace(view, depth=self.read_depth(shot.depth, view.size))
+        view = _small(view, self.longest)
+        segmenter = self.segmenter if view.segments is None else "exact"
+        return perceive_photo(
+            view, PerceiveConfig(segmenter, self.depth if view.depth is None else "exact"), session=session
+        )
 
     def _size(self, image: Path) -> tuple[int, int]:
         """(H, W) of a picture that can be used."""
@@ -182,6 +200,16 @@ class OnDisk:
                 f"{size[1]} x {size[0]} in {image}; use another picture."
             )
         return size
+
+
+def photographs(folder: Path | None) -> list[Path]:
+    """Pictures under a folder, at any depth; none without a folder. Raises InputError where there are none."""
+    if folder is None:
+        return []
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in READABLE)
+    if not files:
+        raise InputError(f"Expected pictures ({', '.join(READABLE)}) under {folder}, got none; name their folder.")
+    return files
 
 
 def read_pairs(path: Path, needed: Sequence[str], optional: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
@@ -220,21 +248,6 @@ def read_pairs(path: Path, needed: Sequence[str], optional: Sequence[str]) -> li
     return rows
 
 
-@lru_cache(maxsize=4)
-def _view(source: OnDisk, shot: Shot, stamps: tuple[tuple[str, int, int], ...]) -> View:
-    """A picture with its segments and depth, read or perceived; `stamps` say which versions of the files."""
-    view = View(read_image(shot.image))
-    if shot.segments is not None:
-        view = replace(view, segments=source.read_segments(shot.segments, view.size))
-    if shot.depth is not None:
-        view = replace(view, depth=source.read_depth(shot.depth, view.size))
-    view = _small(view, source.longest)
-    segmenter = source.segmenter if view.segments is None else "exact"
-    return perceive_photo(
-        view, PerceiveConfig(segmenter, source.depth if view.depth is None else "exact"), session=held()
-    )
-
-
 def _by_place(cases: Iterable[Case]) -> dict[str, list[str]]:
     """Names by the place where the results of the pair would lie: names that differ only in capitals or signs share one."""
     found: dict[str, list[str]] = {}
@@ -249,11 +262,11 @@ def _small(view: View, longest: int | None) -> View:
 
 def _classes(view: View) -> tuple[Int[Tensor, "H W"], tuple[str, ...]]:
     """1 + index into the names of the regions' classes, per pixel; pixels without a region are a class of their own, the last."""
-    assert view.segments is not None
-    names = view.segments.names
+    segments = view.segments or Segments(torch.zeros(view.size, dtype=torch.int64))
+    names = segments.names
     classes = torch.full(view.size, len(names) + 1)
     for number, name in enumerate(names, start=1):
-        classes[view.segments.mask(name)] = number
+        classes[segments.mask(name)] = number
     return classes, (*names, NO_REGION) if bool((classes > len(names)).any()) else names
 
 
@@ -262,8 +275,8 @@ def _stamps(files: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
     return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
-def _digest(told: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _hashes(files: Iterable[Path | None]) -> list[str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from relook.dollhouse import CLASSES, ROOMS, Rendering, Style, render, sample_layout, sample_style, seen
+from relook.dollhouse import CLASSES, ROOMS, Rendering, Style, render, sample_layout, sample_style, seen, walk
 from relook.errors import InputError
 from relook.evaluate.sources.pair import Pair
+from relook.session import Session
 
 HELD_OUT = 1 << 40
 """Training draws its seeds below this one."""
@@ -64,12 +64,23 @@ class Dollhouse:
         """Always."""
         return True
 
-    def pair(self, name: str) -> Pair:
+    def pair(self, name: str, session: Session | None = None) -> Pair:
         """A pair by its name."""
         return draw_pair(self.seed, int(name), (self.size, self.size), self.scored)
 
 
-@lru_cache(maxsize=128)
+def unseen_room(seed: int, number: int, size: int) -> Rendering:
+    """A room that no training has seen, in a style that none has seen."""
+    drawn = HELD_OUT + seed * 1_000_000 + number
+    return render(sample_layout(drawn), sample_style(drawn), (size, size))
+
+
+def unseen_walk(number: int, frames: int, size: int, stride: float = 0.5) -> list[Rendering]:
+    """Places on `stride` metres through such a room."""
+    layout, style = sample_layout(HELD_OUT + number), sample_style(HELD_OUT + number)
+    return [render(layout, style, (size, size), pose) for pose in walk(layout, frames, stride=stride)]
+
+
 def draw_pair(seed: int, index: int, size: tuple[int, int] = (128, 128), scored: Scored = "shared") -> Pair:
     """Pair `index` of the suite's seed; the same arguments give the same pair."""
     first = HELD_OUT + seed * 1_000_000 + 2 * index
@@ -77,8 +88,8 @@ def draw_pair(seed: int, index: int, size: tuple[int, int] = (128, 128), scored:
     layouts = [sample_layout(first + i, kind) for i in range(2)]
     styles = [sample_style(first + i) for i in range(2)]
     structure, style = (render(layout, look, size) for layout, look in zip(layouts, styles, strict=True))
-    ours, theirs = seen(structure, SHOWN), seen(style, SHOWN)
-    shown = {"shared": ours & theirs, "all": ours, "unmatched": ours - theirs}[scored]
+    here, there = seen(structure, SHOWN), seen(style, SHOWN)
+    shown = {"shared": here & there, "all": here, "unmatched": here - there}[scored]
     changed = {name for name in shown if _pattern(styles[0], name) != _pattern(styles[1], name)}
     return Pair(
         f"{index:03d}", structure.view(), style.view(), f"a photo of a {kind}{' room' if kind == 'living' else ''}",

@@ -28,18 +28,19 @@ class Folder(OnDisk):
             raise InputError(
                 f"Expected a folder at {self.path}, got none; name one with {STRUCTURES} and {STYLES} in it."
             )
-        ours, theirs = (_shots(self.path / name) for name in (STRUCTURES, STYLES))
+        structures, styles = (_shots(self.path / name) for name in (STRUCTURES, STYLES))
         if not (self.path / PAIRS).is_file():
-            return [Case(f"{a}--{b}", shot, style) for a, shot in ours.items() for b, style in theirs.items()]
-        return self._listed(ours, theirs)
+            return [Case(f"{a}--{b}", shot, style) for a, shot in structures.items() for b, style in styles.items()]
+        return self._listed(structures, styles)
 
-    def _listed(self, ours: Mapping[str, Shot], theirs: Mapping[str, Shot]) -> list[Case]:
+    def _listed(self, structures: Mapping[str, Shot], styles: Mapping[str, Shot]) -> list[Case]:
         """The pairs of pairs.csv."""
         path, cases = self.path / PAIRS, []
         named: dict[tuple[str, str], int] = {}
         for number, cells in read_pairs(path, ("structure", "style"), ("prompt", "exact")):
             place = f"line {number} of {path}"
-            a, b = _find(cells["structure"], ours, STRUCTURES, place), _find(cells["style"], theirs, STYLES, place)
+            a = _find(cells["structure"], structures, STRUCTURES, place)
+            b = _find(cells["style"], styles, STYLES, place)
             if (a, b) in named:
                 raise InputError(f"Expected every pair once, got {place} as line {named[a, b]}; remove one.")
             named[a, b] = number
@@ -48,7 +49,7 @@ class Folder(OnDisk):
                 raise InputError(
                     f"Expected the picture of an answer at {exact}, got none ({place}); give its path from {self.path}."
                 )
-            cases.append(Case(f"{a}--{b}", ours[a], theirs[b], cells.get("prompt", ""), exact))
+            cases.append(Case(f"{a}--{b}", structures[a], styles[b], cells.get("prompt", ""), exact))
         return cases
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence, UnmatchedPolicy, match_segments
 from relook.errors import SegmentsError
+from relook.session import Session
 from relook.types import View
 
 
@@ -35,10 +36,10 @@ class Pair:
 
     def correspondence(self, unmatched: UnmatchedPolicy = "everything") -> Correspondence:
         """Regions of equal names. Raises SegmentsError where a picture has no segments."""
-        ours, theirs = self.structure.segments, self.style.segments
-        if ours is None or theirs is None:
+        structure, style = self.structure.segments, self.style.segments
+        if structure is None or style is None:
             raise SegmentsError(f"Expected segments of both pictures of {self.name}, got none; perceive them first.")
-        return match_segments(ours, theirs, unmatched=unmatched)
+        return match_segments(structure, style, unmatched=unmatched)
 
 
 @runtime_checkable
@@ -64,6 +65,6 @@ class Source(Hashable, Protocol):
         """Whether every pair has an exact answer."""
         ...
 
-    def pair(self, name: str) -> Pair:
-        """A pair by its name; the same name gives the same pair."""
+    def pair(self, name: str, session: Session) -> Pair:
+        """A pair by its name; the same name gives the same pair. What is perceived is perceived in the session."""
         ...

@@ -42,7 +42,7 @@ class SceneTransfer(OnDisk):
     """DIR/interiors/KIND/SCENE/{images,depth,seg_dict}, DIR/design_styles/KIND/STYLE, perhaps DIR/pairs.csv; or DIR/data/ with these in it."""
 
     every: int | None = None
-    """Take every so manieth frame of a scene. Default: the first alone, which is the one that ReStyle3D restyles in 2D."""
+    """Take every Nth frame of a scene. Default: the first alone, which is the one that ReStyle3D restyles in 2D."""
 
     def listing(self) -> Sequence[Case]:
         """Every scene with every style of its kind of room, or the pairs of pairs.csv. Raises InputError where the folder does not have

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import torch
+import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from relook import cache
 from relook.captures import Capture, read_capture
-from relook.config import ViewsConfig
 from relook.errors import GeometryError
 from relook.evaluate.gallery import contact_sheet
 from relook.evaluate.metrics.views import warp_lpips, warp_rmse
-from relook.evaluate.perception.photo_sheet import thumbnail
-from relook.evaluate.process import held
 from relook.evaluate.records import Record
-from relook.evaluate.sections import column, section
-from relook.evaluate.summary import Score
-from relook.evaluate.views.told import Told, records_of
+from relook.evaluate.run import Outcome, Place, Results, Trial
+from relook.evaluate.sections import Part, column
+from relook.evaluate.views.setting import Score, ViewsSuite, numbers_of
 from relook.evaluate.views.walks import ALONE, Images, per_frame
+from relook.files import replacing, sha256
 from relook.io import read_image
 from relook.lift.source import ViewSource
 from relook.lift.views import restyle_views
 from relook.perceive.match import MATCHERS, Matcher, exact, matcher
+from relook.session import Session
 from relook.types import View
 
+PART = "capture"
 GAPS: Mapping[str, int] = {"near": 1, "far": 8}
 """Frames between the two of a pair, by name."""
 SIDE = 320
@@ -45,102 +45,117 @@ COLUMNS = {
     f"{how} {gap} {metric}": column(f"warp_{metric}", f"{gap}, {how}", f"{words} {gap}, {how}", digits=4)
     for metric, words in (("rmse", "RMSE"), ("lpips", "LPIPS")) for how in ("flow", "sensor") for gap in GAPS
 }  # fmt: skip
-"""What is told of every row."""
+"""What is measured of every row."""
 
 
-@dataclass(frozen=True)
-class CaptureTrial:
-    """A capture, a style picture, and where the results lie."""
+@dataclass(frozen=True, kw_only=True)
+class CaptureSuite(ViewsSuite):
+    """One trial: the capture in three rows, whose pairs of frames are compared along the same flow."""
 
-    out: Path
-    capture: Path
-    style: Path
-    base: ViewsConfig
-    frames: int
-    pairs: int
-    """Pairs of each gap, spread over the capture."""
-    key: str
-    """Hashes everything else that the results depend on."""
+    def trials(self) -> Sequence[Trial]:
+        """The capture."""
+        return [Trial(PART, RELOOK, self.config.capture.name)]
 
-    def places(self, count: int) -> list[tuple[str, int, int]]:
-        """(gap's name, earlier frame, later frame) of every pair."""
-        found = []
-        for name, gap in GAPS.items():
-            last = count - 1 - gap
-            if last >= 0:
-                starts = sorted({round(i * last / max(1, self.pairs - 1)) for i in range(self.pairs)})
-                found += [(name, start, start + gap) for start in starts]
-        return found
+    def depends(self, trial: Trial) -> Any:
+        """What all parts share, the capture and the style picture."""
+        one = self.config
+        place = str(one.capture.resolve()), sha256(one.style), one.capture_frames, one.capture_pairs
+        return super().depends(trial), place
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """Every row's numbers on every pair of frames, rows x pairs x columns. Raises an error of relook.errors for what cannot be read."""
+        capture = read_capture(self.config.capture, workspace=place.work / "input", limit=self.config.capture_frames)
+        rows, flow, found = self.restyled(capture, place, session), matcher(MATCHERS.chosen("auto"), session), []
+        pairs = pairs_of(len(capture), self.config.capture_pairs)
+        for gap, earlier, later in pairs:
+            scores = pair_scores(capture, rows, (gap, earlier, later), flow, session)
+            found.append([[scores[name].get(key) for key in COLUMNS] for name in rows])
+        shown = sorted({round(i * (len(capture) - 1) / 5) for i in range(6)})
+        sheet = contact_sheet([[images[i] for i in shown] for images in rows.values()], [f"frame {i}" for i in shown])
+        with replacing(place.picture) as temporary:
+            sheet.save(temporary, format="PNG")
+        values, frames = np.array(found, dtype=float), np.array([pair[1:] for pair in pairs])
+        return Outcome([], {"values": values, "frames": frames, "count": np.array(len(capture))}, pictured=True)
+
+    def restyled(self, capture: Capture, place: Place, session: Session) -> dict[str, Images]:
+        """The capture's frames as they are, carried, and each by itself."""
+        views, base = list(capture.views()), self.setting.views(session)
+        folder = place.work / cache.key(self.depends(self.trials()[0]))[:12]
+        result = restyle_views(capture, self.config.style, base, out=folder / RELOOK, session=session)
+        return {
+            ORIGINAL: [view.image for view in views],
+            RELOOK: [read_image(frame) for frame in result.frames],
+            ALONE: per_frame(folder / ALONE, [View(view.image) for view in views], self.config.style, base),
+        }
+
+    def together(self, results: Results, session: Session) -> Sequence[Record]:
+        """Every row's numbers on every pair of frames; a column that is not about the pair's gap has none."""
+        records = []
+        for trial in (trial for trial in results.done if trial.part == PART):
+            held = results.arrays(trial)
+            for (earlier, later), rows in zip(held["frames"], held["values"], strict=True):
+                gap = next(name for name, frames in GAPS.items() if frames == later - earlier)
+                for name, values in zip((ORIGINAL, RELOOK, ALONE), rows, strict=True):
+                    score: Score = {
+                        key: None if np.isnan(value) else float(value)
+                        for key, value in zip(COLUMNS, values, strict=True)
+                        if gap in key.split()
+                    }
+                    case = f"frames {earlier} and {later} of {int(held['count'])}"
+                    records += [Record(self.name, PART, name, case, *number) for number in numbers_of(score, COLUMNS)]
+        return records
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """One table, and a sheet of frames."""
+        from PIL import Image
+
+        trial, one = self.trials()[0], self.config
+        if trial not in results.done:
+            return []
+        pairs = results.arrays(trial)["frames"]
+        near = sum(later - earlier == GAPS["near"] for earlier, later in pairs)
+        lead = (
+            f"{int(results.arrays(trial)['count'])} frames of {one.capture.name} in the look of {one.style.name}; {near} pairs 1 frame apart "
+            f"(near), {len(pairs) - near} pairs 8 apart (far). flow: {MATCHERS.chosen('auto')} on the originals at {SIDE} pixels, where it comes back; "
+            "sensor: its depth and poses, where both frames read the point."
+        )
+        caption = f"From top to bottom: {ORIGINAL}, {RELOOK}, {ALONE}."
+        sheets = [(caption, Image.open(path)) for path in [results.picture(trial)] if path is not None]
+        return [Part(PART, "A capture", lead, list(COLUMNS.values()), NOTES, (ORIGINAL,), RELOOK, sheets=sheets)]
 
 
-def evaluate(trial: CaptureTrial, tick: Callable[[], None]) -> Told:
-    """The capture restyled in both ways, and every pair's numbers. Raises an error of relook.errors for what cannot be read."""
-    capture = read_capture(trial.capture, workspace=trial.out / "input", limit=trial.frames)
-    rows = restyled(trial, capture, tick)
-    records: list[Record] = []
-    flow = matcher(MATCHERS.chosen("auto"), held())
-    for gap, earlier, later in trial.places(len(capture)):
-        place = trial.out / "pairs" / f"{earlier:04d}-{later:04d}.json"
-        key = cache.key(trial.key, *(torch.stack([rows[name][earlier], rows[name][later]]) for name in rows))
-        found = cache.recall(place, key)
-        if found is None:
-            found = pair_scores(capture, rows, gap, earlier, later, flow)
-            cache.remember(place, key, found)
-        for name in rows:
-            records += records_of(
-                "capture", name, f"frames {earlier} and {later} of {len(capture)}", found[name], COLUMNS
-            )
-        tick()
-    count = {gap: sum(place[0] == gap for place in trial.places(len(capture))) for gap in GAPS}
-    lead = (
-        f"{len(capture)} frames of {trial.capture.name} in the look of {trial.style.name}; {count['near']} pairs 1 frame apart (near), "
-        f"{count['far']} pairs 8 apart (far). flow: {MATCHERS.chosen('auto')} on the originals at {SIDE} pixels, where it comes back; sensor: its depth "
-        "and poses, where both frames read the point."
-    )
-    shown = sorted({round(i * (len(capture) - 1) / 5) for i in range(6)})
-    lines = [[thumbnail(rows[name][i]) for i in shown] for name in (ORIGINAL, RELOOK, ALONE)]
-    sheet = contact_sheet(lines, [f"frame {i}" for i in shown])
-    caption = "From top to bottom: as it was, relook, every frame by itself."
-    made = section(
-        records, title="A capture", lead=lead, columns=list(COLUMNS.values()), notes=NOTES, apart=(ORIGINAL,), reference=RELOOK,
-        sheets=((caption, sheet),),
-    )  # fmt: skip
-    return Told(tuple(records), (made,))
-
-
-def restyled(trial: CaptureTrial, capture: Capture, tick: Callable[[], None]) -> dict[str, Images]:
-    """The capture's frames as they are, carried, and each by itself."""
-    from relook.transfer.photo import restyle_photo
-
-    key = cache.key(trial.key, str(trial.capture.resolve()), str(trial.style.resolve()), len(capture))
-    views = list(capture.views())
-    result = restyle_views(
-        capture, trial.style, replace(trial.base, points=False), out=trial.out / f"relook-{key[:12]}"
-    )
-    tick()
-    plain = [View(view.image) for view in views]
-    style = restyle_photo(plain[0], trial.style, trial.base.photo).style
-    alone = per_frame(trial.out / f"per-frame-{key[:12]}", plain, style, trial.base)
-    tick()
-    return {
-        ORIGINAL: [view.image for view in views],
-        RELOOK: [read_image(frame) for frame in result.frames],
-        ALONE: alone,
-    }
+def pairs_of(count: int, pairs: int) -> list[tuple[str, int, int]]:
+    """(gap's name, earlier frame, later frame): of every gap at most `pairs`, spread over `count` frames."""
+    found = []
+    for name, gap in GAPS.items():
+        last = count - 1 - gap
+        if last >= 0:
+            starts = sorted({round(i * last / max(1, pairs - 1)) for i in range(pairs)})
+            found += [(name, start, start + gap) for start in starts]
+    return found
 
 
 def pair_scores(
-    capture: ViewSource, rows: Mapping[str, Images], gap: str, earlier: int, later: int, flow: Matcher
+    capture: ViewSource,
+    rows: Mapping[str, Images],
+    pair: tuple[str, int, int],
+    flow: Matcher,
+    session: Session | None = None,
 ) -> dict[str, Score]:
     """Every row's numbers on one pair: the later frame against the earlier one fetched along the flow, and along the sensor's."""
+    gap, earlier, later = pair
     first, second = capture.view(later), capture.view(earlier)
     scores: dict[str, Score] = {name: {} for name in rows}
     for how, match, side in (("flow", flow, SIDE), ("sensor", exact, 0)):
         held = _matched(match, first, second, side, SURE[how])
         for name, images in rows.items():
-            pair = [_small(images[number], side) for number in (later, earlier)]
-            for metric, function in (("rmse", warp_rmse), ("lpips", warp_lpips)):
-                scores[name][f"{how} {gap} {metric}"] = None if held is None else function(pair[0], pair[1], *held)
+            frame, other = (_small(images[number], side) for number in (later, earlier))
+            known = (
+                {}
+                if held is None
+                else {"rmse": warp_rmse(frame, other, *held), "lpips": warp_lpips(frame, other, *held, session)}
+            )
+            scores[name] |= {f"{how} {gap} {metric}": known.get(metric) for metric in ("rmse", "lpips")}
     return scores
 
 

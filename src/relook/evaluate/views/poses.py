@@ -2,121 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from relook import cache
 from relook.errors import GeometryError
 from relook.evaluate.metrics.views import camera_errors, rotation_auc, translation_auc
 from relook.evaluate.records import Record
-from relook.evaluate.sections import column, section
-from relook.evaluate.summary import Score
-from relook.evaluate.views.rooms import Walk
-from relook.evaluate.views.told import Told, records_of
-from relook.evaluate.views.walks import EXACT, REFERENCE, Images, Walks
+from relook.evaluate.run import Outcome, Place, Results, Trial
+from relook.evaluate.sections import Part, column
+from relook.evaluate.views.setting import Score, numbers_of
+from relook.evaluate.views.walks import EXACT, REFERENCE, Images, WalkSuite
 from relook.ops.align import align_cameras
+from relook.session import Session
 from relook.types import Camera
 
+PART, ORIGINAL = "poses", "original"
 DEGREES = (5.0, 10.0, 15.0)
 """Limits of the rotation's area under the curve, as in the paper."""
 PARTS = (0.01, 0.02, 0.05)
 """Limits of the translation's, in parts of the scene's size: the median depth of all frames, about 2 to 3 m."""
-ORIGINAL = "original"
 COLUMNS = {
     "placed": column("placed"),
     **{f"rotation {limit:g}": column("rotation_auc", f"{limit:g}°", f"rotation AUC {limit:g}°") for limit in DEGREES},
-    **{
-        f"translation {limit:g}": column("translation_auc", f"{limit:.0%}", f"translation AUC {limit:.0%}")
-        for limit in PARTS
-    },
-}
-"""What is told of every way to restyle."""
+    **{f"translation {limit:g}": column("translation_auc", f"{limit:.0%}", f"translation AUC {limit:.0%}") for limit in PARTS},
+}  # fmt: skip
+"""What is measured of every way to restyle."""
+Cameras = Mapping[int, Camera]
+"""Cameras by the number of the frame; empty where COLMAP could put nothing together."""
 
 
-@dataclass(frozen=True)
-class Cameras:
-    """What COLMAP found in the frames of a walk."""
+@dataclass(frozen=True, kw_only=True)
+class PoseSuite(WalkSuite):
+    """The same walks, larger: a trial keeps the cameras that it found, and they are compared when all are there."""
 
-    placed: Mapping[int, Camera]
-    """By the number of the frame; empty where it could put nothing together."""
+    def trials(self) -> Sequence[Trial]:
+        """The originals, every way, and the answer on every walk."""
+        rows = (ORIGINAL, *self.ways, EXACT)
+        return [Trial(PART, row, self.case(number)) for number in range(self.config.walks) for row in rows]
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """Cameras found in one walk's frames; of the originals also the truth."""
+        walk = self.walk(trial.case, session)
+        if trial.row != ORIGINAL:
+            images = self.restyled(trial, place, session).images
+            return Outcome([], packed(found_in(images, [room.camera for room in walk.old])))
+        truth = {number: room.camera for number, room in enumerate(walk.old)}
+        found = found_in([room.image for room in walk.old], list(truth.values()))
+        size = float(torch.stack([room.depth for room in walk.old]).median())
+        return Outcome([], packed(found) | packed(truth, "true ") | {"size": np.array(size)})
+
+    def together(self, results: Results, session: Session) -> Sequence[Record]:
+        """Every row's cameras against those of the originals, and those against the truth; none of walks that COLMAP cannot put together."""
+        records = []
+        for trial in results.done:
+            if trial.part == PART:
+                held = results.arrays(Trial(PART, ORIGINAL, trial.case))
+                original, truth, size = unpacked(held), unpacked(held, "true "), float(held["size"])
+                wanted = truth if trial.row == ORIGINAL else in_metres(original, truth)
+                score = score_of(unpacked(results.arrays(trial)), wanted, size) if wanted else {}
+                records += [Record(self.name, *trial, *number) for number in numbers_of(score, COLUMNS)]
+        return records
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """One table."""
+        originals = [results.arrays(trial) for trial in results.done if trial.part == PART and trial.row == ORIGINAL]
+        lost = sum(len(unpacked(held)) < 3 for held in originals)
+        one = self.config
+        lead = (
+            f"{one.walks} walks of {one.frames} frames, {one.size} pixels, intrinsics known. Cameras of the restyled frames against those "
+            "of the originals, after a similarity; translation in parts of the median depth."
+        )
+        lead += f" Left out: {lost} of the walks, whose originals COLMAP could not put together." if lost else ""
+        notes = {name: way.note for name, way in self.ways.items()} | {
+            EXACT: "the answer's frames: how much is due to the new look alone",
+            ORIGINAL: "the originals' cameras against the true ones: how much is due to COLMAP",
+        }
+        return [Part(PART, "Pose agreement", lead, list(COLUMNS.values()), notes, (EXACT, ORIGINAL), REFERENCE)]
 
 
-def found_in(images: Images, walk: Walk) -> Cameras:
+def found_in(images: Images, known: Sequence[Camera]) -> Cameras:
     """Cameras from the pictures and their intrinsics alone. Raises MissingModelError without pycolmap."""
     from relook.perceive.geometry import colmap
 
     try:
-        sparse = colmap.reconstruct(images, [room.camera.K for room in walk.old])
+        sparse = colmap.reconstruct(images, [camera.K for camera in known])
     except GeometryError:
-        return Cameras({})
-    return Cameras({number: found.camera for number, found in sorted(sparse.items())})
+        return {}
+    return {number: found.camera for number, found in sorted(sparse.items())}
 
 
-def score_of(found: Cameras, wanted: Mapping[int, Camera], size: float) -> Score:
+def score_of(found: Cameras, wanted: Cameras, size: float) -> Score:
     """Share of the wanted cameras that were placed, and the areas under the curves; what was not placed counts as wrong."""
-    turns, shifts = camera_errors(found.placed, wanted, size)
+    turns, shifts = camera_errors(found, wanted, size)
     return {
-        "placed": 100 * len(set(found.placed) & set(wanted)) / max(1, len(wanted)),
+        "placed": 100 * len(set(found) & set(wanted)) / max(1, len(wanted)),
         **{f"rotation {limit:g}": rotation_auc(turns, limit) for limit in DEGREES},
         **{f"translation {limit:g}": translation_auc(shifts, limit) for limit in PARTS},
     }
 
 
-def in_metres(found: Cameras, truth: Mapping[int, Camera]) -> Mapping[int, Camera]:
+def in_metres(found: Cameras, truth: Cameras) -> Cameras:
     """The cameras brought to the true ones by a similarity; none where fewer than three were placed."""
-    numbers = sorted(found.placed)
-    if len(numbers) < 3:
+    if len(found) < 3:
         return {}
-    change = align_cameras([found.placed[i] for i in numbers], [truth[i] for i in numbers])
-    return {i: change.camera(found.placed[i]) for i in numbers}
+    change = align_cameras(list(found.values()), [truth[number] for number in found])
+    return {number: change.camera(camera) for number, camera in found.items()}
 
 
-def evaluate(walks: Walks, tick: Callable[[], None]) -> Told:
-    """Every way on every walk: cameras of the restyled frames against those of the originals, and of the originals against the truth."""
-    records: list[Record] = []
-    lost = 0
-    for number in range(walks.walks):
-        walk = walks.walk(number)
-        truth = {i: room.camera for i, room in enumerate(walk.old)}
-        size = float(torch.stack([room.depth for room in walk.old]).median())
-        originals = _kept(walks, number, ORIGINAL, walk, [room.image for room in walk.old])
-        records += records_of("poses", ORIGINAL, walks.case(number), score_of(originals, truth, size), COLUMNS)
-        wanted = in_metres(originals, truth)
-        lost += not wanted
-        for name in (*walks.ways, EXACT):
-            images = [room.image for room in walk.new] if name == EXACT else walks.restyled(name, number, walk).images
-            if wanted:
-                score = score_of(_kept(walks, number, name, walk, images), wanted, size)
-                records += records_of("poses", name, walks.case(number), score, COLUMNS)
-            tick()
-    lead = (
-        f"{walks.walks} walks of {walks.frames} frames, {walks.size} pixels, intrinsics known. Cameras of the restyled frames against those "
-        f"of the originals, after a similarity; translation in parts of the median depth. {_sentence(lost)}"
-    )
-    notes = {name: way.note for name, way in walks.ways.items()} | {
-        EXACT: "the answer's frames: how much is due to the new look alone",
-        ORIGINAL: "the originals' cameras against the true ones: how much is due to COLMAP",
+def packed(cameras: Cameras, prefix: str = "") -> dict[str, np.ndarray]:
+    """Cameras as arrays."""
+    return {
+        f"{prefix}numbers": np.array(list(cameras), dtype=np.int64),
+        f"{prefix}K": np.array([camera.K.numpy() for camera in cameras.values()]),
+        f"{prefix}poses": np.array([camera.world_to_camera.numpy() for camera in cameras.values()]),
     }
-    made = section(
-        records, title="Pose agreement", lead=lead, columns=list(COLUMNS.values()), notes=notes, apart=(EXACT, ORIGINAL),
-        reference=REFERENCE,
-    )  # fmt: skip
-    return Told(tuple(records), (made,))
 
 
-def _kept(walks: Walks, number: int, name: str, walk: Walk, images: Images) -> Cameras:
-    """Cameras found now, or before a stop."""
-    place = walks.out / f"{number:03d}" / f"{''.join(c if c.isalnum() else '-' for c in name)}.cameras.json"
-    key = cache.key(walks.key, number, torch.stack(images))
-    held = cache.recall(place, key)
-    if held is None:
-        cameras = found_in(images, walk)
-        held = {str(i): [camera.K.tolist(), camera.world_to_camera.tolist()] for i, camera in cameras.placed.items()}
-        cache.remember(place, key, held)
-    return Cameras({int(i): Camera(torch.tensor(K), torch.tensor(pose)) for i, (K, pose) in held.items()})
-
-
-def _sentence(lost: int) -> str:
-    return "" if not lost else f"Left out: {lost} of the walks, whose originals COLMAP could not put together."
+def unpacked(arrays: Mapping[str, np.ndarray], prefix: str = "") -> Cameras:
+    """Cameras from `packed`."""
+    held = (torch.from_numpy(arrays[f"{prefix}{name}"]) for name in ("K", "poses"))
+    return {int(n): Camera(K, pose) for n, K, pose in zip(arrays[f"{prefix}numbers"].tolist(), *held, strict=True)}

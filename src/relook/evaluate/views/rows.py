@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,32 +11,20 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from relook.config import PhotoConfig
 from relook.evaluate.row import Image, Row
+from relook.evaluate.sections import CEILING
 from relook.evaluate.views.rooms import TwoViews
+from relook.evaluate.views.setting import Setting
 from relook.lift.carry import CARRYING, carried
-from relook.lift.fill import STEPS, Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
+from relook.lift.fill import Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
 from relook.lift.look import Look, RestyledFrame
-from relook.models.families import Family, padded
-from relook.models.view_refiner import ViewRefiner
+from relook.models.families import padded
 from relook.ops.fill import filled
 from relook.perceive.match import exact
+from relook.session import Session
 
 FILL_SEED = 1
 """Seed of the refiner's noise: that of frame 1 in a walk of seed 0."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the rows of a run share."""
-
-    photo: PhotoConfig
-    """How a frame is restyled by itself."""
-    family: Family | None = None
-    """None where it is not on this machine; rows that need it are left out."""
-    refiner: ViewRefiner | None = None
-    """The same for the view refiner."""
-    refiner_steps: int = STEPS
 
 
 ViewsRow = Row[TwoViews, Setting]
@@ -50,47 +38,45 @@ def warped(case: TwoViews, carry: str) -> tuple[Image, Bool[Tensor, "H W"]]:
     return torch.where(look.holes, 0.0, look.image), look.holes
 
 
-def completed(
-    fill: Filler | None,
-    *,
-    carry: str = "relook",
-    back: bool = True,
-    sees_source: bool = True,
-    histogram: bool = False,
-    steps: int | None = None,
-) -> Callable[[TwoViews, Setting], Image]:
-    """A row that carries the look and fills its holes.
+@dataclass(frozen=True)
+class Completed:
+    """A row that carries the look and fills its holes."""
 
-    fill: the view refiner if None. back: known pixels stay as they were carried; else the whole picture is what the filler gives.
-    sees_source: the refiner sees frame 2 in its old look.
-    """
+    fill: Filler | None = None
+    """The view refiner if None."""
+    carry: str = "relook"
+    back: bool = True
+    """Known pixels stay as they were carried; else the whole picture is what the filler gives."""
+    sees_source: bool = True
+    """The refiner sees frame 2 in its old look."""
+    histogram: bool = False
+    """What is painted takes the colour histogram of what is known."""
+    steps: int | None = None
+    """Of the refiner; the run's if None."""
 
-    def paint(case: TwoViews, setting: Setting) -> Image:
-        look, holes = warped(case, carry)
-        new = (fill or _refiner(setting, sees_source, steps))(case.second, look, holes, FILL_SEED)
-        if histogram:
+    def __call__(self, case: TwoViews, setting: Setting, session: Session) -> Image:
+        """Frame 2 in its new look."""
+        look, holes = warped(case, self.carry)
+        new = (self.fill or self._refiner(setting, session))(case.second, look, holes, FILL_SEED)
+        if self.histogram:
             new = matched_histogram(new, look, holes)
-        return torch.where(holes, new, look) if back else new
+        return torch.where(holes, new, look) if self.back else new
 
-    return paint
-
-
-def _refiner(setting: Setting, sees_source: bool, steps: int | None) -> Filler:
-    """The view refiner as a filler."""
-    assert setting.refiner is not None
-    how = Refining(setting.refiner, steps=steps or setting.refiner_steps, sees_source=sees_source)
-    return partial(refined, how=how)
+    def _refiner(self, setting: Setting, session: Session) -> Filler:
+        """The view refiner as a filler."""
+        steps, refiner = self.steps or setting.refiner_steps, setting.load_refiner(session)
+        return partial(refined, how=Refining(refiner, steps=steps, sees_source=self.sees_source))
 
 
-def _black(case: TwoViews, setting: Setting) -> Image:
+def _black(case: TwoViews, setting: Setting, session: Session) -> Image:
     return warped(case, "relook")[0]
 
 
-def _nearest(case: TwoViews, setting: Setting) -> Image:
+def _nearest(case: TwoViews, setting: Setting, session: Session) -> Image:
     return filled(*warped(case, "relook"))
 
 
-def _navier_stokes(case: TwoViews, setting: Setting) -> Image:
+def _navier_stokes(case: TwoViews, setting: Setting, session: Session) -> Image:
     import cv2
 
     look, holes = warped(case, "relook")
@@ -99,40 +85,37 @@ def _navier_stokes(case: TwoViews, setting: Setting) -> Image:
     return torch.where(holes, torch.from_numpy(whole.astype(np.float32)).permute(2, 0, 1) / 255, look)
 
 
-def _alone(case: TwoViews, setting: Setting) -> Image:
+def _alone(case: TwoViews, setting: Setting, session: Session) -> Image:
     from relook.transfer.photo import restyle_photo
 
-    return restyle_photo(case.second, case.styled, replace(setting.photo, prompt=case.prompt)).image
+    return restyle_photo(case.second, case.styled, setting.photo(session, case.prompt)).image
 
 
 @torch.no_grad()
-def _exact(case: TwoViews, setting: Setting) -> Image:
-    family = setting.family
-    assert family is not None
+def _exact(case: TwoViews, setting: Setting, session: Session) -> Image:
+    family = setting.load_family(session)
     look, holes = warped(case, "relook")
     picture, (height, width) = padded(case.exact, family.multiple)
     decoded = family.decode(family.encode(picture[None].to(family.device)))[0, :, :height, :width].float().cpu()
     return torch.where(holes, decoded, look)
 
 
-CEILING = "exact"
-"""The row that no method can beat; it is not marked as the best."""
 ROWS: Mapping[str, ViewsRow] = {
     "warp only": Row("looked up in frame 1; holes stay black", _black),
     "nearest": Row("holes take the nearest known pixel", _nearest),
-    "warp + inpainting": Row("OpenCV, Telea 2004", completed(inpainted)),
+    "warp + inpainting": Row("OpenCV, Telea 2004", Completed(inpainted)),
     "warp + inpainting (Navier-Stokes)": Row("OpenCV, Bertalmio et al. 2001", _navier_stokes),
-    "recolour": Row("holes: frame 2 itself, its colours moved as those of like pixels nearby", completed(recoloured_frame)),
+    "recolour": Row("holes: frame 2 itself, its colours moved as those of like pixels nearby", Completed(recoloured_frame)),
     "per-frame restyling": Row("frame 2 restyled by itself, frame 1 in its new look as the style picture", _alone, learned=True),
-    "splat + inpainting": Row("softmax splatting as in the paper (sharpness 10), then Telea", completed(inpainted, carry="paper")),
-    "splat + refiner": Row("softmax splatting as in the paper, then our network", completed(None, carry="paper"), True, True),
+    "splat + inpainting": Row("softmax splatting as in the paper (sharpness 10), then Telea", Completed(inpainted, carry="paper")),
+    "splat + refiner": Row("softmax splatting as in the paper, then our network", Completed(carry="paper"), learned=True),
     "paper": Row(
         "as the paper has it, with our network: splatted, no old look shown to it, its whole picture, histogram matched",
-        completed(None, carry="paper", back=False, sees_source=False, histogram=True), True, True,
+        Completed(carry="paper", back=False, sees_source=False, histogram=True), learned=True,
     ),
-    "refiner/whole picture": Row("our network's whole picture, known pixels not put back", completed(None, back=False), True, True),
-    "refiner/paper conditions": Row("our network without the old look of frame 2", completed(None, sees_source=False), True, True),
-    "refiner": Row("our network: looked up, holes painted by it, known pixels put back", completed(None), True, True),
+    "refiner/whole picture": Row("our network's whole picture, known pixels not put back", Completed(back=False), learned=True),
+    "refiner/paper conditions": Row("our network without the old look of frame 2", Completed(sees_source=False), learned=True),
+    "refiner": Row("our network: looked up, holes painted by it, known pixels put back", Completed(), learned=True),
     CEILING: Row("holes from the exact answer through the autoencoder: the most that can be reached", _exact, learned=True),
 }  # fmt: skip
 """Every row, in the table's order."""
@@ -140,4 +123,4 @@ ROWS: Mapping[str, ViewsRow] = {
 
 def step_rows(counts: tuple[int, ...]) -> Mapping[str, ViewsRow]:
     """The refiner at several numbers of steps."""
-    return {f"{n} steps": Row(f"the refiner in {n} steps", completed(None, steps=n), True, True) for n in counts}
+    return {f"{n} steps": Row(f"the refiner in {n} steps", Completed(steps=n), learned=True) for n in counts}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from relook import cache
@@ -14,28 +17,31 @@ from relook.config import Carry, Fill, ViewsConfig
 from relook.dollhouse import exact_flow
 from relook.evaluate.gallery import contact_sheet
 from relook.evaluate.metrics import psnr
+from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.views import detail, drift, warp_lpips, warp_rmse
 from relook.evaluate.records import EVERY, Record
-from relook.evaluate.sections import column, section
-from relook.evaluate.summary import Score, mean_score
+from relook.evaluate.run import Outcome, Place, Results, Trial
+from relook.evaluate.sections import Part, column
 from relook.evaluate.views.rooms import Walk, draw_walk
-from relook.evaluate.views.told import Told, records_of
+from relook.evaluate.views.setting import Score, ViewsSuite, numbers_of
 from relook.io import read_image, write_image
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.propagation import order
 from relook.lift.source import key_of, read_walk
 from relook.lift.store import WalkStore
 from relook.lift.views import restyle_views
+from relook.session import Session
 from relook.types import View
 
 Images = list[Float[Tensor, "3 H W"]]
 NEAR, FAR = 1, 8
 """Frames between the two of a near pair, and of a far one."""
+PART = "walks"
 ALONE, EXACT = "per-frame", "exact"
 REFERENCE = "relook"
 """The way that the others are compared with, where it was run."""
 PARTS = ("near_part", "far_part", "near_lpips_part", "far_lpips_part")
-"""What is told of all walks together."""
+"""What only all walks together have."""
 COLUMNS = {
     "near_rmse": column("warp_rmse", "near", "RMSE near"), "far_rmse": column("warp_rmse", "far", "RMSE far"),
     "near_lpips": column("warp_lpips", "near", "LPIPS near", digits=4), "far_lpips": column("warp_lpips", "far", "LPIPS far", digits=4),
@@ -47,7 +53,7 @@ COLUMNS = {
     "psnr_last": column("psnr", "last frame", "PSNR dB last frame"), "drift": column("drift", digits=2),
     "detail": column("detail", title="detail last frame", digits=2, judged=False), "painted": column("painted"),
 }  # fmt: skip
-"""What is told of every way to restyle a walk."""
+"""What is measured of every way to restyle a walk."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Way:
     """Number of the frame that is restyled from the style picture; None: chosen."""
     fill: Fill = "recolour"
     """What paints the holes."""
-    given: bool = False
+    from_exact: bool = False
     """The first frame is the exact answer, so that only what comes after it is judged."""
     history: int = ViewsConfig.history
     """Most earlier frames that a frame takes its look from."""
@@ -79,9 +85,12 @@ WAYS: dict[str, Way] = {
     "relook/refiner": Way("the same, holes by the network", fill="refiner"),
     "relook/key frame": Way("the same; the frame that shows most of the others restyled first", first=None),
     "paper/exact first frame": Way(
-        "the paper's way from the exact frame 1: how much the carrying alone loses", "paper", fill="refiner", given=True
+        "the paper's way from the exact frame 1: how much the carrying alone loses",
+        "paper",
+        fill="refiner",
+        from_exact=True,
     ),
-    "relook/exact first frame": Way("Relook's way from the exact frame 1", given=True),
+    "relook/exact first frame": Way("Relook's way from the exact frame 1", from_exact=True),
 }
 """Every way, in the table's order."""
 BY_HISTORY: dict[str, Way] = {
@@ -106,61 +115,98 @@ class Restyled:
     """Mean share that was painted anew in the frames that were not restyled from the style picture; None for no such frame."""
 
 
-@dataclass(frozen=True)
-class Walks:
-    """Walks, how they are restyled, and where the results lie."""
+@dataclass(frozen=True, kw_only=True)
+class WalkSuite(ViewsSuite):
+    """Ways x walks."""
 
-    out: Path
     ways: Mapping[str, Way]
-    base: ViewsConfig
-    walks: int
-    frames: int
-    seed: int
-    size: int
-    key: str
-    """Hashes everything else that the results depend on."""
 
-    @property
-    def count(self) -> int:
-        """Number of walks to restyle."""
-        return self.walks * len(self.ways)
+    def trials(self) -> Sequence[Trial]:
+        """Every way on every walk, and the answer itself."""
+        return [Trial(PART, row, self.case(n)) for n in range(self.config.walks) for row in (*self.ways, EXACT)]
 
-    def walk(self, number: int) -> Walk:
-        """A walk by its number."""
-        return draw_walk(self.seed, number, self.frames, self.size)
+    def depends(self, trial: Trial) -> Any:
+        """What all parts share, and the size."""
+        return super().depends(trial), self.config.size, self.config.frames
 
     def case(self, number: int) -> str:
         """Name of a walk in the records: another length is another walk."""
-        return f"walk {number} of {self.frames} frames"
+        return f"walk {number} of {self.config.frames} frames"
 
-    def restyled(self, name: str, number: int, walk: Walk) -> Restyled:
-        """The walk in its new look; what is on disk is not made again."""
-        key = cache.key(self.key, name, number, self.seed, self.size, self.frames)
-        folder = self.out / f"{number:03d}" / "".join(c if c.isalnum() else "-" for c in name) / key[:12]
-        return restyled(
-            folder, self.ways[name], [r.view() for r in walk.old], walk.style, self.base, walk.prompt, walk.new[0].image
+    def walk(self, case: str, session: Session) -> Walk:
+        """A walk by its name."""
+        one, number = self.config, int(case.split()[1])
+        key = one.seed, number, one.frames, one.size
+        return session.remembered("walk", key, lambda: draw_walk(*key), 1)
+
+    def restyled(self, trial: Trial, place: Place, session: Session) -> Restyled:
+        """The walk in its new look; frames that are on disk are not made again."""
+        walk = self.walk(trial.case, session)
+        if trial.row == EXACT:
+            return Restyled([room.image for room in walk.new])
+        folder = place.work / cache.key(self.depends(trial))[:12]
+        return restyled(folder, self.ways[trial.row], walk, self.setting.views(session, walk.prompt), session)
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """One way on one walk; its picture is a strip of frames."""
+        found, walk = self.restyled(trial, place, session), self.walk(trial.case, session)
+        write_image(place.picture, torch.cat([found.images[i] for i in self.shown], dim=2))
+        return Outcome(numbers_of(score_of(found, walk, session), COLUMNS), pictured=True)
+
+    @property
+    def shown(self) -> list[int]:
+        """Numbers of the frames on a strip."""
+        return sorted({round(i * (self.config.frames - 1) / 6) for i in range(7)})
+
+    def together(self, results: Results, session: Session) -> Sequence[Record]:
+        """Every way's disagreement as a part of that of frames restyled each by itself, means over all walks."""
+        found: list[Record] = []
+        for c in (COLUMNS[key] for key in PARTS):
+            values: dict[str, list[float | None]] = {}
+            for trial, region, value in results.numbers(PART, c.metric.removesuffix("_part")):
+                if region == c.region:
+                    values.setdefault(trial.row, []).append(value)
+            whole = mean_of(values.get(ALONE, []))
+            for row, of_row in values.items():
+                mean = mean_of(of_row)
+                value = mean / whole if mean is not None and whole else None
+                found.append(Record(self.name, PART, row, EVERY, *c.key, value))
+        return found
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """The numbers, and a sheet of frames for each walk."""
+        one = self.config
+        lead = (
+            f"{one.walks} walks of {one.frames} frames, {one.size} pixels. Near: frames {NEAR} apart, far: "
+            f"{min(FAR, one.frames - 1)} apart, over the pixels that both show, by exact flow. PSNR against the exact answer; drift: second "
+            "frame painted - last one. The answer does not agree with itself exactly either: fetching between pixels blurs what is sharp. "
+            "Detail: mean gradient as a part of the answer's, since blur agrees easily."
         )
+        rows = results.rows(PART)
+        notes = {row: NOTE if row == EXACT else self.ways[row].note for row in rows}
+        apart = (EXACT, *(name for name, way in self.ways.items() if way.from_exact))
+        sheets = [self._sheet(case, rows, results, session) for case in results.cases(PART)]
+        return [Part(PART, "Restyled walks", lead, list(COLUMNS.values()), notes, apart, REFERENCE, sheets=sheets)]
+
+    def _sheet(self, case: str, rows: Sequence[str], results: Results, session: Session) -> tuple[str, Image.Image]:
+        """A walk's frames: a line as they were, then one for each row."""
+        pictures = {row: results.picture(Trial(PART, row, case)) for row in rows}
+        strips = {row: read_image(path) for row, path in pictures.items() if path is not None}
+        before = [self.walk(case, session).old[i].image for i in self.shown]
+        lines = [before, *(list(strip.chunk(len(self.shown), dim=2)) for strip in strips.values())]
+        caption = f"{case.split(' of ')[0].capitalize()}, from top to bottom: as it was, {', '.join(strips)}."
+        return caption, contact_sheet(lines, [f"frame {i + 1}" for i in self.shown])
 
 
-def restyled(
-    folder: Path,
-    way: Way,
-    views: Sequence[View],
-    style: View,
-    base: ViewsConfig,
-    prompt: str,
-    answer: Float[Tensor, "3 H W"],
-) -> Restyled:
-    """Views restyled in one way, in a folder where a stopped run goes on; answer: the exact first frame, for ways that are given it."""
-    photo = replace(base.photo, prompt=prompt)
+def restyled(folder: Path, way: Way, walk: Walk, base: ViewsConfig, session: Session) -> Restyled:
+    """A walk restyled in one way, in a folder where a stopped run goes on."""
+    views = [room.view() for room in walk.old]
     if way.carry is None:
-        return Restyled(per_frame(folder, views, style, replace(base, photo=photo)))
-    config = replace(
-        base, photo=photo, carry=way.carry, fill=way.fill, first=way.first, history=way.history, points=False
-    )
-    if way.given:
-        _give_first(folder, views, style, config, answer)
-    result = restyle_views(views, style, config, out=folder)
+        return Restyled(per_frame(folder, views, walk.style, base))
+    config = replace(base, carry=way.carry, fill=way.fill, first=way.first, history=way.history)
+    if way.from_exact:
+        _begin_with(folder, views, walk.style, config, walk.new[0].image)
+    result = restyle_views(views, walk.style, config, out=folder, session=session)
     notes = result.record["frames"]
     shares = [float(note["painted"]) for note in notes if not note["key_frame"]]
     first = next(i for i, note in enumerate(notes) if not note["history"])
@@ -169,7 +215,7 @@ def restyled(
     )
 
 
-def _give_first(
+def _begin_with(
     folder: Path, views: Sequence[View], style: View, config: ViewsConfig, image: Float[Tensor, "3 H W"]
 ) -> None:
     """Begin the run in the folder with its first frame finished as this picture, if it has not begun."""
@@ -183,7 +229,7 @@ def _give_first(
         store.add(RestyledFrame(0, views[0], Look.painted(image, views[0]), notes))
 
 
-def per_frame(folder: Path, views: Sequence[View], style: View, config: ViewsConfig) -> Images:
+def per_frame(folder: Path, views: Sequence[View], style: View | Path, config: ViewsConfig) -> Images:
     """Every view restyled by itself; finished ones are read from the folder."""
     from relook.transfer.photo import restyle_photo
 
@@ -198,81 +244,24 @@ def per_frame(folder: Path, views: Sequence[View], style: View, config: ViewsCon
     return images
 
 
-def score_of(found: Restyled, walk: Walk) -> Score:
+def score_of(found: Restyled, walk: Walk, session: Session | None = None) -> Score:
     """Every number of one restyled walk."""
     images, painted = found.images, found.painted
     exact = [psnr(image, room.image) for image, room in zip(images, walk.new, strict=True)]
     path = order(found.first, len(images))
     ordered, last = [exact[number] for number in path], path[-1]
     return {
-        **_agreement(images, walk, NEAR, "near"), **_agreement(images, walk, min(FAR, len(images) - 1), "far"),
-        "psnr": mean_score({"psnr": value} for value in exact)["psnr"], "psnr_second": ordered[min(1, len(ordered) - 1)],
+        **agreement(images, walk, NEAR, "near", session), **agreement(images, walk, min(FAR, len(images) - 1), "far", session),
+        "psnr": mean_of(exact), "psnr_second": ordered[min(1, len(ordered) - 1)],
         "psnr_last": ordered[-1], "drift": drift(ordered), "detail": detail(images[last], walk.new[last].image), "painted": None if painted is None else 100 * painted,
     }  # fmt: skip
 
 
-def _agreement(images: Images, walk: Walk, gap: int, name: str) -> Score:
+def agreement(images: Images, walk: Walk, gap: int, name: str, session: Session | None = None) -> Score:
     """Mean over all pairs `gap` apart: the later frame against the earlier one fetched along the exact flow."""
-    scores: list[Score] = []
+    errors, distances = [], []
     for i in range(len(images) - gap):
         flow, visible = exact_flow(walk.old[i + gap], walk.old[i])
-        pair = images[i + gap], images[i]
-        scores.append(
-            {f"{name}_rmse": warp_rmse(*pair, flow, visible), f"{name}_lpips": warp_lpips(*pair, flow, visible)}
-        )
-    return mean_score(scores) or {f"{name}_rmse": None, f"{name}_lpips": None}
-
-
-def evaluate(walks: Walks, tick: Callable[[], None]) -> Told:
-    """Every way on every walk: the numbers, and a sheet of frames per walk."""
-    records: list[Record] = []
-    sheets = []
-    for number in range(walks.walks):
-        walk = walks.walk(number)
-        shown = sorted({round(i * (walks.frames - 1) / 6) for i in range(7)})
-        lines = [[walk.old[i].image for i in shown]]
-        for name in walks.ways:
-            found = walks.restyled(name, number, walk)
-            records += records_of("walks", name, walks.case(number), score_of(found, walk), COLUMNS)
-            lines.append([found.images[i] for i in shown])
-            tick()
-        answer = [room.image for room in walk.new]
-        records += records_of("walks", EXACT, walks.case(number), score_of(Restyled(answer), walk), COLUMNS)
-        lines.append([answer[i] for i in shown])
-        caption = f"Walk {number}, from top to bottom: as it was, {', '.join(walks.ways)}, the answer."
-        sheets.append((caption, contact_sheet(lines, [f"frame {i + 1}" for i in shown])))
-    records += _parts(records)
-    lead = (
-        f"{walks.walks} walks of {walks.frames} frames, {walks.size} pixels. Near: frames {NEAR} apart, far: "
-        f"{min(FAR, walks.frames - 1)} apart, over the pixels that both show, by exact flow. PSNR against the exact answer; drift: second "
-        "frame painted - last one. The answer does not agree with itself exactly either: fetching between pixels blurs what is sharp. Detail: mean gradient as a "
-        "part of the answer's, since blur agrees easily."
-    )
-    notes = {name: way.note for name, way in walks.ways.items()} | {EXACT: NOTE}
-    made = section(
-        records, title="Restyled walks", lead=lead, columns=list(COLUMNS.values()), notes=notes, reference=REFERENCE,
-        apart=(EXACT, *_given(walks.ways)), sheets=sheets,
-    )  # fmt: skip
-    return Told(tuple(records), (made,))
-
-
-def _parts(records: Sequence[Record]) -> list[Record]:
-    """Every way's disagreement as a part of that of frames restyled each by itself, means over all walks."""
-    means = mean_score({f"{r.row}|{r.metric}|{r.region}": r.value} for r in records)
-    found: list[Record] = []
-    for row in dict.fromkeys(record.row for record in records):
-        score: Score = {}
-        for key in PARTS:
-            metric, region = COLUMNS[key].metric.removesuffix("_part"), COLUMNS[key].region
-            score[key] = _part(means.get(f"{row}|{metric}|{region}"), means.get(f"{ALONE}|{metric}|{region}"))
-        found += records_of("walks", row, EVERY, score, COLUMNS)
-    return found
-
-
-def _given(ways: Mapping[str, Way]) -> list[str]:
-    """Ways that are told the exact first frame: they are compared with each other only."""
-    return [name for name, way in ways.items() if way.given]
-
-
-def _part(value: float | None, whole: float | None) -> float | None:
-    return value / whole if value is not None and whole else None
+        errors.append(warp_rmse(images[i + gap], images[i], flow, visible))
+        distances.append(warp_lpips(images[i + gap], images[i], flow, visible, session))
+    return {f"{name}_rmse": mean_of(errors), f"{name}_lpips": mean_of(distances)}

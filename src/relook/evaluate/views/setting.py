@@ -1,0 +1,106 @@
+"""What all parts of the suite of views run with: the family, its view refiner or another one, and how a frame is restyled by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relook.config import PhotoConfig, ViewsConfig
+from relook.errors import InputError, MissingModelError
+from relook.evaluate.records import Number
+from relook.evaluate.run import Suite
+from relook.evaluate.sections import Column
+from relook.evaluate.weights import checkpoint_weights, family, family_weights
+from relook.models.families import Family
+from relook.models.view_refiner import FOLDER, ViewRefiner, load_view_refiner
+from relook.session import Session
+
+SUITE = "dollhouse-views"
+"""Name of the suite in its records."""
+Score = dict[str, float | None]
+"""Numbers of one case by the keys of a part's columns."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Plain values, from which a session loads what they name."""
+
+    family: str = "dollhouse"
+    refiner: Path | None = None
+    """Folder of another view refiner than the family's own."""
+    steps: int | None = None
+    """Of restyling a frame; the preset's if None."""
+    refiner_steps: int = 0
+    device: str = "cpu"
+    out: Path = Path()
+    """Where a family with another refiner is put together."""
+
+    def load_family(self, session: Session) -> Family:
+        """The family. Raises MissingModelError where it is not on this machine."""
+        return family(self.family, session)
+
+    def load_refiner(self, session: Session) -> ViewRefiner:
+        """The view refiner. Raises MissingModelError where there is none."""
+        load = lambda: load_view_refiner(self.load_family(session), self.refiner)  # noqa: E731
+        return session.loaded(("view refiner", self.family, self.refiner), load)
+
+    def photo(self, session: Session, prompt: str = "") -> PhotoConfig:
+        """How a frame is restyled by itself."""
+        name = self.family
+        if self.refiner is not None:
+            name = str(family_with(self.load_family(session), self.refiner, self.out / "family"))
+        return PhotoConfig(family=name, steps=self.steps, device=self.device, precision="fp32", prompt=prompt)
+
+    def views(self, session: Session, prompt: str = "") -> ViewsConfig:
+        """How a walk is restyled by default."""
+        return ViewsConfig(photo=self.photo(session, prompt), points=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewsSuite(Suite):
+    """A part of the suite."""
+
+    setting: Setting
+
+    def learned(self, session: Session) -> Mapping[str, str]:
+        """The family, its view refiner and LPIPS, where they are here."""
+        found = family_weights(self.setting.family, session) | checkpoint_weights(["lpips_alex"])
+        try:
+            return found | {"view refiner": self.setting.load_refiner(session).revision}
+        except MissingModelError:
+            return found
+
+    def asked(self, trial: Any) -> bool:
+        """What the user named: a row, a way, or a refiner."""
+        return trial.row in (*self.config.rows, *self.config.ways) or self.config.refiner is not None
+
+    def depends(self, trial: Any) -> Any:
+        """Weights and options that all parts share."""
+        one = self.config
+        return dict(self.weights), one.steps, one.refiner_steps, one.device, one.seed, str(one.family), str(one.refiner)
+
+
+def numbers_of(score: Score, columns: Mapping[str, Column]) -> list[Number]:
+    """One number for each of a score that has a column."""
+    return [Number(*columns[key].key, value) for key, value in score.items() if key in columns]
+
+
+def family_with(family: Family, refiner: Path, place: Path) -> Path:
+    """A folder that is the family with another view refiner, by links. Raises InputError where it cannot be made."""
+    unet = next(file.parent for file in family.weights if file.parent.name == "unet")
+    parts = {part.name: part for part in unet.parent.iterdir() if part.name != FOLDER} | {FOLDER: refiner}
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for name, part in parts.items():
+            link = place / name
+            if link.is_symlink() and link.resolve() == part.resolve():
+                continue
+            link.unlink(missing_ok=True)
+            link.symlink_to(part.resolve())
+    except OSError as error:
+        raise InputError(
+            f"Expected to write links to the family's parts into {place}, got {error}; choose another folder."
+        ) from error
+    return place.resolve()
