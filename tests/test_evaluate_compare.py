@@ -12,7 +12,8 @@ from relook.errors import InputError
 from relook.evaluate.compare import changes, compare, read_runs, run
 from relook.evaluate.provenance import provenance
 from relook.evaluate.records import RECORDS, RUN, WHOLE, Record
-from relook.evaluate.report import write_results
+from relook.evaluate.report import Report, write_results
+from relook.evaluate.sections import Part, section
 from relook.present.cli import main
 
 Write = Callable[..., Path]
@@ -31,16 +32,8 @@ def write(tmp_path: Path) -> Write:
             for metric, region, value in (("psnr", WHOLE, 10.0 * i), ("psnr", "holes", 5.0 * i), ("lpips", WHOLE, 0.1 * i))
         ]  # fmt: skip
         made = provenance(suite, {"seed": seed, "size": 128, "out": name}, cases=revision, weights={"unet": weights})
-        write_results(
-            tmp_path / name,
-            suite,
-            "",
-            records,
-            {},
-            provenance=made,
-            columns={suite: ("psnr", "lpips")},
-            reference="relook",
-        )
+        part = section(Part(suite, columns=("psnr", "lpips"), reference="relook"), records)
+        write_results(tmp_path / name, Report(suite, "", [part]), records, made)
         return tmp_path / name
 
     return write
@@ -98,7 +91,7 @@ def test_rows_and_metrics_are_chosen_by_name(write: Write) -> None:
 def test_the_ceiling_stays_apart(write: Write) -> None:
     found = compare(read_runs([write("one", rows=("relook", "exact")), write("two", rows=("relook", "exact"))]))
     part = found.sections[0]
-    assert set(part.apart) == {"A: exact", "B: exact"}
+    assert set(part.part.apart) == {"A: exact", "B: exact"}
 
 
 def test_runs_without_run_json_or_summary_are_compared_with_a_warning(write: Write) -> None:

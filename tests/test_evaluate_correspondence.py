@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,14 +17,16 @@ from relook.dollhouse.classes import CLASS_ID, CLASSES, FURNITURE
 from relook.errors import InputError, MissingModelError
 from relook.evaluate.engine import Engine
 from relook.evaluate.metrics import class_accuracy, end_point_error, of_group, pck
-from relook.evaluate.perception import correspondence, counterparts
-from relook.evaluate.perception.correspondence import Config, Plan, match_pair, run
-from relook.evaluate.perception.counterparts import TOLERANCE, class_at, draw_rooms, errors
-from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, Answers, measure
+from relook.evaluate.perception import correspondence, counterparts, descriptor_rows
+from relook.evaluate.perception.correspondence import Config, suite
+from relook.evaluate.perception.counterparts import TOLERANCE, class_at, draw_rooms, errors, targets
+from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, measure
 from relook.evaluate.records import WHOLE, read_records
+from relook.evaluate.run import run
 from relook.evaluate.sources.dollhouse import SHOWN, draw_pair
-from relook.io import read_image
 from relook.models.perceiver import Perceiver
+from relook.session import Session
+from relook.types import View
 
 SIZE = (64, 64)
 
@@ -55,28 +55,32 @@ def test_numbers_of_a_worked_example() -> None:
     }  # fmt: skip
 
 
-def test_the_numbers_of_one_row_on_one_pair() -> None:
+def test_the_numbers_of_one_row_on_one_pair(unchecked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five scored pixels, of which the last has no match that matches back."""
     sofa, wall = CLASS_ID["sofa"], CLASS_ID["wall"]
-    answers = Answers(
-        torch.tensor([sofa, wall, wall, wall, wall]),
-        torch.tensor([0.0, 0.3, 0.07, 0.07, 0.9]),
-        torch.tensor([sofa, sofa, wall, wall, wall]),
-        torch.tensor([True, True, True, True, False]),
-        3.0,
-    )
-    got = {(metric, region): value for metric, region, value in measure(answers)}
+    found, distances = torch.tensor([sofa, wall, wall, wall, wall]), torch.tensor([0.0, 0.3, 0.07, 0.07, 0.9])
+    monkeypatch.setattr(descriptor_rows, "class_at", lambda *_: found)
+    monkeypatch.setattr(descriptor_rows, "errors", lambda *_: distances)
+    size = torch.zeros(3, 1, 5)
+    pixels = torch.stack([torch.zeros(5, dtype=torch.int64), torch.arange(5)], 1)
+    rooms = SimpleNamespace(structure=View(size), pixels=pixels, classes=torch.tensor([sofa, sofa, wall, wall, wall]))
+    mutual = torch.tensor([[True, True, True, True, False]])
+    cells = torch.zeros(1, dtype=torch.int64), torch.arange(5)
+    dense = SimpleNamespace(cells=lambda size: cells, mutual=mutual, positions=torch.zeros(1, 5, 2))
+    got = {(metric, region): value for metric, region, value in measure(ROWS["embedded, mutual"], rooms, None, dense)}
     assert got == pytest.approx(
         {
             ("right_class", WHOLE): 0.75, ("right_class", ON_FURNITURE): 0.5, ("pck_05", WHOLE): 0.25, ("pck_05", ON_FURNITURE): 0.5,
             ("pck_10", WHOLE): 0.75, ("pck_10", ON_FURNITURE): 0.5, ("end_point_error", WHOLE): 0.11,
-            ("end_point_error", ON_FURNITURE): 0.15, ("coverage", WHOLE): 0.8, ("seconds", WHOLE): 3.0,
+            ("end_point_error", ON_FURNITURE): 0.15, ("coverage", WHOLE): 0.8,
         }
     )  # fmt: skip
-    bare = {key[:2]: key[2] for key in measure(replace(answers, true=torch.full((5,), wall)))}
+    rooms.classes = torch.full((5,), wall)
+    bare = {key[:2]: key[2] for key in measure(ROWS["embedded, mutual"], rooms, None, dense)}
     assert bare["right_class", ON_FURNITURE] is bare["pck_05", ON_FURNITURE] is None
     assert bare["right_class", WHOLE] == 0.75
     assert set(FURNITURE) < set(CLASSES)
-    assert {metric for metric, _ in got} - {"seconds"} == set(of_group("matching"))
+    assert {metric for metric, _ in got} == set(of_group("matching"))
 
 
 def test_rooms_are_those_of_the_photo_suite() -> None:
@@ -95,7 +99,8 @@ def test_the_true_counterpart_by_brute_force() -> None:
     draw = torch.Generator().manual_seed(0)
     found = torch.rand(2, len(rooms.classes), 2, generator=draw)
     found[1, 5] = torch.nan
-    got = errors(rooms, found)
+    right = targets(rooms)
+    got = torch.stack([errors(rooms, right, one) for one in found])
     ys, xs = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
     for n in range(0, len(rooms.classes), 97):
         same = rooms.style_classes == rooms.classes[n]
@@ -118,18 +123,17 @@ def test_exact_parts_as_features_find_everything(index: int) -> None:
     assert segments is not None
     parts = torch.zeros(128, 128, 6)
     parts[rooms.pixels[:, 0], rooms.pixels[:, 1]] = rooms.parts
-    ours = exact_features(rooms, parts, (segments.labels - 1) // 64)[:, 1::2, 1::2]  # the scored pixels
-    theirs = exact_features(rooms, rooms.style_parts, rooms.style_classes)
-    found = match_dense(ours, theirs)
+    structure = exact_features(rooms, parts, (segments.labels - 1) // 64)[:, 1::2, 1::2]  # the scored pixels
+    found = match_dense(structure, exact_features(rooms, rooms.style_parts, rooms.style_classes))
     rows, columns = found.cells((128, 128))
     places = found.positions[rows[rooms.pixels[:, 0]], columns[rooms.pixels[:, 1]]]
     right = class_accuracy(class_at(rooms, places), rooms.classes)
-    close = pck(errors(rooms, places[None])[0], 0.05)
+    close = pck(errors(rooms, targets(rooms), places), 0.05)
     assert right is not None
     assert right == 1
     assert close is not None
     assert close > 0.99
-    elsewhere = pck(errors(rooms, places.flip(0)[None])[0], 0.05)
+    elsewhere = pck(errors(rooms, targets(rooms), places.flip(0)), 0.05)
     assert elsewhere is not None
     assert elsewhere < 0.5
 
@@ -142,9 +146,7 @@ def values(folder: Path, metric: str, region: str = WHOLE) -> dict[tuple[str, st
 
 
 def test_a_run_writes_its_files(tmp_path: Path) -> None:
-    steps: list[tuple[int, int]] = []
-    run(replace(SMALL, out=tmp_path), lambda *step: steps.append(step))
-    assert steps == [(1, 2), (2, 2)]
+    run(suite(replace(SMALL, out=tmp_path)))
     right, close = values(tmp_path, "right_class"), values(tmp_path, "pck_10")
     assert list(right) == [(row, case) for case in ("000", "001") for row in SMALL.rows]
     for case in ("000", "001"):
@@ -152,51 +154,38 @@ def test_a_run_writes_its_files(tmp_path: Path) -> None:
         assert close["position in segments", case] > close["random", case]  # type: ignore[operator]
     assert set(values(tmp_path, "coverage").values()) == {1.0}
     assert len(values(tmp_path, "end_point_error", ON_FURNITURE)) == 6
-    told = json.loads((tmp_path / "run.json").read_text())
-    assert told["seed"] == 3
-    assert told["settings"]["size"] == 64
+    about = json.loads((tmp_path / "run.json").read_text())
+    assert about["seed"] == 3
+    assert about["settings"]["size"] == 64
     assert "| random |" in (tmp_path / "table.md").read_text()
-    for name in ("report.html", "grid.png", "summary.json", "pairs/001/position-in-segments.png"):
+    for name in ("report.html", "grid.png", "summary.json", "cases/001/position-in-segments.png"):
         assert (tmp_path / name).stat().st_size > 500
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(SMALL, out=tmp_path)
-    run(config, lambda *_: None)
+    run(suite(config))
     first = read_records(tmp_path)
-    matched: list[tuple[int, list[str]]] = []
-    true = correspondence.matched_by
-
-    def spied(rows: Any, rooms: Any, index: int) -> Any:
-        matched.append((index, list(rows)))
-        return true(rows, rooms, index)
-
-    monkeypatch.setattr(correspondence, "matched_by", spied)
-    run(config, lambda *_: None)
-    assert not matched
+    done: list[tuple[int, str]] = []
+    true = correspondence.matched
+    monkeypatch.setattr(
+        correspondence, "matched", lambda row, rooms, index, session: done.append((index, row.name)) or true(row, rooms, index, session)
+    )  # fmt: skip
+    run(suite(config))
+    assert not done
     assert read_records(tmp_path) == first
-    (tmp_path / "pairs/001/random.png").unlink()
-    (tmp_path / "pairs/000/colour.json").write_text("half a fi")
-    run(config, lambda *_: None)
-    assert matched == [(0, ["colour"]), (1, ["random"])]
+    (tmp_path / "cases/001/random.png").unlink()
+    (tmp_path / "work/000/colour/result.json").write_text("half a fi")
+    run(suite(config))
+    assert done == [(0, "colour"), (1, "random")]
     again = read_records(tmp_path)
     assert [r for r in again if r.metric != "seconds"] == [r for r in first if r.metric != "seconds"]
-    matched.clear()
-    run(replace(config, pairs=3, rows=("colour",)), lambda *_: None)
-    assert matched == [(2, ["colour"])]
-    matched.clear()
-    run(replace(config, seed=4), lambda *_: None)
-    assert [index for index, _ in matched] == [0, 1]
-
-
-def test_a_pair_is_worked_on_in_another_process(tmp_path: Path) -> None:
-    plan = Plan(tmp_path / "here", 3, 64, {name: ROWS[name] for name in ("colour", "random")}, {})
-    there = pickle.loads(pickle.dumps(partial(match_pair, replace(plan, out=tmp_path / "there"))))
-    ours, theirs = ([r for r in records if r.metric != "seconds"] for records in (match_pair(plan, 1), there(1)))
-    assert ours == theirs
-    assert {r.case for r in ours} == {"001"}
-    pictures = [read_image(tmp_path / place / "pairs/001/colour.png") for place in ("here", "there")]
-    assert torch.equal(*pictures)
+    done.clear()
+    run(suite(replace(config, pairs=3, rows=("colour",))))
+    assert done == [(2, "colour")]
+    done.clear()
+    run(suite(replace(config, seed=4)))
+    assert {index for index, _ in done} == {0, 1}
 
 
 def test_other_networks_and_families_can_be_named(tmp_path: Path) -> None:
@@ -207,41 +196,40 @@ def test_other_networks_and_families_can_be_named(tmp_path: Path) -> None:
         SMALL, out=tmp_path / "out", pairs=1, rows=("embedded", "embedded, mutual", "denoiser"),
         embedded=str(tmp_path / "network"), denoiser=f"{family}@100/0",
     )  # fmt: skip
-    run(config, lambda *_: None)
+    run(suite(config))
     kept = values(tmp_path / "out", "coverage")
     assert kept["embedded, mutual", "000"] < kept["embedded", "000"] == 1  # type: ignore[operator]
     weights = json.loads((tmp_path / "out/run.json").read_text())["weights"]
     assert len({weights[config.embedded], weights[f"denoiser:{config.denoiser}"]}) == 2
-    rows, _ = correspondence._possible(config)
+    rows, session = suite(config).rows, Session("cpu")
     Perceiver.fresh(CLASSES).save(tmp_path / "network")  # other weights, the same name
-    assert correspondence._revision(rows["embedded"].name) != weights[config.embedded]
-    assert correspondence._revision(rows["denoiser"].name) == weights[f"denoiser:{config.denoiser}"]
+    assert correspondence._revision(rows["embedded"].name, session) != weights[config.embedded]
+    assert correspondence._revision(rows["denoiser"].name, session) == weights[f"denoiser:{config.denoiser}"]
 
 
-def test_what_a_result_is_kept_under() -> None:
-    plan = Plan(Path("out"), 3, 64, ROWS, {"embedded": "one"})
-    key = plan.key(0, "embedded")
-    assert key == replace(plan, out=Path("elsewhere"), revisions={"embedded": "one", "denoiser": "two"}).key(
-        0, "embedded"
-    )
+def test_what_a_result_depends_on() -> None:
+    made = replace(suite(Config(seed=3, size=64)), weights={"embedded": "one", "denoiser:dollhouse": "two"})
+    trials = {trial.row: trial for trial in made.trials() if trial.case == "000"}
+    found = made.depends(trials["embedded"])
+    assert found == replace(made, weights={"embedded": "one"}).depends(trials["embedded"])
     others = [
-        plan.key(1, "embedded"), plan.key(0, "embedded, mutual"), replace(plan, seed=4).key(0, "embedded"),
-        replace(plan, size=65).key(0, "embedded"), replace(plan, revisions={"embedded": "two"}).key(0, "embedded"),
+        made.depends(trials["embedded, mutual"]), replace(made, weights={"embedded": "two"}).depends(trials["embedded"]),
+        suite(Config(seed=4, size=64)).depends(trials["embedded"]), suite(Config(seed=3, size=65)).depends(trials["embedded"]),
     ]  # fmt: skip
-    assert len({key, *others}) == 6
-    assert len({plan.place(0, row) for row in ROWS}) == len(ROWS)
+    assert len({found, *others}) == 5
+    assert len({made.where(trial) for trial in made.trials()}) == len(made.trials())
 
 
 def test_rows_without_weights_are_left_out_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relook.models.perceiver.FOLDER", tmp_path / "nothing")
-    config = replace(SMALL, out=tmp_path, denoiser=str(tiny.write_family(tmp_path / "family")))
+    config = replace(SMALL, out=tmp_path, pairs=1, denoiser=str(tiny.write_family(tmp_path / "family")))
     with pytest.raises(MissingModelError, match="perception network"):
-        run(replace(config, rows=("embedded",)), lambda *_: None)
+        run(suite(replace(config, rows=("embedded",))))
     with pytest.raises(InputError, match="magic"):
-        run(replace(config, rows=("magic",)), lambda *_: None)
+        suite(replace(config, rows=("magic",)))
     with pytest.raises(InputError, match="at least 1 pair"):
-        run(replace(config, pairs=0), lambda *_: None)
-    possible, missing = correspondence._possible(replace(config, rows=()))
-    assert set(ROWS) - set(possible) == {"embedded", "embedded, mutual", "embedded in segments"}
-    assert len(missing) == 1
-    assert "Left out embedded, " in missing[0]
+        suite(replace(config, pairs=0))
+    run(suite(replace(config, rows=())))
+    left = set(ROWS) - {record.row for record in read_records(tmp_path)}
+    assert left == {"embedded", "embedded, mutual", "embedded in segments"}
+    assert "Left out embedded, embedded, mutual, embedded in segments: " in (tmp_path / "report.html").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ HERE = Session("cpu")
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_comes_back_with_its_result(workers: int) -> None:
-    found = dict(Engine(workers=workers).results(pieces.square, range(7, HERE)))
+    found = dict(Engine(workers=workers).results(pieces.square, range(7), HERE))
     assert found == {number: number**2 for number in range(7)}
     assert list(Engine(workers=workers).results(pieces.square, [], HERE)) == []
 
@@ -25,7 +26,7 @@ def test_every_task_comes_back_with_its_result(workers: int) -> None:
 def test_workers_share_the_cores_and_leave_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setattr("relook.evaluate.engine.cores", lambda: 6)
-    found = [result for _, result in Engine(workers=2).results(pieces.threads, range(4, HERE))]
+    found = [result for _, result in Engine(workers=2).results(pieces.threads, range(4), HERE)]
     assert {(torch_threads, others) for _, torch_threads, others in found} == {(3, "3")}
     sessions = {session for session, *_ in found}
     assert os.getpid() not in {process for process, _ in sessions}
@@ -36,7 +37,7 @@ def test_workers_share_the_cores_and_leave_this_process_alone(monkeypatch: pytes
 
 def test_an_error_of_the_work_stops_all_and_is_told() -> None:
     with pytest.raises(InputError, match="any number but 3"):
-        list(Engine(workers=2).results(pieces.refuse, range(50, HERE)))
+        list(Engine(workers=2).results(pieces.refuse, range(50), HERE))
 
 
 def test_results_stream(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
 
 def test_workers_that_are_killed_again_and_again_are_given_up() -> None:
     with pytest.raises(InputError, match="fewer than 2"):
-        list(Engine(workers=2).results(pieces.die, range(4, HERE)))
+        list(Engine(workers=2).results(pieces.die, range(4), HERE))
 
 
 def test_impossible_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_impossible_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
 def test_ray_does_the_same_and_outlives_a_killed_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers of a cluster on this machine, one of which is killed; the cluster is one that was there before."""
     ray = pytest.importorskip("ray", reason="Ray is not installed")
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     tasks = [(str(tmp_path), number) for number in range(6)]
     paths = os.pathsep.join(filter(None, (str(Path(pieces.__file__).parent), os.environ.get("PYTHONPATH"))))
     environment = {"env_vars": {"PYTHONPATH": paths}}  # a worker of pytest-xdist hands its own paths on to nobody
@@ -82,7 +83,7 @@ def test_ray_does_the_same_and_outlives_a_killed_worker(tmp_path: Path, monkeypa
         assert sorted(found) == list(range(6))
         assert (tmp_path / "died").exists()
         with pytest.raises(InputError, match="any number but 3"):
-            list(Engine("ray", workers=2).results(pieces.refuse, range(5, HERE)))
+            list(Engine("ray", workers=2).results(pieces.refuse, range(5), HERE))
         assert ray.is_initialized()
     finally:
         ray.shutdown()

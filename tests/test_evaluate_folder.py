@@ -19,8 +19,10 @@ from relook.evaluate.sources.folder import Folder
 from relook.evaluate.sources.pair import Source
 from relook.io import read_image, write_depth, write_image, write_segments
 from relook.perceive.perceive import write_perceived
+from relook.session import Session
 from relook.types import Depth, Region, Segments, View
 
+HERE = Session("cpu")
 HEAD = "structure,style,prompt,exact\n"
 
 
@@ -60,7 +62,7 @@ def test_every_structure_with_every_style(own: Path) -> None:
     before = files(own)
     source: Source = Folder(own)
     assert list(source.names) == ["a--cold", "a--warm", "b--cold", "b--warm"]
-    pair = source.pair("a--warm")
+    pair = source.pair("a--warm", HERE)
     exact = room(1, 1)
     assert pair.name == "a--warm"
     assert (pair.structure.image - exact.image).abs().max() < 1 / 255
@@ -79,7 +81,7 @@ def test_every_structure_with_every_style(own: Path) -> None:
 def test_pairs_as_they_are_listed(own: Path) -> None:
     source = pairs(own, "\ufeff" + HEAD + "a,warm.png,a red room,answers/a.png\n\n b.png , cold ,,\n")
     assert list(source.names) == ["a--warm", "b--cold"]
-    pair = source.pair("a--warm")
+    pair = source.pair("a--warm", HERE)
     assert pair.prompt == "a red room"
     assert pair.exact is not None
     assert (pair.exact - room(1, 3).image).abs().max() < 1 / 255
@@ -88,7 +90,7 @@ def test_pairs_as_they_are_listed(own: Path) -> None:
         assert pair.structure.segments is not None
         assert torch.equal(pair.scored == number, pair.structure.segments.mask(name))
     assert int(pair.scored.min()) == 1
-    assert source.pair("b--cold").exact is None
+    assert source.pair("b--cold", HERE).exact is None
     assert not source.answered
     assert pairs(own, HEAD + "a,warm,,answers/a.png\n").answered
 
@@ -97,21 +99,21 @@ def test_pixels_without_a_region_are_scored_too(own: Path) -> None:
     labels = torch.zeros(48, 64, dtype=torch.int64)
     labels[:, :10] = 1
     write_segments(own / "structures/a/segments.png", Segments(labels, {1: Region("wall")}))
-    pair = pairs(own, HEAD + "a,warm,,answers/a.png\n").pair("a--warm")
+    pair = pairs(own, HEAD + "a,warm,,answers/a.png\n").pair("a--warm", HERE)
     assert pair.names == ("wall", disk.NO_REGION)
     assert pair.scored is not None
     assert torch.equal(pair.scored, 2 - labels)
 
 
 def test_pictures_are_shrunk_with_their_maps(own: Path) -> None:
-    pair = Folder(own, longest=32).pair("b--warm")
+    pair = Folder(own, longest=32).pair("b--warm", HERE)
     for view in (pair.structure, pair.style):
         assert view.size == (24, 32)
         assert view.segments is not None
         assert view.segments.labels.shape == (24, 32)
         assert view.depth is not None
         assert view.depth.values.shape == (24, 32)
-    assert Folder(own, longest=None).pair("b--warm").structure.size == (48, 64)
+    assert Folder(own, longest=None).pair("b--warm", HERE).structure.size == (48, 64)
 
 
 def test_what_is_missing_is_perceived(own: Path) -> None:
@@ -119,14 +121,14 @@ def test_what_is_missing_is_perceived(own: Path) -> None:
         (own / "structures/a" / name).unlink()
     write_depth(own / "elsewhere.npz", Depth(torch.full((48, 64), 3.0), "metric"))
     before = files(own)
-    pair = Folder(own, segmenter="whole", depth=str(own / "elsewhere.npz")).pair("a--warm")
+    pair = Folder(own, segmenter="whole", depth=str(own / "elsewhere.npz")).pair("a--warm", HERE)
     assert pair.structure.segments is not None
     assert pair.structure.segments.names == ("whole picture",)
     assert pair.structure.depth is not None
     assert torch.equal(pair.structure.depth.values, torch.full((48, 64), 3.0))
     assert len(pair.style.segments.names if pair.style.segments else ()) > 3  # its own, not the segmenter's
     assert files(own) == before
-    assert Folder(own, segmenter="whole", depth="none").pair("a--warm").structure.depth is None
+    assert Folder(own, segmenter="whole", depth="none").pair("a--warm", HERE).structure.depth is None
 
 
 def test_it_goes_to_other_processes(own: Path) -> None:
@@ -135,7 +137,7 @@ def test_it_goes_to_other_processes(own: Path) -> None:
     other = pickle.loads(pickle.dumps(source))
     assert other == source
     assert other.revision == revision
-    assert torch.equal(other.pair("a--warm").structure.image, source.pair("a--warm").structure.image)
+    assert torch.equal(other.pair("a--warm", HERE).structure.image, source.pair("a--warm", HERE).structure.image)
     assert hash(other) == hash(source)
 
 
@@ -176,9 +178,9 @@ def test_a_change_concerns_only_its_pairs(own: Path) -> None:
 
 def test_a_picture_that_changes_is_read_again(own: Path) -> None:
     source = Folder(own)
-    before = source.pair("a--warm").style.image
+    before = source.pair("a--warm", HERE).style.image
     write_image(own / "styles/warm.png", room(5, 5).image)
-    assert not torch.equal(source.pair("a--warm").style.image, before)
+    assert not torch.equal(source.pair("a--warm", HERE).style.image, before)
 
 
 def test_any_kind_of_picture(own: Path) -> None:
@@ -189,10 +191,10 @@ def test_any_kind_of_picture(own: Path) -> None:
     source = Folder(own, segmenter="whole", depth="none")
     assert list(source.names)[:5] == ["a--clear", "a--cold", "a--deep", "a--grey", "a--warm"]
     for name in ("deep", "clear", "grey"):
-        image = source.pair(f"a--{name}").style.image
+        image = source.pair(f"a--{name}", HERE).style.image
         assert image.shape == (3, 48, 64)
         assert float(image.min()) >= 0
-    assert torch.equal(source.pair("a--clear").style.image, torch.ones(3, 48, 64))
+    assert torch.equal(source.pair("a--clear", HERE).style.image, torch.ones(3, 48, 64))
 
 
 def test_other_files_are_left_alone(own: Path) -> None:
@@ -264,28 +266,28 @@ def test_folders_that_cannot_be_used(own: Path, tmp_path: Path) -> None:
 def test_maps_that_do_not_fit(own: Path) -> None:
     source = Folder(own)
     with pytest.raises(InputError, match="name of a pair in"):
-        source.pair("a--blue")
+        source.pair("a--blue", HERE)
     write_segments(
         own / "structures/a/segments.png", Segments(torch.ones(5, 5, dtype=torch.int64), {1: Region("wall")})
     )
     with pytest.raises(SegmentsError, match="64 x 48 pixels"):
-        source.pair("a--warm")
+        source.pair("a--warm", HERE)
     (own / "structures/a/segments.json").write_text(json.dumps({"regions": {}}))
     with pytest.raises((SegmentsError, InputError)):
-        source.pair("a--warm")
+        source.pair("a--warm", HERE)
     np.savez(own / "structures/b/depth.npz", values=np.full((48, 64), np.nan))
     with pytest.raises(DepthError, match="finite, positive depth"):
-        source.pair("b--warm")
+        source.pair("b--warm", HERE)
     (own / "styles/warm.png").write_bytes((own / "styles/warm.png").read_bytes()[:400])  # its head is whole
     with pytest.raises(PictureError, match=r"warm\.png"):
-        Folder(own).pair("a--warm")
+        Folder(own).pair("a--warm", HERE)
 
 
 def test_holes_in_depth_are_filled(own: Path) -> None:
     values = np.full((48, 64), 2.0)
     values[:9] = np.nan
     np.savez(own / "structures/b/depth.npz", values=values)
-    depth = Folder(own).pair("b--warm").structure.depth
+    depth = Folder(own).pair("b--warm", HERE).structure.depth
     assert depth is not None
     assert torch.equal(depth.values, torch.full((48, 64), 2.0))
     assert read_image(own / "structures/b.png").shape == (3, 48, 64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +10,27 @@ import pytest
 import torch
 
 from relook.errors import GeometryError, InputError
+from relook.evaluate.engine import Engine
 from relook.evaluate.metrics.views import pose_auc
 from relook.evaluate.perception import geometry as suite
+from relook.evaluate.records import WHOLE, read_records
+from relook.evaluate.run import run
 from relook.ops.align import Similarity
+from relook.session import Session
 from relook.types import Camera, Pointmaps, View
 
-CONFIG = suite.Config(walks=1, frames=3, size=64)
+CONFIG = suite.Config(walks=1, frames=3, size=64, engine=Engine(workers=1))
 
 
 def scene() -> suite.Scene:
-    return next(suite.scenes(CONFIG))
+    return suite.suite(CONFIG).scene("walk 0")
+
+
+def scored(name: str) -> dict[str, float | None]:
+    return {
+        f"{one.metric} {one.region}".removesuffix(f" {WHOLE}"): one.value
+        for one in suite.score(scene(), name, "auto", Session("cpu"))
+    }
 
 
 def test_nothing_of_the_truth_is_handed_over() -> None:
@@ -40,21 +50,21 @@ def test_the_truth_in_another_world_is_perfect_and_a_turned_camera_is_not(monkey
         cameras=tuple(map(other.camera, shown.truth.cameras)),
     )
     monkeypatch.setattr(suite, "geometry", lambda name, session, depth: lambda views: answer)
-    best = suite.score(shown, "perfect")
-    assert best["placed"] == 1
+    best = scored("perfect")
+    assert best["share_placed"] == 1
     assert best["rotation"] == pytest.approx(0, abs=0.05)
     assert best["position"] == pytest.approx(0, abs=1e-3)
-    assert best["points"] == pytest.approx(0, abs=1e-3)
-    assert best["auc5"] == pytest.approx(1, abs=0.05)
+    assert best["point_error"] == pytest.approx(0, abs=1e-3)
+    assert best["pose_auc 5°"] == pytest.approx(1, abs=0.05)
     angle = math.radians(10)
     shake = torch.eye(4)
     shake[:2, :2] = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     wrong = answer.cameras[2]
     turned = replace(answer, cameras=(*answer.cameras[:2], Camera(wrong.K, shake @ wrong.world_to_camera)))
     monkeypatch.setattr(suite, "geometry", lambda name, session, depth: lambda views: turned)
-    worse = suite.score(shown, "turned")
+    worse = scored("turned")
     assert worse["rotation"] == pytest.approx(10 * (1 / 3 + 1 / 3 + 2 / 3) / 3, rel=0.2)
-    assert worse["auc5"] == pytest.approx(1 / 3, abs=0.05)
+    assert worse["pose_auc 5°"] == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_failure_is_scored_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +72,8 @@ def test_failure_is_scored_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
         raise GeometryError("none")
 
     monkeypatch.setattr(suite, "geometry", lambda name, session, depth: nothing)
-    found = suite.score(scene(), "matches")
-    assert (found["placed"], found["auc20"], found["points"]) == (0, 0, None)
+    found = scored("matches")
+    assert (found["share_placed"], found["pose_auc 20°"], found["point_error"]) == (0, 0, None)
 
 
 def test_area_under_the_curve() -> None:
@@ -85,13 +95,11 @@ def test_pose_errors_take_the_worse_of_turn_and_direction() -> None:
 def test_a_run_leaves_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     truth = scene().truth
     monkeypatch.setattr(suite, "geometry", lambda name, session, depth: lambda views: truth)
-    told: list[tuple[int, int]] = []
-    table = suite.run(
-        replace(CONFIG, out=tmp_path, back_ends=("matches",)), lambda done, count: told.append((done, count))
-    )
-    assert told == [(1, 1)]
-    assert table.row_count == 1
-    summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["mean"]["matches, walk"]["placed"] == 1
+    config = replace(CONFIG, out=tmp_path, back_ends=("matches",))
+    run(suite.suite(config))
+    found = {(r.part, r.row, r.case, r.metric): r.value for r in read_records(tmp_path)}
+    assert found["walks", "matches", "walk 0", "share_placed"] == 1
+    monkeypatch.setattr(suite, "geometry", lambda name, session, depth: pytest.fail("scored what was known"))
+    run(suite.suite(config))
     with pytest.raises(InputError, match="at least 2 frames"):
-        suite.run(replace(CONFIG, frames=1), lambda done, count: None)
+        suite.suite(replace(CONFIG, frames=1))

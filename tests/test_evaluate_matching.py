@@ -13,10 +13,15 @@ from PIL import Image
 from relook.captures import read_capture
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
 from relook.errors import InputError, MissingModelError
+from relook.evaluate.engine import Engine
 from relook.evaluate.perception import matching
-from relook.evaluate.perception.matching import Case, Config, Score, in_common, measured_case, run, score, summarise
+from relook.evaluate.perception.matching import Config, pooled, score, suite
+from relook.evaluate.perception.measured import Case, in_common, measured_case
+from relook.evaluate.records import EVERY, read_records
+from relook.evaluate.run import run
 from relook.files import read_json, write_json
 from relook.io import write_image
+from relook.perceive.backends import BackEnd
 from relook.types import Depth, Matches, View
 
 
@@ -50,7 +55,7 @@ def write_capture(folder: Path, pictures: list[Rendering]) -> Path:
 
 def test_the_truth_of_a_sensor_is_the_exact_truth_where_it_is_scored() -> None:
     first, second = walked()
-    case = measured_case("capture, gap 1", sensed(first), sensed(second))
+    case = measured_case(sensed(first), sensed(second))
     flow, visible = exact_flow(first, second)
     assert case.scored.float().mean() > 0.2
     assert visible[case.scored].float().mean() > 0.995
@@ -68,14 +73,14 @@ def test_nothing_is_scored_without_a_reading_or_beside_an_edge() -> None:
     hole = torch.zeros_like(a.depth.valid)
     hole[20:30, 20:30] = True
     holed = replace(a, depth=Depth(a.depth.values * ~hole, "metric", a.depth.valid & ~hole))
-    case = measured_case("", holed, b)
+    case = measured_case(holed, b)
     assert not case.scored[hole].any()
     assert not case.hidden[hole].any()
-    assert measured_case("", a, b).scored[hole].any()
+    assert measured_case(a, b).scored[hole].any()
     step = torch.full((48, 64), 2.0)
     step[:, 32:] = 3.0
     flat = replace(a, depth=Depth(step, "metric", step > 0))
-    same = measured_case("", flat, flat)
+    same = measured_case(flat, flat)
     assert not same.scored[:, 29:35].any()
     assert same.scored[4:-4, 4:26].all()
 
@@ -98,8 +103,8 @@ def test_numbers_by_hand() -> None:
     calls = torch.zeros(1, 10, dtype=torch.bool)
     calls[0, [0, 7, 9]] = True  # the last pixel is neither hidden nor scored: it does not count
     sure = (torch.arange(10) < 2).float()[None]
-    one = score(lambda first, second: Matches(found, sure, calls), Case("a", view, view, flow, scored, hidden))
-    numbers = summarise([one])["a"]
+    one = score(lambda first, second: Matches(found, sure, calls), Case(view, view, flow, scored, hidden))
+    numbers = {number.metric: number.value for number in pooled([one.arrays])}
     assert numbers["median"] == 3
     assert numbers["near"] == pytest.approx(3 / 7, abs=1e-4)
     assert numbers["near_where_sure"] == 1
@@ -107,63 +112,60 @@ def test_numbers_by_hand() -> None:
     assert numbers["hidden_f1"] == pytest.approx(0.5)  # precision 1/2, recall 1/2
 
 
-def test_pairs_of_one_kind_are_summed_up_together() -> None:
-    def made(case: str, error: float, count: int) -> Score:
-        return Score(case, torch.full((count,), error), torch.ones(count), 1, 2, 3, 0.5)
+def test_pairs_of_one_kind_are_pooled() -> None:
+    def made(error: float, count: int) -> dict[str, np.ndarray]:
+        errors = np.full(count, error, dtype=np.float32)
+        return {"errors": errors, "sure": np.ones_like(errors), "counts": np.array([1, 2, 3])}
 
-    numbers = summarise([made("a", 1.0, 5), made("a", 9.0, 4), made("b", 4.0, 2)])
-    assert list(numbers) == ["a", "b"]
-    assert numbers["a"]["median"] == 1
-    assert numbers["a"]["near"] == pytest.approx(5 / 9, abs=1e-4)
-    assert numbers["a"]["hidden_f1"] == pytest.approx(4 / 10)
-    assert numbers["b"]["near"] == 0
+    numbers = {number.metric: number.value for number in pooled([made(1.0, 5), made(9.0, 4)])}
+    assert numbers["median"] == 1
+    assert numbers["near"] == pytest.approx(5 / 9, abs=1e-4)
+    assert numbers["hidden_f1"] == pytest.approx(4 / 10)
 
 
 def test_matchers_see_pictures_only() -> None:
     first, second = walked()
     flow, visible = exact_flow(first, second)
-    case = Case("walks", first.view(), second.view(), flow, visible, ~visible)
+    case = Case(first.view(), second.view(), flow, visible, ~visible)
 
     def curious(one: View, other: View) -> Matches:
         assert (one.depth, one.camera, one.segments, other.depth, other.camera) == (None,) * 5
         return Matches(torch.zeros(2, *one.size), torch.zeros(one.size), torch.zeros(one.size, dtype=torch.bool))
 
-    assert len(score(curious, case).errors) == int(visible.sum())
+    assert len(score(curious, case).arrays["errors"]) == int(visible.sum())
 
 
 def test_a_whole_run_orders_a_good_matcher_before_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = matching.matcher
-
     def still(first: View, second: View) -> Matches:
         return Matches(torch.zeros(2, *first.size), torch.zeros(first.size), torch.zeros(first.size, dtype=torch.bool))
 
     def absent(first: View, second: View) -> Matches:
         raise MissingModelError("Expected weights, got none; get them.")
 
-    monkeypatch.setattr(
-        matching, "matcher", lambda name, session: {"still": still, "absent": absent}.get(name) or made(name, session)
-    )
-    steps: list[tuple[int, int]] = []
+    table = matching.MATCHERS
+    more = BackEnd("still", lambda session: still, ""), BackEnd("absent", lambda session: absent, "")
+    monkeypatch.setattr(matching, "MATCHERS", replace(table, entries=(*table.entries, *more)))
     config = Config(
         out=tmp_path / "out", capture=write_capture(tmp_path, walked(3, (72, 96))), gaps=(1, 2), pairs=2, rooms=1, frames=2, size=96,
-        rows=("dis", "still", "absent"),
+        rows=("dis", "still", "absent"), engine=Engine(workers=1),
     )  # fmt: skip
-    table = run(config, lambda done, total: steps.append((done, total)))
-    summary = read_json(tmp_path / "out" / "summary.json")
-    assert list(summary["rows"]) == ["dis", "still"]
-    assert summary["pairs"] == {"capture, gap 1": 1, "capture, gap 2": 1, "walks": 1}
-    assert "absent" in summary["left_out"][0]
-    assert "absent" in str(table.caption)
-    assert steps[-1][1] == 9
-    for kind in ("capture, gap 1", "walks"):
-        assert summary["rows"]["dis"][kind]["near"] > summary["rows"]["still"][kind]["near"]
-        assert summary["rows"]["still"][kind]["median"] == pytest.approx(summary["median_motion"][kind], abs=0.02)
+    run(suite(config))
+    kinds = ("capture, gap 1", "capture, gap 2", "walks")
+    pairs = {(r.part, r.case) for r in read_records(config.out) if r.case != EVERY}
+    assert sorted(part for part, _ in pairs) == list(kinds)
+    found = {(r.part, r.row, r.metric): r.value for r in read_records(config.out) if r.case == EVERY}
+    assert {row for _, row, _ in found} == {"dis", "still"}
+    assert "Left out absent" in (config.out / "report.html").read_text()
+    for kind in kinds[::2]:
+        assert found[kind, "dis", "near"] > found[kind, "still", "near"]
+        lead = read_json(config.out / "tables.json")[kind]["lead"]
+        assert f"move by {found[kind, 'still', 'median']:.2f} pixels" in lead  # who stays is off by the motion
 
 
 def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one pair"):
-        run(Config(out=tmp_path, rooms=0), lambda done, total: None)
+        suite(Config(out=tmp_path, rooms=0))
     with pytest.raises(InputError, match="matcher"):
-        run(Config(out=tmp_path, rows=("sharp",)), lambda done, total: None)
+        suite(Config(out=tmp_path, rows=("sharp",)))
     with pytest.raises(InputError, match="a camera and depth"):
-        measured_case("", View(torch.zeros(3, 8, 8)), View(torch.zeros(3, 8, 8)))
+        measured_case(View(torch.zeros(3, 8, 8)), View(torch.zeros(3, 8, 8)))

@@ -15,18 +15,13 @@ import relook
 import tiny
 from relook import cache
 from relook.errors import InputError
-from relook.evaluate import provenance as room
-from relook.evaluate.provenance import (
-    checkpoint_weights,
-    family_weights,
-    provenance,
-    read_provenance,
-    told,
-    write_provenance,
-)
+from relook.evaluate import provenance as module
+from relook.evaluate.provenance import described, provenance, read_provenance, write_provenance
 from relook.evaluate.records import RUN
+from relook.evaluate.weights import checkpoint_weights, family_weights
 from relook.files import sha256
 from relook.models.families import load_family
+from relook.session import Session
 
 
 @dataclass(frozen=True)
@@ -53,15 +48,15 @@ def test_it_is_written_and_read_back(tmp_path: Path) -> None:
     assert made.packages["numpy"] == np.__version__
     assert str(made.packages["torch"]).partition("+")[0] == torch.__version__.partition("+")[0]
     assert made.cores >= 1
-    facts = dict(told(made))
+    facts = dict(described(made))
     assert facts["weights of vae"] == "ab"
     assert json.loads(facts["settings"])["counts"] == [1, 2]
-    assert dict(told(replace(made, commit=None, seed=None, cases=None)))["seed"] == "-"
+    assert dict(described(replace(made, commit=None, seed=None, cases=None)))["seed"] == "-"
 
 
 def test_settings_of_any_kind_become_json() -> None:
-    made = provenance("suite", {"device": torch.device("cpu"), 3: [Path("a"), None, True]}, seed=1)
-    assert made.settings == {"device": "cpu", "3": ["a", None, True]}
+    made = provenance("suite", {"device": torch.device("cpu"), 3: [Path("a"), None, True], "seed": 1})
+    assert made.settings == {"device": "cpu", "3": ["a", None, True], "seed": 1}
     assert made.seed == 1
     assert provenance("suite", {}).seed is None
 
@@ -88,13 +83,14 @@ def test_the_commit_is_gits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert provenance("suite", {}).commit == git("rev-parse", "HEAD")
     (package / "__init__.py").write_text("one = 2\n")
     assert provenance("suite", {}).commit == git("rev-parse", "HEAD") + "+"
-    monkeypatch.setattr(room, "_git", lambda *_: None)  # no git at all
+    monkeypatch.setattr(module, "_git", lambda *_: None)  # no git at all
     assert provenance("suite", {}).commit is None
 
 
 def test_every_file_of_weights_has_its_hash(tmp_path: Path) -> None:
     family = load_family(str(tiny.write_family(tmp_path / "family")))
-    found = family_weights(family)
+    found = family_weights(str(tmp_path / "family"), Session("cpu"))
+    assert family_weights(str(tmp_path / "nothing"), Session("cpu")) == {}
     assert len(found) == len(family.weights)
     assert set(found.values()) == {sha256(file) for file in family.weights}
     assert any("unet" in name for name in found)

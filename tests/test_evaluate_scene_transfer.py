@@ -17,9 +17,12 @@ from relook.errors import DepthError, InputError, PictureError, SegmentsError
 from relook.evaluate.sources.pair import Source
 from relook.evaluate.sources.scene_transfer import SceneTransfer, read_disparity, read_regions
 from relook.io import write_depth, write_image
+from relook.session import Session
 from relook.types import Depth, View
 
 SIZE = (36, 64)
+
+HERE = Session("cpu")
 
 
 def write_regions(path: Path, view: View, **more: Any) -> None:
@@ -87,7 +90,7 @@ def test_every_scene_with_every_style_of_its_kind(original: Path) -> None:
         "living_room-10--pexels-c-3",
     ]  # fmt: skip
     assert not source.answered
-    pair = source.pair("living_room-10--pexels-c-3")
+    pair = source.pair("living_room-10--pexels-c-3", HERE)
     layout = sample_layout(2, "living")
     exact = render(layout, sample_style(2), SIZE, walk(layout, 3)[0]).view()
     assert pair.prompt == "a photo of a living room"
@@ -104,7 +107,7 @@ def test_every_scene_with_every_style_of_its_kind(original: Path) -> None:
 
 
 def test_depth_is_inverse_depth(original: Path) -> None:
-    depth = opened(original).pair("bedroom-0--pexels-a-1").structure.depth
+    depth = opened(original).pair("bedroom-0--pexels-a-1", HERE).structure.depth
     layout = sample_layout(0, "bedroom")
     true = render(layout, sample_style(0), SIZE, walk(layout, 3)[0]).depth
     assert depth is not None
@@ -117,8 +120,8 @@ def test_more_frames_of_a_scene(original: Path) -> None:
     source = opened(original, every=2)
     assert len(source.names) == 10
     assert list(source.names)[:2] == ["bedroom-0-frame_9--pexels-a-1", "bedroom-0-frame_11--pexels-a-1"]
-    first, third = (source.pair(name).structure.image for name in list(source.names)[:2])
-    assert torch.equal(first, opened(original).pair("bedroom-0--pexels-a-1").structure.image)
+    first, third = (source.pair(name, HERE).structure.image for name in list(source.names)[:2])
+    assert torch.equal(first, opened(original).pair("bedroom-0--pexels-a-1", HERE).structure.image)
     assert not torch.equal(first, third)
     assert len(opened(original, every=1).names) == 15
 
@@ -129,7 +132,7 @@ def test_pairs_as_they_are_listed(public: Path) -> None:
     )
     source = opened(public)
     assert list(source.names) == ["bedroom-1--pexels-b-2", "living_room-10--pexels-a-1"]
-    assert [source.pair(name).prompt for name in source.names] == ["a photo of a bedroom", "a hall"]
+    assert [source.pair(name, HERE).prompt for name in source.names] == ["a photo of a bedroom", "a hall"]
 
 
 def test_the_data_may_lie_one_deeper(public: Path, tmp_path: Path) -> None:
@@ -142,13 +145,13 @@ def test_what_is_missing_is_perceived(public: Path) -> None:
     (scene / "seg_dict/frame_9.pth").unlink()
     (scene / "depth/frame_9.jpg").unlink()
     (public / "design_styles/bedroom/pexels-a-1/seg_dict.pth").unlink()
-    pair = opened(public, segmenter="whole").pair("bedroom-0--pexels-a-1")
+    pair = opened(public, segmenter="whole").pair("bedroom-0--pexels-a-1", HERE)
     for view in (pair.structure, pair.style):
         assert view.segments is not None
         assert view.segments.names == ("whole picture",)
         assert view.depth is None
     write_depth(scene / "depth/frame_9.npz", Depth(torch.full(SIZE, 3.0), "metric"))
-    depth = opened(public, segmenter="whole").pair("bedroom-0--pexels-a-1").structure.depth
+    depth = opened(public, segmenter="whole").pair("bedroom-0--pexels-a-1", HERE).structure.depth
     assert depth is not None
     assert depth.kind == "metric"
     assert torch.equal(depth.values, torch.full(SIZE, 3.0))
@@ -158,7 +161,7 @@ def test_it_goes_to_other_processes_and_is_told_apart(public: Path) -> None:
     source = opened(public, longest=40)
     other = pickle.loads(pickle.dumps(source))
     assert other == source
-    assert other.pair("bedroom-0--pexels-a-1").structure.size == (22, 40)
+    assert other.pair("bedroom-0--pexels-a-1", HERE).structure.size == (22, 40)
     revision = source.revision
     assert revision != opened(public).revision
     assert revision == opened(public, longest=40).revision
@@ -261,8 +264,8 @@ def test_maps_that_do_not_fit(public: Path) -> None:
     depth = public / "interiors/bedroom/0/depth"
     (depth / "frame_9.jpg").write_bytes(b"broken")
     with pytest.raises(PictureError, match=r"depth/frame_9\.jpg"):
-        source.pair("bedroom-0--pexels-a-1")
+        source.pair("bedroom-0--pexels-a-1", HERE)
     (depth / "frame_9.jpg").unlink()
     np.save(depth / "frame_9.npy", np.full(SIZE, np.nan, np.float32))
     with pytest.raises(DepthError, match="finite, positive depth"):
-        opened(public).pair("bedroom-0--pexels-a-1")
+        opened(public).pair("bedroom-0--pexels-a-1", HERE)

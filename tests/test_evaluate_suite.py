@@ -21,26 +21,29 @@ from relook.evaluate.methods.ablations import ABLATIONS
 from relook.evaluate.methods.rows import ROWS
 from relook.evaluate.metrics import psnr
 from relook.evaluate.records import EVERY, WHOLE, Record, read_records
+from relook.evaluate.run import run
 from relook.evaluate.sources.dollhouse import HELD_OUT, draw_pair
 from relook.evaluate.sources.pair import Pair
 from relook.present.demo import DemoConfig, run_demo
+from relook.progress import Progress
+from relook.session import Session
 from relook.training.data import HELD_OUT as TRAINING_ENDS
 from relook.transfer.presets import PRESETS
 
 
 def test_pairs_are_unseen_exact_and_repeatable() -> None:
     assert HELD_OUT >= TRAINING_ENDS
-    pair, again, other = draw_pair(3, 0), draw_pair.__wrapped__(3, 0), draw_pair(3, 3)
+    pair, again, other = draw_pair(3, 0), draw_pair(3, 0), draw_pair(3, 3)
     assert torch.equal(pair.exact, again.exact)
     assert torch.equal(pair.style.image, again.style.image)
     assert not torch.equal(pair.exact, other.exact)
-    ours, theirs = pair.structure.segments, pair.style.segments
-    assert ours is not None
-    assert theirs is not None
+    structure, style = pair.structure.segments, pair.style.segments
+    assert structure is not None
+    assert style is not None
     for id in pair.scored.unique().tolist():
         if id:
-            assert CLASSES[id - 1] in set(ours.names) & set(theirs.names)
-            assert torch.equal(pair.scored == id, ours.mask(CLASSES[id - 1]))
+            assert CLASSES[id - 1] in set(structure.names) & set(style.names)
+            assert torch.equal(pair.scored == id, structure.mask(CLASSES[id - 1]))
     assert ((pair.patterned > 0) <= (pair.scored > 0)).all()
     assert 0 < (pair.patterned > 0).sum() < (pair.scored > 0).sum()
 
@@ -98,8 +101,8 @@ SMALL = dollhouse_photo.Config(pairs=2, size=48, rows=("copy", "statistics"), en
 def test_a_suite_writes_its_files_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = replace(SMALL, out=tmp_path)
     reports: list[tuple[int, int]] = []
-    dollhouse_photo.run(config, lambda *step: reports.append(step))
-    assert reports == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    run(dollhouse_photo.suite(config), Progress(lambda step: reports.append((step.done, step.total))))
+    assert reports[-4:] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     records = read_records(tmp_path)
     assert {(record.row, record.case) for record in records} == {
         (row, case) for row in ("copy", "statistics") for case in ("000", "001", EVERY)
@@ -116,46 +119,57 @@ def test_a_suite_writes_its_files_and_resumes(tmp_path: Path, monkeypatch: pytes
     assert "PSNR dB ↑" in page
     assert (tmp_path / "grid.png").stat().st_size > 1000
 
-    monkeypatch.setattr("relook.evaluate.suite.measure", lambda *_: pytest.fail("measured what was known"))
-    monkeypatch.setattr("relook.evaluate.suite.write_image", lambda *_: pytest.fail("made a picture that was there"))
-    dollhouse_photo.run(config, lambda *_: None)
+    monkeypatch.setattr("relook.evaluate.photo.measure", lambda *_: pytest.fail("measured what was known"))
+    monkeypatch.setattr("relook.evaluate.photo.write_image", lambda *_: pytest.fail("made a picture that was there"))
+    run(dollhouse_photo.suite(config))
     assert read_records(tmp_path) == records
-    (tmp_path / "pairs" / "001" / "copy.png").unlink()
+    (tmp_path / "cases" / "001" / "copy.png").unlink()
     with pytest.raises(pytest.fail.Exception, match="made a picture"):
-        dollhouse_photo.run(config, lambda *_: None)
+        run(dollhouse_photo.suite(config))
     with pytest.raises(pytest.fail.Exception, match="made a picture"):
-        dollhouse_photo.run(replace(config, seed=1), lambda *_: None)
+        run(dollhouse_photo.suite(replace(config, seed=1)))
+
+
+def test_other_instruments_measure_the_same_pictures_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(SMALL, out=tmp_path, pairs=1, rows=("copy",))
+    run(dollhouse_photo.suite(config))
+    monkeypatch.setattr("relook.evaluate.photo.write_image", lambda *_: pytest.fail("made a picture that was there"))
+    run(dollhouse_photo.suite(replace(config, instruments=NOTHING)))
+    found = {r.metric: r.value for r in read_records(tmp_path) if r.region == WHOLE}
+    assert found["depth_abs_rel"] is found["mask_miou"] is None
+    assert found["edge_f1"] == 1
 
 
 def test_one_failure_stops_nothing_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paint = ROWS["copy"].paint
 
-    def once(pair: Pair, setting: rows.Setting) -> torch.Tensor:
+    def once(pair: Pair, setting: rows.Setting, session: Session) -> torch.Tensor:
         if pair.name == "001":
             raise IndexError("no middle")
-        return paint(pair, setting)
+        return paint(pair, setting, session)
 
     monkeypatch.setitem(dollhouse_photo.ROWS, "copy", replace(ROWS["copy"], paint=once))
     config = replace(SMALL, out=tmp_path, instruments=NOTHING)
     with pytest.raises(InputError, match=r"1 failures .*copy on 001.*no middle"):
-        dollhouse_photo.run(config, lambda *_: None)
+        run(dollhouse_photo.suite(config))
     assert {(r.row, r.case) for r in read_records(tmp_path)} == {
         ("copy", "000"), ("copy", EVERY), ("statistics", "000"), ("statistics", "001"), ("statistics", EVERY),
     }  # fmt: skip
     assert "Failed: copy on 001" in (tmp_path / "report.html").read_text()
+    assert "IndexError: no middle" in (tmp_path / "work" / "001" / "copy" / "error.txt").read_text()
     monkeypatch.setitem(dollhouse_photo.ROWS, "copy", replace(ROWS["copy"], paint=paint))
-    dollhouse_photo.run(config, lambda *_: None)
+    run(dollhouse_photo.suite(config))
     assert ("copy", "001") in {(r.row, r.case) for r in read_records(tmp_path)}
-    assert not list(tmp_path.rglob("*.error.txt"))
+    assert not list(tmp_path.rglob("error.txt"))
 
 
 def test_nothing_but_failures_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(pair: Pair, setting: rows.Setting) -> torch.Tensor:
+    def never(pair: Pair, setting: rows.Setting, session: Session) -> torch.Tensor:
         raise InputError("Expected luck, got none; try again.")
 
     monkeypatch.setitem(dollhouse_photo.ROWS, "copy", replace(ROWS["copy"], paint=never))
     with pytest.raises(InputError, match="nothing but failures: copy on 002: Expected luck"):
-        dollhouse_photo.run(replace(SMALL, out=tmp_path, pairs=9, rows=("copy",)), lambda *_: None)
+        run(dollhouse_photo.suite(replace(SMALL, out=tmp_path, pairs=9, rows=("copy",))))
 
 
 def test_processes_give_the_same_records(tmp_path: Path) -> None:
@@ -166,7 +180,7 @@ def test_processes_give_the_same_records(tmp_path: Path) -> None:
 
     def told(name: str, workers: int) -> list[Record]:
         config = replace(SMALL, out=tmp_path / name, rows=("copy", "palette"), engine=Engine(workers=workers))
-        dollhouse_photo.run(config, lambda *_: None)
+        run(dollhouse_photo.suite(config))
         return [record for record in read_records(tmp_path / name) if record.metric != "seconds"]
 
     here, pool = told("here", 1), told("pool", 2)
@@ -184,7 +198,7 @@ def test_an_ablation_runs(tmp_path: Path) -> None:
         of="unmatched", out=tmp_path / "out", pairs=1, size=32, steps=2, family=family, engine=HERE,
         instruments=NOTHING, rows=("relook, everything", "relook, keep"),
     )  # fmt: skip
-    ablation.run(config, lambda *_: None)
+    run(ablation.suite(config))
     found = {
         (r.row, r.metric): r.value for r in read_records(tmp_path / "out") if r.case == "000" and r.region == WHOLE
     }
@@ -201,7 +215,7 @@ def test_an_ablation_shows_its_own_rows(tmp_path: Path) -> None:
     config = ablation.Config(
         of="attention", out=tmp_path, pairs=1, size=32, steps=2, family=family, engine=HERE, instruments=NOTHING, rows=rows
     )  # fmt: skip
-    ablation.run(config, lambda *_: None)
+    run(ablation.suite(config))
     with Image.open(tmp_path / "grid.png") as sheet:
         assert sheet.width == 4 + 5 * (32 + 4)  # structure, style, the two rows, the answer
 
@@ -213,11 +227,9 @@ def _answer(pair: Pair) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_rows_without_their_family_are_left_out_or_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingModelError):
-        dollhouse_photo.run(
-            replace(SMALL, out=tmp_path, rows=("relook",), family=str(tmp_path / "no")), lambda *_: None
-        )
+        run(dollhouse_photo.suite(replace(SMALL, out=tmp_path, rows=("relook",), family=str(tmp_path / "no"))))
     with pytest.raises(InputError, match="magic"):
-        dollhouse_photo.run(replace(SMALL, out=tmp_path, rows=("magic",)), lambda *_: None)
+        run(dollhouse_photo.suite(replace(SMALL, out=tmp_path, rows=("magic",))))
 
 
 def test_diffusion_rows_run_on_any_family(tmp_path: Path) -> None:
@@ -234,9 +246,9 @@ def test_diffusion_rows_run_on_any_family(tmp_path: Path) -> None:
         family=family,
         instruments=NOTHING,
     )
-    dollhouse_photo.run(config, lambda *_: None)
+    run(dollhouse_photo.suite(config))
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert list(summary["dollhouse-photo"]["rows"]) == ["relook", "exact"]
+    assert list(summary["dollhouse-photo"]) == ["relook", "exact"]
 
 
 def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +256,8 @@ def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise MissingModelError("Expected a family, got none; train one.")
 
     monkeypatch.setattr("relook.models.families.load_family", no_family)
-    _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0), lambda *_: None)
+    monkeypatch.setattr("relook.evaluate.engine.cores", lambda: 1)  # in this process
+    _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0, steps=1))
     assert "Left out" in page.read_text()
     assert (tmp_path / "grid.png").is_file()
     assert not (tmp_path / "walk.png").exists()
@@ -256,9 +269,9 @@ def test_the_demo_makes_a_walk(tmp_path: Path) -> None:
 
     from relook.present import demo
 
-    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2, seed=1), lambda *_: None)
+    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2, seed=1))
     first = (tmp_path / "walk" / "frames" / "000001.png").read_bytes()
-    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2), lambda *_: None)
+    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2))
     assert (tmp_path / "walk" / "frames" / "000001.png").read_bytes() != first
     with Image.open(tmp_path / "walk.png") as sheet:
         assert sheet.height > 3 * 128

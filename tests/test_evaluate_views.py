@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+import strolls
 import tiny
+from relook.config import PhotoConfig
 from relook.dollhouse import exact_flow
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate import dollhouse_views
@@ -27,20 +29,28 @@ from relook.evaluate.metrics.views import (
     warp_rmse,
 )
 from relook.evaluate.records import EVERY, WHOLE, read_records
+from relook.evaluate.run import run
+from relook.evaluate.sections import CEILING
 from relook.evaluate.views import capture as capture_views
 from relook.evaluate.views import poses as view_poses
 from relook.evaluate.views import two_views
 from relook.evaluate.views import walks as view_walks
 from relook.evaluate.views.rooms import draw_two_views, draw_walk
-from relook.evaluate.views.rows import CEILING, ROWS, Setting, step_rows, warped
+from relook.evaluate.views.rows import ROWS, step_rows, warped
+from relook.evaluate.views.setting import Setting
 from relook.evaluate.views.walks import WAYS, Restyled
+from relook.io import write_image
 from relook.models.view_refiner import CONDITIONS, widened
 from relook.ops.align import Similarity
+from relook.session import Session
+from relook.transfer import photo as transfer_photo
 from relook.types import Camera, Matches, View
-from strolls import source
 
 WALK = draw_walk(0, 0, 4, 32)
 CASE = draw_two_views(0, 0, "far", 48)
+
+
+STILL = Matches(torch.zeros(2, 32, 32), torch.ones(32, 32), torch.zeros(32, 32, dtype=torch.bool))
 
 
 def coloured_by_place(walk: view_walks.Walk) -> list[torch.Tensor]:
@@ -178,16 +188,14 @@ def test_warps_show_the_answer_outside_the_holes() -> None:
 
 def test_rows_without_weights_fill_every_hole_and_keep_what_is_known() -> None:
     look, holes = warped(CASE, "relook")
-    setting = Setting(photo=dollhouse_views.PhotoConfig())
     scores = {}
     for name in ("nearest", "warp + inpainting", "warp + inpainting (Navier-Stokes)", "recolour", "warp only"):
-        image = ROWS[name].paint(CASE, setting)
+        image = ROWS[name].paint(CASE, Setting(), Session("cpu"))
         assert (image - look).abs()[:, ~holes].max() < 1 / 255
         scores[name] = two_views.score_of(image, CASE)
     lowest = min(scores, key=lambda name: scores[name]["hole_psnr"] or 0)
     assert lowest == "warp only"
     assert {name for name, row in ROWS.items() if row.learned} >= {"refiner", "per-frame restyling", CEILING}
-    assert all(row.learned for row in ROWS.values() if row.refined)
 
 
 def test_the_exact_answer_has_perfect_numbers() -> None:
@@ -223,12 +231,9 @@ def test_the_suite_leaves_complete_files_and_goes_on_where_it_was(tmp_path: Path
         steps=1, refiner=refiner, refiner_steps=1, steps_sweep=(1, 2), walks=1, frames=3, ways=("relook/exact first frame", "paper"),
         family=str(family), engine=Engine(workers=1),
     )  # fmt: skip
-    told: list[tuple[int, int]] = []
-    dollhouse_views.run(config, lambda done, total: told.append((done, total)))
-    pieces = 1 + 1 + 1  # the rooms and the walk, on every core, before their numbers are told
-    assert told[-1] == (pieces + 3 * 3 + 2 + 2, pieces + 3 * 3 + 2 + 2)
-    summary = json.loads((config.out / "summary.json").read_text())
-    assert {part: told["title"] for part, told in summary.items()} == {
+    run(dollhouse_views.suite(config))
+    summary = json.loads((config.out / "tables.json").read_text())
+    assert {part: one["title"] for part, one in summary.items()} == {
         "two-view": "Two-view synthesis",
         "two-view, by distance": "Two-view synthesis, by distance",
         "steps": "Steps of the view refiner",
@@ -236,45 +241,43 @@ def test_the_suite_leaves_complete_files_and_goes_on_where_it_was(tmp_path: Path
     }
     assert set(summary["two-view"]["rows"]) == {"warp only", "recolour", "refiner"}
     assert summary["two-view"]["differences"]["warp only"]["psnr/holes"]["cases"] == 3
-    walks = summary["walks"]["rows"]
+    walks = json.loads((config.out / "summary.json").read_text())["dollhouse-views/walks"]
     assert walks["relook/exact first frame"]["psnr"]["mean"] > walks["paper"]["psnr"]["mean"]
     assert walks["exact"]["drift"]["mean"] == 0
     page = (config.out / "report.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 3 + 3 * (3 + 3 + 1) + (3 + 2 + 1)
+    assert page.count("data:image/jpeg;base64,") == 1 + 3 * (3 + 3 + 1) + (3 + 2 + 1)
     assert 'src="' not in page.replace('src="data:', "")
     assert "| row | PSNR dB ↑ | SSIM ↑ |" in (config.out / "table.md").read_text()
     made_with = json.loads((config.out / "run.json").read_text())
     assert len(made_with["weights"]["view refiner"]) == 64
     assert made_with["settings"]["steps_sweep"] == [1, 2]
 
-    made = {
-        path: path.stat().st_mtime_ns
-        for part in ("two-view", "steps", "walks")
-        for path in (config.out / part).rglob("*.png")
-    }
+    made = {path: path.stat().st_mtime_ns for path in config.out.rglob("*.png") if path.name != "grid.png"}
     assert len(made) > 3 * 3 + 2 + 2 * 3
-    dollhouse_views.run(config, lambda done, total: None)
-    again = json.loads((config.out / "summary.json").read_text())
-    assert again == summary
+    run(dollhouse_views.suite(config))
+    assert json.loads((config.out / "tables.json").read_text()) == summary
     records = read_records(config.out)
-    assert {r.part for r in records} == {"two-view", "steps", "walks"}
+    assert {r.part for r in records} == {"two-view", "two-view, by distance", "steps", "walks"}
     assert {r.case for r in records if r.part == "two-view"} == {"000/near", "000/middle", "000/far"}
-    held = {(r.row, r.metric, r.region): r.value for r in records if r.case == "000/far"}
-    score = json.loads((config.out / "two-view" / "000/far" / "recolour.json").read_text())["value"]
-    assert held["recolour", "psnr", "holes"] == score["hole_psnr"]
-    assert held["recolour", "lpips", WHOLE] == score["lpips"]
+    apart = {(r.part, r.case, r.region): r.value for r in records if (r.row, r.metric) == ("recolour", "psnr")}
+    assert apart["two-view, by distance", "000", "holes, far"] == apart["two-view", "000/far", "holes"]
     assert {r.metric for r in records if r.case == EVERY} == {"warp_rmse_part", "warp_lpips_part"}
     assert {path: path.stat().st_mtime_ns for path in made} == made  # nothing was painted again
 
 
 def test_without_a_refiner_its_rows_are_left_out_unless_it_was_named(tmp_path: Path) -> None:
     family, _ = family_of_this_test(tmp_path)
-    config = dollhouse_views.Config(out=tmp_path / "out", family=str(family))
-    tools = dollhouse_views.prepare(config)
-    assert tools.setting.refiner is None
-    assert any("view refiner" in sentence for sentence in tools.missing)
-    with pytest.raises(MissingModelError):
-        dollhouse_views.prepare(replace(config, refiner=tmp_path / "nothing"))
+    config = dollhouse_views.Config(
+        out=tmp_path / "out", parts=("two-view",), rooms=1, size=32, family=str(family), steps=1, engine=Engine(workers=1)
+    )  # fmt: skip
+    run(dollhouse_views.suite(config))
+    left = set(ROWS) - {record.row for record in read_records(config.out)}
+    assert left == {"splat + refiner", "paper", "refiner/whole picture", "refiner/paper conditions", "refiner"}
+    assert "Expected a view refiner" in (config.out / "report.html").read_text()
+    with pytest.raises(MissingModelError, match="view refiner"):
+        run(dollhouse_views.suite(replace(config, refiner=tmp_path / "nothing")))
+    with pytest.raises(MissingModelError, match="view refiner"):
+        run(dollhouse_views.suite(replace(config, rows=("refiner",))))
 
 
 def test_what_cannot_be_is_one_sentence() -> None:
@@ -283,8 +286,9 @@ def test_what_cannot_be_is_one_sentence() -> None:
         {"frames": 2}, {"seed": -1},
     ):  # fmt: skip
         with pytest.raises(InputError, match=r"^Expected .*; "):
-            dollhouse_views.chosen(replace(dollhouse_views.Config(), **wrong))
-    assert dollhouse_views.chosen(dollhouse_views.Config()) == ["two-view", "steps", "walks", "poses"]
+            dollhouse_views.suite(replace(dollhouse_views.Config(), **wrong))
+    parts = dict.fromkeys(trial.part for trial in dollhouse_views.suite(dollhouse_views.Config()).trials())
+    assert list(parts) == ["two-view", "steps", "walks", "poses"]
 
 
 def test_poses_of_restyled_frames_are_scored_against_those_of_the_originals(
@@ -293,42 +297,73 @@ def test_poses_of_restyled_frames_are_scored_against_those_of_the_originals(
     change = Similarity(0.5, turned(20).world_to_camera[:3, :3], torch.tensor([0.0, 1, 0]))
     calls: list[int] = []
 
-    def found(images: list[torch.Tensor], walk: view_walks.Walk) -> view_poses.Cameras:
+    walk = draw_walk(0, 0, 4, 32)
+
+    def found(images: list[torch.Tensor], known: list[Camera]) -> view_poses.Cameras:
         calls.append(1)
-        cameras = {i: change.camera(room.camera) for i, room in enumerate(walk.old)}
+        cameras = {i: change.camera(camera) for i, camera in enumerate(known)}
         if torch.equal(images[0], walk.new[0].image):  # the answer's frames: one camera is lost
             del cameras[3]
-        return view_poses.Cameras(cameras)
+        return cameras
 
     monkeypatch.setattr(view_poses, "found_in", found)
-    walks = view_walks.Walks(tmp_path, {}, dollhouse_views.ViewsConfig(), 1, 4, 0, 32, "key")
-    told = view_poses.evaluate(walks, lambda: None)
-    values = {(r.row, r.metric, r.region): r.value for r in told.records}
+    config = dollhouse_views.Config(
+        out=tmp_path, parts=("poses",), walks=1, pose_frames=4, pose_size=32, ways=("relook/key frame",), engine=Engine(workers=1)
+    )  # fmt: skip
+    run(dollhouse_views.suite(config))
+    records = read_records(tmp_path)
+    values = {(r.row, r.metric, r.region): r.value for r in records}
     assert values["original", "placed", WHOLE] == 100
     assert values["original", "rotation_auc", "5°"] == pytest.approx(1, abs=0.02)
     assert values["exact", "placed", WHOLE] == 75
     assert values["exact", "translation_auc", "5%"] == pytest.approx(0.75, abs=0.01)
-    assert {r.case for r in told.records} == {"walk 0 of 4 frames"}
-    assert told.sections[0].rows == ("exact", "original")
-    view_poses.evaluate(walks, lambda: None)
+    assert {r.case for r in records} == {"walk 0 of 4 frames"}
+    assert {r.row for r in records} == {"exact", "original"}
+    run(dollhouse_views.suite(config))
     assert len(calls) == 2  # kept on disk
 
 
+def test_a_capture_is_restyled_as_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Family, steps and device of the command, and what they come to stands in the records of both rows."""
+    family = tiny.write_family(tmp_path / "family")
+    folder = strolls.write_capture(tmp_path / "capture", [room.view() for room in WALK.old])
+    write_image(tmp_path / "style.png", WALK.style.image)
+    asked: list[PhotoConfig] = []
+    true = transfer_photo.restyle_photo
+
+    def spied(structure: View, style: View, config: PhotoConfig, **more: object) -> object:
+        asked.append(config)
+        return true(structure, style, config, **more)
+
+    monkeypatch.setattr(transfer_photo, "restyle_photo", spied)
+    monkeypatch.setattr("relook.lift.propagation.restyle_photo", spied)
+    monkeypatch.setattr(capture_views, "matcher", lambda name: lambda first, second: STILL)
+    config = dollhouse_views.Config(
+        out=tmp_path / "out", parts=("capture",), capture=folder, style=tmp_path / "style.png", capture_pairs=2, steps=1,
+        family=str(family), engine=Engine(workers=1),
+    )  # fmt: skip
+    run(dollhouse_views.suite(config))
+    assert {(one.family, one.steps, one.device) for one in asked} == {(str(family), 1, "cpu")}
+    found = {(r.row, r.case, r.metric, r.region): r.value for r in read_records(config.out)}
+    assert {row for row, *_ in found} == {"original", "relook", "per-frame"}
+    assert found["original", "frames 0 and 1 of 4", "warp_rmse", "near, flow"] is not None
+    assert not [key for key in found if "far" in key[3]]  # four frames have no far pair
+
+
 def test_a_capture_is_compared_along_both_flows() -> None:
-    still = Matches(torch.zeros(2, 32, 32), torch.ones(32, 32), torch.zeros(32, 32, dtype=torch.bool))
     views = [room.view() for room in WALK.old]
 
-    frames = source(views)
+    frames = strolls.source(views)
     rows = {
         "steady": [torch.full((3, 32, 32), 0.5)] * 4,
         "flicker": [torch.full((3, 32, 32), 0.3 + 0.1 * i) for i in range(4)],
     }
-    scores = capture_views.pair_scores(frames, rows, "near", 1, 2, lambda first, second: still)
+    scores = capture_views.pair_scores(frames, rows, ("near", 1, 2), lambda first, second: STILL)
     for how in ("flow", "sensor"):
         assert scores["steady"][f"{how} near rmse"] == pytest.approx(0, abs=1e-6)
         assert scores["flicker"][f"{how} near rmse"] == pytest.approx(0.1, abs=1e-5)
-    plain = source([View(view.image) for view in views])
-    scores = capture_views.pair_scores(plain, rows, "near", 1, 2, lambda first, second: still)
+    plain = strolls.source([View(view.image) for view in views])
+    scores = capture_views.pair_scores(plain, rows, ("near", 1, 2), lambda first, second: STILL)
     assert scores["flicker"]["sensor near rmse"] is None
 
 
@@ -336,4 +371,7 @@ def test_steps_and_ways_are_what_their_names_say() -> None:
     assert list(step_rows((1, 4))) == ["1 steps", "4 steps"]
     assert WAYS["per-frame"].carry is None
     assert WAYS["paper"].carry == "paper"
-    assert [name for name, way in WAYS.items() if way.given] == ["paper/exact first frame", "relook/exact first frame"]
+    assert [name for name, way in WAYS.items() if way.from_exact] == [
+        "paper/exact first frame",
+        "relook/exact first frame",
+    ]

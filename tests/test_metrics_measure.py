@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from relook.errors import InputError, PictureError, ShapeError
-from relook.evaluate import instruments as instruments_
-from relook.evaluate.instruments import Held, Instruments, missing, revision
-from relook.evaluate.measure import Measure, features, measure, realism
+from relook.evaluate.instruments import Instruments, Observer, missing, weights
+from relook.evaluate.measure import measure as measured
+from relook.evaluate.measure import realism
 from relook.evaluate.metrics import METRICS
+from relook.evaluate.records import Number
 from relook.evaluate.sources.dollhouse import Dollhouse
+from relook.evaluate.sources.pair import Pair
 from relook.models import vgg
 from relook.models.catalogue import CATALOGUE
 from relook.session import Session
@@ -26,7 +28,22 @@ BLIND = Instruments(depth=None, segmenter=None, clip=None, dino=None)
 EMBEDDED = replace(BLIND, depth="embedded", segmenter="embedded")
 
 
-def whole(found: list[Measure]) -> dict[str, float | None]:
+def measure(pair: Pair, image: torch.Tensor, instruments: Instruments) -> list[Number]:
+    """Every number, in a session of its own."""
+    return measured(pair, image, Observer(instruments, Session("cpu")))
+
+
+def features(image: torch.Tensor, instruments: Instruments) -> dict[str, np.ndarray]:
+    """Vectors of a picture, in a session of its own."""
+    return Observer(instruments, Session("cpu")).vectors(image)
+
+
+def revision(instruments: Instruments) -> str:
+    """What the keys of numbers hold of the instruments."""
+    return repr(sorted(weights(instruments).items()))
+
+
+def whole(found: list[Number]) -> dict[str, float | None]:
     """The numbers of the whole picture; each once."""
     values = [(one.metric, one.value) for one in found if one.region == "all"]
     assert len(dict(values)) == len(values)
@@ -162,13 +179,12 @@ def test_the_structure_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, models
     monkeypatch.setattr(
         depth, "embedded", lambda view, session, real=depth.embedded: looks.append(1) or real(view, session)
     )
-    instruments_._depth.cache_clear()
-    outputs = [(PAIR.structure.image * share).clamp(0, 1) for share in (0.9, 0.8, 0.7)]
-    for output in outputs:
-        measure(PAIR, output, replace(BLIND, depth="embedded"))
-    assert len(looks) == 4
-    assert Held.of(outputs[0]) == Held.of(outputs[0].clone()) != Held.of(outputs[1])
-    assert Held.of(torch.zeros(3, 2, 8)) != Held.of(torch.zeros(3, 8, 2))
+    observer = Observer(replace(BLIND, depth="embedded"), Session("cpu"))
+    for share in (0.9, 0.8, 0.7, 0.9):
+        measured(PAIR, (PAIR.structure.image * share).clamp(0, 1), observer)
+    assert len(looks) == 4  # the structure and three outputs
+    observer._once("shape", torch.zeros(3, 2, 8), lambda: "wide")
+    assert observer._once("shape", torch.zeros(3, 8, 2), lambda: "high") == "high"  # equal bytes are not equal pictures
 
 
 @pytest.mark.weights

@@ -26,13 +26,13 @@ from relook.perceive.geometry import colmap, densified, exact, geometry
 from relook.session import Session
 from relook.types import Camera, Pointmaps, View
 
-DEGREES = (5, 20)
+DEGREES = (5.0, 20.0)
 """Limits of the area under the curve of pose errors."""
 COLUMNS = (
     Column("share_placed", title="placed", better="higher", source="share of the views that were placed"),
     Column("rotation", title="rotation °", better="lower", source="mean angle to the true camera, after a similarity"),
     Column("position", title="position", better="lower", digits=4, source="mean distance to the true camera in parts of the path"),
-    *(column("pose_auc", f"{limit}°", f"pose AUC {limit}°") for limit in DEGREES),
+    *(column("pose_auc", f"{limit:g}°", f"pose AUC {limit:g}°") for limit in DEGREES),
     Column("point_error", title="point error", better="lower", digits=4, source="median distance of a world point in parts of its depth"),
     Column("point_error", "confident", "point error, confident", "lower", 4, "the same where confidence is above a half"),
     Column("seconds", title="CPU seconds", better="lower", digits=1, source="processor time of one scene"),
@@ -177,7 +177,7 @@ def score(scene: Scene, name: str, depth: str, session: Session) -> list[Number]
     return [
         Number("share_placed", WHOLE, len(placed) / len(scene.views)), Number("rotation", WHOLE, sum(angles) / len(angles)),
         Number("position", WHOLE, sum(shifts) / len(shifts) / max(path, 1e-9)),
-        *(Number("pose_auc", f"{limit}°", pose_auc(off, limit)) for limit in DEGREES),
+        *(Number("pose_auc", f"{limit:g}°", pose_auc(off, limit)) for limit in DEGREES),
         Number("point_error", WHOLE, _median(torch.cat(errors))), Number("point_error", "confident", _median(torch.cat(sure))), seconds,
     ]  # fmt: skip
 

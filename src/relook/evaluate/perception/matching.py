@@ -24,7 +24,7 @@ from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Column, Part
 from relook.evaluate.sources.dollhouse import unseen_walk
 from relook.evaluate.weights import revision
-from relook.perceive.match import MATCHERS, Matcher, matcher
+from relook.perceive.match import MATCHERS, Matcher
 from relook.session import Session
 from relook.types import Matches, View
 
@@ -113,7 +113,7 @@ class Matching(Suite):
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """One matcher on one pair."""
         case = session.remembered("case", (self.config, *trial[::2]), lambda: self.case(trial.part, trial.case), 1)
-        return score(matcher(trial.row, session), case)
+        return score(MATCHERS.find(trial.row, session), case)
 
     def case(self, part: str, name: str) -> Case:
         """A pair with its truth."""
