@@ -337,7 +337,7 @@ def test_a_capture_is_restyled_as_the_options_say(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(transfer_photo, "restyle_photo", spied)
     monkeypatch.setattr("relook.lift.propagation.restyle_photo", spied)
-    monkeypatch.setattr(capture_views, "matcher", lambda name: lambda first, second: STILL)
+    monkeypatch.setattr(capture_views, "matcher", lambda name, session: lambda first, second: STILL)
     config = dollhouse_views.Config(
         out=tmp_path / "out", parts=("capture",), capture=folder, style=tmp_path / "style.png", capture_pairs=2, steps=1,
         family=str(family), engine=Engine(workers=1),

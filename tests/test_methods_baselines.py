@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate.methods import baselines
 from relook.evaluate.sources.dollhouse import draw_pair
+from relook.session import Session
 from relook.types import Region, Segments
 
+HERE = Session("cpu")
 BY_CLASS = [baselines.statistics, baselines.transport]
 
 
@@ -179,7 +182,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
     for blur in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="blur above 0"):
             baselines.transport(structure, style, two(structure, style), blur)
-    for method in (*BY_CLASS, baselines.microast_by_class):
+    for method in (*BY_CLASS, partial(baselines.microast_by_class, session=HERE)):
         with pytest.raises(ShapeError, match="structure segments of shape"):
             method(texture(14, 12), style, two(structure, style))
         with pytest.raises(ShapeError, match="style segments of shape"):
@@ -189,9 +192,9 @@ def test_what_does_not_fit_is_refused_in_a_sentence() -> None:
 def test_microast_needs_its_weights(models_folder: Path) -> None:
     structure, style = texture(12, 12), texture(10, 14)
     with pytest.raises(MissingModelError, match="microast"):
-        baselines.microast(structure, style)
+        baselines.microast(structure, style, HERE)
     with pytest.raises(MissingModelError, match="microast"):
-        baselines.microast_by_class(structure, style, two(structure, style))
+        baselines.microast_by_class(structure, style, two(structure, style), HERE)
 
 
 @pytest.mark.weights
@@ -199,11 +202,11 @@ def test_microast_by_class_gives_each_class_its_own_look(shared: Path) -> None:
     structure, style = 0.3 + 0.4 * texture(64, 64), texture(64, 80)
     style[:, :, :40] *= torch.tensor([0.9, 0.3, 0.2])[:, None, None]
     style[:, :, 40:] *= torch.tensor([0.2, 0.4, 0.9])[:, None, None]
-    found = baselines.microast_by_class(structure, style, two(structure, style))
+    found = baselines.microast_by_class(structure, style, two(structure, style), HERE)
     left, right = found[:, :, 4:28].mean((1, 2)), found[:, :, 36:60].mean((1, 2))
     assert left[0] > left[2] + 0.1
     assert right[2] > right[0] + 0.1
-    partly = baselines.microast_by_class(structure, style, two(structure, style, "bed"))
+    partly = baselines.microast_by_class(structure, style, two(structure, style, "bed"), HERE)
     assert torch.equal(partly[:, :, 32:], structure[:, :, 32:])
     assert not torch.allclose(partly[:, :, :32], structure[:, :, :32], atol=0.05)
-    assert torch.equal(baselines.microast(structure, style), baselines.microast(structure, style))
+    assert torch.equal(baselines.microast(structure, style, HERE), baselines.microast(structure, style, HERE))

@@ -35,9 +35,9 @@ from relook.evaluate.sources.dollhouse import unseen_room
 from relook.evaluate.weights import revision
 from relook.files import sha256
 from relook.io import read_image, write_image
-from relook.perceive.depth import estimator
+from relook.perceive.depth import ESTIMATORS, estimator
 from relook.perceive.overlay import depth_picture, overlay
-from relook.perceive.segment import segmenter
+from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.perceive.segment.vocabulary import canonical, countable
 from relook.session import Session
 from relook.types import Depth, Segments, View
