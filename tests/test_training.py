@@ -12,12 +12,14 @@ from torch import nn
 
 from relook.dollhouse import sample_layout, sample_style
 from relook.errors import InputError
+from relook.present.cli import main
+from relook.training import dollhouse
 from relook.training.autoencoder import CHANNELS, normalise, small_autoencoder
 from relook.training.cards import write_cards
 from relook.training.data import World, crops, dead_leaves
 from relook.training.denoiser import Generator, PairStream, pair_loss, small_scheduler
-from relook.training.dollhouse import TrainDollhouse, train_dollhouse
 from relook.training.loop import LoopConfig, rate_at, train
+from relook.training.subjects import TrainDollhouse
 from relook.training.vocabulary import LENGTH, build_tokenizer, colour_word, describe, words
 
 
@@ -124,7 +126,7 @@ def test_the_rate_rises_and_falls():
 
 def test_training_a_denoiser_needs_an_autoencoder(tmp_path):
     with pytest.raises(InputError, match="Expected a trained autoencoder"):
-        train_dollhouse(TrainDollhouse(out=tmp_path, part="denoiser"))
+        dollhouse.run(TrainDollhouse(out=tmp_path, part="denoiser"))
 
 
 def test_cards_are_written_for_what_is_there(tmp_path):
@@ -134,3 +136,9 @@ def test_cards_are_written_for_what_is_there(tmp_path):
     write_cards(tmp_path)
     assert "29.0" in (tmp_path / "vae" / "README.md").read_text()
     assert not (tmp_path / "unet").exists()
+
+
+@pytest.mark.parametrize("line", ["flow --pool 0", "warp-refine --rate 0", "dollhouse --denoiser-scale -1"])
+def test_numbers_that_cannot_be_are_refused_before_anything_is_drawn(line, capsys):
+    assert main(["train", *line.split()]) == 2
+    assert capsys.readouterr().err.startswith("relook: Expected ")

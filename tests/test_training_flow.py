@@ -11,8 +11,9 @@ import torch
 
 from relook.models.flow_refiner import STRIDE, FlowRefiner
 from relook.ops.geometry import pixel_centres, sample
+from relook.training import flow as training
 from relook.training.flow import FlowBatch, PairsOfViews, flow_loss, matching_loss, turned
-from relook.training.perception import TrainFlow, train_flow_folder
+from relook.training.subjects import TrainFlow
 
 
 def test_flow_of_views_and_leaves_fetches_the_first_picture_from_the_second() -> None:
@@ -26,7 +27,7 @@ def test_flow_of_views_and_leaves_fetches_the_first_picture_from_the_second() ->
 
 def test_flow_is_trained_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relook.training.flow.SIDE", 64)
-    folder = train_flow_folder(TrainFlow(out=tmp_path, steps=2, batch=2, pool=3, rooms=2, styles=2))
+    folder = training.run(TrainFlow(out=tmp_path, steps=2, batch=2, pool=3, rooms=2, styles=2))
     assert (folder / "model.safetensors").stat().st_size < 2**20
     assert "relook train flow" in (folder / "README.md").read_text()
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from relook.dollhouse import CLASSES
 from relook.models.perceiver import Perceived, Perceiver, load_perceiver
+from relook.training import perceiver
 from relook.training.perceiver import (
     Batch,
     PictureStream,
@@ -22,7 +23,7 @@ from relook.training.perceiver import (
     to_centres,
     train_perceiver,
 )
-from relook.training.perception import TrainPerceiver, train_perceiver_folder
+from relook.training.subjects import TrainPerceiver
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_training_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_the_trained_network_is_written_with_its_papers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relook.training.perceiver.STAGES", (Stage(32, 2, 2, 1e-3, 3, 2),))
-    folder = train_perceiver_folder(TrainPerceiver(out=tmp_path))
+    folder = perceiver.run(TrainPerceiver(out=tmp_path))
     assert {"config.json", "model.safetensors", "heads.safetensors", "README.md"} <= {p.name for p in folder.iterdir()}
     assert load_perceiver(folder).names == CLASSES
     assert "relook train perceiver" in (folder / "README.md").read_text()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
+from inspect import getdoc
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import relook
 from relook.config import File, PerceiveConfig, PhotoConfig, ViewsConfig
@@ -162,8 +164,6 @@ def evaluate(words: Sequence[str]) -> int:
             f"usage: relook evaluate SUITE [options]; suites: {', '.join(suites)}. relook evaluate SUITE --help lists its options."
         )
         return 0
-    from importlib import import_module
-
     from relook.evaluate.run import run
 
     suite = import_module(f"relook.evaluate.{suites[one_of(suites, words[0], 'suite')]}")
@@ -205,11 +205,13 @@ def train(words: Sequence[str]) -> int:
     from relook.training.subjects import SUBJECTS
 
     if not words or words[0] in ("-h", "--help"):
-        for name, (_, _, about) in SUBJECTS.items():
-            OUT.print(f"relook train {name} [--help]: {about}", markup=False)
+        for name, kind in SUBJECTS.items():
+            OUT.print(f"relook train {name} [--help]: {getdoc(kind)}", markup=False)
         return 0
-    kind, run, _ = SUBJECTS[one_of(SUBJECTS, words[0], "subject of training")]
-    OUT.print(f"{run(parse(kind, f'relook train {words[0]}', words[1:]))}", markup=False)
+    name = one_of(SUBJECTS, words[0], "subject of training")
+    options: Any = parse(SUBJECTS[name], f"relook train {name}", words[1:])
+    subject = import_module(f"relook.training.{name.replace('-', '_')}")
+    OUT.print(f"{subject.run(options)}", markup=False)
     return 0
 
 

@@ -27,16 +27,8 @@ def speak() -> None:
     log.setLevel(logging.INFO)
 
 
-class _Reports(Progress):
-    """Also takes reports as `(done, total)`, of tasks that have one stage."""
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._listen is not None:
-            self._listen(Step("working", done, total, None))
-
-
 @contextmanager
-def drawn() -> Iterator[_Reports]:
+def drawn() -> Iterator[Progress]:
     """Progress that is drawn as a bar on standard error while the block runs: stage, steps, seconds left; silent where it is no terminal."""
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
@@ -47,12 +39,10 @@ def drawn() -> Iterator[_Reports]:
 
         def draw(step: Step) -> None:
             left = "" if step.seconds_left is None else f", {step.seconds_left:.0f} s left"
-            count = (
-                f"{step.done}/{step.total}"
-                if step.total < MEGABYTE
-                else f"{step.done / MEGABYTE:.1f}/{step.total / MEGABYTE:.1f} MB"
-            )
+            count = f"{step.done}/{step.total}"
+            if step.total >= MEGABYTE:
+                count = f"{step.done / MEGABYTE:.1f}/{step.total / MEGABYTE:.1f} MB"
             steps = count + left if step.total > 1 else ""
             bars.update(bar, description=step.stage, completed=step.done, total=step.total or None, steps=steps)
 
-        yield _Reports(draw if ERR.is_terminal else None)
+        yield Progress(draw if ERR.is_terminal else None)

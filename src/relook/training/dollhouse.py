@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
+from diffusers import AutoencoderKL
 
 from relook.errors import InputError
+from relook.evaluate.perception.autoencoder import round_trip
+from relook.evaluate.sources.dollhouse import unseen_room
+from relook.training.autoencoder import train_autoencoder, train_decoder
+from relook.training.cards import write_cards
+from relook.training.denoiser import STAGES, train_denoiser
+from relook.training.loop import scaled
+from relook.training.samples import write_contact_sheet
+from relook.training.subjects import TrainDollhouse
 
 
-@dataclass(frozen=True)
-class TrainDollhouse:
-    """Train the embedded family on the dollhouse; a stopped run goes on where its last checkpoint was."""
-
-    out: Path = Path("runs/dollhouse")
-    """Folder for checkpoints, curves and the finished family (`family/`)."""
-    part: Literal["all", "autoencoder", "denoiser", "papers"] = "all"
-    """`denoiser` takes the autoencoder that lies in `out/family/vae`; `papers` only measures and writes cards and samples."""
-    autoencoder_steps: int = 500
-    """Optimiser steps of the autoencoder."""
-    decoder_steps: int = 0
-    """Further steps of its decoder alone, on larger crops (the latents stay as they are)."""
-    denoiser_scale: float = 1.0
-    """Factor on the steps of the denoiser's stages; 0.01 is a dry run."""
-    seed: int = 0
-    """Seed of weights, rooms, styles and order."""
-
-
-def train_dollhouse(config: TrainDollhouse) -> Path:
+def run(config: TrainDollhouse) -> Path:
     """Train, save in half precision in the diffusers layout, and measure; returns the family's folder."""
-    from dataclasses import replace
-
-    from diffusers import AutoencoderKL
-
-    from relook.training.autoencoder import train_autoencoder, train_decoder
-    from relook.training.denoiser import STAGES, train_denoiser
-
     family = config.out / "family"
     vae = family / "vae"
     if config.part not in ("all", "autoencoder") and not (vae / "config.json").exists():
@@ -52,7 +34,7 @@ def train_dollhouse(config: TrainDollhouse) -> Path:
             model = train_decoder(config.out / "decoder", model, steps=config.decoder_steps, seed=config.seed)
         model.half().save_pretrained(vae)
     if config.part in ("all", "denoiser"):
-        stages = [replace(stage, steps=max(1, round(stage.steps * config.denoiser_scale))) for stage in STAGES]
+        stages = scaled(STAGES, config.denoiser_scale)
         frozen = AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float32)
         train_denoiser(config.out / "denoiser", frozen, stages=stages, seed=config.seed).save(family)
     _write_papers(config, family)
@@ -61,13 +43,6 @@ def train_dollhouse(config: TrainDollhouse) -> Path:
 
 def _write_papers(config: TrainDollhouse, family: Path) -> None:
     """Curves, measured quality, a model card per part, and the contact sheet."""
-    from diffusers import AutoencoderKL
-
-    from relook.evaluate.perception.autoencoder import round_trip
-    from relook.evaluate.sources.dollhouse import unseen_room
-    from relook.training.cards import write_cards
-    from relook.training.samples import write_contact_sheet
-
     for curve in sorted(config.out.glob("**/curve.jsonl")):
         name = "-".join(curve.parent.relative_to(config.out).parts)
         (family / "curves").mkdir(exist_ok=True)

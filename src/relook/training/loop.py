@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -57,6 +57,11 @@ class Stage:
     """Rooms of the dollhouse that are held at a time."""
     styles: int = 1200
     """Styles that colour them."""
+
+
+def scaled(stages: Sequence[Stage], factor: float) -> tuple[Stage, ...]:
+    """The stages with so many times the steps, at least one each."""
+    return tuple(replace(stage, steps=max(1, round(stage.steps * factor))) for stage in stages)
 
 
 def train(

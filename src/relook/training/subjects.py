@@ -1,19 +1,99 @@
-"""What `relook train` can train."""
+"""What `relook train` can train, and its options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from relook.training.dollhouse import TrainDollhouse, train_dollhouse
-from relook.training.perception import TrainFlow, TrainPerceiver, train_flow_folder, train_perceiver_folder
-from relook.training.views import TrainWarpRefine, train_warp_refine
+from annotated_types import Ge, Gt
 
-SUBJECTS: Mapping[str, tuple[type, Callable[[Any], Path], str]] = {
-    "dollhouse": (TrainDollhouse, train_dollhouse, "the embedded family, on the dollhouse world"),
-    "perceiver": (TrainPerceiver, train_perceiver_folder, "the embedded network for classes, depth and descriptors"),
-    "warp-refine": (TrainWarpRefine, train_warp_refine, "the network that completes the look carried through a walk"),
-    "flow": (TrainFlow, train_flow_folder, "the embedded network that mends optical flow"),
-}
-"""What can be trained -> its options, its function, and what it is."""
+Count = Annotated[int, Ge(1)]
+Factor = Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True)
+class TrainDollhouse:
+    """Train the embedded family on the dollhouse; a stopped run goes on where its last checkpoint was."""
+
+    out: Path = Path("runs/dollhouse")
+    """Folder for checkpoints, curves and the finished family (`family/`)."""
+    part: Literal["all", "autoencoder", "denoiser", "papers"] = "all"
+    """`denoiser` takes the autoencoder that lies in `out/family/vae`; `papers` only measures and writes cards and samples."""
+    autoencoder_steps: Count = 500
+    """Optimiser steps of the autoencoder."""
+    decoder_steps: Annotated[int, Ge(0)] = 0
+    """Further steps of its decoder alone, on larger crops (the latents stay as they are)."""
+    denoiser_scale: Factor = 1.0
+    """Factor on the steps of the denoiser's stages; 0.01 is a dry run."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
+@dataclass(frozen=True)
+class TrainPerceiver:
+    """Train the network for classes, depth, object centres and descriptors; a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/perceiver")
+    """Folder for checkpoints, the curve and the finished network (`perceiver/`)."""
+    scale: Factor = 1.0
+    """Factor on the steps of both stages; 0.01 is a dry run."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
+@dataclass(frozen=True)
+class TrainWarpRefine:
+    """Train a family's view refiner (ReStyle3D's warp-and-refine network); a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/warp-refine")
+    """Folder for checkpoints, curves and the finished network (`view_refiner/`)."""
+    family: str = "dollhouse"
+    """The family whose denoiser is widened: its name, folder or hub id."""
+    captures: tuple[Path, ...] = ()
+    """Captures (posed RGB-D, folders of frames, videos) to train on; they are recoloured at random. Default: the dollhouse."""
+    matcher: str = "auto"
+    """What says where frames of captures show the same."""
+    scale: Factor = 1.0
+    """Factor on the steps of every stage; 0.01 is a dry run."""
+    size: int | None = None
+    """Side of the pictures, in one stage. Default: the stages of the shipped network for the dollhouse, else the family's size."""
+    steps: Count = 20000
+    """Optimiser steps where a size or captures are named (the paper's number)."""
+    batch: Count = 8
+    """Quadruplets per step and process where a size or captures are named (the paper: 256 in all)."""
+    rate: Factor = 1e-4
+    """Learning rate of AdamW where a size or captures are named (the paper's)."""
+    device: str = "auto"
+    """Where to train."""
+    precision: Literal["no", "bf16"] = "no"
+    """Mixed precision."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
+@dataclass(frozen=True)
+class TrainFlow:
+    """Train the network that mends optical flow; a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/flow")
+    """Folder for checkpoints, the curve and the finished network (`flow/`)."""
+    steps: Count = 1600
+    """Optimiser steps."""
+    batch: Count = 4
+    """Pairs of pictures per step."""
+    pool: Count = 1600
+    """Pairs that are drawn once, before the training; a quarter are dead leaves."""
+    rooms: Count = 400
+    """Rooms, each seen from two positions."""
+    styles: Count = 800
+    """Styles that colour them."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
+SUBJECTS: Mapping[str, type] = {
+    "dollhouse": TrainDollhouse, "perceiver": TrainPerceiver, "warp-refine": TrainWarpRefine, "flow": TrainFlow,
+}  # fmt: skip
+"""What can be trained -> its options; `run` of the module of that name trains it."""

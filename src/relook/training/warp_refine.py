@@ -13,10 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from relook.models.families import Family
+from relook.captures import read_capture
+from relook.models.families import Family, load_family
 from relook.models.view_refiner import CONDITIONS, condition_pictures, encoded, widened
-from relook.training.loop import LoopConfig, Stage, train_stages
-from relook.training.quadruplets import Quadruplet, Source, Walks
+from relook.session import placement
+from relook.training.cards import write_papers
+from relook.training.loop import LoopConfig, Stage, scaled, train_stages
+from relook.training.quadruplets import Captures, Quadruplet, Source, Walks
+from relook.training.subjects import TrainWarpRefine
 
 DROPPED = {"warped": 0.02, "mask": 0.05, "depth": 0.15, "structure": 0.1}
 """How often the network goes without a condition (its latents are zero)."""
@@ -126,6 +130,54 @@ def train_view_refiner(
     return train_stages(network, stages, prepared, lambda one, found: refiner_loss(one, found, family), folder)
 
 
-def walks(stage: Stage, seed: int) -> Source:
-    """Quadruplets from the dollhouse."""
-    return Walks(stage.rooms, stage.styles, (stage.size, stage.size), seed)
+def run(config: TrainWarpRefine) -> Path:
+    """Train and save in half precision; returns the folder that `load_view_refiner` reads."""
+    family = load_family(config.family, placement(config.device, "fp32"))
+    stages = STAGES
+    if _own_stage(config):
+        stages = (Stage(config.size or family.size, config.steps, config.batch, config.rate, 500, 900),)
+    stages = scaled(stages, config.scale)
+    network = train_view_refiner(
+        config.out / "run", family, _source(config), stages=stages, seed=config.seed, precision=config.precision
+    )
+    folder = config.out / "view_refiner"
+    network.half().save_pretrained(folder)
+    write_papers(config.out / "run", folder, _card(config))
+    return folder
+
+
+def _own_stage(config: TrainWarpRefine) -> bool:
+    """Whether the run has one stage, of the numbers that it names, in place of those of the shipped network."""
+    return bool(config.captures) or config.size is not None or config.family != "dollhouse"
+
+
+def _source(config: TrainWarpRefine) -> Callable[[Stage, int], Source]:
+    """Where quadruplets come from."""
+    if not config.captures:
+        return lambda stage, seed: Walks(stage.rooms, stage.styles, (stage.size, stage.size), seed)
+    captures = [
+        read_capture(path, workspace=config.out / "input" / str(number)) for number, path in enumerate(config.captures)
+    ]
+    return lambda stage, _: Captures(captures, (stage.size, stage.size), config.matcher)
+
+
+def _card(config: TrainWarpRefine) -> str:
+    """The model card, but for what the training reached."""
+    data = "walks through rooms of `relook.dollhouse`, seeds below 1,000,000; no photograph was used"
+    if config.captures:
+        data = f"{len(config.captures)} captures, recoloured at random"
+    words = f"--family {config.family} --scale {config.scale} --seed {config.seed}"
+    if _own_stage(config):
+        words += f" --size {config.size} --steps {config.steps} --batch {config.batch} --rate {config.rate}"
+    return CARD.format(family=config.family, data=data, words=words)
+
+
+CARD = """# {family} / view_refiner
+
+UNet2DConditionModel (half precision, Apache-2.0): the denoiser of the family, its first convolution widened with zeros for the latents of four further pictures: the
+carried look with its holes guessed, the mask of holes, disparity, and the view as it looked before. It paints what no earlier frame shows.
+
+- Data: {data}.
+- Recipe: `relook train warp-refine {words}`; the curves lie beside it.
+- Measured: `relook evaluate dollhouse-views`, see docs/results.md.
+"""
