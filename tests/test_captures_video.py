@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from films import turned
+from films import read_video, turned
 from relook.captures import read_capture
 from relook.captures import video as unpacking
 from relook.errors import GeometryError, InputError, PictureError
-from relook.io import open_video, read_video
+from relook.io import open_video
 
 av = pytest.importorskip("av")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from relook.errors import GeometryError, InputError
-from relook.io import open_points, write_points
+from relook.io import open_points
 
 HEADER = """ply
 format binary_little_endian 1.0
@@ -24,6 +24,11 @@ property uchar green
 property uchar blue
 end_header
 """
+
+
+def write_points(path: Path, points: torch.Tensor, colours: torch.Tensor) -> None:
+    with open_points(path) as writer:
+        writer.add(points, colours)
 
 
 def cloud(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

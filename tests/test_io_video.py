@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from films import BLOCKS, turned
+from films import BLOCKS, read_video, turned
 from relook.errors import InputError, PictureError
-from relook.io import open_video, read_video, video_rate
+from relook.io import open_video, video_rate
 from relook.io.video import read_frames
 
 av = pytest.importorskip("av")
@@ -156,13 +156,6 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == 80
     assert peak < 20 * 48 * 64 * 3
-
-
-def test_skipped_pictures_are_still_counted(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.mp4", [grey(number / 10) for number in range(8)])
-    read = list(read_frames(path, every=2, limit=3, skip=lambda number: number == 2))
-    assert [number for number, _ in read] == [0, 4]
-    assert [float(pixels.mean()) / 255 for _, pixels in read] == pytest.approx([0, 0.4], abs=0.02)
 
 
 def sound(path: Path) -> Path:

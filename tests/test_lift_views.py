@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from films import read_video
 from relook.captures import read_capture
 from relook.dollhouse import render, sample_layout, sample_style, walk
-from relook.io import read_image, read_video, video_rate
+from relook.io import read_image, video_rate
 from relook.io.points import POINT
 from relook.lift import propagation, restyle_views
 from relook.lift import store as stores

@@ -19,7 +19,7 @@ from torch import nn
 from relook.config import Precision
 from relook.errors import InputError
 
-TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """Precisions by name."""
 REMEMBERED = 4
 """Answers that are remembered at a time, per kind of answer."""
@@ -38,8 +38,7 @@ class Placement:
     @property
     def precision(self) -> Precision:
         """The type by its name."""
-        names: dict[torch.dtype, Precision] = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
-        return names[self.dtype]
+        return next(name for name, dtype in TYPES.items() if dtype == self.dtype)
 
     def placed(self, model: Any) -> Any:
         """The model ready for inference there."""

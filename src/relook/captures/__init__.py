@@ -35,7 +35,7 @@ def read_capture(
     path: a folder of frames, a video, a COLMAP project, a nerfstudio transforms.json or capture.json (or the folder of either).
     workspace: the folder that a video is unpacked into; other captures need none.
 
-    Raises InputError for something that is no capture, PictureError for a video or a folder without pictures, GeometryError for cameras
+    Raises InputError for something that is no capture, PictureError for a video or a picture that cannot be read, GeometryError for cameras
     that are none, missing files and mixed sizes.
     """
     path = Path(path)

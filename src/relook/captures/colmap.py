@@ -21,11 +21,9 @@ from relook.files import reason
 from relook.types import Camera, Sparse
 
 RADIAL = {
-    "SIMPLE_RADIAL": ("k1",),
-    "RADIAL": ("k1", "k2"),
-    "OPENCV": ("k1", "k2"),
+    "SIMPLE_RADIAL": ("k1",), "RADIAL": ("k1", "k2"), "OPENCV": ("k1", "k2"),
     "FULL_OPENCV": ("k1", "k2", "k3", "k4", "k5", "k6"),
-}
+}  # fmt: skip
 """Radial coefficients that each camera model has; those that are not here have none or are not read."""
 PINHOLES = frozenset({"SIMPLE_PINHOLE", "PINHOLE"})
 
@@ -33,17 +31,14 @@ PINHOLES = frozenset({"SIMPLE_PINHOLE", "PINHOLE"})
 def model_folders(project: Path) -> list[Path]:
     """The folders of a project that hold a sparse model, in the order of their numbers."""
     sparse = project / "sparse"
-    numbered = sorted(
-        (folder for folder in sparse.glob("*") if folder.name.isdecimal()), key=lambda folder: int(folder.name)
-    )
-    return [
-        folder
-        for folder in (*numbered, sparse)
-        if any(
-            all((folder / f"{part}.{ending}").is_file() for part in ("cameras", "images", "points3D"))
-            for ending in ("bin", "txt")
-        )
-    ]
+    numbered = [folder for folder in sparse.glob("*") if folder.name.isdecimal()]
+    folders = [*sorted(numbered, key=lambda folder: int(folder.name)), sparse]
+    return [folder for folder in folders if _whole(folder, "bin") or _whole(folder, "txt")]
+
+
+def _whole(folder: Path, ending: str) -> bool:
+    """Whether the three files of a sparse model are there."""
+    return all((folder / f"{part}.{ending}").is_file() for part in ("cameras", "images", "points3D"))
 
 
 def read_project(project: Path) -> Capture:
@@ -88,10 +83,8 @@ def _camera(camera: Any, where: str) -> tuple[Float[Tensor, "3 3"], Lens | None]
     K = check_intrinsics(camera.calibration_matrix().tolist(), where)
     values = dict(zip((part.strip() for part in camera.params_info.split(",")), camera.params.tolist(), strict=True))
     values |= {"k1": values["k"]} if "k" in values else {}
-    radial, tangential = (
-        [values[name] for name in RADIAL.get(model, ())],
-        [values[name] for name in ("p1", "p2") if name in values],
-    )
+    radial = [values[name] for name in RADIAL.get(model, ())]
+    tangential = [values[name] for name in ("p1", "p2") if name in values]
     bent = lens((float(K[0, 0]), float(K[1, 1])), (float(K[0, 2]), float(K[1, 2])), radial, tangential)
     return (K if bent is None else bent.pinhole((height, width))).float(), bent
 
@@ -102,15 +95,8 @@ def _frame(project: Path, model: Any, image: Any, K: Float[Tensor, "3 3"], bent:
     pose[:3] = torch.from_numpy(image.cam_from_world().matrix())
     camera, recorded = Camera(K, pose.float()), model.cameras[image.camera_id]
     file = existing(project / "images" / image.name, f"the COLMAP project {project.name}")
-    return Frame(
-        file,
-        None,
-        camera,
-        (recorded.height, recorded.width),
-        lens=bent,
-        upright=False,
-        points=_sparse(model, image, recorded, camera, bent),
-    )
+    size, points = (recorded.height, recorded.width), _sparse(model, image, recorded, camera, bent)
+    return Frame(file, None, camera, size, lens=bent, upright=False, points=points)
 
 
 def _sparse(model: Any, image: Any, recorded: Any, camera: Camera, bent: Lens | None) -> Sparse:

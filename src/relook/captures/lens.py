@@ -59,10 +59,10 @@ class Lens:
                 f"Expected a lens that a pinhole camera can stand for, got distortion {self.radial}, {self.tangential}; "
                 "undistort the pictures first."
             )
-        low, high = 1.0, MOST
         if self._covers(1.0, size):
-            high = 1.0
-        for _ in range(ROUNDS if high > low else 0):
+            return self._enlarged(1.0)
+        low, high = 1.0, MOST
+        for _ in range(ROUNDS):
             middle = (low + high) / 2
             low, high = (low, middle) if self._covers(middle, size) else (middle, high)
         return self._enlarged(high)

@@ -68,10 +68,8 @@ def _frame(file: Path, entry: dict[str, Any]) -> Frame:
         )
     image = _picture(file.parent / str(entry["file_path"]), where)
     size = (int(entry["h"]), int(entry["w"])) if "h" in entry and "w" in entry else read_size(image, upright=False)
-    (fx, fy), (cx, cy) = (
-        _focal(entry, size, where),
-        (float(entry.get(key, side / 2)) for key, side in zip(("cx", "cy"), size[::-1], strict=True)),
-    )
+    fx, fy = _focal(entry, size, where)
+    cx, cy = float(entry.get("cx", size[1] / 2)), float(entry.get("cy", size[0] / 2))
     K = check_intrinsics([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], where)
     radial, tangential = ([float(entry.get(f"{kind}{n}", 0)) for n in numbers] for kind, numbers in COEFFICIENTS)
     bent = lens((fx, fy), (cx, cy), radial, tangential)
@@ -80,9 +78,8 @@ def _frame(file: Path, entry: dict[str, Any]) -> Frame:
     pose[:3, 1:3] *= -1
     camera = Camera((K if bent is None else bent.pinhole(size)).float(), torch.linalg.inv(pose).float())
     step = float(entry.get("depth_unit_scale_factor", UNITS["millimetres"]))
-    depth = (
-        None if entry.get("depth_file_path") is None else existing(file.parent / str(entry["depth_file_path"]), where)
-    )
+    depth = entry.get("depth_file_path")
+    depth = None if depth is None else existing(file.parent / str(depth), where)
     return Frame(image, depth, camera, size, step, lens=bent, upright=False)
 
 

@@ -5,23 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from relook.captures.frames import Capture, Frame, in_order
-from relook.errors import PictureError
 from relook.io import ENDINGS, read_size
 
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder by their endings, hidden files and other files left out."""
-    return [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()
-    ]
+    seen = (file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file())
+    return [file for file in seen if file.suffix.lower() in ENDINGS]
 
 
 def read_pictures(folder: Path) -> Capture:
-    """The pictures of a folder as a capture. Raises PictureError if there are none, or one of them cannot be read."""
+    """The pictures of a folder as a capture. Raises PictureError if one of them cannot be read."""
     files = pictures_in(folder)
-    if not files:
-        raise PictureError(f"Expected pictures in {folder}, got none; put frames there or name another folder.")
     frames = tuple(Frame(file, None, None, read_size(file)) for file in files)
     return in_order(Capture(frames, {}, "pictures"), [file.name for file in files])

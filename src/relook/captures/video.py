@@ -46,11 +46,8 @@ def _begin(file: Path, workspace: Path, identity: dict[str, Any]) -> dict[str, A
     record = read_json(path)
     other = {key: record.get(key) if isinstance(record, dict) else None for key in identity}
     if other != identity:
-        how = (
-            "another video"
-            if other["video"] != identity["video"]
-            else f"it with every {other['every']} and limit {other['limit']}"
-        )
+        how = f"it with every {other['every']} and limit {other['limit']}"
+        how = how if other["video"] == identity["video"] else "another video"
         raise InputError(f"Expected the frames of {file.name} in {workspace}, got {how}; choose another folder.")
     return dict(record)
 

@@ -72,22 +72,18 @@ def open_points(path: PathLike) -> Iterator[PointWriter]:
         writer.finish()
 
 
-def write_points(path: PathLike, points: Float[Tensor, "N 3"], colours: Float[Tensor, "N 3"]) -> None:
-    """Write points (scene units) with RGB in [0, 1] as PLY; points that are not finite are left out."""
-    with open_points(path) as writer:
-        writer.add(points, colours)
-
-
 def _header(count: int) -> bytes:
     """The header for `count` points, of the same length for every count: a comment takes up what shorter numbers leave."""
     name = [f"property {_TYPES[POINT[field].str]} {field}" for field in POINT.names or ()]
-    room = "." * (20 - len(str(count)))
-    lines = [
-        "ply",
-        "format binary_little_endian 1.0",
-        f"comment Relook {room}",
-        f"element vertex {count}",
-        *name,
-        "end_header",
-    ]
-    return ("\n".join(lines) + "\n").encode("ascii")
+    comment = "Relook " + "." * (20 - len(str(count)))
+    return "\n".join(
+        [
+            "ply",
+            "format binary_little_endian 1.0",
+            f"comment {comment}",
+            f"element vertex {count}",
+            *name,
+            "end_header",
+            "",
+        ]
+    ).encode("ascii")

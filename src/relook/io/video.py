@@ -6,7 +6,7 @@ What is read is upright and has square pixels, as a player shows it; what is wri
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -96,19 +96,13 @@ def open_video(path: PathLike, fps: float | int | Fraction) -> Iterator[VideoWri
         writer.finish()
 
 
-def read_video(path: PathLike, *, every: int = 1, limit: int | None = None) -> Iterator[Float[Tensor, "3 H W"]]:
-    """The pictures of a video, RGB in [0, 1], upright: every `every`-th, `limit` at most.
+def read_frames(
+    path: PathLike, *, every: int = 1, limit: int | None = None
+) -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
+    """The pictures of a video, RGB of 8 bits, upright, each with its number in the video: every `every`-th, `limit` at most.
 
     Raises PictureError for a file that is missing, broken, no video, or without pictures.
     """
-    for _, pixels in read_frames(path, every=every, limit=limit):
-        yield torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1).contiguous()
-
-
-def read_frames(
-    path: PathLike, *, every: int = 1, limit: int | None = None, skip: Callable[[int], bool] = lambda number: False
-) -> Iterator[tuple[int, UInt8[np.ndarray, "H W 3"]]]:
-    """As `read_video`, but bytes as they are stored, each with its number in the video; those that `skip` names are not converted."""
     check_thinning(every, limit)
     av, number = _av(), -1
     try:
@@ -117,7 +111,7 @@ def read_frames(
             turn = None
             for number, frame in enumerate(container.decode(stream)):
                 turn = turn or _turn(frame)  # once: a frame whose side data were read lives until a garbage collection
-                if number % every == 0 and not skip(number):
+                if number % every == 0:
                     yield number, _upright(frame, stream.sample_aspect_ratio, turn)
                 if limit is not None and number == (limit - 1) * every:
                     return

@@ -21,6 +21,8 @@ LEAST = 0.25
 """Matches of less confidence are no matches."""
 UNLIKE = 0.12
 """Colours (RGB, smoothed over 5 x 5 pixels, the median difference apart) that differ by more than this are not of one point."""
+BEGINNINGS = 5
+"""Frames among which the first key frame is chosen."""
 GLANCE = 96
 """Longer side in pixels of the pictures by which overlap is judged."""
 
@@ -146,16 +148,15 @@ def glance(view: View, side: int = GLANCE) -> View:
     return View(image, depth=None if view.depth is None else view.depth.resized(size), camera=camera)
 
 
-def best_first(count: int, view_of: Callable[[int], View], match: Matcher, candidates: int = 5) -> int:
+def best_first(count: int, view_of: Callable[[int], View], match: Matcher) -> int:
     """The key frame to begin with: of some spread over the walk, the one that shows most of the others."""
-    numbers = sorted({round(i * (count - 1) / max(1, candidates - 1)) for i in range(candidates)})
+    numbers = sorted({round(i * (count - 1) / (BEGINNINGS - 1)) for i in range(BEGINNINGS)})
     if len(numbers) < 3:
         return numbers[0]
     views = {number: glance(view_of(number)) for number in numbers}
-    shares = {
-        number: sum(
-            float(seen(views[other], views[number], match).float().mean()) for other in numbers if other != number
-        )
-        for number in numbers
-    }
-    return max(numbers, key=lambda number: (round(shares[number], 3), -number))
+
+    def share(number: int) -> float:
+        others = (views[other] for other in numbers if other != number)
+        return sum(float(seen(other, views[number], match).float().mean()) for other in others)
+
+    return max(numbers, key=lambda number: (round(share(number), 3), -number))

@@ -62,13 +62,8 @@ class Look:
 
     def rounded(self) -> Look:
         """The same as files of 8 bits keep it, so that a frame in memory is the frame that is read again."""
-        return Look(
-            _eight_bits(self.image),
-            _eight_bits(self.age / OLDEST) * OLDEST,
-            _eight_bits(self.styled),
-            self.source,
-            (self.confidence > 0.5).float(),
-        )
+        image, age, styled = (_eight_bits(values) for values in (self.image, self.age / OLDEST, self.styled))
+        return Look(image, age * OLDEST, styled, self.source, (self.confidence > 0.5).float())
 
     def _maps(self) -> Float[Tensor, "9 H W"]:
         return torch.cat([self.image, self.age[None], self.styled[None], self.source, self.confidence[None]])

@@ -45,11 +45,8 @@ def write_outputs(
             video.add(store.image(number))
     cloud = _write_points(store, views) if points else None
     weights = {name: revision for note in notes for name, revision in note.pop("weights", {}).items()}
-    record = record | {
-        "weights": weights | record["weights"],
-        "frames": notes,
-        "points": None if cloud is None else cloud.name,
-    }
+    name = None if cloud is None else cloud.name
+    record = record | {"weights": weights | record["weights"], "frames": notes, "points": name}
     report = write_report(store, views, notes, record)
     write_json(folder / "views.json", record)
     frames = tuple(store.path(number) for number in numbers)

@@ -127,8 +127,8 @@ class _Painter:
         view, moving = seen
         past = self._past(number, view, done)
         look = carried(past, view, self.walk.match, self.carrying)
-        styled = float(((look.styled > 0.5) | moving).float().mean())
-        key_frame = not past or styled < self.config.key_frame_below
+        share = float(((look.styled > 0.5) | moving).float().mean())
+        key_frame = not past or share < self.config.key_frame_below
         holes = look.holes | moving
         if key_frame:  # what was only filled so far takes the style picture's look too
             holes |= look.styled <= 0.5
@@ -136,13 +136,10 @@ class _Painter:
         image = look.image if painted == 0 else self._painted(number, view, look.image, holes, key_frame)
         if past and self.config.photo.chosen_method == "palette":
             image = mended(view.image, image)
-        new = Look(
-            torch.where(moving, view.image, image),
-            torch.where(holes, 0.0, look.age + 1),
-            torch.where(holes, float(key_frame), look.styled),
-            view.image,
-            (~moving).float(),
-        )
+        image = torch.where(moving, view.image, image)
+        age = torch.where(holes, 0.0, look.age + 1)
+        styled = torch.where(holes, float(key_frame), look.styled)
+        new = Look(image, age, styled, view.image, (~moving).float())
         candidates = self._candidates(done)
         notes = {
             "number": number, "key_frame": key_frame, "history": [frame.number for frame in past], "painted": round(painted, 5),

@@ -92,11 +92,8 @@ def _thinned(walk: ViewSource | Sequence[View], every: int, limit: int | None) -
 def key_of(walk: Walk, source: ViewSource, style: str | Path | View, config: ViewsConfig) -> str:
     """What makes a run the same run: all its pictures, depth and cameras, the style, the options, this code."""
     photo = config.photo
-    parts = [
-        len(source),
-        config.as_json(),
-        *_content((Path(style) if isinstance(style, str) else style, photo.style_segments, photo.style_depth)),
-    ]
+    style = Path(style) if isinstance(style, str) else style
+    parts = [len(source), config.as_json(), *_content((style, photo.style_segments, photo.style_depth))]
     if isinstance(walk, str | Path) and Path(walk).suffix.lower() in VIDEOS:
         return cache.key(*parts, sha256(walk))
     views = source.frames if isinstance(source, Capture) else map(source.view, range(len(source)))

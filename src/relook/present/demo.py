@@ -65,16 +65,10 @@ def _walk(config: DemoConfig, progress: Progress = SILENT) -> None:
         rmtree(config.out / "walk")
     walk = draw_walk(config.seed, 0, config.frames, 128, stride=0.8)
     photo = PhotoConfig(family="dollhouse", steps=config.steps, prompt=walk.prompt)
-    result = restyle_views(
-        [frame.view() for frame in walk.old],
-        walk.style,
-        ViewsConfig(photo=photo),
-        out=config.out / "walk",
-        progress=progress,
-    )
-    lines = [
-        [frame.image for frame in walk.old], [read_image(path) for path in result.frames], [frame.image for frame in walk.new]
-    ]  # fmt: skip
+    views, out = [frame.view() for frame in walk.old], config.out / "walk"
+    result = restyle_views(views, walk.style, ViewsConfig(photo=photo), out=out, progress=progress)
+    restyled = [read_image(path) for path in result.frames]
+    lines = [[frame.image for frame in walk.old], restyled, [frame.image for frame in walk.new]]
     with replacing(config.out / "walk.png") as temporary:
         sheet = contact_sheet(lines, [f"frame {number + 1}" for number in range(config.frames)])
         sheet.save(temporary, format="PNG")
