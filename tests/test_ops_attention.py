@@ -2,14 +2,13 @@
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from oracles import attend_reference, groups_of
 from relook.errors import EditError, ShapeError
 from relook.ops import attention
-from relook.ops.attention import attend, attend_materialised, attend_reference, nearest_tokens
-from relook.ops.groups import Group, Groups, class_groups, grouped
+from relook.ops.attention import attend, attend_materialised, nearest_tokens
+from relook.ops.groups import Group, Groups, class_groups
 
 
 @pytest.fixture
@@ -25,13 +24,14 @@ def tensors():
 
 @pytest.mark.parametrize("contrast", [1.0, 1.67])
 @pytest.mark.parametrize("masked", [True, False])
-def test_attend_equals_its_slow_twin_and_the_materialised_formula(tensors, contrast, masked):
+def test_attend_equals_its_slow_twin_and_the_materialised_formula(tensors, monkeypatch, contrast, masked):
     query, key, value, mask = tensors
     mask = mask if masked else None
     fast = attend(query, key, value, mask, contrast=contrast)
     assert (fast - attend_reference(query, key, value, mask, contrast=contrast)).abs().max() < 1e-5
     for rows in (7, 1024):
-        assert (fast - attend_materialised(query, key, value, mask, contrast=contrast, rows=rows)).abs().max() < 1e-5
+        monkeypatch.setattr(attention, "ROWS", rows)
+        assert (fast - attend_materialised(query, key, value, mask, contrast=contrast)).abs().max() < 1e-5
 
 
 def test_contrast_without_mask_is_the_printed_formula(tensors):
@@ -67,7 +67,7 @@ def test_clipped_contrast_is_the_released_formula(tensors):
     query, key, value, _ = tensors
     weights = torch.softmax(query @ key.transpose(-1, -2) / 8**0.5, -1)
     released = ((weights - 1 / 30) * 3 + 1 / 30).clamp(0, 1) @ value
-    assert (attend_materialised(query, key, value, contrast=3.0, clip=True, rows=6) - released).abs().max() < 1e-5
+    assert (attend_materialised(query, key, value, contrast=3.0, clip=True) - released).abs().max() < 1e-5
     assert (attend(query, key, value, contrast=3.0) - released).abs().max() > 1e-3
 
 
@@ -196,29 +196,6 @@ def test_small_grids_are_one_call_with_a_matrix(tensors):
     assert watch.pairs == 20 * 30
 
 
-@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 2))
-def test_a_mask_is_grouped_by_its_kinds_of_rows_and_comes_back(seed, kinds, samples):
-    draw = torch.Generator().manual_seed(seed)
-    patterns = torch.rand(samples, kinds, 13, generator=draw) > 0.5
-    which = torch.randint(kinds, (samples, 9), generator=draw)
-    mask = torch.stack([pattern[rows] for pattern, rows in zip(patterns, which, strict=True)])
-    groups = grouped(mask)
-    assert torch.equal(groups.matrix, mask)
-    for sample, rows in zip(groups.samples, mask, strict=True):
-        assert len(sample) == len(rows.unique(dim=0))
-
-
-def test_a_mask_of_many_kinds_is_not_grouped(tensors):
-    assert grouped(tensors[3], kinds=5) is None
-    assert grouped(torch.eye(70, dtype=torch.bool)) is None
-
-
-def test_kinds_with_one_hash_are_told_apart(monkeypatch):
-    """Without the comparison in full, rows of equal hash would be joined."""
-    monkeypatch.setattr(torch, "randint", lambda low, high, size, generator: torch.ones(size, dtype=torch.int64))
-    assert grouped(torch.tensor([[True, False], [False, True]])) is None
-
-
 @pytest.mark.parametrize(
     ("rows", "columns"),
     [
@@ -262,11 +239,13 @@ def test_rows_without_keys_and_misfitting_masks_are_refused(tensors):
             attend(query, key, value, wrong)
 
 
-def test_nearest_tokens_is_the_masked_arg_max_of_cosine_similarity(tensors):
+def test_nearest_tokens_is_the_masked_arg_max_of_cosine_similarity(tensors, monkeypatch):
     query, key, _, mask = tensors
     query, key = query[:, 0], key[:, 0] * torch.rand(2, 30, 1).add(0.1)
     similarity = torch.cosine_similarity(query[:, :, None], key[:, None], dim=-1)
-    assert torch.equal(nearest_tokens(query, key, rows=6), similarity.argmax(-1))
-    assert torch.equal(nearest_tokens(query, key, mask), similarity.where(mask, -2.0).argmax(-1))
+    monkeypatch.setattr(attention, "ROWS", 6)
+    assert torch.equal(nearest_tokens(query, key), similarity.argmax(-1))
+    assert torch.equal(nearest_tokens(query, key, groups_of(mask)), similarity.where(mask, -2.0).argmax(-1))
     groups = class_groups(*random_classes(), unmatched="nothing")
-    assert torch.equal(nearest_tokens(query, key, groups, rows=3), nearest_tokens(query, key, groups.matrix))
+    wanted = similarity.where(groups.matrix, -2.0).argmax(-1)
+    assert torch.equal(nearest_tokens(query, key, groups), wanted * groups.filled)  # the first where none is allowed

@@ -3,11 +3,10 @@
 import pytest
 import torch
 
+from oracles import attend_reference, groups_of
 from relook.errors import EditError, ShapeError
 from relook.ops import attention
-from relook.ops.attention import attend_reference
-from relook.ops.groups import Groups, class_groups
-from relook.transfer import edit as edit_module
+from relook.ops.groups import class_groups
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.transfer.layers import finest_level, level_of
 from tiny import unet
@@ -37,7 +36,7 @@ def run(denoiser, batch, *edits):
 
 def random_mask(output, style):
     draw = torch.Generator().manual_seed(3)
-    return torch.rand(2, output[0] * output[1], style[0] * style[1], generator=draw) > 0.5
+    return groups_of(torch.rand(2, output[0] * output[1], style[0] * style[1], generator=draw) > 0.5)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +83,7 @@ def test_swapped_layer_equals_the_formula(denoiser, batch):
     filled[0, 7] = True
     wanted = attend_reference(query, key[1:], value[1:], filled, contrast=1.67)
     wanted[:, :, 7] = attend_reference(query, key[:1], value[:1])[:, :, 7]  # no style token: its own picture
-    edit = AttentionEdit(
-        Rows(), SIZE, mask=lambda output, style: mask, contrast=1.67, layers=r"up_blocks\.1.*1\..*attn1$"
-    )
+    edit = AttentionEdit(Rows(), SIZE, mask=lambda output, style: groups_of(mask), contrast=1.67)
     with torch.no_grad(), edited(denoiser, edit) as firings:
         got = layer(hidden)[:1]
     torch.testing.assert_close(got, layer.to_out[0](wanted.transpose(1, 2).flatten(2)), atol=1e-5, rtol=1e-4)
@@ -98,15 +95,13 @@ def test_edit_keeps_out_of_a_masked_style_region(denoiser, batch):
     layer = denoiser.up_blocks[0].attentions[0].transformer_blocks[0].attn1
     mask = torch.ones(1, 15, 15, dtype=torch.bool)
     mask[:, :, 9:] = False
-    edit = AttentionEdit(
-        Rows(), SIZE, mask=lambda output, style: mask, levels=(0.5,), layers=r"up_blocks\.0\..*\.0\.attn1$"
-    )
+    edit = AttentionEdit(Rows(), SIZE, mask=lambda output, style: groups_of(mask), levels=(0.5,))
     hidden = torch.randn(2, 15, 16)
     other = hidden.clone()
     other[1, 9:] = 100
     results = []
     for tokens in (hidden, other):
-        with torch.no_grad(), edited(denoiser, AttentionEdit(**{**vars(edit), "layers": r"up_blocks\.0.*attn1$"})):
+        with torch.no_grad(), edited(denoiser, edit):
             results.append(layer(tokens)[0])
     assert torch.equal(*results)
 
@@ -154,43 +149,19 @@ def classes_of(output, style, pairs=2):
         {"masking": "multiplied"},
     ],
 )
-def test_a_mask_by_groups_is_the_mask_written_out(denoiser, batch, monkeypatch, change, pairs):
+def test_a_mask_of_few_groups_is_the_mask_query_by_query(denoiser, batch, monkeypatch, change, pairs):
     def groups(output, style):
         return class_groups(*classes_of(output, style, pairs), unmatched="nothing")
 
-    def matrix(output, style):
-        return groups(output, style).matrix
+    def one_by_one(output, style):
+        return groups_of(groups(output, style).matrix)
 
     assert not groups(SIZE, SIZE).filled.all()
-    by_matrix = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix, **change))
+    by_query = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=one_by_one, **change))
     for threshold in (0, 2**40):
         monkeypatch.setattr(attention, "BLOCKS_FROM", threshold)
         found = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=groups, **change))
-        torch.testing.assert_close(found, by_matrix, atol=1e-5, rtol=1e-4)
-
-
-def test_large_matrices_of_few_kinds_are_attended_by_groups(denoiser, batch, monkeypatch):
-    def matrix(output, style):
-        return class_groups(*classes_of(output, style)).matrix
-
-    given = []
-    plain = edit_module.attend
-    monkeypatch.setattr(
-        edit_module, "attend", lambda *a, **k: (given.append(a[3] if len(a) > 3 else None), plain(*a, **k))[1]
-    )
-    small = run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix))
-    assert not any(isinstance(mask, Groups) for mask in given)
-    for module in (edit_module, attention):
-        monkeypatch.setattr(module, "BLOCKS_FROM", 0)
-    given.clear()
-    torch.testing.assert_close(
-        run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix)), small, atol=1e-5, rtol=1e-4
-    )
-    assert sum(isinstance(mask, Groups) for mask in given) == 4
-    given.clear()
-    monkeypatch.setattr(edit_module, "grouped", lambda mask: None)
-    run(denoiser, batch, AttentionEdit(Rows.pairs(2), SIZE, mask=matrix))
-    assert not any(isinstance(mask, Groups) for mask in given)
+        torch.testing.assert_close(found, by_query, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -267,8 +238,6 @@ def test_gradients_pass_through_an_edited_batch_of_pairs(batch):
     "edit",
     [
         AttentionEdit(Rows(), SIZE, levels=(0.125,)),
-        AttentionEdit(Rows(), SIZE, layers=r"nothing\.attn1$"),
-        AttentionEdit(Rows(), SIZE, layers=r"up_blocks.*attn2$"),
         AttentionEdit(Rows(), (7, 7)),
         AttentionEdit(Rows(output=(9,)), SIZE),
         AttentionEdit(Rows(output=(0, 1), style=(1, 2, 3)), SIZE),
@@ -304,7 +273,7 @@ def test_exceptions_pass_and_the_model_is_restored(denoiser):
 
 def test_masks_of_the_wrong_grid_are_refused(denoiser, batch):
     with pytest.raises(ShapeError, match="grid"):
-        run(denoiser, batch, AttentionEdit(Rows(), SIZE, mask=lambda output, style: torch.ones(4, 4, dtype=torch.bool)))
+        run(denoiser, batch, AttentionEdit(Rows(), SIZE, mask=lambda *_: groups_of(torch.ones(4, 4, dtype=torch.bool))))
 
 
 def matches_of(pairs=1, seed=4):
@@ -336,9 +305,7 @@ def test_matches_are_where_the_style_goes(denoiser, rearrange):
     asked = moved[None] if rearrange == "features" else hidden[:1]
     query, key, value = heads(layer.to_q(asked)), heads(layer.to_k(asked)), heads(layer.to_v(moved[None]))
     wanted = layer.to_out[0](attend_reference(query, key, value).transpose(1, 2).flatten(2))[0]
-    edit = AttentionEdit(
-        Rows((0,), (2,)), SIZE, rearrange=rearrange, matches=lambda *_: matches, layers=r"up_blocks\.1.*1\..*attn1$"
-    )
+    edit = AttentionEdit(Rows((0,), (2,)), SIZE, rearrange=rearrange, matches=lambda *_: matches)
     with torch.no_grad(), edited(denoiser, edit) as firings:
         got = layer(hidden)
     torch.testing.assert_close(got[0], wanted, atol=1e-5, rtol=1e-4)
@@ -378,7 +345,7 @@ def test_matches_rule_over_similarity_and_mask(denoiser, batch):
 
 
 def random_mask_of_one(output, style):
-    return random_mask(output, style)[:1]
+    return groups_of(random_mask(output, style).matrix[:1])
 
 
 def test_matches_that_do_not_fit_are_refused(denoiser, batch):
@@ -387,4 +354,4 @@ def test_matches_that_do_not_fit_are_refused(denoiser, batch):
         with pytest.raises(ShapeError, match=f"below {size}"):
             run(denoiser, batch, edit)
     with pytest.raises(EditError, match="set rearrange"):
-        run(denoiser, batch, AttentionEdit(Rows(), SIZE, matches=matches_of()))
+        AttentionEdit(Rows(), SIZE, matches=matches_of())

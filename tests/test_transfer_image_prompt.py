@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import tiny
+from oracles import attend_reference
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import Family
 from relook.models.image_prompt import adapter, find, prompted
-from relook.ops.attention import attend_reference
 from relook.transfer.presets import IP_ADAPTER, PROMPTED, Swap, preset_of
 from relook.types import View
 from tiny import restyle

@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from ot.gaussian import bures_wasserstein_mapping
 from torch import Tensor
 
 from relook.correspond.semantic import match_segments
 from relook.errors import InputError, ShapeError
 from relook.ops.oklab import rgb_to_oklab
-from relook.transfer.palette import palette
+from relook.transfer.palette import monge_map, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}
@@ -147,3 +148,13 @@ def test_segments_of_another_picture_are_refused() -> None:
     correspondence = match_segments(STYLE.segments, STRUCTURE.segments)
     with pytest.raises(ShapeError, match="structure segments of shape"):
         palette(STRUCTURE, STYLE, correspondence)
+
+
+def test_the_monge_map_is_that_of_optimal_transport() -> None:
+    draw = np.random.default_rng(3)
+    for _ in range(20):
+        first, second = (root @ root.T + 1e-4 * np.eye(2) for root in draw.normal(size=(2, 2, 2)) * 0.05)
+        wanted, _ = bures_wasserstein_mapping(np.zeros(2), np.zeros(2), first, second)
+        found = monge_map(first, second)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(found @ first @ found, second, rtol=1e-9, atol=1e-12)

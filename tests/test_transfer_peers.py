@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import tiny
+from oracles import attend_reference, groups_of
 from relook import PhotoConfig, restyle_photo
 from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError
-from relook.ops.attention import attend_reference
 from relook.ops.statistics import adain, adain_by_class
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.transfer.presets import STYLE_ID, Swap, preset_of
@@ -66,10 +66,8 @@ def test_a_layer_with_mixed_queries_and_a_temperature_equals_the_formula(denoise
     filled[0, 7] = True
     wanted = attend_reference(1.5 * asked, key[1:2], value[1:2], filled)
     wanted[:, :, 7] = attend_reference(asked, key[:1], value[:1])[:, :, 7]  # no style token: its own, as ever
-    edit = AttentionEdit(
-        Rows((0,), (1,), (2,)), SIZE, mask=lambda *_: mask, query_share=0.75, temperature=1.5,
-        layers=r"up_blocks\.1.*1\..*attn1$",
-    )  # fmt: skip
+    rows = Rows((0,), (1,), (2,))
+    edit = AttentionEdit(rows, SIZE, mask=lambda *_: groups_of(mask), query_share=0.75, temperature=1.5)
     with torch.no_grad(), edited(denoiser, edit):
         got = layer(hidden)
     torch.testing.assert_close(got[:1], layer.to_out[0](wanted.transpose(1, 2).flatten(2)), atol=1e-5, rtol=1e-4)
@@ -84,7 +82,7 @@ def test_keys_answer_the_mixed_query(denoiser, share):
     heard: list[torch.Tensor] = []
     handle = layer.to_q.register_forward_hook(lambda module, inputs, output: heard.append(output.clone()))
     try:
-        edit = AttentionEdit(Rows((0,), (1,), (2,)), SIZE, query_share=share, layers=r"up_blocks\.1.*1\..*attn1$")
+        edit = AttentionEdit(Rows((0,), (1,), (2,)), SIZE, query_share=share)
         with torch.no_grad(), edited(denoiser, edit):
             got = layer(hidden)
     finally:
@@ -118,14 +116,11 @@ def test_a_temperature_is_a_factor_on_the_query(denoiser, batch):
 
 
 def test_a_share_of_queries_needs_a_structure_and_no_rearrangement(denoiser, batch):
-    rows = Rows((0,), (1,), (2,))
-    for edit, words in (
-        (AttentionEdit(Rows(), SIZE, query_share=0.5), "giving row"),
-        (AttentionEdit(rows, SIZE, query_share=0.5, rearrange="features"), "rearranged"),
-        (AttentionEdit(rows, SIZE, temperature=2.0, rearrange="values"), "rearranged"),
-    ):
-        with pytest.raises(EditError, match=words):
-            run(denoiser, batch, edit)
+    with pytest.raises(EditError, match="giving row"):
+        run(denoiser, batch, AttentionEdit(Rows(), SIZE, query_share=0.5))
+    for change in ({"query_share": 0.5}, {"temperature": 2.0}):
+        with pytest.raises(EditError, match="rearranged"):
+            AttentionEdit(Rows((0,), (1,), (2,)), SIZE, rearrange="features", **change)
 
 
 # Style Injection, whole runs

@@ -45,16 +45,6 @@ def test_rows_that_differ_only_in_their_edit_share_the_encoder(kind: str, depth:
     assert not family.denoiser.up_blocks[0]._forward_pre_hooks
 
 
-@torch.no_grad()
-def test_edits_before_the_decoder_share_nothing() -> None:
-    family = tiny.family()
-    output, style = torch.randn(2, 1, 4, 8, 12, generator=torch.Generator().manual_seed(0))
-    text = family.embed(["a room"])
-    rows = [Row(output, 400, text), Row(output, 400, text), Row(style, 400, text)]
-    edit = AttentionEdit(Rows((0,), (2,)), (8, 12), layers=r"attn1$")
-    assert encoded(family, lambda: predict_rows(family, rows, [edit])) == 3
-
-
 def test_equal_rows_are_the_same_objects_and_numbers() -> None:
     one, other = torch.zeros(1), torch.zeros(1)
     firsts, index = distinct([(one, 3), (other, 3), (one, 3), (one, 4)])

@@ -50,27 +50,6 @@ def relative_to_first(cameras: list[Camera], scale: float = 1.0) -> Similarity:
     return Similarity(scale, pose[:3, :3], scale * pose[:3, 3])
 
 
-def umeyama(first: Float[Tensor, "N 3"], second: Float[Tensor, "N 3"]) -> Similarity:
-    """The similarity that carries points to their partners with the least squared error (Umeyama 1991, eq. 39-43).
-
-    Raises ShapeError for unequal numbers, GeometryError for fewer than three points or points on one line.
-    """
-    if first.shape != second.shape:
-        raise ShapeError(f"Expected as many points as partners, got {len(first)} and {len(second)}; pair them.")
-    a, b = first.double(), second.double()
-    deviations = torch.linalg.svdvals(a - a.mean(0)) if len(a) >= 3 else torch.zeros(3)
-    if len(a) < 3 or not bool(deviations[1] > 1e-6 * deviations[0]):
-        raise GeometryError(
-            f"Expected at least three points that are not on one line, got {len(a)} that are; add points beside it."
-        )
-    left, values, right = torch.linalg.svd((b - b.mean(0)).T @ (a - a.mean(0)) / len(a))
-    signs = torch.ones(3, dtype=a.dtype)
-    signs[2] = torch.sign(torch.linalg.det(left) * torch.linalg.det(right))
-    rotation = left @ torch.diag(signs) @ right
-    scale = float((values * signs).sum() / (a - a.mean(0)).square().sum(1).mean())
-    return Similarity(scale, rotation.to(first), (b.mean(0) - scale * rotation @ a.mean(0)).to(first))
-
-
 def align_cameras(found: list[Camera], exact: list[Camera]) -> Similarity:
     """The similarity that carries found cameras to the exact ones; also defined when they stand on one line.
 

@@ -1,4 +1,4 @@
-"""Attention with exact masks and exact contrast, and slow readable versions as oracles.
+"""Attention with exact masks and exact contrast.
 
 `attend` never builds an attention map, and with a mask by groups it runs one dense block per group, which costs less
 than attention without a mask. `attend_materialised` builds the map for a few query rows at a time, for what needs it:
@@ -77,9 +77,8 @@ def attend_materialised(
     contrast: float = 1.0,
     masking: Masking = "exact",
     clip: bool = False,
-    rows: int = ROWS,
 ) -> Float[Tensor, "B h N d"]:
-    """Attention by its map, `rows` queries at a time: memory B h rows M.
+    """Attention by its map, ROWS queries at a time: memory B h ROWS M.
 
     masking: see `Masking`. clip: bound the contrasted map to [0, 1] without renormalising, as the released codes do.
     With `exact` masking, contrast acts on the allowed keys only.
@@ -88,8 +87,8 @@ def attend_materialised(
     if mask is not None and masking == "exact" and not bool(mask.any(-1).all()):
         raise EditError(NO_KEYS)
     chunks = []
-    for start in range(0, query.shape[2], rows):
-        part = slice(start, start + rows)
+    for start in range(0, query.shape[2], ROWS):
+        part = slice(start, start + ROWS)
         logits = query[:, :, part] @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         allowed = None if mask is None else mask[:, None, part]
         weights = _weights(logits, allowed, masking)
@@ -98,58 +97,24 @@ def attend_materialised(
     return torch.cat(chunks, dim=2)
 
 
-def attend_reference(
-    query: Float[Tensor, "B h N d"],
-    key: Float[Tensor, "B h M d"],
-    value: Float[Tensor, "B h M d"],
-    mask: Bool[Tensor, "#B N M"] | None = None,
-    *,
-    contrast: float = 1.0,
-) -> Float[Tensor, "B h N d"]:
-    """Slow version of `attend`: one query after another, the formula as printed, allowed keys picked out by hand.
-
-    Takes the mask as a matrix only.
-    """
-    output = torch.zeros_like(query)
-    for b in range(query.shape[0]):
-        for n in range(query.shape[2]):
-            allowed = slice(None) if mask is None else mask[b % len(mask), n].nonzero()[:, 0]
-            keys, values = key[b, :, allowed], value[b, :, allowed]
-            weights = torch.softmax((keys @ query[b, :, n, :, None])[..., 0] / query.shape[-1] ** 0.5, dim=-1)
-            mean = weights.mean(-1, keepdim=True)
-            output[b, :, n] = (((weights - mean) * contrast + mean)[..., None] * values).sum(1)
-    return output
-
-
 def nearest_tokens(
-    query: Float[Tensor, "B N C"],
-    key: Float[Tensor, "B M C"],
-    mask: Bool[Tensor, "#B N M"] | Groups | None = None,
-    *,
-    rows: int = ROWS,
+    query: Float[Tensor, "B N C"], key: Float[Tensor, "B M C"], mask: Groups | None = None
 ) -> Int[Tensor, "B N"]:
     """For every query token the allowed key token of largest cosine similarity (key 0 if none is allowed)."""
     query, key = normalize(query, dim=-1), normalize(key, dim=-1)
-    if not isinstance(mask, Groups):
-        return _nearest(query, key, mask, rows)
+    if mask is None:
+        return _nearest(query, key)
     nearest = torch.zeros(query.shape[:2], dtype=torch.int64, device=query.device)
     for part, groups in mask.parts(len(query)):
         for group in groups:
             if len(group.columns):
-                found = _nearest(query[part, group.rows], key[part, group.columns], None, rows)
-                nearest[part, group.rows] = group.columns[found]
+                nearest[part, group.rows] = group.columns[_nearest(query[part, group.rows], key[part, group.columns])]
     return nearest
 
 
-def _nearest(query: Tensor, key: Tensor, mask: Tensor | None, rows: int) -> Tensor:
-    """`nearest_tokens` of unit vectors."""
-    best = []
-    for start in range(0, query.shape[1], rows):
-        similarity = query[:, start : start + rows] @ key.transpose(1, 2)
-        if mask is not None:
-            similarity = similarity.masked_fill(~mask[:, start : start + rows], -torch.inf)
-        best.append(similarity.argmax(-1))
-    return torch.cat(best, dim=1)
+def _nearest(query: Tensor, key: Tensor) -> Tensor:
+    """`nearest_tokens` of unit vectors, ROWS queries at a time."""
+    return torch.cat([(part @ key.transpose(1, 2)).argmax(-1) for part in query.split(ROWS, dim=1)], dim=1)
 
 
 def _by_groups(

@@ -17,12 +17,6 @@ from torch import Tensor
 
 from relook.errors import ShapeError
 
-KINDS = 64
-"""Most kinds of rows for which blocks are worth their overhead; a mask with more stays a matrix."""
-
-HASHED_ROWS = 512
-"""Rows of a mask that are compared at a time."""
-
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -138,37 +132,6 @@ def _classes(rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], free: bool) ->
     if bool(everything.any()):
         found.append(Group(everything.nonzero()[:, 0], every))
     return tuple(found)
-
-
-def grouped(mask: Bool[Tensor, "*B N M"], *, kinds: int = KINDS) -> Groups | None:
-    """The mask by its kinds of rows, or None when a sample has more than `kinds` of them.
-
-    Rows are first compared by 40-bit hashes (exact sums, so equal rows have equal hashes), and then compared in full with
-    their kind, so that a collision cannot do harm.
-    """
-    masks = mask.reshape(-1, *mask.shape[-2:])
-    samples = [_kinds(one, kinds) for one in masks]
-    if any(sample is None for sample in samples):
-        return None
-    return Groups((masks.shape[1], masks.shape[2]), tuple(sample for sample in samples if sample is not None))
-
-
-def _kinds(mask: Bool[Tensor, "N M"], kinds: int) -> tuple[Group, ...] | None:
-    """The groups of one mask; None when there are too many, or (never yet seen) two kinds with one hash."""
-    draw = torch.Generator().manual_seed(mask.shape[1])
-    weights = torch.randint(1, 2**40, (mask.shape[1],), generator=draw).to(mask.device)
-    hashes = [torch.where(part, weights, 0).sum(1) for part in mask.split(HASHED_ROWS)]
-    found, kind = torch.cat(hashes).unique(return_inverse=True)
-    if len(found) > kinds:
-        return None
-    groups = []
-    for number in range(len(found)):
-        rows = (kind == number).nonzero()[:, 0]
-        pattern = mask[rows[0]]
-        if any(not bool((mask[part] == pattern).all()) for part in rows.split(HASHED_ROWS)):
-            return None
-        groups.append(Group(rows, pattern.nonzero()[:, 0]))
-    return tuple(groups)
 
 
 def _once(indices: Int[Tensor, " n"], count: int) -> bool:

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
 from relook.dollhouse import CLASSES, sample_layout
+from relook.ops.groups import Groups, class_groups
 from relook.ops.statistics import adain_by_class
 from relook.training.autoencoder import CHANNELS
 from relook.training.data import World
@@ -87,10 +88,11 @@ class Pairs:
     classes: dict[tuple[int, int], Int[Tensor, "R N"]]
     """Majority class of every token at each grid."""
 
-    def mask(self, grid: tuple[int, int], _: tuple[int, int]) -> Bool[Tensor, "B N N"]:
+    def mask(self, grid: tuple[int, int], _: tuple[int, int]) -> Groups:
         """Output token n may take from style token m when their classes agree."""
-        output, style = self.classes[grid].chunk(2)
-        return output[:, :, None] == style[:, None]
+        output, style = (self.classes[grid] + 1).chunk(2)
+        shown = (output[:, :, None] == style[:, None]).any(2)
+        return class_groups(output * shown, style, unmatched="nothing")
 
 
 def grid_classes(classes: Int[Tensor, "B H W"], grid: tuple[int, int]) -> Int[Tensor, "B N"]:

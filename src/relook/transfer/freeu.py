@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -16,23 +16,20 @@ from relook.transfer.settings import FreeU
 @contextmanager
 def freeu(denoiser: nn.Module, setting: FreeU | None) -> Iterator[None]:
     """Run the block with FreeU; the model is as before afterwards; EditError for a denoiser without decoder."""
-    handles = []
-    if setting is not None:
-        blocks = list(getattr(denoiser, "up_blocks", []))
-        if not blocks:
-            raise EditError(
-                f"Expected decoder stages for FreeU, got none in {type(denoiser).__name__}; switch FreeU off."
-            )
-        width = int(denoiser.config["block_out_channels"][-1])  # type: ignore[index, union-attr, arg-type]
+    if setting is None:
+        yield
+        return
+    blocks = list(getattr(denoiser, "up_blocks", []))
+    if not blocks:
+        raise EditError(f"Expected decoder stages for FreeU, got none in {type(denoiser).__name__}; switch FreeU off.")
+    width = int(denoiser.config["block_out_channels"][-1])  # type: ignore[index, union-attr, arg-type]
+    with ExitStack() as hooks:
         for block, backbone, skip in zip(blocks, setting.backbone, setting.skip, strict=False):
             for resnet in block.resnets:
-                handles.append(resnet.register_forward_pre_hook(_scaler(width, backbone, skip, setting.lowpass)))
+                hook = _scaler(width, backbone, skip, setting.lowpass)
+                hooks.enter_context(resnet.register_forward_pre_hook(hook))
                 width = int(resnet.out_channels)
-    try:
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _scaler(width: int, factor: float, low: float, lowpass: str) -> Any:

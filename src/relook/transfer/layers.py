@@ -1,9 +1,8 @@
-"""Which attention layers of a denoiser an edit means: by name, and by the grid of tokens that a layer really has."""
+"""The self-attention of a denoiser's decoder: its layers, and the grid of tokens that each really has."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from diffusers.models.attention_processor import Attention
 from torch import nn
@@ -38,17 +37,17 @@ def finest_level(denoiser: nn.Module) -> float:
     Raises EditError for a denoiser without any.
     """
     stages = len(getattr(denoiser, "up_blocks", ()))
-    found = [int(name.split(".")[1]) for name in attention_layers(denoiser, [DECODER])]
+    found = [int(name.split(".")[1]) for name in decoder_attention(denoiser)]
     return 0.5 ** (stages - 1 - max(found))
 
 
-def attention_layers(denoiser: nn.Module, names: Sequence[str]) -> dict[str, Attention]:
-    """Every attention layer whose name one of the regular expressions finds; EditError where one finds none."""
+def decoder_attention(denoiser: nn.Module) -> dict[str, Attention]:
+    """The decoder's self-attention layers by name. Raises EditError for a denoiser without any."""
     every = {name: module for name, module in denoiser.named_modules() if isinstance(module, Attention)}
-    for pattern in names:
-        if not any(re.search(pattern, name) for name in every):
-            raise EditError(
-                f"Expected layers named {pattern!r} to edit, got none in {type(denoiser).__name__}, which has "
-                f"{len(every)} attention layers; use a denoiser with self-attention in its decoder."
-            )
-    return {name: layer for name, layer in every.items() if any(re.search(pattern, name) for pattern in names)}
+    found = {name: layer for name, layer in every.items() if re.search(DECODER, name)}
+    if not found:
+        raise EditError(
+            f"Expected layers named {DECODER!r} to edit, got none in {type(denoiser).__name__}, which has {len(every)} attention "
+            "layers; use a denoiser with self-attention in its decoder."
+        )
+    return found

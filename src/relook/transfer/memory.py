@@ -8,8 +8,9 @@ batch do not see each other, so these depend on nothing but the row itself; they
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from relook.cache import key
 from relook.files import replacing
 from relook.models.families import Family
 from relook.transfer.edit import AttentionEdit
-from relook.transfer.layers import attention_layers, level_of
+from relook.transfer.layers import decoder_attention
 from relook.transfer.predict import Predict, Row
 from relook.transfer.settings import FreeU
 
@@ -91,18 +92,12 @@ def recorded(denoiser: nn.Module, edits: Sequence[AttentionEdit], row: int) -> I
     """Run the block and collect the hidden states of one row of the batch at the entrance of every layer that is edited."""
     found: dict[str, Tensor] = {}
 
-    def hook(name: str) -> Any:
-        def record(module: nn.Module, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> None:
-            hidden = arguments[0] if arguments else options["hidden_states"]
-            if any(not edit.levels or level_of(hidden.shape[1], edit.size)[0] in edit.levels for edit in edits):
-                found[name] = hidden[row : row + 1].detach().clone()
+    def record(name: str, module: nn.Module, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> None:
+        hidden = arguments[0] if arguments else options["hidden_states"]
+        if any(edit.acts_at(hidden.shape[1]) for edit in edits):
+            found[name] = hidden[row : row + 1].detach().clone()
 
-        return record
-
-    layers = attention_layers(denoiser, [edit.layers for edit in edits])
-    handles = [layer.register_forward_pre_hook(hook(name), with_kwargs=True) for name, layer in layers.items()]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in decoder_attention(denoiser).items():
+            hooks.enter_context(layer.register_forward_pre_hook(partial(record, name), with_kwargs=True))
         yield found
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -1,7 +1,7 @@
 """The weight-free method: every object takes the colours and light of its counterpart by optimal transport; its shading stays.
 
 Colours are split into lightness L and chromaticity (a, b) / L in OKLab, which shading does not change. For each pair of classes the
-chromaticity follows the Monge map between the two Gaussians (POT, Flamary et al. 2021), and a smooth layer of the lightness follows a
+chromaticity follows the Monge map between the two Gaussians (see `monge_map`), and a smooth layer of the lightness follows a
 monotone curve through the quantiles of both (transport in one dimension) that leaves black black and light sources bright. Fine
 detail is carried over with a bounded gain. Soft region borders follow the edges of the picture, so there are no halos.
 """
@@ -142,10 +142,7 @@ def _transport(
     pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, " N"], structure: _Colours, style: _Colours
 ) -> Float[Tensor, "3 N"]:
     """OKLab pixels of one region, moved to the colours of another; `smooth` is their lightness without fine detail."""
-    from ot.gaussian import bures_wasserstein_mapping
-
-    slope, _ = bures_wasserstein_mapping(structure.mean, style.mean, structure.covariance, style.covariance)
-    values, vectors = np.linalg.eigh((slope + slope.T) / 2)
+    values, vectors = np.linalg.eigh(monge_map(structure.covariance, style.covariance))
     slope = vectors @ np.diag(values.clip(0, CHROMA_GAIN)) @ vectors.T
     ratio = pixels[1:] / pixels[0].clamp_min(0.1)
     centre, target, matrix = (torch.from_numpy(array).to(pixels) for array in (structure.mean, style.mean, slope))
@@ -154,6 +151,17 @@ def _transport(
     gain = (base / smooth.clamp_min(0.02)).clamp(*GAINS)
     light = (base + gain * (pixels[0] - smooth)).clamp(0, 1)
     return torch.cat([light[None], chroma * light])
+
+
+def monge_map(first: Float[np.ndarray, "2 2"], second: Float[np.ndarray, "2 2"]) -> Float[np.ndarray, "2 2"]:
+    """The symmetric A that carries N(0, S) to N(0, T) with the least squared motion: A S A = T.
+
+    A = S^-1 # T, the geometric mean of S^-1 and T, which for matrices of two by two and s^2 = det S, t^2 = det T is
+    sqrt(t / s) X / sqrt(det X) with X = s S^-1 + T / t (Bhatia 2007, Positive Definite Matrices, proposition 4.1.12).
+    """
+    s, t = np.sqrt(np.linalg.det(first)), np.sqrt(np.linalg.det(second))
+    mixed = s * np.linalg.inv(first) + second / t
+    return np.sqrt(t / s / np.linalg.det(mixed)) * mixed
 
 
 def _curve(

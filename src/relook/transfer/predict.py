@@ -13,7 +13,6 @@ from relook.models.families import Family
 from relook.models.text import Text, joined
 from relook.transfer.edit import AttentionEdit, edited
 from relook.transfer.guidance import Mix, available, composed
-from relook.transfer.layers import DECODER
 from relook.transfer.sample import Predictor
 from relook.transfer.share import distinct, spread
 
@@ -44,9 +43,7 @@ def predict_rows(
     Rows with a control image get the ControlNet's residuals; EditError when the family has no ControlNet for them. Rows of the same
     latents, timestep, text, depth and image run once through the encoder, where nothing is edited.
     """
-    decoder_only = all(edit.layers == DECODER for edit in edits)
-    parts = [(row.latents, row.timestep, row.text, row.depth, row.image) for row in rows]
-    firsts, index = distinct(parts if decoder_only else [(place,) for place in range(len(rows))])
+    firsts, index = distinct([(row.latents, row.timestep, row.text, row.depth, row.image) for row in rows])
     asked = [rows[place] for place in firsts]
     latents = torch.cat([row.latents for row in asked]).to(family.dtype)
     timesteps = torch.tensor([row.timestep for row in asked], device=latents.device)

@@ -7,7 +7,7 @@ for such rows: it is computed once and handed to each of them at the decoder's d
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -36,25 +36,20 @@ def distinct(keys: Sequence[tuple[Any, ...]]) -> tuple[list[int], Int[Tensor, " 
 def spread(denoiser: nn.Module, index: Int[Tensor, " R"]) -> Iterator[None]:
     """Run the block with a denoiser that takes few rows and answers for more: row r of the answer continues row index[r] of the input
     from the decoder on. The model is as before afterwards."""
-    stages: list[nn.Module] = list(denoiser.up_blocks)  # type: ignore[arg-type]
     count = int(index.max()) + 1
     if count == len(index):
         yield
         return
 
-    def enter(
-        stage: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def enter(_: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         changed = {name: _chosen(options[name], index, count) for name in SHARED if options.get(name) is not None}
         skips = tuple(_chosen(part, index, count) for part in options["res_hidden_states_tuple"])
         return arguments, options | changed | {"res_hidden_states_tuple": skips}
 
-    handles = [stage.register_forward_pre_hook(enter, with_kwargs=True, prepend=True) for stage in stages]
-    try:
+    with ExitStack() as hooks:
+        for stage in denoiser.up_blocks:  # type: ignore[union-attr]
+            hooks.enter_context(stage.register_forward_pre_hook(enter, with_kwargs=True, prepend=True))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _chosen(part: Any, index: Tensor, count: int) -> Any:
