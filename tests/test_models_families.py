@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import tiny
+from relook.correspond.semantic import match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models import family_files, family_parts
 from relook.models.catalogue import entry
@@ -123,9 +124,9 @@ def test_a_consistency_model_is_told_its_guidance(tmp_path: Path) -> None:
     )
     torch.testing.assert_close(seen["timestep_cond"], theirs)
     assert schedule_of(family, 4).timesteps == (999, 749, 499, 249)
-    picture = restyle(
-        family, tiny.view(32, 40), tiny.view(32, 40, seed=1), None, preset_of("restyle3d").but(masked=False)
-    )
+    pair = tiny.view(32, 40), tiny.view(32, 40, seed=1)
+    matches = match_segments(*(view.segments for view in pair))
+    picture = restyle(family, *pair, matches, preset_of("restyle3d").but(masked=False))
     assert bool(torch.isfinite(picture).all())
 
 
@@ -171,14 +172,9 @@ def test_bf16_stays_bf16(tmp_path: Path) -> None:
     assert {
         p.dtype for model in (family.denoiser, family.control, *family.text.encoders) for p in model.parameters()
     } == {torch.bfloat16}
-    picture = restyle(
-        family,
-        tiny.view(32, 40),
-        tiny.view(32, 40, seed=1),
-        None,
-        preset_of("restyle3d").but(masked=False),
-        steps=2,
-    )
+    pair = tiny.view(32, 40), tiny.view(32, 40, seed=1)
+    matches = match_segments(*(view.segments for view in pair))
+    picture = restyle(family, *pair, matches, preset_of("restyle3d").but(masked=False), steps=2)
     assert bool(torch.isfinite(picture).all())
 
 

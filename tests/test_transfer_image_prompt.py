@@ -127,15 +127,13 @@ def test_every_preset_runs_on_both_kinds(folders, pair, kind, name):
 
 def test_the_picture_alone_is_enough_and_guides(folders, pair):
     """Without words the guidance is towards the picture: eps(nothing) + g (eps(picture) - eps(nothing))."""
-    family, bare = tiny.family(), [View(view.image) for view in pair[:2]]
+    family, bare = tiny.family(), (*(View(view.image) for view in pair[:2]), pair[2])
     options = {"steps": 2, "image_prompt": str(folders["sd"])}
-    strong, weak = (
-        restyle(family, *bare, None, IP_ADAPTER.but(scale=(scale, scale)), **options) for scale in (7.5, 1.0)
-    )
+    strong, weak = (restyle(family, *bare, IP_ADAPTER.but(scale=(scale, scale)), **options) for scale in (7.5, 1.0))
     assert not torch.allclose(strong, weak, atol=1e-4)
     silent = options | {"image_prompt": str(folders["silent"])}
     torch.testing.assert_close(
-        *(restyle(family, *bare, None, IP_ADAPTER.but(scale=(scale, scale)), **silent) for scale in (7.5, 1.0))
+        *(restyle(family, *bare, IP_ADAPTER.but(scale=(scale, scale)), **silent) for scale in (7.5, 1.0))
     )
 
 

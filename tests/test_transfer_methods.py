@@ -11,10 +11,11 @@ from relook.correspond.semantic import at_grid, match_segments
 from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import load_family
 from relook.ops.statistics import adain_by_class
+from relook.perceive.segment.regions import whole
 from relook.transfer import edit
+from relook.transfer.layers import level_of
 from relook.transfer.presets import PRESETS, RELOOK, Swap, preset_of
 from relook.transfer.scene import scene_of
-from relook.transfer.selfsegment import foreground, noun_clusters
 from relook.transfer.settings import Denoising
 from relook.types import View
 from tiny import restyle
@@ -56,13 +57,13 @@ def test_every_preset_runs_at_odd_sizes_and_depends_on_the_style(family, pair, m
 
 @pytest.mark.parametrize("method", PRESETS)
 def test_bare_pictures_are_enough(family, pair, method):
-    """Without segments and depth the whole style picture gives its look: another one gives another."""
-    structure, style, _ = pair
-    preset = preset_of(method, "released")
-    bare, other = View(style.image), View(1 - style.image.square())
-    image = restyle(family, View(structure.image), bare, None, preset, steps=6)
+    """Of one region and without depth the whole style picture gives its look: another one gives another."""
+    structure, bare = (View(view.image, whole(view)) for view in pair[:2])
+    matches, preset = match_segments(structure.segments, bare.segments), preset_of(method, "released")
+    image = restyle(family, structure, bare, matches, preset, steps=6)
     assert image.shape == structure.image.shape
-    assert (restyle(family, View(structure.image), other, None, preset, steps=6) - image).abs().mean() > 0.01
+    other = replace(bare, image=1 - bare.image.square())
+    assert (restyle(family, structure, other, matches, preset, steps=6) - image).abs().mean() > 0.01
 
 
 @pytest.mark.parametrize("method", PRESETS)
@@ -121,18 +122,12 @@ def test_masks_keep_regions_apart(family, pair, monkeypatch):
     """No token takes from the style's rug, which has no counterpart, unless unmatched regions may take from everything."""
     structure, style, _ = pair
     preset = preset_of("restyle3d").unfinished().but(start=1.0, recolour=False, attention=(Swap((1.0,)),), depth=False)
-    used, fit, attend = [], edit._fit, edit.attend
-    grids = {}
-
-    def fitted(mask, grid, *others):
-        grids[id(mask)] = grid
-        return fit(mask, grid, *others)
+    used, attend = [], edit.attend
 
     def attended(query, key, value, mask=None, **options):
         used.append(mask)
         return attend(query, key, value, mask, **options)
 
-    monkeypatch.setattr(edit, "_fit", fitted)
     monkeypatch.setattr(edit, "attend", attended)
     for unmatched, taken_from in (("colour", False), ("everything", True)):
         correspondence = match_segments(structure.segments, style.segments, unmatched=unmatched)
@@ -141,7 +136,8 @@ def test_masks_keep_regions_apart(family, pair, monkeypatch):
         masks = [mask for mask in used if mask is not None]
         assert masks
         for mask in masks:
-            rug = at_grid((style.segments.labels == 3).long(), grids[id(mask)]).flatten() > 0
+            grid = level_of(mask.shape[1], (8, 12))[1]  # latents of the padded structure
+            rug = at_grid((style.segments.labels == 3).long(), grid).flatten() > 0
             assert bool(mask.matrix[..., rug].any()) == taken_from
 
 
@@ -248,23 +244,6 @@ def test_unknown_presets_list_those_there_are():
         preset_of("magic")
     with pytest.raises(InputError, match="released"):
         preset_of("restyle3d", "best")
-
-
-def test_self_segmentation_finds_the_cluster_that_the_noun_attends_to(family):
-    rows = torch.zeros(30, 30)
-    for cluster in range(5):
-        part = slice(cluster * 6, cluster * 6 + 6)
-        rows[part, part] = 1 / 6
-    scores = torch.full((30,), 0.1)
-    scores[6:12] = 0.3
-    assert noun_clusters(rows, scores).nonzero()[:, 0].tolist() == list(range(6, 12))
-    assert noun_clusters(rows, torch.full((30,), 0.1)).all()
-    before = dict(family.denoiser.attn_processors)
-    with torch.no_grad():
-        mask = foreground(family, torch.randn(1, 4, 8, 12), 500, "a sofa")
-    assert mask.shape == (8, 12)
-    assert mask.any()
-    assert family.denoiser.attn_processors == before
 
 
 def test_families_load_from_folders_and_say_what_is_missing(tmp_path, monkeypatch):

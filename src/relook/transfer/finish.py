@@ -9,11 +9,11 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 from relook.errors import SegmentsError
 from relook.ops.light import Surfaces, relit
-from relook.ops.statistics import adain, adain_by_class, lab_to_rgb, rgb_to_lab
+from relook.ops.statistics import adain_by_class, lab_to_rgb, rgb_to_lab
 from relook.ops.surface import edges, smooth_within
 from relook.transfer.settings import Finish
 from relook.transfer.texture import facing_of, style_textures
-from relook.types import Segments, View
+from relook.types import View
 
 FAINT = 1.0
 """Deviation of lightness (Lab) within a surface below which its pattern counts for little."""
@@ -29,7 +29,7 @@ def finished(
     image: Float[Tensor, "3 H W"],
     structure: View,
     style: View,
-    correspondence: Correspondence | None,
+    correspondence: Correspondence,
     finish: Finish,
     strength: float = 1.0,
 ) -> Float[Tensor, "3 H W"]:
@@ -37,30 +37,25 @@ def finished(
 
     The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces; patterns of it that are to
     be replaced are smoothed away first. Where surfaces are relit, the denoiser only adds its patterns. Textures come from the style picture
-    itself. Without segments only `statistics` and `structure_share` act. strength: 1 is the preset, 0 the structure picture.
+    itself. strength: 1 is the preset, 0 the structure picture.
     """
     if finish.statistics:
         image = recoloured(image, style, correspondence, strength, GAIN)
     if not any(finish.shares) and not finish.textures:
         return image
-    own = structure.image.to(image)
-    if correspondence is None or structure.segments is None or style.segments is None:
-        share = torch.full(image.shape[-2:], finish.structure_share, device=image.device)
-        return torch.lerp(image, recoloured(own, style, correspondence, strength, 1.0), 1 - (1 - share) * strength)
-
     classes, style_classes = _classes(correspondence, image.device)
     matched = (classes > 0) & torch.isin(classes, style_classes)
-    smooth, style_smooth = _smooth(structure).to(image), _smooth(style).to(image)
+    smooth, style_smooth = (_smooth(view, view.image, SMOOTH).to(image) for view in (structure, style))
     patterned = _patterned(structure, smooth, classes, classes)
     plain = 1 - _patterned(style, style_smooth, style_classes, classes)
 
-    own = torch.lerp(own, smooth, strength * patterned * matched)
+    own = torch.lerp(structure.image.to(image), smooth, strength * patterned * matched)
     moved = recoloured(own, style, correspondence, strength, 1.0)
     if finish.relight:
         moved = torch.where(
             matched, torch.lerp(own, _relit(own, structure, style, correspondence, patterned), strength), moved
         )
-        image = torch.where(matched, moved + image - _plain(image, structure), image)
+        image = torch.where(matched, moved + image - _smooth(structure, image, PATTERN), image)
     share = _share(finish, structure, plain * (classes > 0), ~matched)
     image = torch.lerp(image, moved, 1 - (1 - share) * strength).clamp(0, 1)
     textures = style_textures(structure, style, correspondence) if finish.textures else None
@@ -71,12 +66,10 @@ def finished(
 
 
 def recoloured(
-    image: Float[Tensor, "3 H W"], style: View, correspondence: Correspondence | None, strength: float, gain: float
+    image: Float[Tensor, "3 H W"], style: View, correspondence: Correspondence, strength: float, gain: float
 ) -> Float[Tensor, "3 H W"]:
     """A picture in the style's Lab statistics, class by class; contrast rises by at most `gain`."""
     lab, style_lab = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
-    if correspondence is None:
-        return lab_to_rgb(adain(lab, style_lab, strength=strength, gain=gain))
     classes = _classes(correspondence, image.device)
     everywhere = correspondence.unmatched != "keep"
     return lab_to_rgb(adain_by_class(lab, style_lab, *classes, unmatched=everywhere, strength=strength, gain=gain))
@@ -87,14 +80,9 @@ def _share(
 ) -> Float[Tensor, "H W"]:
     """How much of the structure picture is mixed in: the largest share that applies to a pixel."""
     everywhere = torch.full(plain.shape, finish.structure_share, device=plain.device)
-    near = edges(_segments(structure).labels, _disparity(structure)).to(plain.device)
+    near = edges(_labels(structure), _disparity(structure)).to(plain.device)
     shares = (everywhere, finish.plain_share * plain, finish.edge_share * near, finish.unmatched_share * unmatched)
     return torch.stack(shares).amax(0)
-
-
-def _plain(image: Float[Tensor, "3 H W"], structure: View) -> Float[Tensor, "3 H W"]:
-    """The picture without what varies within PATTERN's reach on the structure's surfaces."""
-    return smooth_within(image, _segments(structure).labels, _disparity(structure), reach=PATTERN)
 
 
 def _relit(
@@ -123,7 +111,7 @@ def _patterned(
     """For every pixel of `asked`, how patterned its class is in a view, 0 (plain) to 1: v / (v + FAINT^2), v the variance of
     lightness about its smoothed self, away from edges."""
     residual = rgb_to_lab(view.image.to(smooth))[0] - rgb_to_lab(smooth)[0]
-    inside = edges(_segments(view).labels, _disparity(view)).to(smooth.device) < 0.5
+    inside = edges(_labels(view), _disparity(view)).to(smooth.device) < 0.5
     result = torch.zeros(asked.shape, device=smooth.device)
     for label in asked.unique().tolist():
         where = (classes == label) & inside
@@ -134,9 +122,9 @@ def _patterned(
     return result
 
 
-def _smooth(view: View) -> Float[Tensor, "3 H W"]:
-    """The picture without the patterns of its surfaces."""
-    return smooth_within(view.image, _segments(view).labels, _disparity(view), reach=SMOOTH)
+def _smooth(view: View, image: Float[Tensor, "3 H W"], reach: float) -> Float[Tensor, "3 H W"]:
+    """A picture without what varies within reach on the surfaces of a view."""
+    return smooth_within(image, _labels(view), _disparity(view), reach=reach)
 
 
 def _classes(correspondence: Correspondence, device: torch.device) -> tuple[Int[Tensor, "H W"], Int[Tensor, "h w"]]:
@@ -144,10 +132,10 @@ def _classes(correspondence: Correspondence, device: torch.device) -> tuple[Int[
     return correspondence.structure_classes.to(device), correspondence.style_classes.to(device)
 
 
-def _segments(view: View) -> Segments:
+def _labels(view: View) -> Int[Tensor, "H W"]:
     if view.segments is None:
         raise SegmentsError("Expected segments of both pictures, got none; perceive them first.")
-    return view.segments
+    return view.segments.labels
 
 
 def _disparity(view: View) -> Float[Tensor, "H W"] | None:

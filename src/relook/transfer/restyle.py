@@ -52,7 +52,7 @@ def restyle(
     family: Family,
     structure: View,
     style: View,
-    correspondence: Correspondence | None,
+    correspondence: Correspondence,
     preset: Preset,
     options: Options = Options(),
     progress: Progress = SILENT,
@@ -107,7 +107,6 @@ def _prepared(scene: Scene, denoising: Denoising, schedule: Schedule, options: O
         predict=predict if options.memory is None else remembering(predict, options.memory, scene.family, denoising.freeu),
         first=first, start=start, noise=fresh if drawn else own.noise,
         structure=own.latents, style=style.latents, style_noise=style_noise,
-        foreground=scene.foreground(generator) if denoising.adain == "foreground" else None,
     )  # fmt: skip
 
 

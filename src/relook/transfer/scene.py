@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -23,7 +23,6 @@ from relook.session import Session
 from relook.transfer.guidance import Condition
 from relook.transfer.layers import Grid
 from relook.transfer.predict import Row
-from relook.transfer.selfsegment import foreground
 from relook.transfer.settings import Denoising
 from relook.types import Depth, Segments, View
 
@@ -47,7 +46,7 @@ class Scene:
     """Control image of the structure; None where the family, the picture or the preset has none."""
     style_depth: Float[Tensor, "1 3 H W"] | None
     """Control image of the style."""
-    correspondence: Correspondence | None
+    correspondence: Correspondence
     """In the padded frame."""
     descriptors: tuple[Float[Tensor, "K a b"], Float[Tensor, "K c d"]] | None = None
     """Of the padded structure and the style, where a descriptor says which tokens correspond."""
@@ -68,8 +67,6 @@ class Scene:
 
     def mask(self, output: Grid, style: Grid) -> Groups:
         """Which style tokens an output token may attend to, group by group, kept per grid."""
-        if self.correspondence is None:
-            raise EditError("Expected a correspondence for masked attention, got none; give segments of both pictures.")
         if (output, style) not in self._masks:
             self._masks[output, style] = self.correspondence.groups(output, style).to(self.structure.device)
         return self._masks[output, style]
@@ -77,7 +74,7 @@ class Scene:
     def matches(self, output: Grid, style: Grid, masked: bool = True) -> Int[Tensor, " N"]:
         """The style token that corresponds to each output token by the descriptors, kept per grid; -1 for none.
 
-        masked: only within regions that correspond, where a correspondence is known. Raises EditError without descriptors.
+        masked: only within regions that correspond. Raises EditError without descriptors.
         """
         if self.descriptors is None:
             raise EditError("Expected descriptors of both pictures, got none; name a matcher when the scene is made.")
@@ -88,10 +85,8 @@ class Scene:
         return self._matches[key]
 
     @cached_property
-    def classes(self) -> tuple[Int[Tensor, "h w"], Int[Tensor, "h w"]] | None:
-        """Common class ids of the structure's and the style's latents (0 = unmatched), or None without correspondence."""
-        if self.correspondence is None:
-            return None
+    def classes(self) -> tuple[Int[Tensor, "h w"], Int[Tensor, "h w"]]:
+        """Common class ids of the structure's and the style's latents (0 = unmatched)."""
         classes = self.correspondence.structure_classes, self.correspondence.style_classes
         structure, style = (at_grid(one, self.size).to(self.structure.device) for one in classes)
         return structure, style
@@ -104,34 +99,20 @@ class Scene:
     def with_statistics(
         self, kind: str, latents: Float[Tensor, "1 C h w"], style: Float[Tensor, "1 C h w"], strength: float
     ) -> Float[Tensor, "1 C h w"]:
-        """AdaIN of latents to style latents: class by class (kind `class`), or whole (also where no classes are known)."""
-        if self.classes is None or self.correspondence is None or kind != "class":
+        """AdaIN of latents to style latents: class by class (kind `class`), inside what corresponds (`foreground`), or whole."""
+        if kind == "foreground":
+            return adain(latents, style, *(one > 0 for one in self.classes), strength=strength)
+        if kind != "class":
             return adain(latents, style, strength=strength)
         everywhere = self.correspondence.unmatched != "keep"
         return adain_by_class(latents, style, *self.classes, unmatched=everywhere, strength=strength)
-
-    def foreground(self, generator: torch.Generator) -> tuple[Bool[Tensor, "h w"], Bool[Tensor, "h w"]] | None:
-        """Which latents of the structure and the style show what is restyled: the regions that correspond, or where the
-        prompt's last word is; None without either."""
-        if self.classes is not None:
-            return self.classes[0] > 0, self.classes[1] > 0
-        if not self.prompt:
-            return None
-        signal = self.family.noise_levels()
-        middle = len(signal) // 2
-        masks = []
-        for clean in (self.structure, self.style):
-            noise = torch.randn(clean.shape, generator=generator).to(clean)
-            noised = signal[middle].sqrt() * clean + (1 - signal[middle]).sqrt() * noise
-            masks.append(foreground(self.family, noised, middle, self.prompt))
-        return masks[0], masks[1]
 
 
 def scene_of(
     family: Family,
     structure: View,
     style: View,
-    correspondence: Correspondence | None,
+    correspondence: Correspondence,
     denoising: Denoising = Denoising(),  # noqa: B008  frozen
     prompt: str = "",
     adapter: Adapter | None = None,
@@ -156,7 +137,7 @@ def scene_of(
         prompt=prompt.strip(),
         depth=_padded(family.control_image(structure.depth), size) if depths and structure.depth else None,
         style_depth=_stretched(family, style.depth, size) if depths and style.depth else None,
-        correspondence=None if correspondence is None else _framed(correspondence, size),
+        correspondence=_framed(correspondence, size),
         descriptors=_described(denoising.matcher, family, picture, style.image) if described else None,
         image=None if adapter is None else adapter.embed(style.image),
     )

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from relook.ops.statistics import adain
 from relook.transfer.edit import AttentionEdit, Rows
 from relook.transfer.guidance import Condition, available, composed, guidance
 from relook.transfer.layers import finest_level
@@ -51,8 +50,6 @@ class Process:
     """z^app at every schedule point."""
     style_noise: Float[Tensor, "1 C h w"]
     """Noise of a style row that is at a lower timestep than the output."""
-    foreground: tuple[Bool[Tensor, "h w"], Bool[Tensor, "h w"]] | None
-    """Of the structure and the style, for AdaIN inside it."""
 
 
 def step(run: Process, z: Float[Tensor, "1 C h w"], index: int) -> Float[Tensor, "1 C h w"]:
@@ -102,7 +99,7 @@ def _attention(
         AttentionEdit,
         rows=Rows(asking, (outputs + shared,), (outputs,)),
         size=scene.size,
-        mask=scene.mask if denoising.masked and scene.correspondence is not None else None,
+        mask=scene.mask if denoising.masked else None,
         rearrange=denoising.rearrange,
         matches=None if scene.descriptors is None else partial(scene.matches, masked=denoising.masked),
         masking=denoising.masking,
@@ -139,6 +136,4 @@ def _with_statistics(run: Process, z: Float[Tensor, "1 C h w"], index: int) -> F
     fraction = 1.0 if index == last else run.schedule.fraction(run.schedule.timesteps[index])
     if adain_to == "none" or not active(run.denoising.adain_window, fraction):
         return z
-    if adain_to == "foreground" and run.foreground is not None:
-        return adain(z, run.style[index], *run.foreground, strength=run.strength)
     return run.scene.with_statistics(adain_to, z, run.style[index], run.strength)
