@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from relook.errors import InputError, MissingModelError, PictureError, ShapeError
-from relook.models import encoders, vgg
+from relook.models import encoders, store, vgg
 from relook.models.load import as_picture
 from relook.session import Session
 
@@ -144,7 +144,7 @@ def test_dino_gives_its_class_token(tmp_path: Path) -> None:
 
 
 def test_an_absent_or_broken_encoder_is_one_sentence(tmp_path: Path, models_folder: Path) -> None:
-    assert not encoders.is_here("nobody/nothing")
+    assert not store.is_here("nobody/nothing")
     with pytest.raises(MissingModelError, match="image encoder nobody/nothing on this machine, got none"):
         encoders.encoder("nobody/nothing", Session("cpu"))
     folder, _ = clip(tmp_path / "broken")
@@ -207,7 +207,7 @@ def test_inception_reads_pictures_of_0_to_255(tmp_path: Path) -> None:
     for path in (onnx_mean(tmp_path / "mean.onnx"), tmp_path / "published.pt", tmp_path / "plain.ts"):
         found = encoders.inception(image, path, Session("cpu"))
         assert found.tolist() == pytest.approx([255, 127.5, 0], abs=0.6)
-    revisions = {encoders.inception_revision(path) for path in tmp_path.iterdir()}
+    revisions = {store.digest(path) for path in tmp_path.iterdir()}
     assert len(revisions) == 3
 
 

@@ -15,7 +15,8 @@ from relook.errors import InputError, MissingModelError, PictureError, ShapeErro
 from relook.evaluate.sources.dollhouse import draw_pair
 from relook.io import read_image
 from relook.models.catalogue import CATALOGUE
-from relook.models.microast import load_microast, restyled, stylised
+from relook.models.load import tensors
+from relook.models.microast import restyled, stylised
 from relook.models.store import locate
 from relook.session import Session
 
@@ -224,7 +225,7 @@ def test_a_missing_checkpoint_is_said(models_folder: Path) -> None:
 @pytest.mark.weights
 def test_the_real_tensors_are_those_of_the_twin(shared: Path) -> None:
     twin = Twin().eval()
-    weights = load_microast(locate("microast"))
+    weights = tensors(locate("microast"))
     assert sum(tensor.numel() for tensor in weights.values()) * 4 < CATALOGUE["microast"].size
     twin.load_state_dict(dict(weights))
     pair = draw_pair(7, 0)

@@ -88,17 +88,17 @@ def test_both_ways_is_each_way_on_its_own(sizes) -> None:
     torch.manual_seed(0)
     network = Raft(sizes).eval()
     first, second = torch.rand(2, 3, 72, 64, generator=torch.Generator().manual_seed(3))
-    forward, backward = network.both_ways(first, second, iterations=2)
+    forward, backward = network(first, second, iterations=2)
     assert forward.shape == (2, 72, 64)
-    assert torch.allclose(forward, network(first[None], second[None], 2)[0], atol=1e-3)
-    assert torch.allclose(backward, network(second[None], first[None], 2)[0], atol=1e-3)
+    assert torch.allclose(forward, network(second, first, 2)[1], atol=1e-3)
+    assert torch.allclose(backward, network(second, first, 2)[0], atol=1e-3)
     assert (forward - backward).abs().max() > 1e-3
 
 
 def test_sides_that_do_not_fit_are_refused() -> None:
     torch.manual_seed(0)
     with pytest.raises(ShapeError, match="multiples of 8"):
-        Raft(SMALL)(torch.rand(1, 3, 64, 68), torch.rand(1, 3, 64, 68))
+        Raft(SMALL)(torch.rand(3, 64, 68), torch.rand(3, 64, 68))
 
 
 @pytest.mark.weights
@@ -109,6 +109,6 @@ def test_the_real_checkpoints_see_a_known_motion(shared: Path, name: str, sizes)
     network = load_raft(locate(name))
     assert network.sizes == sizes
     move = moved()
-    flow = network(move.first.image[None], move.second.image[None], 8)[0]
+    flow = network(move.first.image, move.second.image, 8)[0]
     assert move.flow.norm(dim=0).median() > 4
     assert (flow - move.flow).norm(dim=0)[move.inner].median() < 0.5

@@ -70,7 +70,7 @@ def force_clipseg(module: Any, maps: torch.Tensor) -> Any:
 
 def test_clipseg_answers_with_connected_parts(folders: dict[str, Path], session: Session) -> None:
     name = str(folders["clipseg"])
-    model = session.loaded(("labeller", name), lambda: open_vocabulary._clipseg(name, session))[0]
+    model = open_vocabulary._network("clipseg", name, session)[0]
     flat = View(torch.full((3, 64, 128), 0.5))
     maps = torch.full((2, 4, 4), -9.0)
     maps[0, 0, 0] = maps[0, 3, 3] = 9.0  # two ottomans in opposite corners
@@ -103,8 +103,8 @@ def test_the_real_clipseg_reads_words_and_pictures(folders: dict[str, Path], ses
 def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, Path], session: Session) -> None:
     name = f"{folders['dino']}+{folders['sam']}"
     first, second = str(folders["dino"]), str(folders["sam"])
-    dino = session.loaded(("labeller", first), lambda: open_vocabulary._dino(first, session))[0]
-    sam = session.loaded(("labeller", second), lambda: open_vocabulary._sam(second, session))[0]
+    dino = open_vocabulary._network("dino", first, session)[0]
+    sam = open_vocabulary._network("sam", second, session)[0]
     # [CLS] ottoman . red chair . [SEP]
     words = torch.full((1, 6, 256), -9.0)
     words[0, 0, 1] = words[0, 1, 4] = words[0, 2, 3] = words[0, 3, 2] = 9.0  # the last looks at the full stop

@@ -89,7 +89,7 @@ def test_stages_are_reported_and_a_cancelled_run_leaves_nothing(room: Room, tmp_
     progress = Progress(lambda step: heard.append((step.stage, step.done, step.total)))
     perceive_photo(room.image, config, out=tmp_path / "seen", session=session, progress=progress)
     assert [one for one in heard if one[0] == "perceiving"] == [("perceiving", done, 3) for done in range(4)]
-    assert [stage for stage, done, total in heard if done == total] == ["fetching", "perceiving", "writing"]
+    assert [stage for stage, done, total in heard if done == total] == ["perceiving", "writing"]
     stopped = Progress(lambda step: stopped.cancel() if (step.stage, step.done) == ("perceiving", 1) else None)
     with pytest.raises(CancelledError):
         perceive_photo(room.image, config, out=tmp_path / "other", session=session, progress=stopped)

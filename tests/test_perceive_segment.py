@@ -96,7 +96,7 @@ def test_specks_and_doubtful_parts_join_their_surroundings() -> None:
 
 
 def test_part_of_an_object_joins_a_class_that_it_is_often_taken_for() -> None:
-    names = ade20k._vocabulary()["classes"]
+    names = ade20k.VOCABULARY["classes"]
     sofa, armchair, wall = (names.index(name) for name in ("sofa", "armchair", "wall"))
     classes = np.full((100, 100), wall, np.uint8)
     classes[50:90, 10:60] = sofa
@@ -109,12 +109,12 @@ def test_part_of_an_object_joins_a_class_that_it_is_often_taken_for() -> None:
 
 
 def test_countable_classes_split_into_instances_and_surfaces_do_not() -> None:
-    names = ade20k._vocabulary()["classes"]
+    names = ade20k.VOCABULARY["classes"]
     classes = np.full((100, 100), names.index("wall"), np.uint8)
     classes[:, 48:52] = names.index("ceiling")
     classes[10:30, 10:30] = classes[60:80, 10:40] = names.index("chair")
     classes[5:8, 90:93] = names.index("chair")  # too small for an instance of its own
-    vocabulary = ade20k._vocabulary()
+    vocabulary = ade20k.VOCABULARY
     found = numbered(classes, vocabulary["classes"], vocabulary["countable"])
     assert sorted((region.name, region.instance) for region in found.regions.values()) == [
         ("ceiling", 0),
@@ -126,7 +126,7 @@ def test_countable_classes_split_into_instances_and_surfaces_do_not() -> None:
 
 
 def test_vocabulary_has_the_networks_32_classes() -> None:
-    vocabulary = ade20k._vocabulary()
+    vocabulary = ade20k.VOCABULARY
     assert len(set(vocabulary["classes"])) == 32
     named = set(vocabulary["countable"]).union(*vocabulary["alike"])
     assert named <= set(vocabulary["classes"])

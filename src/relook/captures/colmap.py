@@ -6,6 +6,7 @@ It reads pictures as they are stored, without the turn that EXIF may ask for (se
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,31 @@ def read_project(project: Path) -> Capture:
     return in_order(Capture(frames, {}, "colmap"), [image.name for image in images])
 
 
+def pycolmap() -> Any:
+    """The package pycolmap. Raises MissingModelError where it is not installed."""
+    try:
+        return import_module("pycolmap")
+    except ImportError as error:
+        raise MissingModelError(
+            "Expected the package pycolmap (25 MB, BSD-3-Clause), got none; install it with `pip install relook[views]`."
+        ) from error
+
+
+def pose_and_points(model: Any, image: Any) -> tuple[Float[Tensor, "4 4"], Float[Tensor, "N 2"], Float[Tensor, "N 3"]]:
+    """World-to-camera pose of a registered picture, the pixels at which it shows points, and the points; float64."""
+    pose = torch.eye(4, dtype=torch.float64)
+    pose[:3] = torch.from_numpy(image.cam_from_world().matrix())
+    seen = [(point.xy, model.points3D[point.point3D_id].xyz) for point in image.points2D if point.has_point3D()]
+    pixels, points = (
+        torch.tensor([pair[i].tolist() for pair in seen], dtype=torch.float64).reshape(-1, 2 + i) for i in range(2)
+    )
+    return pose, pixels, points
+
+
 def _model(folder: Path) -> Any:
     """A sparse model of COLMAP's."""
     try:
-        import pycolmap
-    except ImportError as error:
-        raise MissingModelError(
-            f"Expected the package pycolmap (25 MB, BSD-3-Clause) to read {folder}, got none; install it with `pip install relook[views]`."
-        ) from error
-    try:
-        return pycolmap.Reconstruction(str(folder))
+        return pycolmap().Reconstruction(str(folder))
     except (RuntimeError, ValueError, IndexError, OSError) as error:
         raise GeometryError(
             f"Expected a sparse model of COLMAP in {folder}, got none ({reason(error)}); export it again."
@@ -91,24 +107,19 @@ def _camera(camera: Any, where: str) -> tuple[Float[Tensor, "3 3"], Lens | None]
 
 def _frame(project: Path, model: Any, image: Any, K: Float[Tensor, "3 3"], bent: Lens | None) -> Frame:
     """One picture with its pose and the points that it shows."""
-    pose = torch.eye(4, dtype=torch.float64)
-    pose[:3] = torch.from_numpy(image.cam_from_world().matrix())
-    camera, recorded = Camera(K, pose.float()), model.cameras[image.camera_id]
+    recorded = model.cameras[image.camera_id]
     file = existing(project / "images" / image.name, f"the COLMAP project {project.name}")
-    size, points = (recorded.height, recorded.width), _sparse(model, image, recorded, camera, bent)
-    return Frame(file, None, camera, size, lens=bent, upright=False, points=points)
+    size, points = (recorded.height, recorded.width), _sparse(model, image, recorded, K, bent)
+    return Frame(file, None, points.camera, size, lens=bent, upright=False, points=points)
 
 
-def _sparse(model: Any, image: Any, recorded: Any, camera: Camera, bent: Lens | None) -> Sparse:
+def _sparse(model: Any, image: Any, recorded: Any, K: Float[Tensor, "3 3"], bent: Lens | None) -> Sparse:
     """The points that a picture shows, where its straight picture shows them."""
-    seen = [(point.xy, model.points3D[point.point3D_id].xyz) for point in image.points2D if point.has_point3D()]
-    pixels, points = (
-        torch.tensor([pair[i].tolist() for pair in seen], dtype=torch.float64).reshape(-1, 2 + i) for i in range(2)
-    )
+    pose, pixels, points = pose_and_points(model, image)
+    camera = Camera(K, pose.float())
     if bent is not None and len(pixels):
         rays = torch.tensor([recorded.cam_from_img(pixel).tolist() for pixel in pixels.numpy()], dtype=torch.float64)
-        K = camera.K.double()
-        pixels = rays * K[[0, 1], [0, 1]] + K[:2, 2]
+        pixels = rays * K.double()[[0, 1], [0, 1]] + K.double()[:2, 2]
     inside = ((pixels >= 0) & (pixels <= torch.tensor([recorded.width, recorded.height]))).all(-1)
     found = Sparse(camera, pixels[inside].float(), points[inside].float())
     before = found.depth > 0

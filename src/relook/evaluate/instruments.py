@@ -83,7 +83,7 @@ class Observer:
     def embedding(self, image: Image, *names: str | None) -> Float[Tensor, " D"] | None:
         """The joined embeddings of encoders; None where one of them is not here, or none is named."""
         known = [name for name in names if name is not None]
-        if not known or not all(encoders.is_here(name) for name in known):
+        if not known or not all(store.is_here(name) for name in known):
             return None
         return joined([self._once(name, image, partial(self._embedding, name, image)) for name in known])
 
@@ -148,7 +148,7 @@ def _states(instruments: Instruments) -> Iterator[tuple[str, str, str, str]]:
         yield name, numbers, *_encoders([one for one in names if one is not None])
     path = None if instruments.inception is None else encoders.inception_file(instruments.inception)
     why = "no Inception network was named" if instruments.inception is None else f"{instruments.inception} is not here"
-    found = "" if path is None else encoders.inception_revision(path)
+    found = "" if path is None else store.digest(path)
     yield "inception", "FID and KID are empty", found, why if path is None else ""
 
 
@@ -164,7 +164,7 @@ def _perceiver(table: Table[Any], asked: str | None) -> tuple[str, str]:
 
 def _encoders(names: list[str]) -> tuple[str, str]:
     """Revisions of the encoders of one number, or why there are none."""
-    absent = [name for name in names if not encoders.is_here(name)]
+    absent = [name for name in names if not store.is_here(name)]
     if absent:
         return "", f"{', '.join(absent)} is not on this machine; name a folder or get it"
     return ", ".join(f"{name} {encoders.revision(name)}" for name in names), "" if names else "no encoder was named"

@@ -42,7 +42,7 @@ def restyle_views(
     with opened(session, config.photo) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
-            first_use(config.photo, session, View(source.view(0).image))
+            first_use(config.photo, session, View(source.view(0).image), progress=progress)
             views = matched_views(source, config, session)
             store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
             begun = store.open(key, lambda: {"first": first_frame(views, config), "geometry": views.geometry})

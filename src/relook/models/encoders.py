@@ -23,6 +23,7 @@ from relook.session import Placement, Session
 
 ONNX, SCRIPT = (".onnx",), (".pt", ".ts", ".torchscript")
 """Endings of files that hold an Inception network."""
+WHAT = "an image encoder"
 INCEPTION_SIDE = 299
 """Side in pixels of the squares that Inception reads."""
 
@@ -56,26 +57,16 @@ def encoder(name: str, session: Session) -> Encoder:
 
     Raises MissingModelError where it is not on this machine, or is no image encoder.
     """
-    if not is_here(name):
+    if not store.is_here(name):
         raise MissingModelError(
             f"Expected an image encoder {name} on this machine, got none; get it with `hf download {name}` or name a local folder."
         )
-    return session.loaded(("encoder", name), lambda: _load(folder_of(name), session.place))
-
-
-def is_here(name: str) -> bool:
-    """Whether an encoder can be loaded without the network."""
-    return store.is_here(name)
-
-
-def folder_of(name: str) -> Path:
-    """Folder of an encoder's files."""
-    return store.find(name, "an image encoder").expanduser().resolve()
+    return session.loaded(("encoder", name), lambda: _load(store.find(name, WHAT).resolve(), session.place))
 
 
 def revision(name: str) -> str:
     """Hash of an encoder's weights and settings. Raises as `encoder` does where it is not here."""
-    return load.revision(folder_of(name))
+    return load.revision(store.find(name, WHAT))
 
 
 def inception_file(name: str) -> Path | None:
@@ -89,11 +80,6 @@ def inception_file(name: str) -> Path | None:
         )
     places = [Path(name).expanduser(), *(folder / name for folder in roots())]
     return next((place for place in places if place.is_file()), None)
-
-
-def inception_revision(path: Path) -> str:
-    """SHA-256 of an Inception file."""
-    return digest(path)
 
 
 def inception(image: Float[Tensor, "3 H W"], path: Path, session: Session) -> Float[Tensor, " D"]:

@@ -21,23 +21,18 @@ from relook.errors import InputError, ShapeError
 from relook.models.families import Family
 from relook.models.load import read
 from relook.models.store import find
+from relook.ops.resize import resized, scaled
 from relook.session import CPU, Placement
 from relook.types import Depth
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of colours where a backbone's folder does not say."""
 BATCH = 4
 """Noised copies in one pass of a denoiser."""
 
 
 def fitted(image: Float[Tensor, "3 H W"], side: int, multiple: int) -> Float[Tensor, "3 H2 W2"]:
     """The picture with about side x side pixels, its aspect kept up to sides that are multiples of `multiple`."""
-    height, width = image.shape[-2:]
-    scale = side / math.sqrt(height * width)
-    size = [max(1, round(length * scale / multiple)) * multiple for length in (height, width)]
-    if size == [height, width]:
-        return image
-    return interpolate(image[None], size, mode="bicubic", align_corners=False, antialias=True)[0].clamp(0, 1)
+    scale = side / math.sqrt(image.shape[-2] * image.shape[-1])
+    return resized(image, scaled(image.shape[-2:], scale, multiple), "bicubic")
 
 
 @contextmanager
@@ -158,6 +153,7 @@ def load_backbone(name: str, side: int | None = None, place: Placement = CPU) ->
     """
     from transformers import AutoModel
     from transformers.image_processing_base import ImageProcessingMixin
+    from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
     folder = find(name, "the backbone")
     model = read(folder, AutoModel.from_pretrained, use_safetensors=True, dtype=torch.float32)
@@ -167,11 +163,10 @@ def load_backbone(name: str, side: int | None = None, place: Placement = CPU) ->
         processor = {}
     own = getattr(model.config, "image_size", None)
     patch = getattr(model.config, "patch_size", None)
-    mean, deviation = processor.get("image_mean") or IMAGENET[0], processor.get("image_std") or IMAGENET[1]
     return Backbone(
         place.placed(model),
-        tuple(mean),
-        tuple(deviation),
+        tuple(processor.get("image_mean") or IMAGENET_DEFAULT_MEAN),
+        tuple(processor.get("image_std") or IMAGENET_DEFAULT_STD),
         patch if isinstance(patch, int) else 32,
         side or (own if isinstance(own, int) else 224),
     )

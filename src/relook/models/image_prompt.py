@@ -78,7 +78,32 @@ def adapter(name: str, family: Family) -> Adapter:
 
     Raises MissingModelError or InputError, one sentence, when it is not there, is broken, or is no plain adapter for this denoiser.
     """
-    return _load(find(name, family), family)
+    from transformers import CLIPVisionModelWithProjection
+
+    files = find(name, family)
+    encoder = load.load(files.encoder, CLIPVisionModelWithProjection.from_pretrained, dtype=family.dtype)
+    weights: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
+    for key, tensor in load.tensors(files.adapter).items():
+        part, _, inner = key.partition(".")
+        weights.setdefault(part, {})[inner] = tensor
+    if "proj.weight" not in weights["image_proj"]:
+        raise InputError(
+            f"Expected a plain IP-Adapter (image_proj.proj.weight), got another kind in {files.adapter}; "
+            f"name one of {', '.join(PUBLISHED.values())}."
+        )
+    layers = sum(name.endswith("attn2.processor") for name in family.denoiser.attn_processors)
+    expected = encoder.config.projection_dim, family.denoiser.config["cross_attention_dim"], layers
+    tokens, seen = weights["image_proj"]["proj.weight"].shape
+    found = seen, tokens // 4, len(weights["ip_adapter"]) // 2
+    if found != expected:
+        raise InputError(
+            f"Expected an IP-Adapter from {expected[0]} to {expected[1]} channels in {expected[2]} layers for the family {family.name!r}, got one from "
+            f"{found[0]} to {found[1]} in {found[2]}; name one made for its kind of denoiser."
+        )
+    projection, processors = _modules(family.denoiser, weights, files.adapter)
+    for module in (projection, *processors.values()):
+        module.to(family.device, family.dtype).eval().requires_grad_(False)
+    return Adapter(family.place.placed(encoder), projection, processors)
 
 
 def find(name: str, family: Family) -> AdapterFiles:
@@ -154,35 +179,6 @@ def _beside(path: Path) -> AdapterFiles:
     return AdapterFiles(path, encoder)
 
 
-def _load(files: AdapterFiles, family: Family) -> Adapter:
-    from transformers import CLIPVisionModelWithProjection
-
-    encoder = load.load(files.encoder, CLIPVisionModelWithProjection.from_pretrained, dtype=family.dtype)
-    weights = _read(files.adapter)
-    if "proj.weight" not in weights["image_proj"]:
-        raise InputError(
-            f"Expected a plain IP-Adapter (image_proj.proj.weight), got another kind in {files.adapter}; "
-            f"name one of {', '.join(PUBLISHED.values())}."
-        )
-    expected = encoder.config.projection_dim, family.denoiser.config["cross_attention_dim"], _layers(family.denoiser)
-    tokens, seen = weights["image_proj"]["proj.weight"].shape
-    found = seen, tokens // 4, len(weights["ip_adapter"]) // 2
-    if found != expected:
-        raise InputError(
-            f"Expected an IP-Adapter from {expected[0]} to {expected[1]} channels in {expected[2]} layers for the family {family.name!r}, got one from "
-            f"{found[0]} to {found[1]} in {found[2]}; name one made for its kind of denoiser."
-        )
-    projection, processors = _modules(family.denoiser, weights, files.adapter)
-    for part in (projection, *processors.values()):
-        part.to(family.device, family.dtype).eval().requires_grad_(False)
-    return Adapter(family.place.placed(encoder), projection, processors)
-
-
-def _layers(denoiser: UNet2DConditionModel) -> int:
-    """How many cross-attention layers a denoiser has."""
-    return sum(name.endswith("attn2.processor") for name in denoiser.attn_processors)
-
-
 def _modules(
     denoiser: UNet2DConditionModel, weights: Mapping[str, Mapping[str, Tensor]], file: Path
 ) -> tuple[nn.Module, dict[str, nn.Module]]:
@@ -200,20 +196,3 @@ def _modules(
     return MultiIPAdapterImageProjection([projection]), {
         name: processor for name, processor in made.items() if name.endswith("attn2.processor")
     }
-
-
-def _read(file: Path) -> dict[str, dict[str, Tensor]]:
-    """The tensors of an adapter, by the two parts of their names: image_proj and ip_adapter."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise MissingModelError(f"Expected weights in {file}, got a broken file; fetch it again.") from error
-    parts: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
-    for name, tensor in tensors.items():
-        part, _, inner = name.partition(".")
-        if part in parts:
-            parts[part][inner] = tensor
-    return parts

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from relook.errors import MissingModelError, PictureError, RelookError
@@ -18,7 +19,7 @@ from relook.files import reason
 from relook.models.store import digest
 
 
-def anchored(name: str, known: tuple[str, ...] = ()) -> str:
+def absolute(name: str, known: tuple[str, ...] = ()) -> str:
     """The name with the path of an existing file or folder made absolute, so that a record repeats from anywhere.
 
     known: names that are never paths; hub ids stay as they are.
@@ -61,6 +62,17 @@ def read(folder: Path, loader: Callable[..., Any], **options: Any) -> Any:
         ) from error
 
 
+def tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file by name. Raises MissingModelError for a broken one."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise MissingModelError(f"Expected weights in {file}, got a broken file; fetch it again.") from error
+
+
 def revision(folder: Path) -> str:
     """sha256 over the hashes of the weights and settings (*.safetensors, *.json, *.txt) of a folder, in the order of their names."""
     state = hashlib.sha256()
@@ -96,12 +108,17 @@ def asked(name: str, size: tuple[int, int]) -> Iterator[None]:
         ) from error
 
 
+def as_pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
+    """RGB in [0, 1] as the 8-bit array that OpenCV and many networks read."""
+    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+    return pixels.contiguous().numpy()
+
+
 def as_picture(image: Float[Tensor, "3 H W"]) -> Any:
-    """RGB in [0, 1] as the 8-bit Pillow picture that image processors read (an array could be taken for channels-first)."""
+    """The same as the Pillow picture that image processors read (an array could be taken for channels-first)."""
     from PIL import Image
 
-    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
-    return Image.fromarray(pixels.contiguous().numpy())
+    return Image.fromarray(as_pixels(image))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import InputError, PictureError, ShapeError
+from relook.models.load import tensors
 from relook.models.store import locate
 from relook.session import Session
 
@@ -64,7 +64,7 @@ def restyled(
 
     Raises MissingModelError if the checkpoint is not on this machine, and what `stylised` raises.
     """
-    weights = session.loaded("microast", lambda: load_microast(locate("microast")))
+    weights = session.loaded("microast", lambda: tensors(locate("microast")))
     return stylised(weights, structure.to(session.device), style, alpha, classes).cpu()
 
 
@@ -182,13 +182,6 @@ def _large(picture: Features) -> Changed:
     """The picture, continued by its border where a side is shorter than SMALLEST."""
     right, below = (max(0, SMALLEST - side) for side in (picture.shape[3], picture.shape[2]))
     return functional.pad(picture, (0, right, 0, below), mode="replicate") if right or below else picture
-
-
-def load_microast(path: Path) -> Weights:
-    """The tensors of a checkpoint (safetensors)."""
-    from safetensors.torch import load_file
-
-    return load_file(path)
 
 
 def _check(structure: Tensor, style: Tensor, alpha: float, classes: tuple[Tensor, Tensor] | None) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relook.errors import ShapeError
+from relook.models.load import tensors
 from relook.models.raft_blocks import Encoder, Update
 
 STRIDE, LEVELS = 8, 4
@@ -53,26 +54,21 @@ class Raft(nn.Module):
         self.update_block = Update(places, sizes.hidden, sizes.context, small=sizes.small)
 
     def forward(
-        self, first: Float[Tensor, "B 3 H W"], second: Float[Tensor, "B 3 H W"], iterations: int = 12
-    ) -> Float[Tensor, "B 2 H W"]:
-        """(dx, dy) in pixels from the first to the second of each pair; RGB in [0, 1], sides multiples of 8.
+        self, first: Float[Tensor, "3 H W"], second: Float[Tensor, "3 H W"], iterations: int = 12
+    ) -> tuple[Float[Tensor, "2 H W"], Float[Tensor, "2 H W"]]:
+        """(dx, dy) in pixels from the first to the second picture, and back; RGB in [0, 1], sides multiples of 8.
 
         Raises ShapeError for other sizes.
         """
-        _check(first, second)
-        count = first.shape[0]
-        features = self.fnet(2 * torch.cat([first, second]) - 1)
-        return self._flow(features[:count], features[count:], self.cnet(2 * first - 1), iterations)
-
-    def both_ways(
-        self, first: Float[Tensor, "3 H W"], second: Float[Tensor, "3 H W"], iterations: int = 12
-    ) -> tuple[Float[Tensor, "2 H W"], Float[Tensor, "2 H W"]]:
-        """Flow from the first to the second picture, and back; the features are computed once."""
+        if first.shape != second.shape or first.shape[-1] % STRIDE or first.shape[-2] % STRIDE:
+            raise ShapeError(
+                f"Expected two pictures of one size with sides in multiples of {STRIDE}, got {tuple(first.shape)} and "
+                f"{tuple(second.shape)}; resize or pad them."
+            )
         pair = torch.stack([first, second])
-        _check(pair, pair)
         features, context = self.fnet(2 * pair - 1), self.cnet(2 * pair - 1)
-        forward, backward = self._flow(features, features.flip(0), context, iterations)
-        return forward, backward
+        there, back = self._flow(features, features.flip(0), context, iterations)
+        return there, back
 
     def _flow(
         self,
@@ -152,17 +148,7 @@ def enlarged(flow: Float[Tensor, "B 2 h w"]) -> Float[Tensor, "B 2 H W"]:
 
 def load_raft(path: Path) -> Raft:
     """The network of a checkpoint (safetensors), frozen; its size is told by its tensors."""
-    from safetensors.torch import load_file
-
-    tensors = load_file(path)
-    network = Raft(FULL if "update_block.mask.0.weight" in tensors else SMALL)
-    network.load_state_dict(tensors)
+    weights = tensors(path)
+    network = Raft(FULL if "update_block.mask.0.weight" in weights else SMALL)
+    network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
-
-
-def _check(first: Tensor, second: Tensor) -> None:
-    if first.shape != second.shape or first.shape[-1] % STRIDE or first.shape[-2] % STRIDE:
-        raise ShapeError(
-            f"Expected two pictures of one size with sides in multiples of {STRIDE}, got {tuple(first.shape)} and "
-            f"{tuple(second.shape)}; resize or pad them."
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -19,47 +20,31 @@ def normalisation(kind: Norm, channels: int) -> nn.Module:
     return nn.InstanceNorm2d(channels) if kind == "instance" else nn.Identity()
 
 
-class Residual(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut."""
+class Block(nn.Module):
+    """Convolutions beside a shortcut: two of 3 x 3, or 1 x 1, 3 x 3 and 1 x 1 with a quarter of the channels between (a bottleneck)."""
 
-    def __init__(self, before: int, after: int, norm: Norm, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, stride, 1)
-        self.conv2 = nn.Conv2d(after, after, 3, 1, 1)
-        self.norm1, self.norm2 = normalisation(norm, after), normalisation(norm, after)
-        self.downsample: nn.Module | None = None
-        if stride > 1:
-            self.norm3 = normalisation(norm, after)  # the checkpoints hold it under both names
-            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride), self.norm3)
-
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
-        """The block's output, rectified."""
-        y = functional.relu(self.norm1(self.conv1(x)))
-        y = functional.relu(self.norm2(self.conv2(y)))
-        return functional.relu(y + (x if self.downsample is None else self.downsample(x)))
-
-
-class Bottleneck(nn.Module):
-    """1 x 1, 3 x 3 and 1 x 1 convolutions with a quarter of the channels between, beside a shortcut."""
-
-    def __init__(self, before: int, after: int, norm: Norm, stride: int) -> None:
+    def __init__(self, before: int, after: int, norm: Norm, stride: int, *, bottleneck: bool) -> None:
         super().__init__()
         narrow = after // 4
-        self.conv1 = nn.Conv2d(before, narrow, 1)
-        self.conv2 = nn.Conv2d(narrow, narrow, 3, stride, 1)
-        self.conv3 = nn.Conv2d(narrow, after, 1)
-        self.norm1, self.norm2 = normalisation(norm, narrow), normalisation(norm, narrow)
-        self.norm3 = normalisation(norm, after)
+        sides, channels = (
+            ((1, 3, 1), (before, narrow, narrow, after)) if bottleneck else ((3, 3), (before, after, after))
+        )
+        self.count = len(sides)
+        for number, (side, inputs, outputs) in enumerate(zip(sides, channels[:-1], channels[1:], strict=True), start=1):
+            step = stride if number == sides.index(3) + 1 else 1
+            self.add_module(f"conv{number}", nn.Conv2d(inputs, outputs, side, step, side // 2))
+            self.add_module(f"norm{number}", normalisation(norm, outputs))
         self.downsample: nn.Module | None = None
         if stride > 1:
-            self.norm4 = normalisation(norm, after)
-            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride), self.norm4)
+            last = normalisation(norm, after)
+            self.add_module(f"norm{self.count + 1}", last)  # the checkpoints hold it under both names
+            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride), last)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         """The block's output, rectified."""
-        y = functional.relu(self.norm1(self.conv1(x)))
-        y = functional.relu(self.norm2(self.conv2(y)))
-        y = functional.relu(self.norm3(self.conv3(y)))
+        y = x
+        for number in range(1, self.count + 1):
+            y = functional.relu(self.get_submodule(f"norm{number}")(self.get_submodule(f"conv{number}")(y)))
         return functional.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
@@ -68,13 +53,13 @@ class Encoder(nn.Module):
 
     def __init__(self, channels: int, *, small: bool, norm: Norm) -> None:
         super().__init__()
-        block: type[Residual] | type[Bottleneck] = Bottleneck if small else Residual
+        block = partial(Block, norm=norm, bottleneck=small)
         a, b, c = (32, 64, 96) if small else (64, 96, 128)
         self.conv1 = nn.Conv2d(3, a, 7, 2, 3)
         self.norm1 = normalisation(norm, a)
-        self.layer1 = nn.Sequential(block(a, a, norm, 1), block(a, a, norm, 1))
-        self.layer2 = nn.Sequential(block(a, b, norm, 2), block(b, b, norm, 1))
-        self.layer3 = nn.Sequential(block(b, c, norm, 2), block(c, c, norm, 1))
+        self.layer1 = nn.Sequential(block(a, a, stride=1), block(a, a, stride=1))
+        self.layer2 = nn.Sequential(block(a, b, stride=2), block(b, b, stride=1))
+        self.layer3 = nn.Sequential(block(b, c, stride=2), block(c, c, stride=1))
         self.conv2 = nn.Conv2d(c, channels, 1)
 
     def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B C h w"]:
@@ -103,42 +88,24 @@ class Motion(nn.Module):
 
 
 class Gru(nn.Module):
-    """A convolutional gated recurrent unit with 3 x 3 windows."""
+    """A convolutional gated recurrent unit: windows of 3 x 3, or (`separable`) a row of five, then a column of five."""
 
-    def __init__(self, hidden: int, context: int) -> None:
+    def __init__(self, hidden: int, inputs: int, *, separable: bool) -> None:
         super().__init__()
-        self.convz, self.convr, self.convq = (nn.Conv2d(hidden + context, hidden, 3, padding=1) for _ in range(3))
+        self.windows = {"1": (1, 5), "2": (5, 1)} if separable else {"": (3, 3)}
+        for name, window in self.windows.items():
+            for gate in ("convz", "convr", "convq"):
+                border = (window[0] // 2, window[1] // 2)
+                self.add_module(gate + name, nn.Conv2d(hidden + inputs, hidden, window, padding=border))
 
     def forward(self, h: Float[Tensor, "B C h w"], x: Float[Tensor, "B D h w"]) -> Float[Tensor, "B C h w"]:
-        """The next state."""
-        return gated(h, x, self.convz, self.convr, self.convq)
-
-
-class SeparableGru(nn.Module):
-    """The same with a row of five, then a column of five."""
-
-    def __init__(self, hidden: int, context: int) -> None:
-        super().__init__()
-        row, column = ((1, 5), (0, 2)), ((5, 1), (2, 0))
-        total = hidden + context
-        self.convz1, self.convr1, self.convq1 = (nn.Conv2d(total, hidden, row[0], padding=row[1]) for _ in range(3))
-        self.convz2, self.convr2, self.convq2 = (
-            nn.Conv2d(total, hidden, column[0], padding=column[1]) for _ in range(3)
-        )
-
-    def forward(self, h: Float[Tensor, "B C h w"], x: Float[Tensor, "B D h w"]) -> Float[Tensor, "B C h w"]:
-        """The next state."""
-        h = gated(h, x, self.convz1, self.convr1, self.convq1)
-        return gated(h, x, self.convz2, self.convr2, self.convq2)
-
-
-def gated(
-    h: Float[Tensor, "B C h w"], x: Float[Tensor, "B D h w"], update: nn.Module, reset: nn.Module, candidate: nn.Module
-) -> Float[Tensor, "B C h w"]:
-    """(1 - z) h + z tanh(candidate(r h, x)) with gates z and r."""
-    both = torch.cat([h, x], 1)
-    z, r = torch.sigmoid(update(both)), torch.sigmoid(reset(both))
-    return (1 - z) * h + z * torch.tanh(candidate(torch.cat([r * h, x], 1)))
+        """The next state: (1 - z) h + z tanh(q(r h, x)) with gates z and r, once per window."""
+        for name in self.windows:
+            update, reset, candidate = (self.get_submodule(gate + name) for gate in ("convz", "convr", "convq"))
+            both = torch.cat([h, x], 1)
+            z, r = torch.sigmoid(update(both)), torch.sigmoid(reset(both))
+            h = (1 - z) * h + z * torch.tanh(candidate(torch.cat([r * h, x], 1)))
+        return h
 
 
 class FlowHead(nn.Module):
@@ -160,8 +127,7 @@ class Update(nn.Module):
     def __init__(self, places: int, hidden: int, context: int, *, small: bool) -> None:
         super().__init__()
         self.encoder = Motion(places, small=small)
-        inputs = context + (82 if small else 128)
-        self.gru: nn.Module = Gru(hidden, inputs) if small else SeparableGru(hidden, inputs)
+        self.gru = Gru(hidden, context + (82 if small else 128), separable=not small)
         self.flow_head = FlowHead(hidden, 128 if small else 256)
         self.mask = (
             None if small else nn.Sequential(nn.Conv2d(hidden, 256, 3, padding=1), nn.ReLU(), nn.Conv2d(256, 576, 1))

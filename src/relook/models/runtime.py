@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from relook.session import Session
+
 
 def interpreter(path: Path, *, keep_all: bool = False) -> Any:
     """A TFLite interpreter ready to run. keep_all: intermediate results can be read too."""
@@ -19,6 +23,14 @@ def interpreter(path: Path, *, keep_all: bool = False) -> Any:
         network = Interpreter(str(path), experimental_preserve_all_tensors=keep_all)
         network.allocate_tensors()
     return network
+
+
+def answer(network: Any, inputs: np.ndarray, output: int, session: Session) -> np.ndarray:
+    """What an interpreter answers under the index `output`; it cannot serve two threads at once."""
+    with session.lock:
+        network.set_tensor(network.get_input_details()[0]["index"], inputs)
+        network.invoke()
+        return network.get_tensor(output)  # a copy
 
 
 def onnx(path: Path) -> Any:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from relook.errors import InputError, PictureError
+from relook.models.load import tensors
 from relook.models.store import locate
 from relook.session import Session
 
@@ -73,6 +74,4 @@ def features(
 
 def _load(device: torch.device) -> dict[str, Tensor]:
     """The checkpoint's tensors in float32 on a device."""
-    from safetensors.torch import load_file
-
-    return {name: tensor.float().to(device) for name, tensor in load_file(locate(CHECKPOINT)).items()}
+    return {name: tensor.float().to(device) for name, tensor in tensors(locate(CHECKPOINT)).items()}

@@ -128,14 +128,10 @@ class Table(Generic[Answering]):
         """Revisions of single files and of models, by their names in records."""
         files = {name: one.sha256 for name in weights if (one := known(name)) is not None and one.file}
         models = [name for name in weights if name not in files]
-        return files | {f"{self.question} {name}": revision(folder_of(name, self.question)) for name in models}
+        where = {name: store.find(name, f"the {self.question}") for name in models}
+        return files | {f"{self.question} {name}": revision(folder) for name, folder in where.items()}
 
 
 def parts(name: str) -> tuple[str, ...]:
     """The models of a name: one, or several joined by + (DETECTOR+SAM)."""
     return (name,) if Path(name).is_dir() else tuple(part.strip() for part in name.split("+"))
-
-
-def folder_of(name: str, question: str) -> Path:
-    """Where a model for a question lies, fetched if need be. Raises MissingModelError or InputError."""
-    return store.find(name, f"the {question}")

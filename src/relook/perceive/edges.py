@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from relook.models.load import as_pixels
 from relook.ops.surface import conductance
 from relook.types import View
 
@@ -32,8 +33,8 @@ def colour_edges(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "H W"]:
     """Share of THRESHOLDS at which Canny's detector sees an edge in any colour channel, after a light blur."""
     import cv2
 
-    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    calm = cv2.GaussianBlur(np.ascontiguousarray(pixels), (0, 0), max(0.8, 0.0012 * max(pixels.shape)))
+    pixels = as_pixels(image)
+    calm = cv2.GaussianBlur(pixels, (0, 0), max(0.8, 0.0012 * max(pixels.shape)))
     slopes = [cv2.Sobel(calm, cv2.CV_16S, *order, ksize=3) for order in ((1, 0), (0, 1))]
     steepest = (slopes[0].astype(np.int32) ** 2 + slopes[1].astype(np.int32) ** 2).argmax(2)[..., None]
     x, y = (np.ascontiguousarray(np.take_along_axis(slope, steepest, 2)[..., 0]) for slope in slopes)

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from relook.models import perceiver
 from relook.models.perceiver import SIDE, Perceived, Perceiver
+from relook.ops.resize import resized, scaled
 from relook.session import Session
 
 
@@ -28,19 +28,10 @@ def perceived(image: Float[Tensor, "3 H W"], session: Session) -> Perceived:
     return session.remembered("perceiver", key, lambda: answers(network(session), small))
 
 
-def working_size(height: int, width: int) -> tuple[int, int]:
-    """Sides in multiples of 32 whose product is about SIDE^2, in the aspect of the picture."""
-    scale = SIDE / (height * width) ** 0.5 / 32
-    return max(1, round(height * scale)) * 32, max(1, round(width * scale)) * 32
-
-
 def at_working_size(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 h w"]:
-    """The whole picture at the size that the network reads."""
-    size = working_size(image.shape[1], image.shape[2])
-    pixels = image.detach().cpu().float()
-    if pixels.shape[1:] == size:
-        return pixels.contiguous()
-    return functional.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1).contiguous()
+    """The whole picture in its aspect, with sides in multiples of 32 whose product is about SIDE^2."""
+    size = scaled(image.shape[1:], SIDE / (image.shape[1] * image.shape[2]) ** 0.5, 32)
+    return resized(image.detach().cpu().float(), size).contiguous()
 
 
 @torch.inference_mode()

@@ -19,7 +19,7 @@ from relook.models.pulling import pull
 from relook.models.store import is_here, root
 from relook.perceive.depth import ESTIMATORS
 from relook.perceive.segment import SEGMENTERS
-from relook.progress import Progress
+from relook.progress import SILENT, Progress, Step
 from relook.session import Session
 from relook.types import View
 
@@ -32,20 +32,25 @@ Config = TypeVar("Config", bound=Any)
 """A PhotoConfig or a PerceiveConfig."""
 
 
-def first_use(config: Config, session: Session, *views: View, reads_depth: bool = True) -> Config:
+def first_use(
+    config: Config, session: Session, *views: View, reads_depth: bool = True, progress: Progress = SILENT
+) -> Config:
     """The configuration for these views, with `auto` replaced by `whole` and `none` where nothing on this machine sees photographs.
 
     First the small networks are fetched if they can be had; what is missing then is said on the log in one sentence, once per session.
+    progress: a stage `fetching NAME` for each that is fetched.
     """
     unseen = config.segmenter == "auto" and any(view.segments is None for view in views)
     flat = config.depth_estimator == "auto" and any(view.depth is None for view in views)
     wanted = [SEGMENTS] if unseen and SEGMENTERS.chosen("auto") == "whole" else []
     wanted += [DEPTH] if flat and (wanted or reads_depth) and not ESTIMATORS.is_here("auto") else []
     said = set(_unanswered(session))
-    missing = fetch_small(wanted, session)
+    missing = _fetched(wanted, session, progress)
     if set(missing) - said:
         whole = "the whole picture counts as one region, and takes the look gently" if SEGMENTS in missing else ""
-        say_missing(missing, whole or "depth is left out")
+        log.warning("no network for %s is here, and none answered: %s; get it with `relook models pull %s`.",
+                    " and ".join(entry(name).task for name in missing), whole or "depth is left out",
+                    " ".join(missing))  # fmt: skip
     return replace(
         config,
         segmenter="whole" if SEGMENTS in missing else config.segmenter,
@@ -53,8 +58,8 @@ def first_use(config: Config, session: Session, *views: View, reads_depth: bool 
     )
 
 
-def fetch_small(names: Sequence[str], session: Session, patience: float = PATIENCE) -> list[str]:
-    """Fetch those of the networks that are not here; the names of those that could not be had, after `patience` seconds at most.
+def _fetched(names: Sequence[str], session: Session, progress: Progress) -> list[str]:
+    """Fetch those of the networks that are not here; the names of those that could not be had.
 
     Says on the log, in one line, that it fetches. A hub that is switched off (HF_HUB_OFFLINE) is not asked, and no session asks twice.
     """
@@ -64,9 +69,9 @@ def fetch_small(names: Sequence[str], session: Session, patience: float = PATIEN
         size = readable(sum(entry(name).size for name in wanted))
         log.info("fetching %s (%s, once) into %s: small networks that see photographs",
                  " and ".join(wanted), size, root())  # fmt: skip
-        for name in wanted:
-            if not _pull(name, patience):
-                break
+    for name in wanted:
+        if not _pull(name, progress):
+            break
     missing = [name for name in missing if not is_here(name)]
     _unanswered(session).update(missing)
     return missing
@@ -77,27 +82,26 @@ def _unanswered(session: Session) -> set[str]:
     return session.loaded("asked for in vain", set)
 
 
-def say_missing(names: Sequence[str], instead: str) -> None:
-    """One sentence on the log: what is missing, what happens `instead`, and the command that brings it."""
-    tasks = " and ".join(entry(name).task for name in names)
-    log.warning("no network for %s is here, and none answered: %s; get it with `relook models pull %s`.",
-                tasks, instead, " ".join(names))  # fmt: skip
-
-
-def _pull(name: str, patience: float) -> bool:
+def _pull(name: str, progress: Progress) -> bool:
     """Pull one network in a thread that nobody waits for unless somebody answers it: whether somebody did, be it with an error."""
     answered = Event()
-    progress = Progress(lambda step: answered.set() if step.done else None)
+    with progress.stage(f"fetching {name}", entry(name).size) as tick:
 
-    def ask() -> None:
-        with suppress(RelookError):
-            pull([name], alone=True, progress=progress)
-        answered.set()
+        def hear(step: Step) -> None:
+            if step.done:
+                answered.set()
+                tick(step.done)
 
-    worker = Thread(target=ask, daemon=True)
-    worker.start()
-    if answered.wait(patience):
+        def ask() -> None:
+            with suppress(RelookError):
+                pull([name], alone=True, progress=pulling)
+            answered.set()
+
+        pulling, worker = Progress(hear), Thread(target=ask, daemon=True)
+        worker.start()
+        if not answered.wait(PATIENCE):
+            pulling.cancel()
+            return False
         worker.join()
-        return True
-    progress.cancel()
-    return False
+        progress.check()
+    return True

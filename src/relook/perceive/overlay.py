@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
+from relook.perceive.edges import borders
 from relook.types import UNLABELLED, Depth, Region, Segments
 
 COLOUR = 0.55
@@ -55,7 +55,7 @@ def overlay(image: Float[Tensor, "3 H W"], segments: Segments) -> Float[Tensor, 
     for name in names:
         rim = max(1, round(name.letters / 9))
         draw.text(
-            (name.x + rim, name.y + rim), name.text, fill="white", font=_font(name.letters), stroke_width=rim,
+            (name.x + rim, name.y + rim), name.text, fill="white", font=ImageFont.load_default(name.letters), stroke_width=rim,
             stroke_fill="black", anchor="lt",
         )  # fmt: skip
     return torch.from_numpy(np.asarray(sheet, dtype=np.float32) / 255).permute(2, 0, 1).contiguous()
@@ -140,13 +140,8 @@ def _shares(mask: Bool[np.ndarray, "H W"], width: int, height: int) -> Float[np.
 def _box(text: str, letters: int) -> tuple[int, int]:
     """Width and height of written words with their rim."""
     rim = max(1, round(letters / 9))
-    left, top, right, bottom = _font(letters).getbbox(text, anchor="lt")
+    left, top, right, bottom = ImageFont.load_default(letters).getbbox(text, anchor="lt")
     return int(np.ceil(right - left)) + 2 * rim + 1, int(np.ceil(bottom - top)) + 2 * rim + 1
-
-
-def _font(letters: int) -> Any:
-    """Pillow's own font."""
-    return ImageFont.load_default(letters)
 
 
 def _coloured(image: Float[Tensor, "3 H W"], labels: Int[Tensor, "H W"], segments: Segments) -> Float[Tensor, "3 H W"]:
@@ -164,11 +159,8 @@ def _outlined(image: Float[Tensor, "3 H W"], labels: Int[Tensor, "H W"]) -> Floa
     """White lines where one region ends and another begins, with a dark rim."""
     import cv2
 
-    border = np.zeros(labels.shape, np.uint8)
-    ids = labels.numpy()
-    border[:-1] |= ids[1:] != ids[:-1]
-    border[:, :-1] |= ids[:, 1:] != ids[:, :-1]
-    thick = max(1, round(0.0016 * max(ids.shape)))
+    border = (borders(labels) > 0).numpy().astype(np.uint8)
+    thick = max(1, round(0.0016 * max(labels.shape)))
     line = cv2.dilate(border, np.ones((thick, thick), np.uint8)) if thick > 1 else border
     rim = cv2.dilate(line, np.ones((3, 3), np.uint8))
     dark = torch.where(torch.from_numpy(rim > 0), image * 0.45, image)

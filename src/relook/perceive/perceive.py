@@ -36,7 +36,7 @@ def perceive_photo(
 ) -> View:
     """The picture with its segments and its depth; with `out`, written into that folder (see `write_perceived`).
 
-    session: what is loaded stays in it; None opens one for this call. progress: stages `fetching`, `perceiving` and `writing`.
+    session: what is loaded stays in it; None opens one for this call. progress: stages `fetching NAME` (on first use), `perceiving` and `writing`.
     The view has no depth if none was asked for, or with `auto` where no model is on this machine. Raises an error of relook.errors,
     one sentence, for a picture, an option or a place that cannot be used; nothing is written then.
     """
@@ -44,8 +44,7 @@ def perceive_photo(
     check_place(out, picture, config.segmenter, config.depth_estimator)
     view = picture if isinstance(picture, View) else View(read_image(picture))
     with nullcontext(session) if session is not None else Session(config.device) as session:
-        with progress.stage("fetching"):
-            config = first_use(config, session, view)
+        config = first_use(config, session, view, progress=progress)
         with progress.stage("perceiving", 3) as tick:
             view = replace(view, segments=segmenter(config.segmenter, session)(view))
             tick(1)
@@ -67,17 +66,21 @@ def write_perceived(folder: Path, view: View) -> None:
     programs, if the depth is metric and below 65 m. edges.png: lines, grey. overlay.png, depth_preview.png: to look at.
     Raises InputError where the folder holds one of FILES of an earlier run that this one would not replace.
     """
-    _refuse_left_overs(folder, view)
     with together(folder) as place:
         if view.segments is not None:
             write_segments(place / "segments.png", view.segments)
             write_image(place / "overlay.png", overlay(view.image, view.segments))
         if view.depth is not None:
             write_depth(place / "depth.npz", view.depth)
-            if _in_millimetres(view):
+            if view.depth.kind == "metric" and float(view.depth.values.max()) < 65:
                 write_depth(place / "depth.png", view.depth)
             write_image(place / "depth_preview.png", depth_picture(view.depth))
         write_image(place / "edges.png", edges(view).expand(3, -1, -1))
+        if left := [name for name in FILES if (folder / name).exists() and not (place / name).exists()]:
+            raise InputError(
+                f"Expected a folder whose files this run replaces, got {', '.join(left)} of an earlier one in {folder}; "
+                "remove them or choose another folder."
+            )
 
 
 def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
@@ -90,21 +93,3 @@ def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
         if isinstance(name, str | Path) and Path(name).resolve() in written:
             raise InputError(f"Expected an output that is no input, got {name} as both; choose another folder.")
     check_writable(folder, folder=True)
-
-
-def _refuse_left_overs(folder: Path, view: View) -> None:
-    """Raise where a file of an earlier run would stay beside those of this one."""
-    seen, far = view.segments is not None, view.depth is not None
-    written = {"segments.png": seen, "segments.json": seen, "overlay.png": seen, "edges.png": True}
-    written |= {"depth.npz": far, "depth_preview.png": far, "depth.png": _in_millimetres(view)}
-    left = [name for name in FILES if not written[name] and (folder / name).exists()]
-    if left:
-        raise InputError(
-            f"Expected a folder whose files this run replaces, got {', '.join(left)} of an earlier one in {folder}; "
-            "remove them or choose another folder."
-        )
-
-
-def _in_millimetres(view: View) -> bool:
-    """Whether the depth fits a PNG of millimetres."""
-    return view.depth is not None and view.depth.kind == "metric" and float(view.depth.values.max()) < 65

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import SegmentsError
-from relook.models.load import anchored
+from relook.models.load import absolute
 from relook.perceive.depth import ESTIMATORS, estimator
 from relook.perceive.first_use import first_use
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.perceive.segment.names import check_names
-from relook.perceive.segment.open_vocabulary import LABELLERS, absolute, label_views
+from relook.perceive.segment.open_vocabulary import LABELLERS, absolute_labeller, label_views
 from relook.progress import Progress
 from relook.session import Session
 from relook.transfer.presets import preset_of
@@ -103,7 +103,7 @@ def resolve(
             refiner = family_of(replace(config, family=config.refine), session)
             weights["family that refines"] = refiner.revision
     reads_depth = family is not None and family.control is not None and preset.denoising.depth
-    seen = first_use(config, session, *views, reads_depth=reads_depth)
+    seen = first_use(config, session, *views, reads_depth=reads_depth, progress=progress)
     check_names(seen, *views)
     return Run(
         config, preset, config.strength * (1.0 if seen.segmenter == config.segmenter or denoises else GENTLY), family, adapter, refiner,
@@ -153,13 +153,13 @@ def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
     """The configuration with the paths of models made absolute and the device named, so that its record repeats from any folder."""
     config = replace(
         config,
-        segmenter=anchored(config.segmenter, SEGMENTERS.names),
-        depth_estimator=anchored(config.depth_estimator, ("none", *ESTIMATORS.names)),
-        image_prompt=anchored(config.image_prompt, ("auto",)),
-        refine=anchored(config.refine, ("none", "same")),
+        segmenter=absolute(config.segmenter, SEGMENTERS.names),
+        depth_estimator=absolute(config.depth_estimator, ("none", *ESTIMATORS.names)),
+        image_prompt=absolute(config.image_prompt, ("auto",)),
+        refine=absolute(config.refine, ("none", "same")),
         device=str(session.device),
         precision=session.place.precision,
     )
     if not config.label:
         return config
-    return replace(config, labeller=absolute(config.labeller))
+    return replace(config, labeller=absolute_labeller(config.labeller))

@@ -79,13 +79,13 @@ class OnDisk:
     """Which model estimates the depth of pictures without depth, or `none`."""
 
     def __post_init__(self) -> None:
-        from relook.models.load import anchored
+        from relook.models.load import absolute
 
         if self.longest is not None and self.longest < LEAST:
             raise InputError(f"Expected a longer side of at least {LEAST} pixels, got {self.longest}; choose more.")
         object.__setattr__(self, "path", Path(self.path).expanduser().absolute())
-        object.__setattr__(self, "segmenter", anchored(self.segmenter, SEGMENTERS.names))
-        object.__setattr__(self, "depth", anchored(self.depth, ("none", *ESTIMATORS.names)))
+        object.__setattr__(self, "segmenter", absolute(self.segmenter, SEGMENTERS.names))
+        object.__setattr__(self, "depth", absolute(self.depth, ("none", *ESTIMATORS.names)))
 
     def listing(self) -> Sequence[Case]:
         """Every pair in order. Raises InputError where the folder does not have the layout."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from relook import cache
 from relook.captures import Capture, read_capture
@@ -25,6 +24,7 @@ from relook.files import replacing, sha256
 from relook.io import read_image
 from relook.lift.source import ViewSource
 from relook.lift.views import restyle_views
+from relook.ops.resize import resized, scaled
 from relook.perceive.match import MATCHERS, Matcher, exact, matcher
 from relook.session import Session
 from relook.types import View
@@ -177,5 +177,4 @@ def _small(image: Float[Tensor, "3 H W"], side: int) -> Float[Tensor, "3 h w"]:
     scale = side / max(image.shape[1:])
     if not side or scale >= 1:
         return image
-    size = [max(1, round(length * scale)) for length in image.shape[1:]]
-    return interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    return resized(image, scaled(image.shape[1:], scale))

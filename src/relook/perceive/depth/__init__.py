@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from relook.errors import DepthError, MissingModelError
 from relook.io import read_depth
@@ -38,11 +37,6 @@ def exact(view: View) -> Depth:
     if whole is None:
         raise DepthError("Expected a view with depth, got one without; name a depth estimator or a depth map.")
     return whole
-
-
-def from_file(view: View, path: Path) -> Depth:
-    """A depth map of the picture's size (`relook.io.read_depth` says which files)."""
-    return read_depth(path, view.size)
 
 
 def from_model(view: View, model: str, session: Session) -> Depth:
@@ -91,7 +85,7 @@ ESTIMATORS: Table[DepthEstimator] = Table(
     ),
     order=("depth-anything-v2-small", "fastdepth", "pydnet"),
     files=(".png", ".npy", ".npz"),
-    read=lambda path: partial(from_file, path=path),
+    read=lambda path: lambda view: read_depth(path, view.size),
     is_model=partial(is_checkpoint, role="depth"),
     load_model=lambda name, session: partial(from_model, model=name, session=session),
     besides=", a depth map, or a transformers model (a name of `relook models list`, a hub id or a folder)",

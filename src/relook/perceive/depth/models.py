@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relook.errors import DepthError, InputError
 from relook.models import load
-from relook.perceive.backends import folder_of
+from relook.models.store import find
 from relook.session import CPU, Placement
 
 FARTHEST = 0.1
@@ -35,8 +35,7 @@ class DepthModel:
     @torch.inference_mode()
     def raw(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "h w"]:
         """What the network says of the whole picture, at the network's own size."""
-        pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-        inputs = self.processor(images=pixels, return_tensors="pt", input_data_format="channels_last")
+        inputs = self.processor(images=load.as_pixels(image), return_tensors="pt", input_data_format="channels_last")
         found = self.network(**{key: value.to(self.network.device) for key, value in inputs.items()})
         if self.network.config.model_type == "depth_pro":  # its metres need the field of view that it also says
             found = self.processor.post_process_depth_estimation(found)[0]["predicted_depth"]
@@ -84,7 +83,7 @@ def load_depth_model(name: str, place: Placement = CPU) -> DepthModel:
 
     Raises MissingModelError when it is not here and cannot be fetched or loaded, InputError when it is no depth model.
     """
-    folder = folder_of(name, "depth model")
+    folder = find(name, "the depth model")
     from transformers import AutoConfig, AutoImageProcessor, AutoModelForDepthEstimation
 
     config = load.read(folder, AutoConfig.from_pretrained)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn import functional
 
-from relook.models.runtime import interpreter, onnx
+from relook.models.runtime import answer, interpreter, onnx
 from relook.models.store import locate
+from relook.ops.resize import resized
 from relook.perceive.depth.full_size import NEAREST, at_full_size
 from relook.session import Session
 from relook.types import Depth, View
@@ -17,7 +15,7 @@ from relook.types import Depth, View
 def fastdepth(view: View, session: Session) -> Depth:
     """FastDepth trained on NYU rooms (Wofk et al. 2019): metres, 224 x 224, sharpened along the picture's edges."""
     network = session.loaded("fastdepth", lambda: onnx(locate("fastdepth")))
-    pixels = _squeeze(view.image, (224, 224))[None].numpy()
+    pixels = resized(view.image.detach().cpu(), (224, 224))[None].numpy()
     (metres,) = network.run(None, {network.get_inputs()[0].name: pixels})
     return at_full_size(view.image, torch.from_numpy(metres)[0], "metric")
 
@@ -28,19 +26,8 @@ def pydnet(view: View, session: Session) -> Depth:
     Its output grows with distance; it is scaled to [NEAREST, 1] between its 2nd and 98th percentile.
     """
     network = session.loaded("pydnet", lambda: interpreter(locate("pydnet")))
-    pixels = _squeeze(view.image, (448, 640)).permute(1, 2, 0)[None].contiguous().numpy()
-    with session.lock:  # an interpreter cannot serve two threads
-        network.set_tensor(network.get_input_details()[0]["index"], pixels)
-        network.invoke()
-        raw = torch.from_numpy(network.get_tensor(network.get_output_details()[0]["index"]).copy())[..., 0]
+    pixels = resized(view.image.detach().cpu(), (448, 640)).permute(1, 2, 0)[None].contiguous().numpy()
+    raw = torch.from_numpy(answer(network, pixels, network.get_output_details()[0]["index"], session))[..., 0]
     low, high = torch.quantile(raw.flatten(), torch.tensor([0.02, 0.98]))
     scaled = ((raw - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
     return at_full_size(view.image, NEAREST + (1 - NEAREST) * scaled, "relative")
-
-
-def _squeeze(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
-    """The whole picture at a network's size, aspect ignored."""
-    shrunk = functional.interpolate(
-        image.detach().cpu()[None], size, mode="bilinear", antialias=True, align_corners=False
-    )
-    return shrunk[0].clamp(0, 1)

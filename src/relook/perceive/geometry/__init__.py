@@ -20,7 +20,7 @@ from relook.perceive.geometry.chain import chain
 from relook.perceive.match.keypoints import keypoint_matches
 from relook.perceive.match.points import KeypointMatcher
 from relook.session import Session
-from relook.types import Camera, Depth, Pointmaps, View
+from relook.types import Camera, Depth, Pointmaps, Sparse, View
 
 GeometryEstimator = Callable[[Sequence[View]], Pointmaps]
 
@@ -73,8 +73,8 @@ def geometries(
                 "cameras chained from matches and estimated depth",
             ),
             *(
-                BackEnd(one, partial(_adapted, one), adapter.note, (adapter.weights,), package=adapter.package)
-                for one, adapter in adapters.ADAPTERS.items()
+                BackEnd(name, partial(_adapted, name), adapter.note, (adapter.weights,), package=adapter.package)
+                for name, adapter in adapters.ADAPTERS.items()
             ),
         ),
         order=("mapanything", "colmap", "matches"),
@@ -173,7 +173,7 @@ def _adapted(name: str, session: Session) -> GeometryEstimator:
     return partial(adapters.reconstruct, name=name)
 
 
-def densified(views: Sequence[View], seen: Sequence[colmap.Sparse], depths: Sequence[Depth], source: str) -> Pointmaps:
+def densified(views: Sequence[View], seen: Sequence[Sparse], depths: Sequence[Depth], source: str) -> Pointmaps:
     """Dense points of views whose cameras and some points are known up to one scale; metric where the depth is."""
     metric = all(depth.kind == "metric" for depth in depths)
     scale = _metric_scale(seen, depths) if metric else 1.0
@@ -192,7 +192,7 @@ def densified(views: Sequence[View], seen: Sequence[colmap.Sparse], depths: Sequ
     return _pointmaps(points, cameras, confidences, "metric" if metric else "relative", source)
 
 
-def _metric_scale(seen: Sequence[colmap.Sparse], depths: Sequence[Depth]) -> float:
+def _metric_scale(seen: Sequence[Sparse], depths: Sequence[Depth]) -> float:
     """Metres per unit of a reconstruction: the median over all its points of estimated by reconstructed depth."""
     ratios = [
         sample(depth.values[None], sparse.pixels[None])[0, 0] / sparse.depth

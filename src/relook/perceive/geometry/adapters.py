@@ -24,11 +24,10 @@ from relook.errors import GeometryError, MissingModelError
 from relook.models.store import find
 from relook.ops.align import relative_to_first
 from relook.ops.geometry import pixel_centres, unproject
+from relook.ops.resize import resized, scaled
 from relook.ops.upsample import upsample_depth
 from relook.types import Camera, Pointmaps, View
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation that DINOv2's encoders expect."""
 ALIGNMENT_STEPS, ALIGNMENT_RATE = 300, 0.01
 """DUSt3R's documented global alignment."""
 
@@ -123,9 +122,7 @@ def fitted_intrinsics(local: Float[Tensor, "h w 3"]) -> Float[Tensor, "3 3"]:
 
 def at_network_size(image: Float[Tensor, "3 H W"], side: int, multiple: int) -> Float[Tensor, "3 h w"]:
     """The whole picture with a longer side of about `side`, both sides multiples of `multiple`; nothing is cut off."""
-    scale = side / max(image.shape[1:])
-    size = [max(1, round(length * scale / multiple)) * multiple for length in image.shape[1:]]
-    return functional.interpolate(image[None].float(), size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    return resized(image.float(), scaled(image.shape[1:], side / max(image.shape[1:]), multiple))
 
 
 def _camera_and_depth(answer: Found) -> tuple[Camera, Float[Tensor, "h w"]]:
@@ -142,8 +139,10 @@ def _of_one_up(confidence: Tensor) -> Tensor:
 
 def _mapanything(folder: str, pictures: Sequence[Tensor]) -> list[Found]:
     """MapAnything: `infer` gives world points, OpenCV camera-to-world poses, a mask, and confidences from 1 up."""
+    from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
     model = import_module("mapanything.models").MapAnything.from_pretrained(folder).eval()
-    mean, deviation = (torch.tensor(values)[:, None, None] for values in IMAGENET)
+    mean, deviation = (torch.tensor(x)[:, None, None] for x in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
     views = [{"img": ((picture - mean) / deviation)[None], "data_norm_type": ["dinov2"]} for picture in pictures]
     answers = model.infer(views, memory_efficient_inference=False, use_amp=False, apply_mask=False, mask_edges=False)
     found = []

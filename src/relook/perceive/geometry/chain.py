@@ -16,9 +16,9 @@ from torch import Tensor
 from relook.errors import GeometryError
 from relook.ops.align import fit_disparity
 from relook.ops.geometry import sample
-from relook.perceive.geometry.colmap import Sparse, guessed_intrinsics
+from relook.perceive.geometry.colmap import guessed_intrinsics
 from relook.perceive.match.points import KeypointMatcher
-from relook.types import Camera, Depth, View
+from relook.types import Camera, Depth, Sparse, View
 
 FEWEST = 12
 """Matches that two views must have in common."""

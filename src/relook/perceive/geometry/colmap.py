@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.errors import GeometryError, MissingModelError
+from relook.captures.colmap import pose_and_points, pycolmap
+from relook.errors import GeometryError
 from relook.io import write_image
 from relook.types import Camera, Sparse, View
 
@@ -46,7 +47,7 @@ def reconstruct(
     intrinsics: known ones stay as they are; pictures of one size without any share one focal length, which is found.
     Raises GeometryError where no two pictures can be reconstructed, MissingModelError without pycolmap.
     """
-    colmap = _pycolmap()
+    colmap = pycolmap()
     if len(images) < 2:
         raise GeometryError(f"Expected at least two pictures to reconstruct, got {len(images)}; add pictures.")
     known = list(intrinsics) if intrinsics is not None else [None] * len(images)
@@ -140,28 +141,13 @@ def _map(
 
 def _sparse(model: Any, image: Any) -> Sparse:
     """One registered picture of a reconstruction; COLMAP's pixel centres lie at half-integers, as Relook's do."""
-    pose = torch.eye(4, dtype=torch.float64)
-    pose[:3] = torch.from_numpy(image.cam_from_world().matrix())
+    pose, pixels, points = pose_and_points(model, image)
     K = torch.from_numpy(image.camera.calibration_matrix())
-    seen = [(point.xy, model.points3D[point.point3D_id].xyz) for point in image.points2D if point.has_point3D()]
-    pixels, points = (
-        torch.tensor([pair[i].tolist() for pair in seen], dtype=torch.float32).reshape(-1, 2 + i) for i in range(2)
-    )
-    return Sparse(Camera(K.float(), pose.float()), pixels, points)
+    return Sparse(Camera(K.float(), pose.float()), pixels.float(), points.float())
 
 
 def _name(number: int) -> str:
     return f"{number:05d}.png"
-
-
-def _pycolmap() -> Any:
-    try:
-        import pycolmap
-    except ImportError as error:
-        raise MissingModelError(
-            "Expected the package pycolmap (25 MB, BSD-3-Clause), got none; install it with `pip install relook[views]`."
-        ) from error
-    return pycolmap
 
 
 @contextmanager

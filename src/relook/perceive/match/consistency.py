@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from relook.errors import InputError
 from relook.ops.geometry import inside, pixel_centres, sample
+from relook.ops.resize import resized, scaled
 from relook.types import Matches, View
 
 HIDDEN_RATIO, HIDDEN_PIXELS = 0.01, 0.5
@@ -59,9 +60,8 @@ def working_pair(first: View, second: View, side: int, multiple: int = 1, least:
     """
     if side < 16:
         raise InputError(f"Expected a working side of at least 16 pixels, got {side}; choose a longer one.")
-    scale = min(1.0, side / max(first.size))
-    used = (max(1, round(first.size[0] * scale)), max(1, round(first.size[1] * scale)))
-    pictures = [_resized(view.image.detach().cpu().float(), used) for view in (first, second)]
+    used = scaled(first.size, min(1.0, side / max(first.size)))
+    pictures = [resized(view.image.detach().cpu().float(), used) for view in (first, second)]
     height, width = (max(least, math.ceil(length / multiple) * multiple) for length in used)
     frame = (0, width - used[1], 0, height - used[0])
     padded = [functional.pad(picture[None], frame, mode="replicate")[0] for picture in pictures]
@@ -82,10 +82,3 @@ def agreeing(forward: Float[Tensor, "2 H W"], backward: Float[Tensor, "2 h w"]) 
     hidden = (error > allowed) | ~inside(landing, second_size)
     confidence = torch.exp(-error.sqrt() / DOUBT) * ~hidden
     return Matches(forward, confidence, hidden)
-
-
-def _resized(image: Float[Tensor, "3 H W"], size: tuple[int, int]) -> Float[Tensor, "3 h w"]:
-    """The whole picture at a size."""
-    if tuple(image.shape[-2:]) == size:
-        return image
-    return functional.interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from relook.models import load
-from relook.perceive.backends import folder_of
+from relook.models.store import find
 from relook.perceive.match.points import KeypointMatches
 from relook.session import CPU, Placement, Session
 from relook.types import View
@@ -28,7 +25,7 @@ def transformers_matches(
     Raises MissingModelError if the model is neither here nor to be had, or is no keypoint matcher.
     """
     processor, network = session.loaded(("keypoints", model), lambda: load_keypoint_model(model, session.place))
-    pictures = [_pixels(view.image) for view in (first, second)]
+    pictures = [load.as_pixels(view.image) for view in (first, second)]
     inputs = processor(pictures, return_tensors="pt", input_data_format="channels_last")
     found = network(**inputs.to(session.device))
     sizes = [[[FINER * side for side in view.size] for view in (first, second)]]
@@ -49,10 +46,6 @@ def load_keypoint_model(model: str, place: Placement = CPU) -> tuple[Any, Any]:
     """The image processor and the network of a hub id or folder (safetensors only)."""
     from transformers import AutoImageProcessor, AutoModelForKeypointMatching
 
-    folder = folder_of(model, "keypoint matcher")
+    folder = find(model, "the keypoint matcher")
     network = load.load(folder, AutoModelForKeypointMatching.from_pretrained)
     return load.read(folder, AutoImageProcessor.from_pretrained), place.placed(network)
-
-
-def _pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
-    return (image.detach().cpu().clamp(0, 1).permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()

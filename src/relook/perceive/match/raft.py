@@ -25,5 +25,5 @@ def raft(first: View, second: View, *, session: Session, checkpoint: Checkpoint 
     """Flow with RAFT (Teed and Deng 2020); raises MissingModelError without the checkpoint."""
     network = session.loaded(checkpoint, lambda: session.place.placed(load_raft(locate(checkpoint))))
     pair = working_pair(first, second, SIDE, STRIDE, LEAST)
-    forward, backward = network.both_ways(pair.first.to(session.device), pair.second.to(session.device), ITERATIONS)
+    forward, backward = network(pair.first.to(session.device), pair.second.to(session.device), ITERATIONS)
     return pair.restored(agreeing(forward.cpu(), backward.cpu()))

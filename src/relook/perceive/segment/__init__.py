@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from relook.errors import SegmentsError
 from relook.io import read_segments
@@ -35,11 +34,6 @@ def exact(view: View) -> Segments:
     return view.segments
 
 
-def from_file(view: View, path: Path) -> Segments:
-    """A label map with names (docs/segments.md); it must have the picture's size."""
-    return read_segments(path, view.size)
-
-
 def _auto(view: View, session: Session) -> Segments:
     """The best segments on this machine."""
     return view.segments if view.segments is not None else segmenter(SEGMENTERS.chosen("auto"), session)(view)
@@ -63,7 +57,7 @@ SEGMENTERS: Table[Segmenter] = Table(
     ),
     order=("eomt-ade20k", "oneformer-ade20k", "ade20k", "whole"),
     files=(".png",),
-    read=lambda path: partial(from_file, path=path),
+    read=lambda path: lambda view: read_segments(path, view.size),
     is_model=partial(is_checkpoint, role="segmenter"),
     load_model=lambda name, session: partial(panoptic.segments, name=name, session=session),
     besides=", a label map (.png), or a transformers model (a name of `relook models list`, a folder or a hub id owner/name)",

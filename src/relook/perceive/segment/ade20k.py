@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache, partial
-from importlib.resources import files
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,17 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from relook.models.runtime import interpreter
+from relook.models.load import as_pixels
+from relook.models.runtime import answer, interpreter
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
+from relook.ops.resize import resized, scaled
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
 from relook.session import Session
 from relook.types import Segments, View
 
+VOCABULARY: dict[str, Any] = json.loads(Path(__file__).with_name("ade20k.json").read_text(encoding="utf-8"))
+"""Class names in the network's order (`classes`), which of them can be counted, and which are often confused (`alike`)."""
 SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
@@ -46,8 +50,7 @@ def segments(view: View, session: Session) -> Segments:
     seen = mixed.argmax(0).unique()
     best = guided_filter(view.image.cpu(), mixed[seen], 0.004, 1e-5, working_side=SUPERPIXEL_SIDE).max(0)
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
-    vocabulary = _vocabulary()
-    return numbered(_one_object_one_class(classes), vocabulary["classes"], frozenset(vocabulary["countable"]))
+    return numbered(_one_object_one_class(classes), VOCABULARY["classes"], frozenset(VOCABULARY["countable"]))
 
 
 def _scores(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
@@ -77,12 +80,8 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session
     import cv2
 
     network, logits = session.loaded("ade20k", _network)
-    pixels = (image.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    square = cv2.resize(np.ascontiguousarray(pixels), (512, 512), interpolation=cv2.INTER_AREA)
-    with session.lock:  # an interpreter cannot serve two threads
-        network.set_tensor(network.get_input_details()[0]["index"], square[None])
-        network.invoke()
-        raw = network.get_tensor(logits["index"])[0].astype(np.float32)
+    square = cv2.resize(as_pixels(image), (512, 512), interpolation=cv2.INTER_AREA)
+    raw = answer(network, square[None], logits["index"], session)[0].astype(np.float32)
     scale, zero = logits["quantization"]
     values = torch.from_numpy((raw - zero) * scale)
     chances = values.permute(2, 0, 1).softmax(0)
@@ -95,10 +94,8 @@ def shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "
     from skimage.color import rgb2lab
     from skimage.segmentation import felzenszwalb
 
-    height, width = image.shape[-2:]
-    scale = min(1.0, SUPERPIXEL_SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = functional.interpolate(image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+    size = scaled(image.shape[-2:], min(1.0, SUPERPIXEL_SIDE / max(image.shape[-2:])))
+    small = resized(image, size)
     lab = rgb2lab(small.permute(1, 2, 0).numpy()).astype(np.float32) / 100
     around = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * max(size))
     lab[..., 0] += 2.5 * (lab[..., 0] - around).clip(
@@ -120,12 +117,6 @@ def _network() -> tuple[Any, dict[str, Any]]:
     return network, scores
 
 
-@lru_cache(maxsize=1)
-def _vocabulary() -> dict[str, Any]:
-    """Class names in the network's order, and which of them can be counted."""
-    return json.loads(files("relook.perceive.segment").joinpath("ade20k.json").read_text())
-
-
 def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """Connected parts that are too small, or smallish and doubtful, take the class of the nearest pixel outside them."""
     small, smallish = SMALLEST * classes.size, DOUBTFUL * classes.size
@@ -137,8 +128,8 @@ def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, 
 
 def _one_object_one_class(classes: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """A part that mostly borders on a larger part of a class often confused with its own (sofa, armchair) joins it."""
-    names, result = _vocabulary()["classes"], classes.copy()
-    for group in _vocabulary()["alike"]:
+    names, result = VOCABULARY["classes"], classes.copy()
+    for group in VOCABULARY["alike"]:
         ids = [names.index(name) for name in group]
         parts = [(area, place, part, id) for id in ids for place, part, area in connected_parts(classes == id)]
         for area, place, part, id in sorted(parts, key=lambda entry: entry[0]):

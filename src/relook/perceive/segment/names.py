@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
-
 from relook.config import PhotoConfig
 from relook.errors import SegmentsError
 from relook.models import load, perceiver
+<<<<<<< HEAD
 from relook.options import closest, like
 from relook.perceive.backends import folder_of
 from relook.perceive.segment import SEGMENTERS
+=======
+from relook.models.store import find
+from relook.options import like
+from relook.perceive.segment import SEGMENTERS, ade20k
+from relook.perceive.segment.regions import WHOLE
+>>>>>>> 375378b (One resizing, one way to 8 bits, one reader of tensors, COLMAP's pictures read once; first use reports what it fetches)
 from relook.perceive.segment.vocabulary import canonical, tidy
 from relook.types import View
-
-WHOLE = "whole picture"
-"""The name of the only region where nothing sees any; networks fall back on it."""
 
 
 def check_names(config: PhotoConfig, structure: View, style: View) -> None:
@@ -45,8 +46,7 @@ def possible(segmenter: str) -> tuple[str, ...] | None:
     if name == "whole":
         return (WHOLE,)
     if name == "ade20k":
-        data = json.loads(files("relook.perceive.segment").joinpath("ade20k.json").read_text(encoding="utf-8"))
-        return (WHOLE, *data["classes"][1:])
-    folder = perceiver.FOLDER if name == "embedded" else folder_of(name, "segmenter")
+        return (WHOLE, *ade20k.VOCABULARY["classes"][1:])
+    folder = perceiver.FOLDER if name == "embedded" else find(name, "the segmenter")
     labels = load.settings(folder).get("id2label") or {}
     return (WHOLE, *(tidy(str(label)) or f"class {id}" for id, label in labels.items()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from torch import Tensor
 
 from relook.errors import InputError, SegmentsError
 from relook.models import load
-from relook.models.store import is_checkpoint
+from relook.models.store import find, is_checkpoint
 from relook.ops.guided import guided_filter
-from relook.perceive.backends import BackEnd, Table, folder_of, parts
+from relook.perceive.backends import BackEnd, Table, parts
 from relook.perceive.segment.regions import SMALLEST, connected_parts
 from relook.perceive.segment.vocabulary import tidy
 from relook.session import Session
@@ -43,6 +42,12 @@ Labeller = Callable[[View, Sequence[str]], list[Found]]
 
 CLIPSEG, DINO, SAM = "CIDAS/clipseg-rd64-refined", "IDEA-Research/grounding-dino-tiny", "facebook/sam-vit-base"
 """The checkpoints behind the names `clipseg` and `grounding-dino`."""
+PARTS = {
+    "clipseg": ("CLIPSegForImageSegmentation", ("clipseg",), "CLIPSeg (or Grounding DINO + SAM)"),
+    "dino": ("AutoModelForZeroShotObjectDetection", ("grounding-dino", "mm-grounding-dino"), "Grounding DINO before the +"),
+    "sam": ("SamModel", ("sam",), "SAM after the +"),
+}  # fmt: skip
+"""What a labeller is made of: class of transformers, its types of model, and what it is, for messages."""
 LIKELY = 0.4
 """CLIPSeg's score from which a pixel has a label."""
 BOX = 0.3
@@ -60,9 +65,9 @@ def labeller(name: str, session: Session) -> Labeller:
     return LABELLERS.find(name, session)
 
 
-def absolute(name: str) -> str:
+def absolute_labeller(name: str) -> str:
     """The labeller's name with the paths of existing folders made absolute."""
-    return name if name in LABELLERS.names else "+".join(load.anchored(part) for part in parts(name))
+    return name if name in LABELLERS.names else "+".join(load.absolute(part) for part in parts(name))
 
 
 def label_views(views: Sequence[View], labels: Sequence[str], name: str, session: Session) -> list[View]:
@@ -73,8 +78,8 @@ def label_views(views: Sequence[View], labels: Sequence[str], name: str, session
     wanted = tuple(dict.fromkeys(word for label in labels if (word := tidy(label.replace(".", " ")))))
     if not wanted:
         return list(views)
-    find = labeller(name, session)
-    found = [find(view, wanted) for view in views]
+    ask = labeller(name, session)
+    found = [ask(view, wanted) for view in views]
     if lost := [label for label in wanted if not any(one.name == label for several in found for one in several)]:
         raise SegmentsError(
             f"Expected {', '.join(lost)} in one of the pictures, got none in any; use another word, or paint the label map yourself."
@@ -104,7 +109,7 @@ def clipseg(view: View, labels: Sequence[str], *, session: Session, name: str = 
     Scores have 352 x 352 places and are sharpened along the picture's edges. Parts below SMALLEST of the picture are left out unless
     their label has no larger one.
     """
-    model, processor, tokenizer = session.loaded(("labeller", name), lambda: _clipseg(name, session))
+    model, processor, tokenizer = _network("clipseg", name, session)
     words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
     with load.asked(name, view.size):
         pixels = processor(load.as_picture(view.image), return_tensors="pt")["pixel_values"]
@@ -133,10 +138,13 @@ def grounded(
 
     A query belongs to the label with the likeliest word of its phrase; each box is one instance, its mask the one SAM is surest of.
     """
+    from transformers import SamProcessor
+
     boxes = _boxes(view.image, labels, detector, session)
     if not boxes:
         return []
-    model, processor = session.loaded(("labeller", cutter), lambda: _sam(cutter, session))
+    model, images, _ = _network("sam", cutter, session)
+    processor = SamProcessor(images)
     height, width = view.size
     corners = [[x * width, y * height, u * width, v * height] for _, _, (x, y, u, v) in boxes]
     with load.asked(cutter, view.size):
@@ -158,7 +166,7 @@ def _boxes(
     image: Float[Tensor, "3 H W"], labels: Sequence[str], detector: str, session: Session
 ) -> list[tuple[str, float, tuple[float, float, float, float]]]:
     """(label, score, (left, top, right, bottom) in parts of the picture's sides) of every box that is believed."""
-    model, processor, tokenizer = session.loaded(("labeller", detector), lambda: _dino(detector, session))
+    model, processor, tokenizer = _network("dino", detector, session)
     words = tokenizer(". ".join(labels) + ".", truncation=True, return_tensors="pt")
     with load.asked(detector, (image.shape[-2], image.shape[-1])):
         inputs = dict(processor(load.as_picture(image), return_tensors="pt")) | dict(words)
@@ -213,51 +221,28 @@ def _models(name: str, session: Session) -> Labeller:
     return partial(clipseg, session=session, name=first)
 
 
-def _of_kind(name: str, kind: str, what: str) -> Path:
-    """Folder of a checkpoint of one model type; InputError for another."""
-    folder = folder_of(name, "labeller")
-    got = str(load.settings(folder).get("model_type", "none"))
-    if got not in kind.split():
-        raise InputError(f"Expected {what} as labeller, got a model of type {got} in {name}; name another checkpoint.")
-    return folder
+def _network(part: str, name: str, session: Session) -> tuple[Any, Any, Any]:
+    """(model in full precision on the session's device, image processor, tokenizer) of a checkpoint for one of PARTS.
 
+    SAM has no tokenizer. Raises InputError for a checkpoint of another kind.
+    """
+    import transformers
 
-def _loaded(folder: Path, model: Any, session: Session) -> tuple[Any, Any]:
-    """(model in full precision on the session's device, image processor) of a checkpoint."""
-    from transformers import AutoImageProcessor
+    model, kinds, what = PARTS[part]
 
-    loaded = session.place.placed(load.load(folder, model.from_pretrained, dtype=torch.float32))
-    return loaded, load.read(folder, AutoImageProcessor.from_pretrained)
+    def read() -> tuple[Any, Any, Any]:
+        folder = find(name, "the labeller")
+        got = str(load.settings(folder).get("model_type", "none"))
+        if got not in kinds:
+            raise InputError(
+                f"Expected {what} as labeller, got a model of type {got} in {name}; name another checkpoint."
+            )
+        network = load.load(folder, getattr(transformers, model).from_pretrained, dtype=torch.float32)
+        processor = load.read(folder, transformers.AutoImageProcessor.from_pretrained)
+        tokenizer = None if part == "sam" else load.read(folder, transformers.AutoTokenizer.from_pretrained)
+        return session.place.placed(network), processor, tokenizer
 
-
-def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return load.read(folder, AutoTokenizer.from_pretrained)
-
-
-def _clipseg(name: str, session: Session) -> tuple[Any, Any, Any]:
-    """(model, image processor, tokenizer)."""
-    from transformers import CLIPSegForImageSegmentation
-
-    folder = _of_kind(name, "clipseg", "CLIPSeg (or Grounding DINO + SAM)")
-    return *_loaded(folder, CLIPSegForImageSegmentation, session), _tokenizer(folder)
-
-
-def _dino(name: str, session: Session) -> tuple[Any, Any, Any]:
-    """(model, image processor, tokenizer)."""
-    from transformers import AutoModelForZeroShotObjectDetection
-
-    folder = _of_kind(name, "grounding-dino mm-grounding-dino", "Grounding DINO before the +")
-    return *_loaded(folder, AutoModelForZeroShotObjectDetection, session), _tokenizer(folder)
-
-
-def _sam(name: str, session: Session) -> tuple[Any, Any]:
-    """(model, processor)."""
-    from transformers import SamModel, SamProcessor
-
-    model, processor = _loaded(_of_kind(name, "sam", "SAM after the +"), SamModel, session)
-    return model, SamProcessor(processor)
+    return session.loaded(("labeller", name), read)
 
 
 LABELLERS: Table[Labeller] = Table(

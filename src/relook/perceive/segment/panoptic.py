@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from relook.errors import InputError, MissingModelError
 from relook.models import load
-from relook.perceive.backends import folder_of
+from relook.models.store import find
+from relook.ops.resize import resized, scaled
 from relook.perceive.segment.regions import completed
 from relook.perceive.segment.vocabulary import tidy
 from relook.session import Session
@@ -53,8 +54,8 @@ def segments(view: View, name: str, session: Session) -> Segments:
     PictureError when its image processor cannot take the picture.
     """
     loaded = session.loaded(("segmenter", name), lambda: _loaded(name, session))
-    image = _shrunk(view.image)
-    size = image.shape[-2], image.shape[-1]
+    size = scaled(view.size, min(1.0, WORKING_SIDE / max(view.size)))
+    image = resized(view.image.detach().float().cpu(), size)
     with load.asked(name, view.size):
         claimed, classes = _answer(loaded, image, size)
     found = completed(*claimed, classes.numpy(), loaded.names)
@@ -139,16 +140,6 @@ def _moved(value: Any, device: torch.device) -> Any:
     return value.to(device) if isinstance(value, Tensor) else value
 
 
-def _shrunk(image: Tensor) -> Tensor:
-    """The picture with at most WORKING_SIDE pixels on its longer side."""
-    scale = WORKING_SIDE / max(image.shape[-2:])
-    image = image.detach().float().cpu()
-    if scale >= 1:
-        return image
-    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-    return functional.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
-
-
 def _enlarged(labels: Int[Tensor, "h w"], size: tuple[int, int]) -> Int[Tensor, "H W"]:
     """Region ids at the picture's size, with smooth borders: each pixel takes the region that is strongest there."""
     if tuple(labels.shape) == size:
@@ -166,7 +157,7 @@ def _loaded(name: str, session: Session) -> Loaded:
     """The model on the session's device, with its processor."""
     from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation
 
-    folder = folder_of(name, "segmenter")
+    folder = find(name, "the segmenter")
     kind, panoptic = _kind(folder, name)
     auto = AutoModelForUniversalSegmentation if panoptic else AutoModelForSemanticSegmentation
     model = load.load(folder, auto.from_pretrained, dtype=torch.float32)

@@ -12,6 +12,8 @@ from relook.ops.fill import filled
 from relook.perceive.segment.vocabulary import countable
 from relook.types import UNLABELLED, Region, Segments, View
 
+WHOLE = "whole picture"
+"""The name of the only region where nothing sees any; networks fall back on it."""
 Place = tuple[slice, slice]
 """Rows and columns of the box of a part."""
 SMALLEST = 0.0002
@@ -21,8 +23,8 @@ INSTANCE = 0.003
 
 
 def whole(view: View) -> Segments:
-    """One region, `whole picture` (a name that no other segmenter gives)."""
-    return Segments(torch.ones(view.size, dtype=torch.int64), {1: Region("whole picture")})
+    """One region, called WHOLE."""
+    return Segments(torch.ones(view.size, dtype=torch.int64), {1: Region(WHOLE)})
 
 
 def numbered(classes: Integer[np.ndarray, "H W"], names: Sequence[str], countable: Collection[str]) -> Segments:

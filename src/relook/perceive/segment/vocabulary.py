@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
+
+_DATA = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))
+_COMMON = {word: common for common, words in _DATA["groups"].items() for word in (common, *words)}
+"""Every listed name -> the common name of its group."""
+_SURFACES = frozenset(_DATA["surfaces"])
 
 
 def tidy(name: str) -> str:
@@ -20,27 +23,9 @@ def tidy(name: str) -> str:
 def canonical(name: str) -> str:
     """The common name of everything that means the same: `couch` -> `sofa`, `table lamp` -> `lamp`; an unknown name is its own."""
     plain = tidy(name)
-    common = _common()
-    return common.get(plain, common.get(plain.replace("-", " "), plain))
+    return _COMMON.get(plain, _COMMON.get(plain.replace("-", " "), plain))
 
 
 def countable(name: str) -> bool:
     """Whether a class is made of things that can be counted; surfaces (wall, floor, sky, grass) are not, unknown names are."""
-    return canonical(name) not in _surfaces()
-
-
-@lru_cache(maxsize=1)
-def _data() -> Mapping[str, object]:
-    return json.loads(files("relook.perceive.segment").joinpath("synonyms.json").read_text(encoding="utf-8"))
-
-
-@lru_cache(maxsize=1)
-def _common() -> Mapping[str, str]:
-    """Every listed name -> the common name of its group."""
-    groups: Mapping[str, list[str]] = _data()["groups"]  # type: ignore[assignment]
-    return {word: common for common, words in groups.items() for word in (common, *words)}
-
-
-@lru_cache(maxsize=1)
-def _surfaces() -> frozenset[str]:
-    return frozenset(_data()["surfaces"])  # type: ignore[call-overload]
+    return canonical(name) not in _SURFACES
