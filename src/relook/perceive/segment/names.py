@@ -5,16 +5,10 @@ from __future__ import annotations
 from relook.config import PhotoConfig
 from relook.errors import SegmentsError
 from relook.models import load, perceiver
-<<<<<<< HEAD
-from relook.options import closest, like
-from relook.perceive.backends import folder_of
-from relook.perceive.segment import SEGMENTERS
-=======
 from relook.models.store import find
-from relook.options import like
+from relook.options import closest, like
 from relook.perceive.segment import SEGMENTERS, ade20k
 from relook.perceive.segment.regions import WHOLE
->>>>>>> 375378b (One resizing, one way to 8 bits, one reader of tensors, COLMAP's pictures read once; first use reports what it fetches)
 from relook.perceive.segment.vocabulary import canonical, tidy
 from relook.types import View
 
