@@ -84,6 +84,7 @@ def test_pairs_train_through_the_edit(world):
     autoencoder = small_autoencoder().eval().requires_grad_(False)
     kinds = [sample_layout(i).room for i in range(8)]
     stream = PairStream(world, kinds, autoencoder, generator.tokenizer, 2, 0)
+    assert list(stream.of_kind) == sorted(set(kinds))  # whatever order a set of words has in this process
     pairs = next(stream)
     assert pairs.latents.shape == (4, CHANNELS, 16, 16)
     assert pairs.recoloured.shape == (2, CHANNELS, 16, 16)

@@ -21,9 +21,9 @@ class Part:
     """Factor on the material's colour (legs are darker than seats)."""
 
 
-def _legs(width: float, depth: float, height: float, thick: float, tint: float = 0.6, kind: int = BOX) -> list[Part]:
+def _legs(width: float, depth: float, height: float, thick: float, tint: float) -> list[Part]:
     x, z, h = width / 2 - thick, depth / 2 - thick, height / 2
-    return [Part((sx * x, h, sz * z), (thick, h, thick), kind, tint) for sx in (-1, 1) for sz in (-1, 1)]
+    return [Part((sx * x, h, sz * z), (thick, h, thick), BOX, tint) for sx in (-1, 1) for sz in (-1, 1)]
 
 
 def sofa(rng: np.random.Generator, width: float) -> list[Part]:

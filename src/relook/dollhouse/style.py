@@ -93,11 +93,11 @@ def _hex(code: str) -> RGB:
     return tuple(int(code[i : i + 2], 16) / 255 for i in (1, 3, 5))  # type: ignore[return-value]
 
 
-def _jitter(rng: np.random.Generator, colour: RGB, hue: float = 0.015, value: float = 0.07) -> RGB:
+def _jitter(rng: np.random.Generator, colour: RGB) -> RGB:
     h, s, v = colorsys.rgb_to_hsv(*colour)
-    h = (h + rng.normal(0, hue)) % 1
+    h = (h + rng.normal(0, 0.015)) % 1
     s = float(np.clip(s * (1 + rng.normal(0, 0.12)), 0, 0.9))
-    return colorsys.hsv_to_rgb(h, s, float(np.clip(v + rng.normal(0, value), 0.08, 0.97)))
+    return colorsys.hsv_to_rgb(h, s, float(np.clip(v + rng.normal(0, 0.07), 0.08, 0.97)))
 
 
 def _material(rng: np.random.Generator, name: str, palette: Mapping[str, list[str]]) -> Material:

@@ -34,13 +34,11 @@ def walk(layout: Layout, frames: int, *, stride: float = 0.5, turn: float = 0.35
     return poses
 
 
-def exact_flow(
-    first: Rendering, second: Rendering, *, tolerance: float = 0.02
-) -> tuple[Float[Tensor, "2 H W"], Bool[Tensor, "H W"]]:
+def exact_flow(first: Rendering, second: Rendering) -> tuple[Float[Tensor, "2 H W"], Bool[Tensor, "H W"]]:
     """Flow in pixels from every pixel centre of `first` to `second`, and where it is visible there.
 
     A point is visible when it lands inside the second picture and no surface there is nearer by more than
-    `tolerance` of its depth (depths between pixel centres: the farthest of the four around, so slopes do not hide themselves).
+    2 % of its depth (depths between pixel centres: the farthest of the four around, so slopes do not hide themselves).
     """
-    found = flow_from_depth(first.depth, first.camera, second.depth, second.camera, tolerance=tolerance)
+    found = flow_from_depth(first.depth, first.camera, second.depth, second.camera)
     return found.flow, found.visible

@@ -28,17 +28,10 @@ LINEAR = 4.0
 def small_autoencoder() -> AutoencoderKL:
     """An AutoencoderKL of about 1 M parameters: factor 4, 8 channels, no attention (so that any size is cheap)."""
     model = AutoencoderKL(
-        block_out_channels=(24, 48, 64),
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        layers_per_block=1,
-        latent_channels=CHANNELS,
-        norm_num_groups=GROUPS,
-        mid_block_add_attention=False,
-        sample_size=256,
-        scaling_factor=1.0,
-        shift_factor=0.0,
-    )
+        block_out_channels=(24, 48, 64), down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        layers_per_block=1, latent_channels=CHANNELS, norm_num_groups=GROUPS, mid_block_add_attention=False,
+        sample_size=256, scaling_factor=1.0, shift_factor=0.0,
+    )  # fmt: skip
     return start_linear(model)
 
 
@@ -54,7 +47,7 @@ def start_linear(model: AutoencoderKL) -> AutoencoderKL:
             nn.init.zeros_(module.conv2.weight)
             nn.init.zeros_(module.conv2.bias)
             if module.conv_shortcut is not None:
-                _route(module.conv_shortcut, _eye(*_slots(module.conv_shortcut))[..., None, None])
+                _route(module.conv_shortcut, _one_to_one(module.conv_shortcut))
     enter, leave = model.encoder, model.decoder
     _route(enter.conv_in, _centred(_eye(_free(enter.conv_in.out_channels), range(3))))
     for block in enter.down_blocks[:-1]:
@@ -68,9 +61,7 @@ def start_linear(model: AutoencoderKL) -> AutoencoderKL:
     smooth = torch.tensor([0.25, 0.5, 0.25])
     for block in leave.up_blocks[:-1]:
         conv = block.upsamplers[0].conv
-        _route(
-            conv, _eye(_free(conv.out_channels), _free(conv.in_channels))[..., None, None] * smooth[:, None] * smooth
-        )
+        _route(conv, _one_to_one(conv) * smooth[:, None] * smooth)
     _route(leave.conv_out, _centred(_eye(range(3), _free(leave.conv_out.in_channels)[:3])), constant=False)
     _open(leave.conv_norm_out, leave.conv_out)
     return model
@@ -97,8 +88,9 @@ def _free(channels: int) -> list[int]:
     return [c for c in range(channels) if c % size != size - 1]
 
 
-def _slots(conv: nn.Conv2d) -> tuple[list[int], list[int]]:
-    return _free(conv.out_channels), _free(conv.in_channels)
+def _one_to_one(conv: nn.Conv2d) -> Tensor:
+    """A 1 x 1 kernel that hands on the channels one by one."""
+    return _eye(_free(conv.out_channels), _free(conv.in_channels))[..., None, None]
 
 
 def _eye(rows: Sequence[int], columns: Sequence[int]) -> Tensor:
@@ -140,9 +132,7 @@ def _route(conv: nn.Conv2d, kernel: Tensor, constant: bool = True) -> None:
         _bias(conv)[size - 1 :: size] = SPREAD * size**0.5
 
 
-def train_autoencoder(
-    folder: Path, *, steps: int = 500, batch: int = 20, side: int = 64, seed: int = 0
-) -> AutoencoderKL:
+def train_autoencoder(folder: Path, *, steps: int, seed: int) -> AutoencoderKL:
     """Fit and normalise an autoencoder; returns the averaged weights, latents at zero mean and unit mean variance.
 
     loss = |x - x'| + 4 (x - x')^2 + 1e-4 |z|^2, with a little noise on the latents so that near codes look alike.
@@ -159,14 +149,12 @@ def train_autoencoder(
         return values | {"loss": values["loss"] + 1e-4 * mean.square().mean()}
 
     config = LoopConfig(steps, rate=8e-4, average=0.99)
-    averaged = train(model, crops(world, batch, side, generator), loss, config, folder)
+    averaged = train(model, crops(world, 20, 64, generator), loss, config, folder)
     rooms = torch.arange(64) % len(world)
     return normalise(averaged.eval(), world.colour(rooms, torch.arange(64) % len(world.styles)))
 
 
-def train_decoder(
-    folder: Path, model: AutoencoderKL, *, steps: int = 900, batch: int = 16, side: int = 96, seed: int = 0
-) -> AutoencoderKL:
+def train_decoder(folder: Path, model: AutoencoderKL, *, steps: int, seed: int) -> AutoencoderKL:
     """Go on with the decoder alone, on larger crops: pictures get sharper, latents stay what they are."""
     generator = torch.Generator().manual_seed(seed + 1)
     world = World.build(96, 160, (256, 256), seed=seed + 5000, wild=0.35)
@@ -180,7 +168,7 @@ def train_decoder(
         return _error(model.decode(mean + 0.03 * torch.randn_like(mean)).sample, x)
 
     config = LoopConfig(steps, rate=8e-4, average=0.99)
-    return train(model, crops(world, batch, side, generator), loss, config, folder).eval()
+    return train(model, crops(world, 16, 96, generator), loss, config, folder).eval()
 
 
 def _error(output: Tensor, picture: Tensor) -> dict[str, Tensor]:

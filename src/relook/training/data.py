@@ -12,6 +12,8 @@ from torch import Tensor
 from relook.dollhouse import Geometry, Style, sample_layout, sample_style, shade, trace
 from relook.dollhouse.trace import texels_for
 
+LEAVES = 0.3
+"""Share of the autoencoder's crops that are dead leaves."""
 HELD_OUT = 1_000_000
 """Layout and style seeds from here on are never trained on; evaluation draws from them."""
 
@@ -62,11 +64,8 @@ def dead_leaves(count: int, side: int, generator: torch.Generator) -> Float[Tens
         turned = dx * angle.cos() + dy * angle.sin(), dy * angle.cos() - dx * angle.sin()
         stretch = 0.3 + uniform(count, 1, 1)
         square = uniform(count, 1, 1) < 0.5
-        inside = torch.where(
-            square,
-            torch.maximum(turned[0].abs(), (turned[1] * stretch).abs()),
-            torch.hypot(turned[0], turned[1] * stretch),
-        )
+        x, y = turned[0], turned[1] * stretch
+        inside = torch.where(square, torch.maximum(x.abs(), y.abs()), torch.hypot(x, y))
         soft = ((radius - inside) * side * 0.8 + 0.5).clamp(0, 1)[:, None]
         grey = uniform(count, 1, 1, 1)
         colour = grey + 0.6 * (uniform(count, 3, 1, 1) - 0.5) * uniform(count, 1, 1, 1)
@@ -83,11 +82,9 @@ def _pink(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "N
     return pink / pink.std((-1, -2), keepdim=True)
 
 
-def crops(
-    world: World, batch: int, side: int, generator: torch.Generator, *, leaves: float = 0.3
-) -> Iterator[Float[Tensor, "B 3 S S"]]:
-    """Endless square crops of restyled rooms, a share of them dead leaves."""
-    fresh = max(1, int(batch * (1 - leaves)) // 4)
+def crops(world: World, batch: int, side: int, generator: torch.Generator) -> Iterator[Float[Tensor, "B 3 S S"]]:
+    """Endless square crops of restyled rooms, LEAVES of them dead leaves."""
+    fresh = max(1, int(batch * (1 - LEAVES)) // 4)
     height, width = world.geometry.depth.shape[1:]
     while True:
         rooms = torch.randint(len(world), (fresh,), generator=generator)

@@ -29,6 +29,8 @@ from relook.training.vocabulary import LENGTH, build_tokenizer, describe
 from relook.transfer.edit import AttentionEdit, Rows, edited
 from relook.types import Depth
 
+FRESH, MEMORY = 0.25, 6000
+"""Share of a batch that is drawn anew, and how many of the last pairs the rest is drawn from."""
 WIDTH = 64
 """Features of the text encoder."""
 
@@ -102,16 +104,15 @@ def grid_classes(classes: Int[Tensor, "B H W"], grid: tuple[int, int]) -> Int[Te
 
 
 class PairStream(Iterator[Pairs]):
-    """Endless pairs of rooms of one kind in one style, encoded; half of each batch is new, half drawn from the last ones."""
+    """Endless pairs of rooms of one kind in one style, encoded; FRESH of each batch is new, the rest drawn from the last ones."""
 
     def __init__(
-        self, world: World, rooms: list[str], autoencoder: AutoencoderKL, tokenizer: PreTrainedTokenizerFast, batch: int,
-        seed: int, reuse: float = 0.75, memory: int = 6000,
+        self, world: World, rooms: list[str], autoencoder: AutoencoderKL, tokenizer: PreTrainedTokenizerFast, batch: int, seed: int
     ) -> None:  # fmt: skip
         self.world, self.rooms, self.autoencoder, self.tokenizer = world, rooms, autoencoder, tokenizer
-        self.batch, self.memory, self.reuse = batch, memory, reuse
+        self.batch = batch
         self.rng = np.random.default_rng(seed)
-        self.of_kind = {kind: [i for i, r in enumerate(rooms) if r == kind] for kind in set(rooms)}
+        self.of_kind = {kind: [i for i, r in enumerate(rooms) if r == kind] for kind in sorted(set(rooms))}
         size = world.geometry.depth.shape[-2:]
         self.grids = [(size[0] // f, size[1] // f) for f in (4, 8, 16)]
         geometry = world.geometry
@@ -121,28 +122,25 @@ class PairStream(Iterator[Pairs]):
         self.stored: list[tuple[int, int, int, Tensor]] = []  # room, room of the style picture, style, latents
 
     def __next__(self) -> Pairs:
-        fresh = self.batch if len(self.stored) < 8 * self.batch else max(1, round(self.batch * (1 - self.reuse)))
+        fresh = self.batch if len(self.stored) < 8 * self.batch else max(1, round(self.batch * FRESH))
         items = self._new(fresh)
-        items += (
-            [self.stored[i] for i in self.rng.integers(len(self.stored), size=self.batch - fresh)]
-            if fresh < self.batch
-            else []
-        )
-        self.stored = (self.stored + items[:fresh])[-self.memory :]
+        if fresh < self.batch:
+            items += [self.stored[i] for i in self.rng.integers(len(self.stored), size=self.batch - fresh)]
+        self.stored = (self.stored + items[:fresh])[-MEMORY:]
         rooms = torch.tensor([item[side] for side in (0, 1) for item in items])
         latents = torch.cat([torch.stack([item[3][side] for item in items]) for side in (0, 1)])
-        prompts = [
-            describe(self.rooms[i], self.world.styles[item[2]], self.names[i], self.rng)
-            if self.rng.random() > 0.4
-            else ""
-            for i, item in zip(rooms.tolist(), items + items, strict=True)
-        ]
+        prompts = [self._prompt(i, item[2]) for i, item in zip(rooms.tolist(), items + items, strict=True)]
         encoded = self.tokenizer(prompts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         recoloured = torch.stack([item[3][2] for item in items])
         return Pairs(
             latents, recoloured, self.disparity[rooms][:, None].expand(-1, 3, -1, -1), encoded.input_ids,
             {grid: classes[rooms] for grid, classes in self.classes.items()},
         )  # fmt: skip
+
+    def _prompt(self, room: int, style: int) -> str:
+        """Words for six pictures in ten."""
+        shown = self.rng.random() > 0.4
+        return describe(self.rooms[room], self.world.styles[style], self.names[room], self.rng) if shown else ""
 
     @torch.no_grad()
     def _new(self, count: int) -> list[tuple[int, int, int, Tensor]]:
@@ -152,13 +150,10 @@ class PairStream(Iterator[Pairs]):
         pictures = self.world.colour(torch.cat([first, second, first]), torch.cat([styles, styles, others]))
         latents = self.autoencoder.encode((pictures * 2 - 1).to(memory_format=torch.channels_last)).latent_dist.mean
         a, b, c = latents.contiguous().chunk(3)
-        items = []
+        items, grid = [], self.grids[0]
         for i in range(count):
-            h, w = self.grids[0]
-            output_classes, style_classes = (
-                self.classes[h, w][int(room[i])].view(h, w) + 1 for room in (first, second)
-            )
-            start = adain_by_class(c[i : i + 1], b[i : i + 1], output_classes, style_classes, unmatched=True)[0]
+            classes = [self.classes[grid][int(room[i])].view(grid) + 1 for room in (first, second)]
+            start = adain_by_class(c[i : i + 1], b[i : i + 1], *classes, unmatched=True)[0]
             items.append((int(first[i]), int(second[i]), int(styles[i]), torch.stack([a[i], b[i], start])))
         return items
 
@@ -197,27 +192,22 @@ def pair_loss(generator: Generator, pairs: Pairs, scheduler: DDIMScheduler) -> d
     text = generator.text_encoder(pairs.tokens).last_hidden_state
     shown = (torch.rand(2 * count, 1, 1, 1) > 0.15).float()
     down, mid = generator.controlnet(noisy, timesteps, text, pairs.disparity, return_dict=False)
-    inputs = {
-        "encoder_hidden_states": text,
-        "down_block_additional_residuals": [d * shown for d in down],
-        "mid_block_additional_residual": mid * shown,
-    }
+    residuals = {
+        "down_block_additional_residuals": [d * shown for d in down], "mid_block_additional_residual": mid * shown,
+    }  # fmt: skip
     if draw < 0.125:
-        predicted = generator.unet(noisy, timesteps, **inputs).sample
+        predicted = generator.unet(noisy, timesteps, text, **residuals).sample
     else:
         size = latents.shape[-2], latents.shape[-1]
         mask = pairs.mask if draw < 0.95 else None
         edit = AttentionEdit(Rows.pairs(count), size, keys="style" if draw < 0.6 else "both", mask=mask)
         with edited(generator.unet, edit):
-            predicted = generator.unet(noisy, timesteps, **inputs).sample
+            predicted = generator.unet(noisy, timesteps, text, **residuals).sample
     error = (predicted - goal).square().mean((1, 2, 3))
     output, style = error.chunk(2)
     high = output[t > 600]
-    return {
-        "loss": output.mean() + 0.5 * style.mean(),
-        "output": output.mean(),
-        "high": high.mean() if len(high) else output.mean(),
-    }
+    loss = output.mean() + 0.5 * style.mean()
+    return {"loss": loss, "output": output.mean(), "high": high.mean() if len(high) else output.mean()}
 
 
 STAGES = (Stage(64, 1200, 12, 1e-3), Stage(128, 480, 8, 8e-4, 900, 1200), Stage(128, 2300, 8, 6e-4, 1400, 1600))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -23,13 +22,17 @@ from relook.transfer.sample import Predictor, denoise, schedule_of
 CONDITIONS = ("none", "prompt", "depth", "depth and prompt", "depth and style picture")
 """Rows of the sheet, from top to bottom; below them the depth's own room in the style (exact), and the style pictures."""
 
+COLUMNS, STEPS = 6, 30
+"""Samples of each condition, and their denoising steps."""
+
 
 @torch.no_grad()
-def contact_sheet(family: Family, *, columns: int = 6, steps: int = 30, seed: int = 0) -> Float[Tensor, "3 H W"]:
-    """Samples of every condition, one row each, then the exact answers and the style pictures."""
+def write_contact_sheet(folder: Path, path: Path) -> None:
+    """Write a family's samples of every condition, one row each, then the exact answers and the style pictures."""
+    family = load_family(str(folder))
     rows: list[list[Tensor]] = [[] for _ in range(len(CONDITIONS) + 2)]
     size = (family.size, family.size)
-    for column in range(columns):
+    for column in range(COLUMNS):
         first = HELD_OUT + 2 * column
         kind = tuple(ROOM_WORDS)[column % len(ROOM_WORDS)]
         layouts, look = [sample_layout(first + i, kind) for i in range(2)], sample_style(first, 0.0)
@@ -40,15 +43,10 @@ def contact_sheet(family: Family, *, columns: int = 6, steps: int = 30, seed: in
             words = text[1:] if "prompt" in name else text[:1]
             shape = depth if "depth" in name else None
             predict = _styled(family, room, example, words, depth) if "style" in name else _plain(family, words, shape)
-            rows[number].append(_sample(family, predict, size, steps, seed + column))
+            rows[number].append(_sample(family, predict, column))
         rows[-2].append(room.image)
         rows[-1].append(example.image)
-    return torch.cat([torch.cat(row, -1) for row in rows], -2)
-
-
-def write_contact_sheet(family: str | Path, path: Path) -> None:
-    """Make and write the sheet of a family."""
-    write_image(path, contact_sheet(load_family(str(family))))
+    write_image(path, torch.cat([torch.cat(row, -1) for row in rows], -2))
 
 
 def _plain(family: Family, text: Text, depth: Tensor | None) -> Predictor:
@@ -74,12 +72,9 @@ def _styled(family: Family, room: Rendering, example: Rendering, text: Text, dep
     return predict
 
 
-def _sample(
-    family: Family, predict: Callable[[Tensor, int], Tensor], size: tuple[int, int], steps: int, seed: int
-) -> Float[Tensor, "3 H W"]:
+def _sample(family: Family, predict: Predictor, seed: int) -> Float[Tensor, "3 H W"]:
     """One picture from pure noise by DDIM."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (1, int(family.denoiser.config["in_channels"]), size[0] // family.factor, size[1] // family.factor)
-    schedule = schedule_of(family, steps)
-    start = torch.randn(shape, generator=generator)
-    return family.decode(denoise(start, schedule, predict, torch.zeros(steps, *shape), eta=0.0))[0]
+    side = family.size // family.factor
+    shape = (1, int(family.denoiser.config["in_channels"]), side, side)
+    start = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return family.decode(denoise(start, schedule_of(family, STEPS), predict, torch.zeros(STEPS, *shape), eta=0.0))[0]

@@ -28,6 +28,8 @@ WITHOUT_STRUCTURE = 0.15
 """How often it is not shown what the view looked like before, as in the paper."""
 WITHOUT_PROMPT = 0.5
 """How often it goes without a prompt, as in the paper."""
+FRESH, MEMORY = 0.25, 5000
+"""Share of a batch that is drawn anew, and how many of the last quadruplets the rest is drawn from."""
 ELSEWHERE = 0.1
 """Weight of the error where the warp is known and will be put back anyway."""
 
@@ -44,25 +46,20 @@ class Batch(NamedTuple):
 
 
 class Stream(Iterator[Batch]):
-    """Endless batches; a share of each is new, the rest drawn from the last `memory` quadruplets."""
+    """Endless batches; FRESH of each is new, the rest drawn from the last quadruplets."""
 
-    def __init__(
-        self, source: Source, family: Family, batch: int, seed: int, *, fresh: float = 0.25, memory: int = 5000
-    ) -> None:
-        self.source, self.family, self.batch, self.memory = source, family, batch, memory
-        self.fresh = max(1, round(batch * fresh))
+    def __init__(self, source: Source, family: Family, batch: int, seed: int) -> None:
+        self.source, self.family, self.batch = source, family, batch
         self.rng = np.random.default_rng([51, seed])
         self.silent = family.embed([""]).states
         self.stored: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
 
     def __next__(self) -> Batch:
-        new = [self._drawn() for _ in range(self.fresh if len(self.stored) >= 4 * self.batch else self.batch)]
-        old = (
-            [self.stored[int(i)] for i in self.rng.integers(len(self.stored), size=self.batch - len(new))]
-            if self.stored
-            else []
-        )
-        self.stored = (self.stored + new)[-self.memory :]
+        fresh = self.batch if len(self.stored) < 4 * self.batch else max(1, round(self.batch * FRESH))
+        new, old = [self._drawn() for _ in range(fresh)], []
+        if fresh < self.batch:
+            old = [self.stored[int(i)] for i in self.rng.integers(len(self.stored), size=self.batch - fresh)]
+        self.stored = (self.stored + new)[-MEMORY:]
         conditions, complete, weight, states = (torch.stack(part) for part in zip(*new, *old, strict=True))
         keep = [self.rng.random(self.batch) >= DROPPED[name] for name in CONDITIONS]
         shown = torch.from_numpy(np.stack(keep, 1)).to(conditions).view(self.batch, len(CONDITIONS), 1, 1, 1)
