@@ -69,7 +69,7 @@ def test_released_restyle3d_drops_small_classes_in_the_suite_too() -> None:
 def test_pictures_alone_see_no_map_of_the_pair(pair: Pair) -> None:
     rows = pictures_alone()
     assert set(rows) == {
-        f"{name}, {ALONE}" for name in ROWS if name in ("palette", "relook") or name.endswith("/released")
+        f"{name}, {ALONE}" for name in ROWS if name in ("statistics", "palette", "relook") or name.endswith("/released")
     }
     row = rows[f"palette, {ALONE}"]
     bare = replace(pair, structure=View(pair.structure.image), style=View(pair.style.image))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from relook.evaluate import dollhouse_photo
 from relook.evaluate.methods.ablations import ABLATIONS
-from relook.evaluate.photo import PhotoSuite, Shown
+from relook.evaluate.photo import PhotoSuite
 from relook.evaluate.run import Suite
 from relook.evaluate.sources.dollhouse import Dollhouse
 
@@ -37,9 +37,9 @@ def suite(config: Config) -> Suite:
     where = "that the style picture lacks" if ablation.scored == "unmatched" else "that both pictures show"
     lead = f"{ablation.claim} Here: {config.pairs} unseen pairs, seed {config.seed}, scored over the classes {where}."
     return PhotoSuite(
-        f"ablation-{config.of}", config, config.device, rows=ablation.rows,
+        f"ablation-{config.of}", config, config.device, lead, rows=ablation.rows,
         source=Dollhouse(config.seed, config.pairs, config.size, ablation.scored),
-        shown=Shown(lead, tuple(ablation.rows), ablation.references, "what it changes"),
+        columns=tuple(ablation.rows), reference=ablation.references, against="what it changes",
     )  # fmt: skip
 
 

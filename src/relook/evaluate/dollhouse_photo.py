@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from relook.evaluate.instruments import Instruments
-from relook.evaluate.methods.rows import ROWS
-from relook.evaluate.photo import Options, PhotoSuite, Shown
+from relook.evaluate.methods.rows import ALONE, ROWS, PhotoRow, pictures_alone
+from relook.evaluate.photo import Options, PhotoSuite
 from relook.evaluate.sources.dollhouse import Dollhouse
 
 
@@ -35,4 +36,14 @@ def suite(config: Config) -> PhotoSuite:
         "Scored over the classes that both pictures show; pattern error where the pattern changes."
     )
     source = Dollhouse(config.seed, config.pairs, config.size)
-    return PhotoSuite("dollhouse-photo", config, config.device, rows=ROWS, source=source, shown=Shown(lead))
+    rows = beside(ROWS, pictures_alone())
+    return PhotoSuite("dollhouse-photo", config, config.device, lead, rows=rows, source=source)
+
+
+def beside(rows: Mapping[str, PhotoRow], alone: Mapping[str, PhotoRow]) -> dict[str, PhotoRow]:
+    """The rows, each followed by the same on the pictures alone where there is one."""
+    found: dict[str, PhotoRow] = {}
+    for name, row in rows.items():
+        found[name] = row
+        found |= {other: one for other, one in alone.items() if other.removesuffix(f", {ALONE}") == name}
+    return found

@@ -98,7 +98,19 @@ def suite(config: Config) -> Suite:
         "walks": WalkSuite(ways=ways, **common), "poses": PoseSuite(ways=posed, **larger), "capture": CaptureSuite(**common),
     }  # fmt: skip
     parts = config.parts or [part for part in PARTS if part != "capture" or config.capture is not None]
-    return Several(SUITE, config, config.device, suites={part: made[part] for part in parts})
+    lead = (
+        f"Restyled views, seed {one.seed}, family {one.family}; restyling in {one.steps or 'preset'} steps, the view refiner in "
+        f"{one.refiner_steps}."
+    )
+    cases = f"seed {one.seed}, {one.size} pixels, poses {one.pose_size} pixels"
+    if one.capture is not None and one.style is not None:
+        cases += f", capture {one.capture.resolve()}, style {sha256(one.style)}"
+    empty = "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
+    asked = (*config.rows, *config.ways) if config.refiner is None else (*rows, *ways, *step_rows(config.steps_sweep))
+    return Several(
+        SUITE, config, config.device, lead, cases, asked, () if is_here("lpips_alex") else (empty,),
+        suites={part: made[part] for part in parts},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +132,6 @@ class Several(Suite):
         """As the part does."""
         return self._of(trial).measure(trial, place, session)
 
-    def asked(self, trial: Trial) -> bool:
-        """As the part says; a part that was named is asked for."""
-        return self._of(trial).asked(trial)
-
     def learned(self, session: Session) -> Mapping[str, str]:
         """What all parts share."""
         return next(iter(self.suites.values())).learned(session)
@@ -136,29 +144,6 @@ class Several(Suite):
         """Of all parts that have a result."""
         there = {trial.part for trial in results.done}
         return [part for name, one in self.suites.items() if name in there for part in one.parts(results, session)]
-
-    def missing(self) -> Sequence[str]:
-        """LPIPS without its weights."""
-        sentence = (
-            "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
-        )
-        return () if is_here("lpips_alex") else (sentence,)
-
-    def lead(self) -> str:
-        """What was measured."""
-        one = self.config
-        return (
-            f"Restyled views, seed {one.seed}, family {one.family}; restyling in {one.steps or 'preset'} steps, the view refiner in "
-            f"{one.refiner_steps}."
-        )
-
-    def cases(self) -> str:
-        """What the rooms are drawn from, the capture and its style."""
-        one = self.config
-        words = f"seed {one.seed}, {one.size} pixels, poses {one.pose_size} pixels"
-        if one.capture is not None and one.style is not None:
-            words += f", capture {one.capture.resolve()}, style {sha256(one.style)}"
-        return words
 
     def _of(self, trial: Trial) -> ViewsSuite:
         return replace(self.suites[trial.part], weights=self.weights)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from relook.errors import InputError
 from relook.evaluate.methods.rows import ROWS
-from relook.evaluate.photo import Options, PhotoSuite, Shown
+from relook.evaluate.photo import Options, PhotoSuite
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.disk import OnDisk
 from relook.evaluate.sources.folder import Folder
@@ -36,7 +36,7 @@ def of(config: Config, name: str, source: OnDisk, what: str) -> PhotoSuite:
     """Every row on pairs on disk; `exact` only where every pair has an answer."""
     rows = {name: row for name, row in ROWS.items() if name != CEILING or source.answered}
     lead = f"{len(source.names)} pairs of {what}, {config.steps or 'preset'} steps."
-    return PhotoSuite(name, config, config.device, rows=rows, source=source, shown=Shown(lead))
+    return PhotoSuite(name, config, config.device, lead, rows=rows, source=source)
 
 
 def known(config: Config) -> tuple[Path, int | None, str, str]:

@@ -72,6 +72,13 @@ class Observer:
     instruments: Instruments
     session: Session
 
+    @staticmethod
+    def on_cpu(instruments: Instruments, session: Session) -> Observer:
+        """On the CPU wherever the session is: everybody's numbers are measured by the same arithmetic."""
+        if session.device.type != "cpu":
+            session = session.loaded("instruments", lambda: Session("cpu"))
+        return Observer(instruments, session)
+
     def depth(self, image: Image) -> Depth | None:
         """Its depth."""
         return self._seen(ESTIMATORS, self.instruments.depth, image)

@@ -19,15 +19,16 @@ from relook.evaluate.engine import Engine
 from relook.evaluate.gallery import Gallery, Picture
 from relook.evaluate.instruments import Instruments, Observer
 from relook.evaluate.measure import measure, realism
-from relook.evaluate.methods.rows import DEFAULT, PhotoRow, Setting
+from relook.evaluate.methods.rows import ALONE, DEFAULT, PhotoRow, Setting
 from relook.evaluate.records import EVERY, WHOLE, Number, Record, check_names
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Part
 from relook.evaluate.sources.pair import Pair, Source
-from relook.evaluate.weights import checkpoint_weights, family, family_weights
+from relook.evaluate.weights import checkpoint_weights, family, family_weights, revision
 from relook.io import read_image, write_image
 from relook.models.image_prompt import find
 from relook.models.store import locate
+from relook.perceive.segment import SEGMENTERS
 from relook.session import Session
 
 Image = Float[Tensor, "3 H W"]
@@ -61,53 +62,35 @@ class Options:
     instruments: Instruments = field(default_factory=Instruments)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """How a suite of photographs is shown."""
-
-    lead: str = ""
-    """What was measured, in a sentence."""
-    columns: Sequence[str] = GRID
-    """Rows of the grid of pictures, those that were run."""
-    reference: str | Mapping[str, str] = DEFAULT
-    """The row that the others are compared with, or one for each row."""
-    against: str | None = None
-    """What those are, in words."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class PhotoSuite(Suite):
     """Rows x pairs."""
 
     rows: Mapping[str, PhotoRow]
     source: Source
-    shown: Shown
+    columns: Sequence[str] = GRID
+    """Rows of the grid of pictures, those that were run."""
+    reference: str | Mapping[str, str] = DEFAULT
+    """The row that the others are compared with, or one for each row."""
+    against: str | None = None
+    """What those are, in words."""
     modules = (*PAINTING, "evaluate/metrics", "evaluate/measure.py", "evaluate/instruments.py")
 
     def __post_init__(self) -> None:
         check_names("rows", self.config.rows, self.rows)
+        object.__setattr__(self, "asked", self.config.rows)
+        object.__setattr__(self, "cases", self.source.revision)
+        object.__setattr__(self, "missing", tuple(instruments.missing(self.config.instruments)))
 
     @property
     def setting(self) -> Setting:
         """What the rows share."""
         return Setting(self.config.family, self.config.device, self.config.steps)
 
-    def lead(self) -> str:
-        """As the suite says."""
-        return self.shown.lead
-
-    def cases(self) -> str:
-        """Of the source."""
-        return self.source.revision
-
     def trials(self) -> Sequence[Trial]:
         """Every chosen row on every pair; a pair's style picture or answer comes first, as what realism is judged by."""
         chosen = [name for name in self.rows if not self.config.rows or name in self.config.rows]
         return [Trial(self.name, row, case) for case in self.source.names for row in chosen]
-
-    def asked(self, trial: Trial) -> bool:
-        """Rows that were chosen by name."""
-        return trial.row in self.config.rows
 
     def learned(self, session: Session) -> Mapping[str, str]:
         """Of the instruments, the family and the rows' own checkpoints."""
@@ -116,11 +99,9 @@ class PhotoSuite(Suite):
         found |= checkpoint_weights(name for row in chosen for name in row.weights)
         if any(row.learned for row in chosen):
             found |= family_weights(self.config.family, session)
+        if any(ALONE in name for name in self.rows):
+            found["perception network"] = revision(SEGMENTERS, "embedded")
         return found
-
-    def missing(self) -> Sequence[str]:
-        """Numbers whose instruments are not here."""
-        return instruments.missing(self.config.instruments)
 
     def depends(self, trial: Trial) -> Any:
         """The picture and everything that measures it."""
@@ -137,7 +118,7 @@ class PhotoSuite(Suite):
             seconds = time.perf_counter() - start
             write_image(place.picture, image)
             cache.remember(kept, key, seconds)
-        image, observer = read_image(place.picture), Observer(self.config.instruments, session)
+        image, observer = read_image(place.picture), Observer.on_cpu(self.config.instruments, session)
         numbers = [*measure(pair, image, observer), Number("seconds", WHOLE, seconds)]
         return Outcome(numbers, self._vectors(pair, image, observer), pictured=True)
 
@@ -161,12 +142,10 @@ class PhotoSuite(Suite):
             self.source.names,
             lambda case: _known(self._pair(case, session)),
             lambda case, row: results.picture(Trial(self.name, row, case)),
-            [row for row in self.shown.columns if row in rows] or rows[:8],
+            [row for row in self.columns if row in rows] or rows[:8],
         )
         notes = {row: self.rows[row].note for row in rows}
-        return [
-            Part(self.name, notes=notes, reference=self.shown.reference, against=self.shown.against, gallery=gallery)
-        ]
+        return [Part(self.name, notes=notes, reference=self.reference, against=self.against, gallery=gallery)]
 
     def _pair(self, case: str, session: Session) -> Pair:
         return session.remembered("pair", (self.source, case), lambda: self.source.pair(case, session), 2)
@@ -183,7 +162,7 @@ class PhotoSuite(Suite):
         weights = {
             name: found
             for name, found in self.weights.items()
-            if name not in instruments.NAMES and (row.learned or name in row.weights)
+            if name not in instruments.NAMES and (row.learned or ALONE in trial.row or name in row.weights)
         }
         options = (setting.steps, setting.seed, setting.device)
         return cache.key(trial, self.source.revision_of(trial.case), weights, options, modules=PAINTING)

@@ -85,8 +85,9 @@ def _for_page(section: Section) -> Mapping[str, Any]:
     """A section as the page reads it."""
     part, row = section.part, _judged_by(section)
     return {
-        "section": section, "part": part, "cases": cases(section.cases), "numbers": numbers(section), "differences": differences(section),
-        "classes": by_class(section),
+        "section": section, "part": part, "cases": cases(section.cases), "numbers": numbers(section).split(),
+        "differences": [part for table in (differences(section),) if table is not None for part in table.split()],
+        "classes": [(table.title, table.split()) for table in by_class(section)],
         "sheets": ({"caption": caption, "data": in_page(sheet, SHEET_SIDE)} for caption, sheet in part.sheets),
         "by": f"{section.columns[0].title} of {row}" if part.gallery and section.columns and row else "",
         "worst": _worst(section, row), "pictured": bool(part.sheets or part.gallery),

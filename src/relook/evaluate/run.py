@@ -71,6 +71,14 @@ class Suite(ABC):
     """Every option, for run.json; of these the runner reads `out` and `engine`."""
     device: str = "cpu"
     """Where the sessions run."""
+    lead: str = ""
+    """What was measured, in a sentence."""
+    cases: str = ""
+    """Changes with the content of any case."""
+    asked: tuple[str, ...] = ()
+    """Rows that the user asked for by name: they may not be left out."""
+    missing: tuple[str, ...] = ()
+    """What stays empty and why, in sentences."""
     weights: Mapping[str, str] = field(default_factory=dict)
     """Revisions of what was learned and plays a part; the runner fills them in."""
 
@@ -97,25 +105,9 @@ class Suite(ABC):
         """Numbers that only several trials together have."""
         return ()
 
-    def lead(self) -> str:
-        """What was measured, in a sentence."""
-        return ""
-
-    def cases(self) -> str:
-        """Changes with the content of any case."""
-        return ""
-
     def learned(self, session: Session) -> Mapping[str, str]:
         """Revisions of what was learned and is on this machine, by name."""
         return {}
-
-    def asked(self, trial: Trial) -> bool:
-        """Whether the user asked for the trial's row by name: then it may not be left out."""
-        return False
-
-    def missing(self) -> Sequence[str]:
-        """What stays empty and why, in sentences."""
-        return ()
 
     def place(self, trial: Trial) -> Path:
         """The trial's name as a path, without the part where there is only one."""
@@ -192,8 +184,8 @@ def run(suite: Suite, progress: Progress = SILENT) -> Group:
         results = Results(suite, done)
         records = [*results.records(), *suite.together(results, session)]
         parts = [section(part, [r for r in records if r.part == part.name]) for part in suite.parts(results, session)]
-        report = Report(suite.name, suite.lead(), parts, [*left_out, *failed, *suite.missing()])
-        about = provenance(suite.name, suite.config, cases=suite.cases(), weights=suite.weights, device=suite.device)
+        report = Report(suite.name, suite.lead, parts, [*left_out, *failed, *suite.missing])
+        about = provenance(suite.name, suite.config, cases=suite.cases, weights=suite.weights, device=suite.device)
         tables = write_results(suite.config.out, report, records, about)
     if failed:
         raise InputError(
@@ -216,7 +208,7 @@ def _attempts(suite: Suite, session: Session, progress: Progress) -> Iterator[tu
                 yield trial, Attempt(known)
         tick(len(trials) - len(left))
         for number, (trial, result) in enumerate(engine.results(partial(attempt, suite), left, session), start=1):
-            if result.missing and suite.asked(trial):
+            if result.missing and trial.row in suite.asked:
                 raise MissingModelError(result.missing)
             failures += bool(result.failed)
             if failures == number == min(HOPELESS, len(left)) and len(left) == len(trials):

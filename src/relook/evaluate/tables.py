@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 MOST = 8
-"""Columns of a terminal's table; the others are on the page."""
+"""Columns of a table on the page, which has several one below the other, so that a window of 1280 pixels shows all; and of a terminal's."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ class Table:
     title: str
     heads: tuple[str, ...]
     rows: Mapping[str, tuple[Cell, ...]]
+
+    def split(self) -> list[Table]:
+        """The same in tables of at most MOST columns."""
+        starts = range(0, len(self.heads), MOST)
+        parts = [slice(start, start + MOST) for start in starts]
+        return [Table(self.title, self.heads[p], {row: cells[p] for row, cells in self.rows.items()}) for p in parts]
 
 
 def numbers(section: Section) -> Table:

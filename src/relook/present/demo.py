@@ -34,7 +34,7 @@ def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[Renderabl
     """Make the grid and the page; returns the tables and the page's path."""
     from relook.evaluate.dollhouse_photo import Config
     from relook.evaluate.methods.rows import ROWS
-    from relook.evaluate.photo import PhotoSuite, Shown
+    from relook.evaluate.photo import PhotoSuite
     from relook.evaluate.run import run
     from relook.evaluate.sources.dollhouse import Dollhouse
 
@@ -44,7 +44,7 @@ def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[Renderabl
     )
     options = Config(out=config.out, pairs=config.pairs, seed=config.seed, steps=config.steps)
     source = Dollhouse(config.seed, config.pairs)
-    table = run(PhotoSuite("relook demo", options, rows=rows, source=source, shown=Shown(lead, COLUMNS)), progress)
+    table = run(PhotoSuite("relook demo", options, lead=lead, rows=rows, source=source, columns=COLUMNS), progress)
     if config.frames:
         _walk(config, progress)
     return table, config.out / "report.html"

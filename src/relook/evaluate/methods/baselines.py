@@ -46,8 +46,8 @@ def copy(structure: Image) -> Image:
 
 def reinhard(structure: Image, style: OtherImage) -> Image:
     """Mean and deviation of the whole picture in CIE Lab made those of the style (Reinhard et al. 2001)."""
-    ours, theirs = _lab(structure), _lab(style)
-    return _rgb(_matched(ours.reshape(-1, 3), theirs.reshape(-1, 3)).reshape(ours.shape))
+    structure_lab, style_lab = _lab(structure), _lab(style)
+    return _rgb(_matched(structure_lab.reshape(-1, 3), style_lab.reshape(-1, 3)).reshape(structure_lab.shape))
 
 
 def statistics(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
@@ -69,7 +69,7 @@ def transport(structure: Image, style: OtherImage, correspondence: Correspondenc
     """
     if not blur > 0:
         raise InputError(f"Expected a blur above 0, got {blur}; choose one, such as {BLUR:g}.")
-    return _by_class(structure, style, correspondence, lambda ours, theirs: _transported(ours, theirs, blur))
+    return _by_class(structure, style, correspondence, lambda values, wanted: _transported(values, wanted, blur))
 
 
 def microast(structure: Image, style: OtherImage, session: Session) -> Image:
@@ -87,10 +87,10 @@ def microast_by_class(structure: Image, style: OtherImage, correspondence: Corre
     from relook.models.microast import restyled
 
     _check(structure, style, correspondence)
-    ours, theirs = correspondence.structure_classes, correspondence.style_classes
+    classes = correspondence.structure_classes, correspondence.style_classes
     return torch.where(
-        ((ours > 0) & ~correspondence.kept).cpu(),
-        restyled(structure, style, session, classes=(ours, theirs)),
+        ((classes[0] > 0) & ~correspondence.kept).cpu(),
+        restyled(structure, style, session, classes=classes),
         structure.cpu(),
     )
 
@@ -103,15 +103,15 @@ def _by_class(
 ) -> Image:
     """The structure with the Lab colours of every class that both pictures show moved; unmatched and locked pixels stay bit-identical."""
     _check(structure, style, correspondence)
-    ours, theirs = _lab(structure), _lab(style)
-    ours_ids, theirs_ids, kept = (
+    structure_lab, style_lab = _lab(structure), _lab(style)
+    structure_ids, style_ids, kept = (
         map.cpu().numpy()
         for map in (correspondence.structure_classes, correspondence.style_classes, correspondence.kept)
     )
-    changed = np.isin(ours_ids, np.setdiff1d(theirs_ids, [0])) & ~kept
-    for id in np.unique(ours_ids[changed]):
-        ours[ours_ids == id] = move(ours[ours_ids == id], theirs[theirs_ids == id])
-    return torch.where(torch.from_numpy(changed), _rgb(ours), structure.detach().cpu())
+    changed = np.isin(structure_ids, np.setdiff1d(style_ids, [0])) & ~kept
+    for id in np.unique(structure_ids[changed]):
+        structure_lab[structure_ids == id] = move(structure_lab[structure_ids == id], style_lab[style_ids == id])
+    return torch.where(torch.from_numpy(changed), _rgb(structure_lab), structure.detach().cpu())
 
 
 def _matched(values: Colours, wanted: OtherColours) -> Colours:
@@ -125,15 +125,15 @@ def _transported(values: Colours, wanted: OtherColours, blur: float) -> Colours:
     import ot
 
     middle, other = values.mean(0), wanted.mean(0)
-    (ours, shares), (theirs, other_shares) = _cells(values - middle), _cells(wanted - other)
-    costs = ot.dist(ours, theirs) / (2 * blur**2)
+    (colours, shares), (others, other_shares) = _cells(values - middle), _cells(wanted - other)
+    costs = ot.dist(colours, others) / (2 * blur**2)
     method, potential = ("sinkhorn_stabilized", "logv") if costs.max() < STEEP else ("sinkhorn_log", "log_v")
     with np.errstate(over="ignore"):  # POT also returns the exponential of the potential, which may be out of range
         _, log = ot.sinkhorn(
             shares, other_shares, costs, 1.0, method=method, numItermax=ROUNDS, stopThr=CLOSE, warn=False, log=True
         )
-    targets = torch.from_numpy(theirs).float()
-    bias = torch.from_numpy(log[potential] - (theirs**2).sum(1) / (2 * blur**2)).float()
+    targets = torch.from_numpy(others).float()
+    bias = torch.from_numpy(log[potential] - (others**2).sum(1) / (2 * blur**2)).float()
     moved = [
         torch.softmax(part @ targets.T / blur**2 + bias, 1) @ targets
         for part in torch.from_numpy(values - middle).float().split(CHUNK)

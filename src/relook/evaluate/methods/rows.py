@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
-from relook.config import PhotoConfig
+from relook.config import PerceiveConfig, PhotoConfig
 from relook.errors import InputError
 from relook.evaluate.methods import baselines
 from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.pair import Pair
 from relook.evaluate.weights import family
+from relook.perceive.perceive import perceive_photo
 from relook.session import Session
 from relook.transfer.presets import preset_of
 from relook.transfer.settings import Preset
@@ -108,6 +110,12 @@ def _statistics(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.statistics(pair.structure.image, pair.style.image, pair.correspondence())
 
 
+def _statistics_alone(pair: Pair, setting: Setting, session: Session, segmenter: str) -> Image:
+    seen = PerceiveConfig(segmenter, "none")
+    structure, style = (perceive_photo(View(one.image), seen, session=session) for one in (pair.structure, pair.style))
+    return _statistics(replace(pair, structure=structure, style=style), setting, session)
+
+
 def _transport(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.transport(pair.structure.image, pair.style.image, pair.correspondence())
 
@@ -167,4 +175,7 @@ ROWS: Mapping[str, PhotoRow] = {
 def pictures_alone(segmenter: str = "embedded", depth: str = "embedded") -> dict[str, PhotoRow]:
     """Every method's main row on the pictures alone, seen by these back ends; the embedded networks know drawn rooms only."""
     main = ("palette", DEFAULT, *(f"{method}/released" for method in METHODS))
-    return {f"{name}, {ALONE}": PRODUCTS[name].on_pictures_alone(segmenter, depth).row for name in main}
+    rows = {name: PRODUCTS[name].on_pictures_alone(segmenter, depth).row for name in main}
+    note = f"{ROWS['statistics'].note}; segments perceived"
+    rows = {"statistics": Row(note, partial(_statistics_alone, segmenter=segmenter))} | rows
+    return {f"{name}, {ALONE}": row for name, row in rows.items()}

@@ -78,8 +78,8 @@ def depth_abs_rel_exact(output: Map, exact: Map) -> float | None:
 
 def median_scaled(found: Map, truth: Map) -> Map:
     """Depth times the factor that makes its median the true one (Zhou et al. 2017), over the pixels where both are known."""
-    ours, theirs = _known(found, truth)
-    return found * (theirs.median() / ours.median()) if ours.numel() else found
+    known, true = _known(found, truth)
+    return found * (true.median() / known.median()) if known.numel() else found
 
 
 def _known(found: Map, truth: Map) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:

@@ -1,7 +1,7 @@
 """How right segments are: pure functions.
 
 Class maps hold an index below the number of classes, or IGNORED where nothing is said (a pixel counts as wrong there) or, in the
-truth, where nothing is known (it does not count). What cannot be told (a class that neither map shows) is None, never a guess.
+truth, where nothing is known (it does not count). What cannot be known (a class that neither map shows) is None, never a guess.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ class Panoptic:
 
 def panoptic_counts(found: Int[Tensor, "H W"], truth: Int[Tensor, "H W"]) -> Panoptic:
     """Objects of one class: maps of object ids, 0 = none. Two objects are matched where their IoU is above 0.5."""
-    ours, theirs = found.unique(return_inverse=True), truth.unique(return_inverse=True)
+    seen, true = found.unique(return_inverse=True), truth.unique(return_inverse=True)
     both = torch.bincount(
-        ours[1].flatten() * len(theirs[0]) + theirs[1].flatten(), minlength=len(ours[0]) * len(theirs[0])
-    ).view(len(ours[0]), len(theirs[0]))
+        seen[1].flatten() * len(true[0]) + true[1].flatten(), minlength=len(seen[0]) * len(true[0])
+    ).view(len(seen[0]), len(true[0]))
     union = both.sum(1, keepdim=True) + both.sum(0, keepdim=True) - both
     objects = both.double() / union
-    objects = objects[ours[0] != 0][:, theirs[0] != 0]
+    objects = objects[seen[0] != 0][:, true[0] != 0]
     hits = objects > 0.5
     matched = int(hits.sum())
     return Panoptic(float(objects[hits].sum()), matched, len(objects) - matched, objects.shape[1] - matched)

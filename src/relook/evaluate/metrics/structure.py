@@ -70,11 +70,11 @@ def mask_ious(output: Segments, structure: Segments) -> dict[str, float]:
     """
     same_size(output.labels, structure.labels)
     known = structure.labels != UNLABELLED
-    ours, theirs = _classes(output), _classes(structure)
+    seen, true = _classes(output), _classes(structure)
     empty = torch.zeros_like(known)
     return {
-        name: int((ours.get(name, empty) & mask).sum()) / int(((ours.get(name, empty) & known) | mask).sum())
-        for name, mask in theirs.items()
+        name: int((seen.get(name, empty) & mask).sum()) / int(((seen.get(name, empty) & known) | mask).sum())
+        for name, mask in true.items()
     }
 
 

@@ -57,10 +57,10 @@ def gram_distance(
             f"Expected the same layers of both pictures, got {sorted(output)} and {sorted(style)}; give both."
         )
     distances = []
-    for layer, ours in output.items():
-        theirs = style[layer]
-        both = float(ours.double().square().sum() + theirs.double().square().sum())
-        distances.append(float((ours.double() - theirs.double()).square().sum()) / both if both else 0.0)
+    for layer, first in output.items():
+        second = style[layer]
+        both = float(first.double().square().sum() + second.double().square().sum())
+        distances.append(float((first.double() - second.double()).square().sum()) / both if both else 0.0)
     return float(np.mean(distances)) if distances else None
 
 
@@ -107,12 +107,12 @@ Signature = tuple[Float[np.ndarray, "_ 3"], Float[np.ndarray, " _"]]
 """Colours in Lab and their shares."""
 
 
-def _moved(ours: Signature, theirs: Signature) -> float:
+def _moved(first: Signature, second: Signature) -> float:
     """The earth mover's distance of two signatures."""
     import ot
 
-    costs = np.linalg.norm(ours[0][:, None] - theirs[0][None], axis=-1)
-    return max(0.0, float(ot.emd2(ours[1], theirs[1], costs, numItermax=1_000_000)))
+    costs = np.linalg.norm(first[0][:, None] - second[0][None], axis=-1)
+    return max(0.0, float(ot.emd2(first[1], second[1], costs, numItermax=1_000_000)))
 
 
 def _signature(colours: Float[np.ndarray, "N 3"]) -> Signature:

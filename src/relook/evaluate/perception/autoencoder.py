@@ -48,7 +48,8 @@ class Config:
 def suite(config: Config) -> Suite:
     """Every picture. Raises InputError for a folder without pictures."""
     files = {str(file.relative_to(config.photos or file)): file for file in photographs(config.photos)}
-    return Autoencoder("autoencoder", config, config.device, photos=files)
+    lead = f"Round trips through the autoencoder at {config.size} pixels."
+    return Autoencoder("autoencoder", config, config.device, lead, asked=(config.family,), photos=files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +67,6 @@ class Autoencoder(Suite):
     def learned(self, session: Session) -> Mapping[str, str]:
         """The family."""
         return family_weights(self.config.family, session)
-
-    def asked(self, trial: Trial) -> bool:
-        """There is no other row."""
-        return True
 
     def depends(self, trial: Trial) -> Any:
         """The picture and the family."""
@@ -89,10 +86,6 @@ class Autoencoder(Suite):
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
         """Rooms, and photographs where there are any."""
         return [Part(name) for name in ("rooms", "photos") if results.rows(name)]
-
-    def lead(self) -> str:
-        """What was measured."""
-        return f"Round trips through the autoencoder at {self.config.size} pixels."
 
 
 @torch.no_grad()

@@ -72,7 +72,10 @@ def suite(config: Config) -> Suite:
         for name, row in ROWS.items()
         if not config.rows or name in config.rows
     }
-    return Matching(SUITE, config, config.device, rows=rows)
+    lead = f"{config.pairs} unseen pairs, seed {config.seed}, {config.size} pixels; means over the pairs."
+    return Matching(
+        SUITE, config, config.device, lead, f"dollhouse {config.seed} {config.size}", asked=config.rows, rows=rows
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +88,6 @@ class Matching(Suite):
     def trials(self) -> Sequence[Trial]:
         """Every row on every pair."""
         return [Trial(SUITE, row, f"{index:03d}") for index in range(self.config.pairs) for row in self.rows]
-
-    def asked(self, trial: Trial) -> bool:
-        """Rows that were chosen by name."""
-        return trial.row in self.config.rows
 
     def learned(self, session: Session) -> Mapping[str, str]:
         """Of every descriptor that is here."""
@@ -123,15 +122,6 @@ class Matching(Suite):
                 apart=[row for row in rows if self.rows[row].mutual],
             )
         ]  # fmt: skip
-
-    def lead(self) -> str:
-        """What was measured."""
-        one = self.config
-        return f"{one.pairs} unseen pairs, seed {one.seed}, {one.size} pixels; means over the pairs."
-
-    def cases(self) -> str:
-        """What the pairs are drawn from."""
-        return f"dollhouse {self.config.seed} {self.config.size}"
 
     def _drawn(self, index: int) -> tuple[Rooms, Targets]:
         rooms = draw_rooms(self.config.seed, index, (self.config.size, self.config.size))

@@ -84,8 +84,9 @@ def suite(config: Config) -> Suite:
         raise InputError(
             f"Expected at least 2 frames, 1 window and 64 pixels, got {config.frames}, {config.windows}, {config.size}; choose more."
         )
+    lead = f"Geometry from {config.frames} plain pictures in a row with their intrinsics."
     if config.capture is None:
-        return Geometry("geometry", config, config.device, starts=())
+        return Geometry("geometry", config, config.device, lead, starts=())
     capture = read_capture(config.capture)
     last = len(capture) - config.frames
     if last < 0 or not capture.measured:
@@ -93,7 +94,7 @@ def suite(config: Config) -> Suite:
             f"Expected a capture of at least {config.frames} frames with depth, got {len(capture)} frames; choose fewer."
         )
     starts = tuple(round(number * last / max(1, config.windows - 1)) for number in range(config.windows))
-    return Geometry("geometry", config, config.device, starts=starts)
+    return Geometry("geometry", config, config.device, lead, starts=starts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +145,6 @@ class Geometry(Suite):
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
         """Walks and the capture."""
         return [Part(name, columns=COLUMNS) for name in ("walks", "capture") if results.rows(name)]
-
-    def lead(self) -> str:
-        """What was measured."""
-        return f"Geometry from {self.config.frames} plain pictures in a row with their intrinsics."
 
 
 def score(scene: Scene, name: str, depth: str, session: Session) -> list[Number]:

@@ -81,7 +81,8 @@ def suite(config: Config) -> Suite:
     if not pairs or not config.rows:
         raise InputError("Expected at least one pair and one matcher, got none; ask for rooms, a capture and rows.")
     named = {(part, f"{first}-{second}"): (first, second) for part, first, second in pairs}
-    return Matching("matching", config, config.device, pairs=named)
+    lead = "Dense matchers that see pictures only, against sensor depth with poses and against exact flow."
+    return Matching("matching", config, config.device, lead, pairs=named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ class Matching(Suite):
         return Case(rooms[0].view(), rooms[second].view(), flow, visible, ~visible)
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:
-        """What is told of the pixels of all pairs of a kind together."""
+        """What is said of the pixels of all pairs of a kind together."""
         kept: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
         for trial in results.done:
             kept.setdefault((trial.part, trial.row), []).append(results.arrays(trial))
@@ -145,10 +146,6 @@ class Matching(Suite):
             lead = f"{len(cases)} pairs, whose pixels move by {'?' if motion is None else f'{motion:.2f}'} pixels (median)."
             made.append(Part(name, lead=lead, columns=COLUMNS))
         return made
-
-    def lead(self) -> str:
-        """What was measured."""
-        return "Dense matchers that see pictures only, against sensor depth with poses and against exact flow."
 
 
 @torch.no_grad()

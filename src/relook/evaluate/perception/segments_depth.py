@@ -80,7 +80,8 @@ def suite(config: Config) -> Suite:
     if config.rooms and (not config.sizes or min(config.sizes) < 32):
         raise InputError(f"Expected sizes of at least 32 pixels, got {list(config.sizes)}; choose larger ones.")
     files = {file.stem: file for file in photographs(config.photos)}
-    return Perception("perception", config, config.device, photos=files)
+    lead = f"{config.rooms} unseen rooms, seed {config.seed}, against exact segments and depth."
+    return Perception("perception", config, config.device, lead, f"dollhouse {config.seed}", photos=files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,14 +152,6 @@ class Perception(Suite):
             lambda case, row: results.picture(Trial(PHOTOS, row, case)), results.rows(PHOTOS),
         )  # fmt: skip
         return [*made, Part(PHOTOS, notes=dict.fromkeys(results.rows(PHOTOS), ""), gallery=gallery)]
-
-    def lead(self) -> str:
-        """What was measured."""
-        return f"{self.config.rooms} unseen rooms, seed {self.config.seed}, against exact segments and depth."
-
-    def cases(self) -> str:
-        """What the rooms are drawn from."""
-        return f"dollhouse {self.config.seed}"
 
 
 def class_map(segments: Segments) -> Int[Tensor, "H W"]:

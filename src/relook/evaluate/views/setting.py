@@ -10,7 +10,7 @@ from typing import Any
 from relook.config import PhotoConfig, ViewsConfig
 from relook.errors import InputError, MissingModelError
 from relook.evaluate.records import Number
-from relook.evaluate.run import Suite
+from relook.evaluate.run import Suite, Trial
 from relook.evaluate.sections import Column
 from relook.evaluate.weights import checkpoint_weights, family, family_weights
 from relook.models.families import Family
@@ -72,11 +72,7 @@ class ViewsSuite(Suite):
         except MissingModelError:
             return found
 
-    def asked(self, trial: Any) -> bool:
-        """What the user named: a row, a way, or a refiner."""
-        return trial.row in (*self.config.rows, *self.config.ways) or self.config.refiner is not None
-
-    def depends(self, trial: Any) -> Any:
+    def depends(self, trial: Trial) -> Any:
         """Weights and options that all parts share."""
         one = self.config
         return dict(self.weights), one.steps, one.refiner_steps, one.device, one.seed, str(one.family), str(one.refiner)
