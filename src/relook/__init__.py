@@ -11,30 +11,22 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Camera": "relook.types",
-    "CancelledError": "relook.errors",
-    "Depth": "relook.types",
-    "PerceiveConfig": "relook.config",
-    "PhotoConfig": "relook.config",
-    "Progress": "relook.progress",
-    "Region": "relook.types",
-    "RelookError": "relook.errors",
-    "Result": "relook.types",
-    "Segments": "relook.types",
-    "Session": "relook.session",
-    "View": "relook.types",
-    "ViewsConfig": "relook.config",
-    "ViewsResult": "relook.lift.outputs",
-    "json_schema": "relook.options",
-    "perceive_photo": "relook.perceive.perceive",
-    "propagate": "relook.lift.propagation",
-    "read_image": "relook.io",
-    "repeat_photo": "relook.transfer.photo",
-    "restyle_photo": "relook.transfer.photo",
-    "restyle_views": "relook.lift.views",
-    "write_image": "relook.io",
+_PUBLIC = {
+    "relook.config": ("PerceiveConfig", "PhotoConfig", "ViewsConfig"),
+    "relook.errors": ("CancelledError", "RelookError"),
+    "relook.io": ("read_image", "write_image"),
+    "relook.lift.outputs": ("ViewsResult",),
+    "relook.lift.propagation": ("propagate",),
+    "relook.lift.views": ("restyle_views",),
+    "relook.options": ("json_schema",),
+    "relook.perceive.perceive": ("perceive_photo",),
+    "relook.progress": ("Progress",),
+    "relook.session": ("Session",),
+    "relook.transfer.photo": ("repeat_photo", "restyle_photo"),
+    "relook.types": ("Camera", "Depth", "Region", "Result", "Segments", "View"),
 }
+"""Module -> the names of it that are public."""
+_HOMES = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = [*sorted(_HOMES), "__version__"]
 

@@ -19,7 +19,7 @@ FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".ti
 
 
 def write_json(path: PathLike, data: Any) -> None:
-    """Write JSON, indented, keys in the given order; NaN is refused."""
+    """Write JSON, indented, keys in their order; NaN is refused."""
     try:
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:

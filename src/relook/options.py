@@ -136,7 +136,6 @@ class Option:
                 self._check_one(one)
 
     def _check_one(self, value: Any) -> None:
-        """Raise InputError for one value that cannot be."""
         kind, _, words = TYPES[self.kind]
         if not isinstance(value, kind) or (isinstance(value, bool) and self.kind is not bool):
             raise InputError(f"Expected {words} as {self.name}, got {value!r}; choose such a value.")

@@ -98,7 +98,7 @@ def check_weights(record: Mapping[str, Any], weights: Mapping[str, str]) -> None
 
 
 def _input(value: Any) -> dict[str, str | None]:
-    """Where an input lay and what it held."""
+    """Where an input was and what it held."""
     if isinstance(value, str | Path):
         return {"path": str(Path(value).resolve()), "sha256": sha256(value)}
     return {

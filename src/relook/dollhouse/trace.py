@@ -7,7 +7,7 @@ through its centre (the exact maps) and, for smooth edges, three more that look 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float, Int
@@ -48,18 +48,21 @@ class Geometry:
     ray_normals: Float[Tensor, "B N 3"]
     tint: Float[Tensor, "B N"]
     glow: Float[Tensor, "B N"]
-    texels: int
+
+    @property
+    def texels(self) -> int:
+        """Side of the materials that `texel` counts in."""
+        height, width = self.depth.shape[1:]
+        return texels_for((height, width))
 
     def __getitem__(self, index: Tensor | slice) -> Geometry:
         """Some of the rooms."""
-        rows = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "texels"}
-        return replace(self, **rows)
+        return Geometry(*(getattr(self, entry.name)[index] for entry in fields(self)))
 
     @staticmethod
     def cat(parts: Sequence[Geometry]) -> Geometry:
         """Join batches of one size."""
-        names = [f.name for f in fields(Geometry) if f.name != "texels"]
-        return Geometry(**{n: torch.cat([getattr(p, n) for p in parts]) for n in names}, texels=parts[0].texels)
+        return Geometry(*(torch.cat([getattr(part, entry.name) for part in parts]) for entry in fields(Geometry)))
 
 
 def texels_for(size: tuple[int, int]) -> int:
@@ -110,7 +113,7 @@ def _trace(layouts: Sequence[Layout], poses: Sequence[Pose], size: tuple[int, in
     return Geometry(
         centre.depth.view(shape), centre.points.view(*shape, 3), centre.normals.view(*shape, 3), centre.classes.view(shape),
         centre.instances.view(shape), occlusion.view(shape), texel.view(count, -1),
-        colouring[0].reshape(count, -1, 3), colouring[1].reshape(count, -1), colouring[2].reshape(count, -1), texels,
+        colouring[0].reshape(count, -1, 3), colouring[1].reshape(count, -1), colouring[2].reshape(count, -1),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Pictures in and out, with what their files hold beside colours: depth of bits, transparency, EXIF and the ICC profile.
 
 RGB numbers stay as they are stored, and the output carries the structure picture's profile, which says what they mean; so a wide-gamut
-photograph keeps its colours. The style picture is converted to the structure's profile where theirs differ.
+photograph keeps its colours. The style picture is converted to the structure's profile where they differ.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A dataclass of options as a command line: help in groups, and every error as one sentence of ours."""
+"""A dataclass of options as a command line: help in groups, and every error as one sentence."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ def parse(kind: type[T], program: str, words: Sequence[str], example: str = "") 
         near = like(unknown[0], [_shown(option) for option in known.values()])
         raise InputError(f"Expected options of {program}, got {unknown[0]}; {near or f'see {program} --help'}.")
     values = {name: _read(known[name], value) for name, value in vars(found).items()}
-    for name, value in values.items():
-        known[name].check(value)
     config = _made(kind, values, program)
     check(config)
     return config

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from relook.dollhouse import Geometry, Style, sample_layout, sample_style, shade, trace
-from relook.dollhouse.trace import texels_for
 
 LEAVES = 0.3
 """Share of the autoencoder's crops that are dead leaves."""
@@ -32,8 +31,7 @@ class World:
         """Trace `rooms` layouts and bake `styles` styles; seeds start at `seed`."""
         geometry = trace([sample_layout(seed + i) for i in range(rooms)], size)
         drawn = [sample_style(seed + i, wild) for i in range(styles)]
-        texels = texels_for(size)
-        atlases = torch.stack([(style.atlas(texels) * 255).round().to(torch.uint8) for style in drawn])
+        atlases = torch.stack([(style.atlas(geometry.texels) * 255).round().to(torch.uint8) for style in drawn])
         return World(geometry, drawn, atlases)
 
     def colour(self, rooms: Int[Tensor, "B"], styles: Int[Tensor, "B"]) -> Float[Tensor, "B 3 H W"]:

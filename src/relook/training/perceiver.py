@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -72,9 +72,8 @@ class PictureStream(Iterator[Batch]):
         layout = sample_layout(self.seed + self.drawn)
         slot, self.drawn = self.drawn % len(self.world), self.drawn + 1
         fresh, store = trace([layout], self.size), self.world.geometry
-        for name in Geometry.__dataclass_fields__:
-            if name != "texels":
-                getattr(store, name)[slot] = getattr(fresh, name)[0]
+        for entry in fields(Geometry):
+            getattr(store, entry.name)[slot] = getattr(fresh, entry.name)[0]
         self.parts[slot] = _centre(part_coordinates(fresh, [layout]))[0].half()
 
 
