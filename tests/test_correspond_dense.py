@@ -11,6 +11,8 @@ import torch
 from torch.nn.functional import normalize
 
 import tiny
+from oracles import mask_of
+from relook.correspond import dense
 from relook.correspond.dense import NONE, DenseCorrespondence, match_dense, rearrangement
 from relook.correspond.features import DENOISER, at_tokens, descriptor
 from relook.correspond.semantic import match_segments
@@ -38,7 +40,7 @@ def one_by_one(structure: torch.Tensor, style: torch.Tensor, correspondence: Any
     (h, w), (h2, w2) = structure.shape[1:], style.shape[1:]
     allowed = torch.ones(h * w, h2 * w2, dtype=torch.bool)
     if correspondence is not None:
-        allowed = correspondence.mask((h, w), (h2, w2))
+        allowed = mask_of(correspondence, (h, w), (h2, w2))
     index, similarity, cycle = torch.full((h, w), NONE), torch.full((h, w), -1.0), torch.full((h, w), torch.inf)
     positions = torch.full((h, w, 2), torch.nan)
 
@@ -60,10 +62,11 @@ def one_by_one(structure: torch.Tensor, style: torch.Tensor, correspondence: Any
 
 @pytest.mark.parametrize("values", [1, 50, 1 << 20])
 @pytest.mark.parametrize("unmatched", [None, "everything", "keep", "colour"])
-def test_the_matcher_equals_its_oracle(unmatched: str | None, values: int) -> None:
+def test_the_matcher_equals_its_oracle(unmatched: str | None, values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "VALUES", values)
     structure, style = vectors(5, 6, 10), vectors(5, 9, 4, seed=1)
     correspondence = None if unmatched is None else corresponding(unmatched)
-    found = match_dense(structure, style, correspondence, values=values)
+    found = match_dense(structure, style, correspondence)
     wanted = one_by_one(structure, style, correspondence)
     assert torch.equal(found.index, wanted.index)
     torch.testing.assert_close(found.similarity, wanted.similarity)
@@ -126,7 +129,7 @@ def test_tokens_are_rearranged_at_the_layers_own_grid() -> None:
     index = rearrangement(ours, theirs, (6, 10), (12, 5), correspondence)
     coarse = normalize(ours.unflatten(2, (10, 4)).unflatten(1, (6, 4)).mean((2, 4)), dim=0)
     other = normalize(theirs.unflatten(2, (5, 4)).unflatten(1, (12, 3)).mean((2, 4)), dim=0)
-    cosines = (coarse.flatten(1).T @ other.flatten(1)).masked_fill(~correspondence.mask((6, 10), (12, 5)), -2)
+    cosines = (coarse.flatten(1).T @ other.flatten(1)).masked_fill(~mask_of(correspondence, (6, 10), (12, 5)), -2)
     wanted = torch.where(cosines.amax(1) == -2, NONE, cosines.argmax(1))
     assert torch.equal(index, wanted)
     assert (wanted == NONE).any()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from oracles import mask_of
 from relook.correspond.semantic import Correspondence, at_grid, match_segments
-from relook.errors import InputError, SegmentsError
+from relook.errors import SegmentsError
 from relook.types import Region, Segments
 
 
@@ -75,7 +76,7 @@ def test_kept_pixels_under_locks_and_under_the_keep_policy() -> None:
 
 @pytest.mark.parametrize(("policy", "free"), [("everything", True), ("colour", False), ("keep", False)])
 def test_mask_of_matched_and_unmatched_tokens(policy: str, free: bool) -> None:
-    mask = match_segments(STRUCTURE, STYLE, unmatched=policy).mask((2, 4), (2, 3))
+    mask = match_segments(STRUCTURE, STYLE, unmatched=policy).groups((2, 4), (2, 3)).matrix[0]
     assert mask.shape == (8, 6)
     assert mask[0].tolist() == [True, True, False, True, False, False]
     assert mask[2].tolist() == [False, False, True, False, True, False]
@@ -87,12 +88,12 @@ def test_mask_of_matched_and_unmatched_tokens(policy: str, free: bool) -> None:
 def test_groups_are_the_mask_by_classes(policy: str, grids: tuple[tuple[int, int], tuple[int, int]]) -> None:
     found = match_segments(STRUCTURE, STYLE, unmatched=policy)
     groups = found.groups(*grids)
-    assert torch.equal(groups.matrix[0], found.mask(*grids))
+    assert torch.equal(groups.matrix[0], mask_of(found, *grids))
     assert len(groups.samples[0]) <= 3
 
 
 def test_mask_row_is_never_empty_when_its_counterpart_is_too_small_for_the_grid() -> None:
-    mask = match_segments(STRUCTURE, STYLE, unmatched="colour").mask((2, 4), (1, 1))
+    mask = match_segments(STRUCTURE, STYLE, unmatched="colour").groups((2, 4), (1, 1)).matrix[0]
     assert mask[:6].all()
     assert not mask[6:].any()
 
@@ -113,11 +114,6 @@ def test_grid_keeps_thin_classes_without_removing_another() -> None:
 
 def test_grid_finer_than_the_labels_repeats_them() -> None:
     assert at_grid(torch.tensor([[1, 2]]), (2, 4)).tolist() == [[1, 1, 2, 2]] * 2
-
-
-def test_unknown_policy_is_refused() -> None:
-    with pytest.raises(InputError, match="everything, keep, colour"):
-        match_segments(STRUCTURE, STYLE, unmatched="own")
 
 
 def test_half_shared_regions_are_refused() -> None:
@@ -163,9 +159,3 @@ def test_a_class_is_as_large_as_all_its_synonyms() -> None:
 def test_regions_that_the_style_lists_but_does_not_show_are_no_counterparts() -> None:
     style = Segments(torch.tensor([[7]]), {7: Region("wall"), 8: Region("sofa")})
     assert match_segments(STRUCTURE, style).allowed == {1: (7,), 2: (), 3: ()}
-
-
-@pytest.mark.usefixtures("unchecked")
-def test_unknown_use_of_instances_is_refused() -> None:
-    with pytest.raises(InputError, match="shared, matched"):
-        match_segments(STRUCTURE, STYLE, instances="paired")

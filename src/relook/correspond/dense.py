@@ -79,14 +79,11 @@ def match_dense(
     structure: Float[Tensor, "D h w"],
     style: Float[Tensor, "D h2 w2"],
     correspondence: Correspondence | None = None,
-    *,
-    values: int = VALUES,
 ) -> DenseCorrespondence:
     """The most similar style cell of every structure cell, for descriptors (unit vectors) on any two grids.
 
-    With a correspondence only cells of regions that correspond are compared, as `Correspondence.mask` has it: a region without
-    counterpart takes from everywhere under `everything` and has none under `keep` and `colour`.
-    values: most similarities in memory at once. Raises ShapeError for descriptors of two lengths.
+    With a correspondence only cells of regions that correspond are compared, as `Correspondence.groups` has it: a region without
+    counterpart takes from everywhere under `everything` and has none under `keep` and `colour`. Raises ShapeError for descriptors of two lengths.
     """
     if structure.shape[0] != style.shape[0]:
         raise ShapeError(
@@ -98,7 +95,7 @@ def match_dense(
     similarity = torch.full((len(cells),), -1.0, device=cells.device)
     cycle = torch.full((len(cells),), torch.inf, device=cells.device)
     for rows, columns in _blocks(grid, style_grid, correspondence, cells.device):
-        forth, best, back = _nearest(cells[rows], style_cells[columns], values)
+        forth, best, back = _nearest(cells[rows], style_cells[columns])
         index[rows], similarity[rows] = columns[forth], best
         cycle[rows] = _distance(rows, rows[back[forth]], grid)
     return _answer(index, similarity, cycle, grid, style_grid)
@@ -132,13 +129,13 @@ def _blocks(
 
 
 def _nearest(
-    structure: Float[Tensor, "n D"], style: Float[Tensor, "m D"], values: int
+    structure: Float[Tensor, "n D"], style: Float[Tensor, "m D"]
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"], Int[Tensor, " m"]]:
     """Nearest style cell of each structure cell, its cosine, and the nearest structure cell of each style cell; one pass over strips."""
     forth, best = [], []
     home = torch.zeros(len(style), dtype=torch.int64, device=structure.device)
     top = torch.full((len(style),), -torch.inf, device=structure.device)
-    step = max(1, values // len(style))
+    step = max(1, VALUES // len(style))
     for start in range(0, len(structure), step):
         cosines = structure[start : start + step] @ style.T
         found = cosines.max(1)

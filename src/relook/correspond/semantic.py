@@ -9,24 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from relook.config import Instances, Unmatched
 from relook.correspond.instances import matched_instances
-from relook.errors import InputError, SegmentsError
+from relook.errors import SegmentsError
 from relook.ops.groups import Groups, class_groups
 from relook.perceive.segment.vocabulary import canonical, tidy
 from relook.types import UNLABELLED, Segments
-
-UnmatchedPolicy = Literal["everything", "keep", "colour"]
-"""What a structure region without a counterpart does: take from the whole style picture, stay as it is (its pixels are locked), or
-keep its own patterns and take only the colour statistics of the whole style picture."""
-
-Instances = Literal["shared", "matched"]
-"""What several objects of one class do: take from all their counterparts, or each from one of them."""
 
 THIN_SHARE = 0.25
 """A thin class also takes the tokens of which it fills at least this much, if it would vanish from the grid otherwise."""
@@ -42,17 +35,13 @@ class Correspondence:
     """Regions of the style picture."""
     allowed: Mapping[int, tuple[int, ...]]
     """Structure region id -> style region ids; empty means unmatched. Two regions have the same ids or none in common."""
-    unmatched: UnmatchedPolicy | str = "everything"
-    """What unmatched structure regions do."""
+    unmatched: Unmatched = "everything"
+    """What a structure region without a counterpart does: take from the whole style picture, stay as it is (its pixels are locked), or
+    keep its own patterns and take only the colour statistics of the whole style picture (`colour`)."""
     keep: tuple[str, ...] = ()
     """Class names of the structure whose pixels stay bit-identical."""
 
     def __post_init__(self) -> None:
-        if self.unmatched not in get_args(UnmatchedPolicy):
-            policies = ", ".join(get_args(UnmatchedPolicy))
-            raise InputError(
-                f"Expected an unmatched policy out of {policies}, got {self.unmatched!r}; choose one of them."
-            )
         owner: dict[int, int] = {}
         for region, group in self._groups.items():
             for id in self.allowed[region] if group else ():
@@ -93,22 +82,12 @@ class Correspondence:
         ids = next(self.allowed[region] for region, group in self._groups.items() if group == id)
         return self.style.regions[ids[0]].name
 
-    def mask(self, structure_grid: tuple[int, int], style_grid: tuple[int, int]) -> Bool[Tensor, "N M"]:
-        """Which style tokens (columns) each structure token (rows) may attend to; tokens in row-major order.
-
-        A row is all True when its region is unmatched under `everything` (or its counterpart is too small for the style grid),
-        and all False when it is unmatched under `keep` or `colour`: such a token attends to its own picture.
-        """
-        rows = at_grid(self.structure_classes, structure_grid).flatten()
-        columns = at_grid(self.style_classes, style_grid).flatten()
-        allowed = (rows[:, None] == columns[None, :]) & (rows[:, None] > 0)
-        lost = ~allowed.any(1)
-        if self.unmatched == "everything":
-            return allowed | lost[:, None]
-        return allowed | (lost & (rows > 0))[:, None]
-
     def groups(self, structure_grid: tuple[int, int], style_grid: tuple[int, int]) -> Groups:
-        """`mask` as lists of tokens, one group per common class: attention by groups costs less than without a mask."""
+        """Which style tokens (columns) each structure token (rows) may attend to, one group per common class; tokens in row-major order.
+
+        All of them where the token's region is unmatched under `everything`, or its counterpart is too small for the style grid; none
+        where it is unmatched under `keep` or `colour`: such a token attends to its own picture.
+        """
         rows = at_grid(self.structure_classes, structure_grid).flatten()
         columns = at_grid(self.style_classes, style_grid).flatten()
         return class_groups(rows, columns, unmatched="everything" if self.unmatched == "everything" else "nothing")
@@ -120,9 +99,9 @@ def match_segments(
     *,
     matches: Mapping[str, str] | None = None,
     keep: Sequence[str] = (),
-    unmatched: UnmatchedPolicy | str = "everything",
+    unmatched: Unmatched = "everything",
     minimum_area: float = 0.0,
-    instances: Instances | str = "shared",
+    instances: Instances = "shared",
 ) -> Correspondence:
     """Match regions by class names that mean the same, or as the user says.
 
@@ -133,8 +112,6 @@ def match_segments(
     takes from one of them, chosen by place, size and outline.
     Raises SegmentsError for a name that the picture does not have; the message lists those it has.
     """
-    if instances not in get_args(Instances):
-        raise InputError(f"Expected instances out of {', '.join(get_args(Instances))}, got {instances!r}; choose one.")
     names, style_names = _Names(structure, "structure"), _Names(style, "style")
     stated: dict[int, tuple[int, ...]] = {}
     for name, counterpart in (matches or {}).items():

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import GeometryError, ShapeError
+from relook.ops.geometry import known_depth
 from relook.types import Camera
 
 ROUNDS = 30
@@ -108,7 +109,7 @@ def fit_disparity(
     `tolerance`), started from the median ratio. Without `shift`, or where the fit would turn the order round, only the scale.
     Raises GeometryError for fewer than two pairs of finite, positive depths.
     """
-    good = torch.isfinite(estimate) & (estimate > 0) & torch.isfinite(known) & (known > 0)
+    good = known_depth(estimate) & known_depth(known)
     if int(good.sum()) < 2:
         raise GeometryError(f"Expected at least two known depths to fit, got {int(good.sum())}; give more.")
     x, y = 1 / estimate[good].double(), 1 / known[good].double()

@@ -38,8 +38,8 @@ def pixel_centres(size: tuple[int, int], device: torch.device | str = "cpu") -> 
     return torch.stack([xs, ys], -1)
 
 
-def known_depth(depth: Float[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
-    """Pixels whose depth is finite and positive."""
+def known_depth(depth: Float[Tensor, "*N"]) -> Bool[Tensor, "*N"]:
+    """Where a depth is finite and positive."""
     return torch.isfinite(depth) & (depth > 0)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import ShapeError
+from relook.ops.resize import at_most
 
 
 def guided_filter(
@@ -30,8 +31,7 @@ def guided_filter(
             f"Expected guide 3 x H x W and values C x h x w, got {guide.shape} and {values.shape}; add the channel."
         )
     height, width = guide.shape[-2:]
-    scale = min(1.0, working_side / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = at_most((height, width), working_side)
     small, target = _resize(guide, size), _resize(values, size)
     pixels = max(1, round(radius * max(size)))
     mean, mean_target = box(small, pixels), box(target, pixels)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
 from relook.ops.geometry import pixel_centres
+from relook.ops.resize import at_most
 from relook.ops.surface import smooth_within
 
 GRAIN = 0.006
@@ -63,8 +64,7 @@ def facing(depth: Float[Tensor, "H W"], labels: Int[Tensor, "H W"], K: Float[Ten
     """
     inverse = smooth_within(1 / depth.clamp_min(1e-6)[None], labels, reach=GRAIN)[0]
     near = normalize(smooth_within(normals(1 / inverse, K), labels, reach=2 * GRAIN), dim=0)
-    size, scale = labels.shape, min(1.0, COARSE / max(labels.shape))
-    small = [max(1, round(side * scale)) for side in size]
+    size, small = labels.shape, at_most(labels.shape, COARSE)
     few = interpolate(labels[None, None].double(), small, mode="nearest-exact")[0, 0].long()
     wide = smooth_within(interpolate(near[None], small, mode="area")[0], few, reach=FACE)
     far = normalize(interpolate(wide[None], size, mode="bilinear", align_corners=False)[0], dim=0)

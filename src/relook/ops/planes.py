@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from relook.errors import ShapeError
+from relook.ops.align import nearest_rotation
 from relook.ops.geometry import pixel_centres
 
 TURNS = 6
@@ -73,8 +74,7 @@ def room_axes(normals: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 3"]:
             seen = facing @ axes.T
             size, next_to = seen.abs().max(1)
             chosen = torch.zeros_like(seen).scatter_(1, next_to[:, None], 1) * seen.sign() * (size > ALONG)[:, None]
-            left, _, right = torch.linalg.svd(chosen.T @ facing)
-            axes = left @ torch.diag(facing.new_tensor([1, 1, float((left @ right).det().sign())])) @ right
+            axes = nearest_rotation(chosen.T @ facing)
         share = float(((facing @ axes.T).abs().amax(1) > ALONG).double().mean())
         if share > most + 1e-6:
             best, most = axes, share

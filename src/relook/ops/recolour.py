@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate
 
 from relook.ops.guided import guided_filter
 from relook.ops.normals import normals
+from relook.ops.resize import at_most
 
 SIDE = 96
 """Like pixels are looked for at this length of the longer side."""
@@ -31,9 +32,7 @@ def recoloured(
     """
     if bool(holes.all()):
         return picture
-    height, width = holes.shape
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = at_most(holes.shape, SIDE)
     known = (~holes).float()[None]
     maps = interpolate(torch.cat([picture, look * known, picture * known, known])[None], size, mode="area")[0]
     there = maps[9] > min(0.5, 0.99 * float(maps[9].max()))

@@ -20,3 +20,8 @@ def scaled(size: Sequence[int], scale: float, multiple: int = 1) -> tuple[int, i
     """(h, w) of a picture of `size` (H, W) at another scale, in multiples of `multiple`, at least one of them."""
     height, width = (max(1, round(side * scale / multiple)) * multiple for side in size)
     return height, width
+
+
+def at_most(size: Sequence[int], longest: int) -> tuple[int, int]:
+    """(h, w) of a picture of `size` (H, W) shrunk to at most `longest` pixels on its longer side."""
+    return scaled(size, min(1.0, longest / max(size)))

@@ -7,6 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from relook.ops.resize import at_most
+
 WINDOW = 7
 """Coarse pixels along one side of the window that a full pixel chooses from."""
 COLOUR = 0.06
@@ -31,12 +33,11 @@ def upsample_depth(image: Float[Tensor, "3 H W"], coarse: Float[Tensor, "h w"]) 
     coarse pixels around it, weighted by nearness and likeness of colour (so no depth in between two surfaces is made up).
     """
     size = (image.shape[1], image.shape[2])
-    scale = min(1.0, WORKING_SIDE / max(size))
-    working = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
+    working = at_most(size, WORKING_SIDE)
     disparity = 1 / coarse
     mixed = _full(disparity[None], working)[0]
     if min(coarse.shape) >= 3 and max(working) > FINER * max(coarse.shape):
-        guide = functional.interpolate(image[None], working, mode="area")[0] if scale < 1 else image
+        guide = functional.interpolate(image[None], working, mode="area")[0] if working != size else image
         steps = _full(steepness(disparity)[None], working)[0]
         near = steps > 0
         mixed[near] += steps[near] * (_medians(guide, disparity, near) - mixed[near])

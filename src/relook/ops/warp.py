@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import ShapeError
-from relook.ops.geometry import inside, pixel_centres, sample
+from relook.ops.geometry import inside, known_depth, pixel_centres, sample
 
 COVERED = 0.25
 """A splatted pixel that received less than this share of one pixel's weight is a hole."""
@@ -39,7 +39,7 @@ def nearness(depth: Float[Tensor, "H W"], sharpness: float = SHARPNESS) -> Float
 
     sharpness 10 is what ReStyle3D's released code takes; a large one approaches a depth buffer.
     """
-    known = torch.isfinite(depth) & (depth > 0)
+    known = known_depth(depth)
     if not bool(known.any()):
         raise ShapeError("Expected depth in at least one pixel, got none; leave that frame out.")
     disparity = 1 / torch.where(known, depth, depth[known].max())

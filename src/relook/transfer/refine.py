@@ -15,7 +15,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from relook.errors import InputError
 from relook.models.families import FEW, Family, padded
 from relook.progress import SILENT, Progress
 from relook.transfer.guidance import available, classifier_free
@@ -23,8 +22,8 @@ from relook.transfer.predict import predictor
 from relook.transfer.sample import FRESH, Predictor, Schedule, denoise, schedule_of
 from relook.types import Depth, View
 
-LARGEST = 8.0
-"""The most by which a picture is enlarged at once."""
+LARGER = 2
+"""How many times longer the sides of a picture become."""
 FINE = 512
 """Families trained on pictures of this length and more are refined with by the paper's numbers, smaller ones by the dollhouse's."""
 
@@ -33,10 +32,8 @@ FINE = 512
 class Refinement:
     """How a picture is refined."""
 
-    scale: float = 2.0
-    """How many times longer its sides become; 1 keeps the size."""
     strength: float = 0.2
-    """Noise level to which the enlarged picture is noised: 0 (only enlarged) to 1 (pure noise)."""
+    """Noise level to which the enlarged picture is noised, up to 1 (pure noise)."""
     steps: int = 100
     """Steps of a whole run from pure noise; this one takes the last `strength` of them."""
     guidance: float = 5.0
@@ -47,17 +44,6 @@ class Refinement:
     """Stochasticity of the steps: 0 is DDIM, 1 is DDPM."""
     residual: bool = False
     """Give back what the enlarged picture lost on its way through the autoencoder."""
-
-    def check(self) -> None:
-        """Raise InputError, one sentence, for numbers that no run can use."""
-        if not 1 <= self.scale <= LARGEST:
-            raise InputError(f"Expected an enlargement of 1 to {LARGEST:g} times, got {self.scale:g}; 2 is usual.")
-        if not 0 <= self.strength <= 1:
-            raise InputError(
-                f"Expected a refinement from 0 (none) to 1 (all anew), got {self.strength:g}; 0.2 is usual."
-            )
-        if self.steps < 1:
-            raise InputError(f"Expected at least 1 step, got {self.steps}; 100 is usual.")
 
 
 REFINEMENTS: Mapping[str, Refinement] = {
@@ -86,16 +72,13 @@ def refined(
 ) -> Float[Tensor, "3 H2 W2"]:
     """A restyled picture refined with the depth of its structure picture, at any size; on the CPU.
 
-    setting: None for the one that suits the family. The result is `setting.scale` times as large as the picture; kept pixels are the
-    caller's to put back. Depth is read where the family has a ControlNet. Families of few steps (LCM, turbo) take FEW steps below the noise
-    level, with fresh noise and without guidance. Raises InputError for settings that cannot be used.
+    setting: None for the one that suits the family. The result is LARGER times as large as the picture; kept pixels are the caller's to put
+    back. Depth is read where the family has a ControlNet. Families of few steps (LCM, turbo) take FEW steps below the noise level, with fresh
+    noise and without guidance.
     """
     setting = setting or refinement_for(family)
-    setting.check()
-    size = (max(1, round(image.shape[-2] * setting.scale)), max(1, round(image.shape[-1] * setting.scale)))
+    size = (LARGER * image.shape[-2], LARGER * image.shape[-1])
     large = enlarged(image, size)
-    if setting.strength == 0:
-        return large
     if family.few_steps:
         setting = replace(setting, steps=max(1, round(FEW / setting.strength)), guidance=1.0, eta=FRESH)
     framed, _ = padded(large, family.multiple)

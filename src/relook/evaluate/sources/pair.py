@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from relook.correspond.semantic import Correspondence, UnmatchedPolicy, match_segments
+from relook.config import Unmatched
+from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import SegmentsError
 from relook.session import Session
 from relook.types import View
@@ -34,7 +35,7 @@ class Pair:
     patterned: Int[Tensor, "H W"] | None = None
     """The same, only for classes whose pattern differs between the structure and the answer."""
 
-    def correspondence(self, unmatched: UnmatchedPolicy = "everything") -> Correspondence:
+    def correspondence(self, unmatched: Unmatched = "everything") -> Correspondence:
         """Regions of equal names. Raises SegmentsError where a picture has no segments."""
         structure, style = self.structure.segments, self.style.segments
         if structure is None or style is None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from relook.errors import InputError
 from relook.ops.geometry import inside, pixel_centres, sample
-from relook.ops.resize import resized, scaled
+from relook.ops.resize import at_most, resized
 from relook.types import Matches, View
 
 HIDDEN_RATIO, HIDDEN_PIXELS = 0.01, 0.5
@@ -60,7 +60,7 @@ def working_pair(first: View, second: View, side: int, multiple: int = 1, least:
     """
     if side < 16:
         raise InputError(f"Expected a working side of at least 16 pixels, got {side}; choose a longer one.")
-    used = scaled(first.size, min(1.0, side / max(first.size)))
+    used = at_most(first.size, side)
     pictures = [resized(view.image.detach().cpu().float(), used) for view in (first, second)]
     height, width = (max(least, math.ceil(length / multiple) * multiple) for length in used)
     frame = (0, width - used[1], 0, height - used[0])

@@ -17,7 +17,7 @@ from relook.models.load import as_pixels
 from relook.models.runtime import answer, interpreter
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
-from relook.ops.resize import resized, scaled
+from relook.ops.resize import at_most, resized
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
 from relook.session import Session
 from relook.types import Segments, View
@@ -94,7 +94,7 @@ def shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "
     from skimage.color import rgb2lab
     from skimage.segmentation import felzenszwalb
 
-    size = scaled(image.shape[-2:], min(1.0, SUPERPIXEL_SIDE / max(image.shape[-2:])))
+    size = at_most(image.shape[-2:], SUPERPIXEL_SIDE)
     small = resized(image, size)
     lab = rgb2lab(small.permute(1, 2, 0).numpy()).astype(np.float32) / 100
     around = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * max(size))
