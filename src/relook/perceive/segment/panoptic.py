@@ -20,7 +20,7 @@ from torch.nn import functional
 from relook.errors import InputError, MissingModelError
 from relook.models import load
 from relook.models.store import find
-from relook.ops.resize import resized, scaled
+from relook.ops.resize import at_most, resized
 from relook.perceive.segment.regions import completed
 from relook.perceive.segment.vocabulary import tidy
 from relook.session import Session
@@ -54,7 +54,7 @@ def segments(view: View, name: str, session: Session) -> Segments:
     PictureError when its image processor cannot take the picture.
     """
     loaded = session.loaded(("segmenter", name), lambda: _loaded(name, session))
-    size = scaled(view.size, min(1.0, WORKING_SIDE / max(view.size)))
+    size = at_most(view.size, WORKING_SIDE)
     image = resized(view.image.detach().float().cpu(), size)
     with load.asked(name, view.size):
         claimed, classes = _answer(loaded, image, size)
