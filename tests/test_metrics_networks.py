@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from relook.errors import InputError, MissingModelError, PictureError, ShapeError
+from relook.io import as_picture
 from relook.models import encoders, store, vgg
-from relook.models.load import as_picture
 from relook.session import Session
 
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from relook.io import read_image
+from relook.io import as_picture, read_image
 
 Picture = Path | Float[Tensor, "3 _ _"] | Image.Image
 """A file on disk, RGB in [0, 1], or a Pillow picture."""
@@ -84,8 +83,7 @@ def as_pillow(picture: Picture, side: int = SIDE) -> Image.Image:
     if isinstance(picture, Image.Image):
         found = picture.convert("RGB")
     else:
-        pixels = read_image(picture) if isinstance(picture, Path) else picture.detach().cpu().clamp(0, 1)
-        found = Image.fromarray((pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+        found = as_picture(read_image(picture) if isinstance(picture, Path) else picture)
     if side and max(found.size) > side:
         found.thumbnail((side, side), Image.Resampling.LANCZOS)
     return found

@@ -1,11 +1,21 @@
 """Pictures, label maps, depth, videos and points in and out. The only package that knows uint8 and H x W x C."""
 
 from relook.io.maps import fill_holes, read_depth, read_segments, write_depth, write_segments
-from relook.io.pictures import ENDINGS, MINIMUM_SIDE, check_format, read_image, read_picture, read_size, write_image
+from relook.io.pictures import (
+    ENDINGS,
+    MINIMUM_SIDE,
+    as_picture,
+    as_pixels,
+    check_format,
+    read_image,
+    read_picture,
+    read_size,
+    write_image,
+)
 from relook.io.points import open_points
 from relook.io.video import open_video, video_rate
 
 __all__ = [
-    "ENDINGS", "MINIMUM_SIDE", "check_format", "fill_holes", "open_points", "open_video", "read_depth", "read_image",
+    "ENDINGS", "MINIMUM_SIDE", "as_picture", "as_pixels", "check_format", "fill_holes", "open_points", "open_video", "read_depth", "read_image",
     "read_picture", "read_segments", "read_size", "video_rate", "write_depth", "write_image", "write_segments",
 ]  # fmt: skip

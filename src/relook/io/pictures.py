@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageCms
 from torch import Tensor
 
@@ -149,6 +149,17 @@ def check_format(path: PathLike, like: Metadata) -> str:
                 f"Expected a name ending in {endings} for a picture with {what}, got {Path(path).name!r}; rename it."
             )
     return kind
+
+
+def as_pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
+    """RGB in [0, 1] as the 8-bit array that OpenCV and many networks read."""
+    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+    return pixels.contiguous().numpy()
+
+
+def as_picture(image: Float[Tensor, "3 H W"]) -> Image.Image:
+    """The same as the Pillow picture that image processors read (an array could be taken for channels-first)."""
+    return Image.fromarray(as_pixels(image))
 
 
 def open_picture(path: PathLike, problem: type[InputError]) -> Image.Image:

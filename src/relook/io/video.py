@@ -19,6 +19,7 @@ from torch import Tensor
 
 from relook.errors import InputError, MissingModelError, PictureError
 from relook.files import PathLike, reason, replacing
+from relook.io.pictures import as_pixels
 
 VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
 """File endings, in lower case, that say "a video"."""
@@ -61,7 +62,7 @@ class VideoWriter:
         self._size = size
         import av
 
-        pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        pixels = as_pixels(image)
         even = np.pad(pixels, ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from relook.io import as_pixels
 from relook.models.families import padded
 from relook.models.view_refiner import ViewRefiner, condition_pictures, encoded
 from relook.ops.fill import smoothly_filled
@@ -127,8 +128,7 @@ def inpainted(
     """The look alone, its holes closed from their rims (Telea 2004, OpenCV)."""
     import cv2
 
-    pixels = (look.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-    whole = cv2.inpaint(pixels, holes.numpy().astype(np.uint8), 3, cv2.INPAINT_TELEA)
+    whole = cv2.inpaint(as_pixels(look), holes.numpy().astype(np.uint8), 3, cv2.INPAINT_TELEA)
     return torch.from_numpy(whole.astype(np.float32)).permute(2, 0, 1).contiguous() / 255
 
 

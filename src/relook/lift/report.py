@@ -9,13 +9,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from relook.files import write_bytes
+from relook.io import as_picture
 from relook.lift.geometry import MatchedViews
 from relook.lift.store import WalkStore
 
@@ -54,7 +53,7 @@ def write_report(
 
 def _data(image: Float[Tensor, "3 H W"]) -> str:
     """A small JPEG in base64."""
-    picture = Image.fromarray((image.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+    picture = as_picture(image)
     picture.thumbnail((2 * WIDTH, 2 * WIDTH))
     file = BytesIO()
     picture.save(file, format="JPEG", quality=88)

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.files import reason
+from relook.io import as_picture
 from relook.models import load, store
 from relook.models.runtime import onnx
 from relook.models.store import digest, roots
@@ -43,7 +44,7 @@ class Encoder:
         Raises PictureError for a picture that the processor cannot take.
         """
         with load.asked(self.name, (image.shape[1], image.shape[2])), load.quiet():
-            pixels = self.processor(images=load.as_picture(image), return_tensors="pt")["pixel_values"].to(
+            pixels = self.processor(images=as_picture(image), return_tensors="pt")["pixel_values"].to(
                 self.network.device
             )
             if hasattr(self.network, "get_image_features"):

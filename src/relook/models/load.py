@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from relook.errors import MissingModelError, PictureError, RelookError
@@ -106,19 +104,6 @@ def asked(name: str, size: tuple[int, int]) -> Iterator[None]:
             f"Expected a picture that {name} can look at, got one of {size[1]} x {size[0]} pixels ({reason(error)}); "
             f"use another picture or model."
         ) from error
-
-
-def as_pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
-    """RGB in [0, 1] as the 8-bit array that OpenCV and many networks read."""
-    pixels = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
-    return pixels.contiguous().numpy()
-
-
-def as_picture(image: Float[Tensor, "3 H W"]) -> Any:
-    """The same as the Pillow picture that image processors read (an array could be taken for channels-first)."""
-    from PIL import Image
-
-    return Image.fromarray(as_pixels(image))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from relook.models.load import as_pixels
+from relook.io import as_pixels
 from relook.ops.surface import conductance
 from relook.types import View
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont
 from torch import Tensor
 
+from relook.io import as_picture
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.perceive.edges import borders
 from relook.types import UNLABELLED, Depth, Region, Segments
@@ -50,7 +51,7 @@ def overlay(image: Float[Tensor, "3 H W"], segments: Segments) -> Float[Tensor, 
     labels = segments.labels.cpu()
     painted = _outlined(_coloured(image.detach().cpu().float(), labels, segments), labels)
     names = place_names(labels.numpy(), names_of(segments))
-    sheet = Image.fromarray((painted.permute(1, 2, 0).clamp(0, 1).numpy() * 255).round().astype(np.uint8))
+    sheet = as_picture(painted)
     draw = ImageDraw.Draw(sheet)
     for name in names:
         rim = max(1, round(name.letters / 9))

@@ -15,6 +15,7 @@ from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.views.rooms import TwoViews
 from relook.evaluate.views.setting import Setting
+from relook.io import as_pixels
 from relook.lift.carry import CARRYING, carried
 from relook.lift.fill import Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
 from relook.lift.look import Look, RestyledFrame
@@ -80,7 +81,7 @@ def _navier_stokes(case: TwoViews, setting: Setting, session: Session) -> Image:
     import cv2
 
     look, holes = warped(case, "relook")
-    pixels = (look.clamp(0, 1).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    pixels = as_pixels(look)
     whole = cv2.inpaint(pixels, holes.numpy().astype(np.uint8), 3, cv2.INPAINT_NS)
     return torch.where(holes, torch.from_numpy(whole.astype(np.float32)).permute(2, 0, 1) / 255, look)
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import DepthError, InputError
+from relook.io import as_pixels
 from relook.models import load
 from relook.models.store import find
 from relook.session import CPU, Placement
@@ -35,7 +36,7 @@ class DepthModel:
     @torch.inference_mode()
     def raw(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "h w"]:
         """What the network says of the whole picture, at the network's own size."""
-        inputs = self.processor(images=load.as_pixels(image), return_tensors="pt", input_data_format="channels_last")
+        inputs = self.processor(images=as_pixels(image), return_tensors="pt", input_data_format="channels_last")
         found = self.network(**{key: value.to(self.network.device) for key, value in inputs.items()})
         if self.network.config.model_type == "depth_pro":  # its metres need the field of view that it also says
             found = self.processor.post_process_depth_estimation(found)[0]["predicted_depth"]

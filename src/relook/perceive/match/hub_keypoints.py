@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from relook.io import as_pixels
 from relook.models import load
 from relook.models.store import find
 from relook.perceive.match.points import KeypointMatches
@@ -25,7 +26,7 @@ def transformers_matches(
     Raises MissingModelError if the model is neither here nor to be had, or is no keypoint matcher.
     """
     processor, network = session.loaded(("keypoints", model), lambda: load_keypoint_model(model, session.place))
-    pictures = [load.as_pixels(view.image) for view in (first, second)]
+    pictures = [as_pixels(view.image) for view in (first, second)]
     inputs = processor(pictures, return_tensors="pt", input_data_format="channels_last")
     found = network(**inputs.to(session.device))
     sizes = [[[FINER * side for side in view.size] for view in (first, second)]]

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
-from relook.models.load import as_pixels
+from relook.io import as_pixels
 from relook.models.runtime import answer, interpreter
 from relook.models.store import locate
 from relook.ops.guided import guided_filter

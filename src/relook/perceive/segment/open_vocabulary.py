@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import InputError, SegmentsError
+from relook.io import as_picture
 from relook.models import load
 from relook.models.store import find, is_checkpoint
 from relook.ops.guided import guided_filter
@@ -112,7 +113,7 @@ def clipseg(view: View, labels: Sequence[str], *, session: Session, name: str = 
     model, processor, tokenizer = _network("clipseg", name, session)
     words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
     with load.asked(name, view.size):
-        pixels = processor(load.as_picture(view.image), return_tensors="pt")["pixel_values"]
+        pixels = processor(as_picture(view.image), return_tensors="pt")["pixel_values"]
         words["pixel_values"] = pixels.expand(len(labels), -1, -1, -1)
         wanted = ("pixel_values", "input_ids", "attention_mask")
         logits = model(**{key: words[key].to(session.device) for key in wanted}).logits.cpu()
@@ -148,7 +149,7 @@ def grounded(
     height, width = view.size
     corners = [[x * width, y * height, u * width, v * height] for _, _, (x, y, u, v) in boxes]
     with load.asked(cutter, view.size):
-        inputs = processor(load.as_picture(view.image), input_boxes=[corners], return_tensors="pt")
+        inputs = processor(as_picture(view.image), input_boxes=[corners], return_tensors="pt")
         sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
         outputs = model(**inputs.to(session.device), multimask_output=True)
         (masks,) = processor.image_processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
@@ -169,7 +170,7 @@ def _boxes(
     model, processor, tokenizer = _network("dino", detector, session)
     words = tokenizer(". ".join(labels) + ".", truncation=True, return_tensors="pt")
     with load.asked(detector, (image.shape[-2], image.shape[-1])):
-        inputs = dict(processor(load.as_picture(image), return_tensors="pt")) | dict(words)
+        inputs = dict(processor(as_picture(image), return_tensors="pt")) | dict(words)
         outputs = model(**{key: value.to(session.device) for key, value in inputs.items()})
     phrase = _phrases(words["input_ids"][0].tolist(), tokenizer, len(labels))
     scores = outputs.logits[0, :, : len(phrase)].sigmoid().cpu()

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.errors import InputError, MissingModelError
+from relook.io import as_picture
 from relook.models import load
 from relook.models.store import find
 from relook.ops.resize import at_most, resized
@@ -66,7 +67,7 @@ def _answer(
     loaded: Loaded, image: Tensor, size: tuple[int, int]
 ) -> tuple[tuple[np.ndarray, dict[int, int]], Int[Tensor, "H W"]]:
     """((map of region ids, region id -> class id), map of the best class); no regions from a semantic model."""
-    picture = load.as_picture(image)
+    picture = as_picture(image)
     options: dict[str, Any] = {"return_tensors": "pt"}
     if loaded.task is not None:
         options["task_inputs"] = ["panoptic"]
