@@ -8,7 +8,7 @@ from oracles import attend_reference, groups_of
 from relook.errors import EditError, ShapeError
 from relook.ops import attention
 from relook.ops.attention import attend, attend_materialised, nearest_tokens
-from relook.ops.groups import Group, Groups, class_groups
+from relook.ops.groups import class_groups
 
 
 @pytest.fixture
@@ -194,21 +194,6 @@ def test_small_grids_are_one_call_with_a_matrix(tensors):
     with Watched() as watch:
         attend(query, key, value, groups)
     assert watch.pairs == 20 * 30
-
-
-@pytest.mark.parametrize(
-    ("rows", "columns"),
-    [
-        ([[0, 1], [1, 2]], [[0], [1]]),
-        ([[0], [2]], [[0], [1]]),
-        ([[0, 1], [2]], [[0], [4]]),
-        ([[0, 1], [2]], [[0, 0], [1]]),
-    ],
-)
-def test_groups_that_are_no_mask_are_refused(rows, columns):
-    parts = tuple(Group(torch.tensor(row), torch.tensor(column)) for row, column in zip(rows, columns, strict=True))
-    with pytest.raises(ShapeError, match="Expected"):
-        Groups((3, 4), (parts,))
 
 
 def test_groups_of_another_grid_are_refused(tensors):

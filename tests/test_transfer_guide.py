@@ -14,13 +14,13 @@ from relook.transfer.guidance import (
     classifier_free,
     composed,
     eps,
-    linear,
+    guidance,
     semantic,
     semantic_released,
 )
 from relook.transfer.predict import Row, predict_rows, predictor
 from relook.transfer.sample import denoise, posterior, schedule_of
-from relook.transfer.settings import FreeU, active
+from relook.transfer.settings import Denoising, FreeU, active
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,8 @@ def test_windows_and_starts_are_fractions(family):
         assert schedule.first(1e-6) == steps - 1
         assert schedule.first(0.0) == steps, "no noise, no steps"
         assert [active((0.4, 0.6), schedule.fraction(t)) for t in (999, 500, 1)] == [False, True, False]
-    assert linear(3.5, 1.75, 0.5) == pytest.approx(2.625)
+    halfway = guidance(Denoising(guidance="prompt", scale=(3.5, 1.75), depth=False), 0.5)
+    assert halfway == pytest.approx(classifier_free(2.625, swap=True))
     with pytest.raises(InputError, match="steps"):
         schedule_of(family, 0)
 

@@ -11,7 +11,7 @@ from ot.gaussian import bures_wasserstein_mapping
 from torch import Tensor
 
 from relook.correspond.semantic import match_segments
-from relook.errors import InputError, ShapeError
+from relook.errors import ShapeError
 from relook.ops.oklab import rgb_to_oklab
 from relook.transfer.palette import monge_map, palette
 from relook.types import Region, Segments, View
@@ -138,15 +138,9 @@ def test_any_colours_and_sizes_give_a_picture(ours: str, theirs: str, size: tupl
     assert 0 <= output.min() <= output.max() <= 1
 
 
-@pytest.mark.parametrize("strength", [-0.1, 1.5, float("nan")])
-def test_strength_outside_the_unit_range_is_refused(strength: float) -> None:
-    with pytest.raises(InputError, match="strength from 0 to 1"):
-        restyle(STRUCTURE, STYLE, strength)
-
-
 def test_segments_of_another_picture_are_refused() -> None:
     correspondence = match_segments(STYLE.segments, STRUCTURE.segments)
-    with pytest.raises(ShapeError, match="structure segments of shape"):
+    with pytest.raises(ShapeError, match="segments of shape"):
         palette(STRUCTURE, STYLE, correspondence)
 
 

@@ -91,6 +91,10 @@ class Segments:
                 f"Expected a name for every region id in the label map, got none for {unknown[:8]}; add them to its names."
             )
 
+    def resized(self, size: tuple[int, int]) -> Segments:
+        """The same regions at another size (H, W), by nearest neighbour."""
+        return Segments(_nearest(self.labels.double(), size).long(), self.regions)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The class names present, sorted."""

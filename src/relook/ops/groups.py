@@ -15,8 +15,6 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from relook.errors import ShapeError
-
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -30,25 +28,12 @@ class Group:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """A mask [B N M] by groups of rows; every row is in exactly one group. Raises ShapeError when that is not so."""
+    """A mask [B N M] by groups of rows; every row is in exactly one group."""
 
     shape: tuple[int, int]
     """Numbers N of queries and M of keys."""
     samples: tuple[tuple[Group, ...], ...]
     """The groups of each row of the batch, or one tuple for all of them."""
-
-    def __post_init__(self) -> None:
-        queries, keys = self.shape
-        for groups in self.samples:
-            rows = torch.cat([group.rows for group in groups])
-            if len(rows) != queries or not _once(rows, queries):
-                raise ShapeError(
-                    f"Expected every one of {queries} queries in one group, got {len(rows)} indices; list each once."
-                )
-            if not all(_once(group.columns, keys) for group in groups):
-                raise ShapeError(
-                    f"Expected keys below {keys}, each once in a group, got others; group them for this grid."
-                )
 
     @property
     def device(self) -> torch.device:
@@ -132,10 +117,3 @@ def _classes(rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], free: bool) ->
     if bool(everything.any()):
         found.append(Group(everything.nonzero()[:, 0], every))
     return tuple(found)
-
-
-def _once(indices: Int[Tensor, " n"], count: int) -> bool:
-    """Whether the indices are below `count` and all different."""
-    if not len(indices):
-        return True
-    return 0 <= int(indices.min()) <= int(indices.max()) < count and int(indices.bincount().max()) == 1

@@ -70,17 +70,13 @@ def semantic_released(scale: float) -> Mix:
 
 def guidance(denoising: Denoising, fraction: float, strength: float = 1.0) -> Mix:
     """A method's guidance at a fraction of the run; strength below 1 weakens appearance guidance."""
-    scale = linear(*denoising.scale, fraction)
+    start, end = denoising.scale
+    scale = start + (end - start) * fraction
     if denoising.guidance == "appearance":
         return appearance(1 + (scale - 1) * strength)
     if denoising.guidance == "prompt":
         return classifier_free(scale, swap=True, depth=denoising.depth)
     return (semantic if denoising.guidance == "semantic" else semantic_released)(scale)
-
-
-def linear(start: float, end: float, fraction: float) -> float:
-    """From `start` at the beginning of the run to `end` at its end."""
-    return start + (end - start) * fraction
 
 
 def available(mix: Mapping[Condition, float], *, prompt: bool, swap: bool, depth: bool) -> Mix:

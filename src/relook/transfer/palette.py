@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
-from relook.errors import InputError, ShapeError
+from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
-from relook.types import View
+from relook.types import Segments, View
 
 SAMPLES = 20_000
 """Pixels of a region that its colour statistics are taken from."""
@@ -64,9 +64,10 @@ def palette(
 
     strength: 0 leaves the picture as it is, 1 is the full change. Unmatched regions follow the change of the whole picture
     half way (`everything`, `colour`) or stay as they are (`keep`); locked pixels come back bit-identical.
-    Raises InputError for a strength outside [0, 1], ShapeError if the correspondence belongs to pictures of other sizes.
+    Raises ShapeError if the correspondence belongs to pictures of other sizes.
     """
-    _check(structure, style, correspondence, strength)
+    _check(structure, correspondence.structure)
+    _check(style, correspondence.style)
     image, kept = structure.image, correspondence.kept
     if strength == 0 or bool(kept.all()):
         return image.clone()
@@ -93,18 +94,12 @@ def palette(
     return torch.where(kept, image, oklab_to_displayable(torch.lerp(lab, result, strength)))
 
 
-def _check(structure: View, style: View, correspondence: Correspondence, strength: float) -> None:
+def _check(view: View, segments: Segments) -> None:
     """Raise at the boundary."""
-    if not 0 <= strength <= 1:
-        raise InputError(f"Expected a strength from 0 to 1, got {strength}; choose one between.")
-    for name, view, segments in (
-        ("structure", structure, correspondence.structure),
-        ("style", style, correspondence.style),
-    ):
-        if tuple(segments.labels.shape) != view.size:
-            raise ShapeError(
-                f"Expected {name} segments of shape {view.size} as the picture, got {tuple(segments.labels.shape)}; segment that picture."
-            )
+    if tuple(segments.labels.shape) != view.size:
+        raise ShapeError(
+            f"Expected segments of shape {view.size} as the picture, got {tuple(segments.labels.shape)}; segment that picture."
+        )
 
 
 def _pairs(correspondence: Correspondence) -> list[tuple[Bool[Tensor, "H W"], Bool[Tensor, "h w"] | None]]:

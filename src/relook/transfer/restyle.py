@@ -59,12 +59,8 @@ def restyle(
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture in the look of the style picture, at the structure's size. Locked pixels are the caller's to put back.
 
-    Raises InputError for a strength outside [0, 1] or a missing adapter, and EditError when the preset's edits cannot fire.
+    Raises InputError for a missing adapter, and EditError when the preset's edits cannot fire.
     """
-    if not 0 <= options.strength <= 1:
-        raise InputError(
-            f"Expected a strength from 0 (unchanged) to 1 (full), got {options.strength}; choose one between."
-        )
     if preset.denoising.image_scale > 0 and options.adapter is None:
         raise InputError("Expected an adapter that makes the style picture a prompt, got none; name an IP-Adapter.")
     if options.strength == 0:

@@ -161,7 +161,4 @@ def _framed(correspondence: Correspondence, size: Grid) -> Correspondence:
     """The correspondence of the padded structure and the stretched style."""
     structure, style = correspondence.structure, correspondence.style
     edge = _padded(structure.labels[None, None].double(), size)[0, 0].long()
-    stretched = interpolate(style.labels[None, None].double(), size, mode="nearest-exact")[0, 0].long()
-    return replace(
-        correspondence, structure=Segments(edge, structure.regions), style=Segments(stretched, style.regions)
-    )
+    return replace(correspondence, structure=Segments(edge, structure.regions), style=style.resized(size))

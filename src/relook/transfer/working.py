@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -28,13 +26,8 @@ def shrunk(view: View, longest: int) -> View:
         return view
     size = (max(1, round(height * longest / max(height, width))), max(1, round(width * longest / max(height, width))))
     image = interpolate(view.image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
-    segments, depth = view.segments, view.depth
-    if segments is not None:
-        labels = interpolate(segments.labels[None, None].double(), size, mode="nearest-exact")[0, 0].long()
-        segments = replace(segments, labels=labels)
-    if depth is not None:
-        depth = depth.resized(size)
-    return View(image, segments, depth)
+    segments = None if view.segments is None else view.segments.resized(size)
+    return View(image, segments, None if view.depth is None else view.depth.resized(size))
 
 
 def carried(

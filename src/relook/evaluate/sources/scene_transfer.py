@@ -112,8 +112,7 @@ def read_regions(path: Path, size: tuple[int, int]) -> Segments:
         ) from error
     if not bool(labels.any()):
         raise SegmentsError(f"Expected a region in {path}, got none; remove the file to have the picture perceived.")
-    labels = interpolate(labels[None, None].double(), size, mode="nearest-exact")[0, 0].long()
-    return Segments(labels, regions)
+    return Segments(labels, regions).resized(size)
 
 
 def read_disparity(path: Path, size: tuple[int, int]) -> Depth:
