@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.dollhouse.style import Light, Style
+from relook.dollhouse.style import Style
 from relook.dollhouse.trace import Geometry
 from relook.errors import ShapeError
 
@@ -29,20 +29,16 @@ def shade(
     rows = atlases.reshape(-1, 3)
     start = torch.arange(count, dtype=torch.int32)[:, None] * (len(rows) // count)
     albedo = rows.index_select(0, (geometry.texel + start).flatten()).view(count, -1, 3)
-    lights = _lights([style.light for style in styles])
-    facing = torch.bmm(geometry.ray_normals, lights["direction"][:, :, None])
+    directions, keys, ambients, shadows = (
+        torch.tensor([getattr(style.light, name) for style in styles])
+        for name in ("direction", "key", "ambient", "shadow")
+    )
+    facing = torch.bmm(geometry.ray_normals, directions[:, :, None])
     facing = facing.add_(0.4).clamp_min_(0).div_(1.4)
     height, width = geometry.depth.shape[1:]
     samples = geometry.tint.shape[1] // (height * width)
-    open_sky = (1 - lights["shadow"] * geometry.occlusion.flatten(1)).repeat_interleave(samples, 1)[..., None]
+    open_sky = (1 - shadows[:, None] * geometry.occlusion.flatten(1)).repeat_interleave(samples, 1)[..., None]
     glow = geometry.glow[..., None]
-    light = torch.addcmul(lights["ambient"][:, None], facing, lights["key"][:, None])
+    light = torch.addcmul(ambients[:, None], facing, keys[:, None])
     light = light.mul_(open_sky * (1 - glow)).add_(glow).mul_(geometry.tint[..., None]).mul_(albedo)
     return light.view(count, height, width, samples, 3).mean(3).clamp_(0, 1).permute(0, 3, 1, 2).contiguous()
-
-
-def _lights(lights: Sequence[Light]) -> dict[str, Tensor]:
-    names = ("direction", "key", "ambient", "shadow")
-    columns = {n: torch.tensor([getattr(light, n) for light in lights]) for n in names}
-    columns["shadow"] = columns["shadow"][:, None]
-    return columns

@@ -27,7 +27,9 @@ def write_segments(path: PathLike, segments: Segments) -> None:
 
     {"regions": {"1": {"name": "sofa", "instance": 0}}}; see docs/segments.md.
     """
-    path, labels = _png(path, SegmentsError), segments.labels.cpu().numpy()
+    path, labels = Path(path), segments.labels.cpu().numpy()
+    if path.suffix.lower() != ".png":
+        raise SegmentsError(f"Expected a name ending in .png, got {path.name!r}; rename it.")
     if labels.size == 0 or labels.min() < 0 or labels.max() > 65535:
         raise SegmentsError("Expected region ids from 0 to 65535 to write, got others; number the regions anew.")
     regions = sorted(segments.regions.items())
@@ -148,10 +150,3 @@ def _must_fit(shape: tuple[int, ...], size: tuple[int, int] | None, path: Path, 
     """Raise unless a map has the size (H, W) of its picture."""
     if size is not None and tuple(shape) != tuple(size):
         raise problem(f"Expected {by(size)} pixels in {path} as in its picture, got {by(shape)}; save it at that size.")
-
-
-def _png(path: PathLike, problem: type[InputError]) -> Path:
-    """The path, if it ends in .png."""
-    if Path(path).suffix.lower() != ".png":
-        raise problem(f"Expected a name ending in .png, got {Path(path).name!r}; rename it.")
-    return Path(path)

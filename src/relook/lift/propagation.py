@@ -66,7 +66,7 @@ def propagate(
     """
     walk = matched_views(source, config, session)
     history = history or InMemory(whole=CARRYING[config.carry].choice == "random")
-    painter = _Painter(walk, history, config, style, session, progress)
+    painter = _Painter(walk, history, config, style, session, progress, _filler(config, session))
     path = order(first_frame(walk, config), len(walk))
     left = [number for number in path if history.notes(number) is None]
     with progress.stage("frames", len(path)) as tick:
@@ -110,12 +110,9 @@ class _Painter:
     style: str | Path | View
     session: Session
     progress: Progress
-    fill: Filler = field(init=False)
+    fill: Filler
     weights: dict[str, str] = field(default_factory=dict)
     """Of the key frame that was painted last."""
-
-    def __post_init__(self) -> None:
-        self.fill = _filler(self.config, self.session)
 
     @property
     def carrying(self) -> Carrying:

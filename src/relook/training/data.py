@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from relook.dollhouse import Geometry, Style, sample_layout, sample_style, shade, trace
+from relook.dollhouse import Geometry, Pose, Style, sample_layout, sample_style, shade, trace
 
 LEAVES = 0.3
 """Share of the autoencoder's crops that are dead leaves."""
@@ -95,3 +96,8 @@ def crops(world: World, batch: int, side: int, generator: torch.Generator) -> It
             cut.append(pictures[:, :, y : y + side, x : x + side])
         others = batch - 4 * fresh
         yield torch.cat([*cut, dead_leaves(others, side, generator)]) if others else torch.cat(cut)
+
+
+def swayed(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:
+    """The pose with the camera nodding and swaying a little; spread: the deviation in radians."""
+    return replace(pose, yaw=pose.yaw + rng.normal() * spread, pitch=pose.pitch + rng.normal() * spread)

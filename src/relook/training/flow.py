@@ -16,7 +16,7 @@ from relook.dollhouse import Layout, Pose, exact_flow, rendering, sample_layout,
 from relook.models.flow_refiner import RADIUS, STRIDE, FlowRefiner, correlate
 from relook.perceive.match.embedded import beginning
 from relook.training.cards import write_papers
-from relook.training.data import World, dead_leaves
+from relook.training.data import World, dead_leaves, swayed
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainFlow
 from relook.types import View
@@ -105,9 +105,9 @@ class PairsOfViews(Iterator[FlowBatch]):
 
 
 def second_pose(layout: Layout, rng: np.random.Generator) -> Pose:
-    """A pose further along a walk, the camera nodding and swaying a little."""
+    """A pose further along a walk."""
     pose = walk(layout, 2, stride=float(rng.uniform(0.02, 0.3)), turn=float(rng.uniform(-0.08, 0.2)))[1]
-    return replace(pose, yaw=pose.yaw + rng.normal() * 0.02, pitch=pose.pitch + rng.normal() * 0.02)
+    return swayed(pose, rng, 0.02)
 
 
 def turned(pair: tuple[Tensor, ...], rng: np.random.Generator) -> tuple[Tensor, ...]:

@@ -22,7 +22,7 @@ from relook.ops.geometry import flow_from_depth
 from relook.ops.warp import Warped, blended, look_up, nearness, softmax_splat
 from relook.perceive.match import matcher
 from relook.session import Session
-from relook.training.data import World
+from relook.training.data import World, swayed
 from relook.training.vocabulary import describe
 from relook.types import Depth
 
@@ -61,9 +61,7 @@ class Walks:
         self.poses = [positions(layout, rng) for layout in self.layouts]
         self.size = size
         self.world = World.build(1, styles, size, seed=seed)
-        self.geometry = [
-            trace(self.layouts, size, poses=[poses[position] for poses in self.poses]) for position in range(3)
-        ]
+        self.geometry = [trace(self.layouts, size, poses=poses) for poses in zip(*self.poses, strict=True)]
 
     def __call__(self, rng: np.random.Generator) -> Quadruplet:
         room, looks = int(rng.integers(len(self.layouts))), rng.integers(len(self.world.styles), size=2).tolist()
@@ -88,9 +86,8 @@ class Walks:
         depths = [self.geometry[position].depth[room] for position in (source, target)]
         if rng.random() < SPLATTED:
             found = flow_from_depth(depths[0], cameras[0], depths[1], cameras[1])
-            return softmax_splat(
-                picture, spoilt(found.flow, rng), nearness(depths[0], float(rng.uniform(10, 80))), self.size
-            )
+            flow, importance = spoilt(found.flow, rng), nearness(depths[0], float(rng.uniform(10, 80)))
+            return softmax_splat(picture, flow, importance, self.size)
         found = flow_from_depth(depths[1], cameras[1], depths[0], cameras[0])
         return look_up(picture, spoilt(found.flow, rng), found.visible.float())
 
@@ -129,9 +126,9 @@ class Captures:
 
 
 def positions(layout: Layout, rng: np.random.Generator) -> list[Pose]:
-    """Three positions along a walk of random length, the camera nodding and swaying a little."""
+    """Three positions along a walk of random length."""
     poses = walk(layout, 3, stride=float(rng.uniform(0.2, 1.4)), turn=float(rng.uniform(-0.15, 0.8)))
-    return [replace(pose, yaw=pose.yaw + rng.normal() * 0.03, pitch=pose.pitch + rng.normal() * 0.03) for pose in poses]
+    return [swayed(pose, rng, 0.03) for pose in poses]
 
 
 def spoilt(flow: Float[Tensor, "2 H W"], rng: np.random.Generator) -> Float[Tensor, "2 H W"]:
@@ -152,10 +149,7 @@ def cut(warped: Warped, rng: np.random.Generator) -> Warped:
     for _ in range(int(rng.integers(1, 4))):
         (x, y), (wide, tall) = rng.uniform(0, 1, 2), rng.uniform(0.03, 0.18, 2)
         inside |= ((xs - x) / wide).square() + ((ys - y) / tall).square() < 1
-    return Warped(
-        torch.where(inside, torch.zeros_like(warped.values), warped.values),
-        torch.where(inside, torch.zeros_like(warped.confidence), warped.confidence),
-    )
+    return Warped(torch.where(inside, 0.0, warped.values), torch.where(inside, 0.0, warped.confidence))
 
 
 def recolouring(rng: np.random.Generator) -> Callable[[Float[Tensor, "3 H W"]], Float[Tensor, "3 H W"]]:
