@@ -31,7 +31,12 @@ def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     capture = read_capture(folder_of(tmp_path, ["frame10.png", "frame9.jpg", "Frame1.PNG", "frame100.webp"]))
     assert [frame.name for frame in capture] == ["Frame1", "frame9", "frame10", "frame100"]
     assert [float(view.image.mean()) for view in capture.views()] == pytest.approx([0.1, 0.05, 0, 0.15], abs=0.01)
-    assert (capture.kind, capture.fps, capture.measured, capture.posed) == ("pictures", None, False, False)
+    assert (capture.kind, capture.fps, capture.measured, all(frame.camera for frame in capture)) == (
+        "pictures",
+        None,
+        False,
+        False,
+    )
     view = capture[0].view()
     assert (view.camera, view.depth, view.points) == (None, None, None)
 

@@ -93,11 +93,6 @@ class Capture(Sequence[Frame]):
         """Whether every frame has a depth file."""
         return all(frame.depth is not None for frame in self.frames)
 
-    @property
-    def posed(self) -> bool:
-        """Whether every frame has a camera."""
-        return all(frame.camera is not None for frame in self.frames)
-
     def view(self, number: int) -> View:
         """Read a view by its number, from 0."""
         return self.frames[number].view()
