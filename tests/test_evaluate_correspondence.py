@@ -16,7 +16,8 @@ from relook.correspond.dense import match_dense
 from relook.dollhouse.classes import CLASS_ID, CLASSES, FURNITURE
 from relook.errors import InputError, MissingModelError
 from relook.evaluate.engine import Engine
-from relook.evaluate.metrics import class_accuracy, end_point_error, of_group, pck
+from relook.evaluate.metrics import METRICS
+from relook.evaluate.metrics.matching import class_accuracy, end_point_error, pck
 from relook.evaluate.perception import correspondence, counterparts, descriptor_rows
 from relook.evaluate.perception.correspondence import Config, suite
 from relook.evaluate.perception.counterparts import TOLERANCE, class_at, draw_rooms, errors, targets
@@ -50,7 +51,7 @@ def test_numbers_of_a_worked_example() -> None:
     assert class_accuracy(torch.tensor([1, 2, -1]), torch.tensor([1, 1, 1])) == pytest.approx(1 / 3)
     nothing = torch.zeros(4, dtype=torch.bool)
     assert pck(distances, 0.1, nothing) is end_point_error(distances, nothing) is None
-    assert {name: metric.better for name, metric in of_group("matching").items()} == {
+    assert {name: metric.better for name, metric in METRICS.items() if metric.group == "matching"} == {
         "right_class": "higher", "pck_05": "higher", "pck_10": "higher", "end_point_error": "lower", "coverage": "higher",
     }  # fmt: skip
 
@@ -80,7 +81,7 @@ def test_the_numbers_of_one_row_on_one_pair(unchecked: None, monkeypatch: pytest
     assert bare["right_class", ON_FURNITURE] is bare["pck_05", ON_FURNITURE] is None
     assert bare["right_class", WHOLE] == 0.75
     assert set(FURNITURE) < set(CLASSES)
-    assert {metric for metric, _ in got} == set(of_group("matching"))
+    assert {metric for metric, _ in got} == {name for name, metric in METRICS.items() if metric.group == "matching"}
 
 
 def test_rooms_are_those_of_the_photo_suite() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from relook.errors import GeometryError, InputError
 from relook.evaluate.engine import Engine
-from relook.evaluate.metrics.views import pose_auc
+from relook.evaluate.metrics.views import area_under_curve
 from relook.evaluate.perception import geometry as suite
 from relook.evaluate.records import WHOLE, read_records
 from relook.evaluate.run import run
@@ -77,9 +77,9 @@ def test_failure_is_scored_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_area_under_the_curve() -> None:
-    assert pose_auc([0.0, 2.5, 5.0, 180.0], 5.0) == pytest.approx((1 + 0.5) / 4)
+    assert area_under_curve([0.0, 2.5, 5.0, 180.0], 5.0) == pytest.approx((1 + 0.5) / 4)
     steps = [sum(error <= e for error in (1.0, 3.0)) / 2 for e in torch.linspace(0, 5, 10001).tolist()]
-    assert pose_auc([1.0, 3.0], 5.0) == pytest.approx(sum(steps) / len(steps), abs=1e-3)
+    assert area_under_curve([1.0, 3.0], 5.0) == pytest.approx(sum(steps) / len(steps), abs=1e-3)
 
 
 def test_pose_errors_take_the_worse_of_turn_and_direction() -> None:

@@ -19,7 +19,7 @@ from relook.evaluate.instruments import Instruments
 from relook.evaluate.methods import rows
 from relook.evaluate.methods.ablations import ABLATIONS
 from relook.evaluate.methods.rows import ROWS
-from relook.evaluate.metrics import psnr
+from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.records import EVERY, WHOLE, Record, read_records
 from relook.evaluate.run import run
 from relook.evaluate.sources.dollhouse import HELD_OUT, draw_pair

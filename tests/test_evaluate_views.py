@@ -18,13 +18,13 @@ from relook.dollhouse import exact_flow
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate import dollhouse_views
 from relook.evaluate.engine import Engine
-from relook.evaluate.metrics import of_group, psnr
+from relook.evaluate.metrics import METRICS
+from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.metrics.views import (
+    area_under_curve,
     camera_errors,
     detail,
     drift,
-    rotation_auc,
-    translation_auc,
     warp_lpips,
     warp_rmse,
 )
@@ -59,7 +59,7 @@ def coloured_by_place(walk: view_walks.Walk) -> list[torch.Tensor]:
 
 
 def test_every_number_says_its_direction_range_and_source() -> None:
-    views = of_group("views")
+    views = {name: metric for name, metric in METRICS.items() if metric.group == "views"}
     assert set(views) == {"warp_rmse", "warp_lpips", "drift", "detail", "rotation_auc", "translation_auc", "pose_auc"}
     assert {name for name, metric in views.items() if metric.better == "higher"} == {
         "detail",
@@ -157,9 +157,9 @@ def test_areas_under_the_curve_are_the_integral() -> None:
     errors = [1.0, 4.0, 12.0, math.inf]
     limits = np.linspace(0, 10, 100_001)
     shares = [np.mean([error <= limit for error in errors]) for limit in limits[::100]]
-    assert rotation_auc(errors, 10.0) == pytest.approx(float(np.mean(shares)), abs=2e-3)
-    assert translation_auc([0.0, 0.01], 0.02) == pytest.approx(0.75)
-    assert rotation_auc([], 5.0) is None
+    assert area_under_curve(errors, 10.0) == pytest.approx(float(np.mean(shares)), abs=2e-3)
+    assert area_under_curve([0.0, 0.01], 0.02) == pytest.approx(0.75)
+    assert area_under_curve([], 5.0) is None
 
 
 def test_two_views_are_of_one_room_and_the_nearer_the_fewer_holes() -> None:

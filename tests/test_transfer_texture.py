@@ -12,7 +12,7 @@ from relook.dollhouse.classes import CLASS_ID
 from relook.dollhouse.render import render
 from relook.dollhouse.rooms import sample_layout
 from relook.dollhouse.style import Material, Style, sample_style
-from relook.evaluate.metrics import pattern_error
+from relook.evaluate.metrics.pattern import pattern_error
 from relook.transfer.finish import finished
 from relook.transfer.presets import RELOOK
 from relook.transfer.texture import style_textures

@@ -130,6 +130,12 @@ def read_sensor_depth(path: PathLike, size: tuple[int, int] | None = None, step:
     return Depth(metres.clamp_min(0), "metric", metres > 0)
 
 
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` of the numbers below `count`, evenly spread from the first to the last."""
+    most = min(count, most)
+    return [round(i * (count - 1) / max(1, most - 1)) for i in range(most)]
+
+
 def natural_order(name: str) -> list[tuple[int, str]]:
     """Key that sorts numbers by value: frame9 before frame10."""
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", name) if part]

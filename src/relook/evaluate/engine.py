@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import Any, Literal, TypeVar
 
@@ -26,8 +25,6 @@ Result = TypeVar("Result")
 Kind = Literal["pool", "ray"]
 ATTEMPTS = 3
 """How often workers may die without any piece of work being finished in between."""
-AHEAD = 2
-"""Tasks per worker that wait in line; more would only hold memory."""
 Work = Callable[[Task, Session], Result]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """What numerical libraries ask when they are loaded."""
@@ -47,8 +44,9 @@ class Engine:
     ) -> Iterator[tuple[Task, Result]]:
         """Every task with its result, in the order in which they are finished.
 
-        session: what work in this process uses; every other process opens one like it. An error of the work stops all. Raises InputError for fewer than one worker, a Ray that is not installed, and workers that are
-        killed again and again (as by a machine that is out of memory).
+        session: what work in this process uses; every other process opens one like it. An error of the work stops all. Raises InputError
+        for fewer than one worker, a Ray that is not installed, and workers that are killed again and again (as by a machine that is out
+        of memory).
         """
         if self.workers is not None and self.workers < 1:
             raise InputError(f"Expected at least one worker, got {self.workers}; choose more.")
@@ -82,31 +80,22 @@ def _on_pool(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
     open_tasks, failures = dict(enumerate(tasks)), 0
     while open_tasks:
         with _environment({name: str(threads) for name in THREADS}), _pool(workers, threads) as pool:
+            running = {pool.submit(work, task): number for number, task in open_tasks.items()}
             try:
-                for number, result in _stream(pool, work, dict(open_tasks), workers * AHEAD):
-                    failures = 0
-                    yield open_tasks.pop(number), result
+                for future in as_completed(running):
+                    result, failures = future.result(), 0
+                    yield open_tasks.pop(running[future]), result
             except BrokenProcessPool as error:
                 failures += 1
                 if failures == ATTEMPTS:
-                    raise InputError(
-                        f"Expected workers that live, got {ATTEMPTS} that were killed one after another (often for lack of memory); "
-                        f"take fewer than {workers} with --workers, then run again: what is done is kept."
-                    ) from error
+                    raise _killed(workers) from error
 
 
-def _stream(
-    pool: ProcessPoolExecutor, work: Callable[[Task], Result], tasks: Mapping[int, Task], ahead: int
-) -> Iterator[tuple[int, Result]]:
-    """Numbers of tasks with their results, as they come; at most `ahead` tasks are handed out at a time."""
-    waiting = iter(tasks.items())
-    running: dict[Future[Result], int] = {pool.submit(work, task): number for number, task in islice(waiting, ahead)}
-    while running:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            number = running.pop(future)
-            yield number, future.result()
-            running.update({pool.submit(work, task): number for number, task in islice(waiting, 1)})
+def _killed(workers: int) -> InputError:
+    return InputError(
+        f"Expected workers that live, got {ATTEMPTS} that were killed one after another (often for lack of memory); take fewer than "
+        f"{workers} with --workers, then run again: what is done is kept."
+    )
 
 
 @contextmanager
@@ -154,13 +143,15 @@ def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int)
     try:
         remote: Any = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_single)
         kept = ray.put(work)
-        waiting = iter(tasks)
-        running: dict[Any, Task] = {remote.remote(kept, task): task for task in islice(waiting, workers * AHEAD)}
+        running: dict[Any, Task] = {remote.remote(kept, task): task for task in tasks}
         while running:
             (done, *_), _ = ray.wait(list(running), num_returns=1)
-            task = running.pop(done)
-            yield task, _fetched(ray, done)
-            running.update({remote.remote(kept, task): task for task in islice(waiting, 1)})
+            try:
+                yield running.pop(done), ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+            except ray.exceptions.WorkerCrashedError as error:
+                raise _killed(workers) from error
     finally:
         if started:
             ray.shutdown()
@@ -173,19 +164,6 @@ def _start_ray(ray: Any, workers: int) -> None:
         ray.init(**quiet)
     else:
         ray.init(num_cpus=workers, include_dashboard=False, **quiet)
-
-
-def _fetched(ray: Any, reference: Any) -> Any:
-    """A result; the work's own error as it was raised, a worker that keeps dying as a sentence."""
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
-    except ray.exceptions.WorkerCrashedError as error:
-        raise InputError(
-            f"Expected workers that live, got {ATTEMPTS} that were killed over one piece of work (often for lack of memory); "
-            "take fewer with --workers, then run again: what is done is kept."
-        ) from error
 
 
 def _single(work: Callable[[Task], Result], task: Task) -> Result:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ class Provenance:
     commit: str | None
     """Git commit of a checkout, with `+` behind it where files of the package were changed since; None for an installed package."""
     python: str
-    packages: Mapping[str, str | None]
-    """Versions by name; None for what is not installed."""
+    packages: Mapping[str, str]
+    """Versions by name."""
     machine: str
     """Operating system and processor."""
     cores: int
@@ -67,10 +67,10 @@ def provenance(
     device: str = "cpu",
 ) -> Provenance:
     """What is known here and now. settings: a dataclass or a mapping; paths become words."""
-    options = _plain(settings)
+    options = json.loads(json.dumps(asdict(settings) if is_dataclass(settings) else settings, default=str))  # type: ignore[arg-type]
     return Provenance(
         suite=suite, relook=relook.__version__, code=cache.code_revision(), commit=_commit(), python=platform.python_version(),
-        packages={name: _version(name) for name in PACKAGES}, machine=f"{platform.system()} {platform.machine()}, {_processor()}",
+        packages={name: version(name) for name in PACKAGES}, machine=f"{platform.system()} {platform.machine()}, {_processor()}",
         cores=cores(),
         device=_accelerator(device), date=datetime.now(UTC).isoformat(timespec="seconds"),
         seed=options.get("seed"), cases=cases, settings=options, weights=dict(weights or {}),
@@ -101,30 +101,12 @@ def described(run: Provenance) -> list[tuple[str, str]]:
     """Lines for readers: what it is, and its value."""
     lines = [
         ("relook", run.relook + (f", commit {run.commit[:12]}{'+' * run.commit.endswith('+')}" if run.commit else "")),
-        ("code", run.code), ("python", ", ".join([run.python, *(f"{name} {found or '(not installed)'}" for name, found in run.packages.items())])),
+        ("code", run.code), ("python", ", ".join([run.python, *(f"{name} {found}" for name, found in run.packages.items())])),
         ("machine", f"{run.machine}; {run.cores} cores; {run.device}"), ("date", run.date),
         ("seed", "-" if run.seed is None else str(run.seed)), ("cases", run.cases or "-"),
     ]  # fmt: skip
     lines += [(f"weights of {name}", found) for name, found in run.weights.items()]
     return [*lines, ("settings", json.dumps(run.settings, ensure_ascii=False))]
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _accelerator(device: str) -> str:

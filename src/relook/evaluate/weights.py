@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from relook.config import PhotoConfig
 from relook.errors import MissingModelError
 from relook.models.catalogue import entry
-from relook.models.families import Family
+from relook.models.families import Family, padded
 from relook.models.store import digest, is_here
 from relook.perceive.backends import Table
 from relook.session import Session
@@ -18,6 +22,13 @@ from relook.transfer.resolve import family_of
 def family(name: str, session: Session) -> Family:
     """The family called `name`, loaded once in a session. Raises MissingModelError where it is not on this machine."""
     return family_of(PhotoConfig(family=name), session)
+
+
+@torch.no_grad()
+def through_autoencoder(image: Float[Tensor, "3 H W"], found: Family) -> Float[Tensor, "3 H W"]:
+    """A picture encoded and decoded by a family: the most that a latent method can reach."""
+    picture, (height, width) = padded(image, found.multiple)
+    return found.decode(found.encode(picture[None].to(found.device)))[0, :, :height, :width].float().cpu()
 
 
 def family_weights(name: str, session: Session) -> dict[str, str]:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
+from relook.captures.frames import spread
 from relook.lift.look import Look, RestyledFrame, blend
 from relook.ops.warp import look_up, nearness, softmax_splat
 from relook.perceive.match import Matcher
@@ -150,7 +151,7 @@ def glance(view: View, side: int = GLANCE) -> View:
 
 def best_first(count: int, view_of: Callable[[int], View], match: Matcher) -> int:
     """The key frame to begin with: of some spread over the walk, the one that shows most of the others."""
-    numbers = sorted({round(i * (count - 1) / (BEGINNINGS - 1)) for i in range(BEGINNINGS)})
+    numbers = spread(count, BEGINNINGS)
     if len(numbers) < 3:
         return numbers[0]
     views = {number: glance(view_of(number)) for number in numbers}

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from relook.captures.frames import spread
 from relook.files import write_bytes
 from relook.io import as_picture
 from relook.lift.geometry import MatchedViews
@@ -31,7 +32,7 @@ def write_report(
     from jinja2 import Environment
 
     count = len(notes)
-    shown = sorted({round(i * (count - 1) / max(1, SHOWN - 1)) for i in range(SHOWN)})
+    shown = spread(count, SHOWN)
     page = Environment(autoescape=True, trim_blocks=True).from_string(
         files("relook.lift").joinpath("templates/views.html").read_text(encoding="utf-8")
     )

@@ -8,6 +8,7 @@ of one is in the catalogue. MicroAST is AdaIN with encoders and a decoder of its
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -46,8 +47,8 @@ def copy(structure: Image) -> Image:
 
 def reinhard(structure: Image, style: OtherImage) -> Image:
     """Mean and deviation of the whole picture in CIE Lab made those of the style (Reinhard et al. 2001)."""
-    structure_lab, style_lab = _lab(structure), _lab(style)
-    return _rgb(_matched(structure_lab.reshape(-1, 3), style_lab.reshape(-1, 3)).reshape(structure_lab.shape))
+    colours = _lab(structure)
+    return _rgb(_matched(colours.reshape(-1, 3), _lab(style).reshape(-1, 3)).reshape(colours.shape))
 
 
 def statistics(structure: Image, style: OtherImage, correspondence: Correspondence) -> Image:
@@ -69,7 +70,7 @@ def transport(structure: Image, style: OtherImage, correspondence: Correspondenc
     """
     if not blur > 0:
         raise InputError(f"Expected a blur above 0, got {blur}; choose one, such as {BLUR:g}.")
-    return _by_class(structure, style, correspondence, lambda values, wanted: _transported(values, wanted, blur))
+    return _by_class(structure, style, correspondence, partial(_transported, blur=blur))
 
 
 def microast(structure: Image, style: OtherImage, session: Session) -> Image:
@@ -88,11 +89,8 @@ def microast_by_class(structure: Image, style: OtherImage, correspondence: Corre
 
     _check(structure, style, correspondence)
     classes = correspondence.structure_classes, correspondence.style_classes
-    return torch.where(
-        ((classes[0] > 0) & ~correspondence.kept).cpu(),
-        restyled(structure, style, session, classes=classes),
-        structure.cpu(),
-    )
+    changed = ((classes[0] > 0) & ~correspondence.kept).cpu()
+    return torch.where(changed, restyled(structure, style, session, classes=classes), structure.cpu())
 
 
 def _by_class(
@@ -103,15 +101,12 @@ def _by_class(
 ) -> Image:
     """The structure with the Lab colours of every class that both pictures show moved; unmatched and locked pixels stay bit-identical."""
     _check(structure, style, correspondence)
-    structure_lab, style_lab = _lab(structure), _lab(style)
-    structure_ids, style_ids, kept = (
-        map.cpu().numpy()
-        for map in (correspondence.structure_classes, correspondence.style_classes, correspondence.kept)
-    )
-    changed = np.isin(structure_ids, np.setdiff1d(style_ids, [0])) & ~kept
-    for id in np.unique(structure_ids[changed]):
-        structure_lab[structure_ids == id] = move(structure_lab[structure_ids == id], style_lab[style_ids == id])
-    return torch.where(torch.from_numpy(changed), _rgb(structure_lab), structure.detach().cpu())
+    colours, style_colours = _lab(structure), _lab(style)
+    ids, style_ids = correspondence.structure_classes.cpu().numpy(), correspondence.style_classes.cpu().numpy()
+    changed = np.isin(ids, np.setdiff1d(style_ids, [0])) & ~correspondence.kept.cpu().numpy()
+    for id in np.unique(ids[changed]):
+        colours[ids == id] = move(colours[ids == id], style_colours[style_ids == id])
+    return torch.where(torch.from_numpy(changed), _rgb(colours), structure.detach().cpu())
 
 
 def _matched(values: Colours, wanted: OtherColours) -> Colours:
@@ -124,21 +119,21 @@ def _transported(values: Colours, wanted: OtherColours, blur: float) -> Colours:
     """The values under the entropic map to the wanted ones, both taken from their means: a shift leaves the plan the same."""
     import ot
 
-    middle, other = values.mean(0), wanted.mean(0)
-    (colours, shares), (others, other_shares) = _cells(values - middle), _cells(wanted - other)
-    costs = ot.dist(colours, others) / (2 * blur**2)
+    middle, wanted_middle = values.mean(0), wanted.mean(0)
+    (cells, shares), (wanted_cells, wanted_shares) = _cells(values - middle), _cells(wanted - wanted_middle)
+    costs = ot.dist(cells, wanted_cells) / (2 * blur**2)
     method, potential = ("sinkhorn_stabilized", "logv") if costs.max() < STEEP else ("sinkhorn_log", "log_v")
     with np.errstate(over="ignore"):  # POT also returns the exponential of the potential, which may be out of range
         _, log = ot.sinkhorn(
-            shares, other_shares, costs, 1.0, method=method, numItermax=ROUNDS, stopThr=CLOSE, warn=False, log=True
+            shares, wanted_shares, costs, 1.0, method=method, numItermax=ROUNDS, stopThr=CLOSE, warn=False, log=True
         )
-    targets = torch.from_numpy(others).float()
-    bias = torch.from_numpy(log[potential] - (others**2).sum(1) / (2 * blur**2)).float()
+    targets = torch.from_numpy(wanted_cells).float()
+    bias = torch.from_numpy(log[potential] - (wanted_cells**2).sum(1) / (2 * blur**2)).float()
     moved = [
         torch.softmax(part @ targets.T / blur**2 + bias, 1) @ targets
         for part in torch.from_numpy(values - middle).float().split(CHUNK)
     ]
-    return torch.cat(moved).double().numpy() + other
+    return torch.cat(moved).double().numpy() + wanted_middle
 
 
 def _cells(values: Colours) -> tuple[OtherColours, Float[np.ndarray, " M"]]:

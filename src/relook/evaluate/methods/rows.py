@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
-
 from relook.config import PerceiveConfig, PhotoConfig
 from relook.errors import InputError
 from relook.evaluate.methods import baselines
 from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.sources.pair import Pair
-from relook.evaluate.weights import family
+from relook.evaluate.weights import family, through_autoencoder
 from relook.perceive.perceive import perceive_photo
 from relook.session import Session
 from relook.transfer.presets import preset_of
@@ -128,15 +126,10 @@ def _microast_by_class(pair: Pair, setting: Setting, session: Session) -> Image:
     return baselines.microast_by_class(pair.structure.image, pair.style.image, pair.correspondence(), session)
 
 
-@torch.no_grad()
 def _exact(pair: Pair, setting: Setting, session: Session) -> Image:
-    from relook.models.families import padded
-
     if pair.exact is None:
         raise InputError(f"Expected an exact answer to {pair.name}, got none; leave the row `exact` out.")
-    found = family(setting.family, session)
-    picture, (height, width) = padded(pair.exact, found.multiple)
-    return found.decode(found.encode(picture[None].to(found.device)))[0, :, :height, :width].float().cpu()
+    return through_autoencoder(pair.exact, family(setting.family, session))
 
 
 WORDS = {"paper": "as published", "released": "as its code runs", "relook": "Relook's settings"}

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
-
-from relook.errors import InputError
 
 Image = Float[Tensor, "3 H W"]
 """RGB in [0, 1]."""
@@ -64,10 +62,3 @@ def declare(
         return function
 
     return enter
-
-
-def of_group(group: Group) -> dict[str, Metric]:
-    """The metrics of one group by name, in order. Raises InputError for a group that does not exist."""
-    if group not in get_args(Group):
-        raise InputError(f"Expected a group out of {', '.join(get_args(Group))}, got {group!r}; choose one of them.")
-    return {name: metric for name, metric in METRICS.items() if metric.group == group}

@@ -32,11 +32,11 @@ def pattern_error(output: Image, exact: Image, regions: Int[Tensor, "H W"]) -> f
     pattern has no error. 1 means: energies off by a factor of two. None if no region is large enough.
     """
     same_size(output, exact)
-    output_lab, exact_lab = lab(output), lab(exact)
+    pictures = lab(output), lab(exact)
     ids, unit = regions.cpu().numpy(), min(regions.shape) / 128
     octaves = []
     for sigma in (scale * unit for scale in SCALES if scale * unit >= NARROWEST):
-        fields = [_gradients(colours, sigma) * unit for colours in (output_lab, exact_lab)]
+        fields = [_gradients(colours, sigma) * unit for colours in pictures]
         for id in np.unique(ids[ids != 0]):
             inside = _without_rim(ids == id, reach=int(2 * sigma + 0.5) + 1)
             if inside.sum() >= MINIMUM_PIXELS:

@@ -19,11 +19,11 @@ def fid(outputs: Set, references: Float[np.ndarray, "M D"]) -> float | None:
     tr (C R)^(1/2) is the sum of the singular values of A B^T, where A, B are the centred sets over sqrt(N - 1): exact also where
     there are fewer pictures than features (but biased upwards then: compare rows with as many pictures only).
     """
-    made, wanted = _pair(outputs, references)
-    if min(len(made), len(wanted)) < 2:
+    outputs, references = _pair(outputs, references)
+    if min(len(outputs), len(references)) < 2:
         return None
-    a, b = ((one - one.mean(0)) / np.sqrt(len(one) - 1) for one in (made, wanted))
-    shift = np.square(made.mean(0) - wanted.mean(0)).sum()
+    a, b = ((one - one.mean(0)) / np.sqrt(len(one) - 1) for one in (outputs, references))
+    shift = np.square(outputs.mean(0) - references.mean(0)).sum()
     common = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return max(0.0, float(shift + np.square(a).sum() + np.square(b).sum() - 2 * common))
 
@@ -36,13 +36,13 @@ def kid(outputs: Set, references: Float[np.ndarray, "M D"]) -> float | None:
     mean of k(x, x') over pairs of different outputs + the same over references - 2 mean k(x, y). Equal sets give about 0, below it as often
     as above. All pictures at once, not the mean over subsets.
     """
-    made, wanted = _pair(outputs, references)
-    n, m = len(made), len(wanted)
+    outputs, references = _pair(outputs, references)
+    n, m = len(outputs), len(references)
     if min(n, m) < 2:
         return None
-    within = [_kernel(one, one) for one in (made, wanted)]
+    within = [_kernel(one, one) for one in (outputs, references)]
     among = [(k.sum() - np.trace(k)) / (size * (size - 1)) for k, size in zip(within, (n, m), strict=True)]
-    return float(among[0] + among[1] - 2 * _kernel(made, wanted).mean())
+    return float(among[0] + among[1] - 2 * _kernel(outputs, references).mean())
 
 
 def _kernel(x: Set, y: Float[np.ndarray, "M D"]) -> Float[np.ndarray, "N M"]:

@@ -7,7 +7,7 @@ truth, where nothing is known (it does not count). What cannot be known (a class
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -53,24 +53,17 @@ def pixel_accuracy(counts: Int[Tensor, "C D"]) -> float | None:
     return None if total == 0 else float(counts[:, : len(counts)].diagonal().sum()) / total
 
 
-@dataclass(frozen=True)
-class Panoptic:
-    """What panoptic quality of one class is made of; sums over pictures add up."""
+class Panoptic(NamedTuple):
+    """What panoptic quality of one class is made of; over pictures each is summed."""
 
     overlap: float = 0.0
     """Sum of the IoU of matched objects."""
-    matched: int = 0
+    matched: float = 0
     """Objects with a counterpart (IoU above 0.5)."""
-    invented: int = 0
+    invented: float = 0
     """Found objects without one."""
-    missed: int = 0
+    missed: float = 0
     """True objects without one."""
-
-    def __add__(self, other: Panoptic) -> Panoptic:
-        return Panoptic(
-            self.overlap + other.overlap, self.matched + other.matched, self.invented + other.invented,
-            self.missed + other.missed,
-        )  # fmt: skip
 
     @property
     def quality(self) -> float | None:
@@ -81,13 +74,11 @@ class Panoptic:
 
 def panoptic_counts(found: Int[Tensor, "H W"], truth: Int[Tensor, "H W"]) -> Panoptic:
     """Objects of one class: maps of object ids, 0 = none. Two objects are matched where their IoU is above 0.5."""
-    seen, true = found.unique(return_inverse=True), truth.unique(return_inverse=True)
-    both = torch.bincount(
-        seen[1].flatten() * len(true[0]) + true[1].flatten(), minlength=len(seen[0]) * len(true[0])
-    ).view(len(seen[0]), len(true[0]))
+    (ids, rows), (true_ids, columns) = found.unique(return_inverse=True), truth.unique(return_inverse=True)
+    shape = len(ids), len(true_ids)
+    both = torch.bincount(rows.flatten() * shape[1] + columns.flatten(), minlength=shape[0] * shape[1]).view(shape)
     union = both.sum(1, keepdim=True) + both.sum(0, keepdim=True) - both
-    objects = both.double() / union
-    objects = objects[seen[0] != 0][:, true[0] != 0]
+    objects = (both.double() / union)[ids != 0][:, true_ids != 0]
     hits = objects > 0.5
     matched = int(hits.sum())
     return Panoptic(float(objects[hits].sum()), matched, len(objects) - matched, objects.shape[1] - matched)

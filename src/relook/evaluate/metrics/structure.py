@@ -70,11 +70,11 @@ def mask_ious(output: Segments, structure: Segments) -> dict[str, float]:
     """
     same_size(output.labels, structure.labels)
     known = structure.labels != UNLABELLED
-    seen, true = _classes(output), _classes(structure)
+    found = _classes(output)
     empty = torch.zeros_like(known)
     return {
-        name: int((seen.get(name, empty) & mask).sum()) / int(((seen.get(name, empty) & known) | mask).sum())
-        for name, mask in true.items()
+        name: int((found.get(name, empty) & mask).sum()) / int(((found.get(name, empty) & known) | mask).sum())
+        for name, mask in _classes(structure).items()
     }
 
 

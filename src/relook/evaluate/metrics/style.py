@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from relook.errors import ShapeError
@@ -36,7 +36,7 @@ def cosine_similarity(output: Float[Tensor, " D"], style: Float[Tensor, " D"]) -
 def dreamsim(output: Float[Tensor, " D"], style: Float[Tensor, " D"]) -> float | None:
     """1 - cosine(f(x), f(y)), f = the embeddings of all encoders one after another, as Fu et al. 2023 define it.
 
-    Theirs are DINO, CLIP and OpenCLIP (ViT-B/16), tuned on human judgements: with their tuned encoders this is their number but for a
+    The authors' encoders are DINO, CLIP and OpenCLIP (ViT-B/16), tuned on human judgements: with these it is their number but for a
     mean that their code subtracts from f first; with untuned ones it is their baseline, and says less about what people see.
     """
     similarity = cosine_similarity(output, style)
@@ -57,10 +57,9 @@ def gram_distance(
             f"Expected the same layers of both pictures, got {sorted(output)} and {sorted(style)}; give both."
         )
     distances = []
-    for layer, first in output.items():
-        second = style[layer]
-        both = float(first.double().square().sum() + second.double().square().sum())
-        distances.append(float((first.double() - second.double()).square().sum()) / both if both else 0.0)
+    for g, s in ((output[layer].double(), style[layer].double()) for layer in output):
+        both = float(g.square().sum() + s.square().sum())
+        distances.append(float((g - s).square().sum()) / both if both else 0.0)
     return float(np.mean(distances)) if distances else None
 
 
@@ -71,22 +70,14 @@ def gram(features: Float[Tensor, "C H W"]) -> Float[Tensor, "C C"]:
 
 
 @declare("a_hist", "A_hist", "lower", (0.0, 260.0), "earth mover's distance of Lab histograms (Rubner et al. 2000); see docs/metrics.md", group="style", digits=1)  # fmt: skip
-def histogram_distance(
-    output: Image,
-    style: Float[Tensor, "3 h w"],
-    mask: Bool[Tensor, "H W"] | None = None,
-    style_mask: Bool[Tensor, "h w"] | None = None,
-) -> float | None:
-    """How far the colours of one picture's masked pixels must be moved to become the other's, in units of CIE Lab per pixel.
+def histogram_distance(output: Image, style: Float[Tensor, "3 h w"]) -> float | None:
+    """How far the colours of one picture must be moved to become the other's, in units of CIE Lab per pixel.
 
     Joint histograms with cells of CELL^3, each at the mean of its colours; ground distance Euclidean in Lab (D65). Pictures may
-    have different sizes. None where a mask is empty.
+    have different sizes.
     """
-    classes = [
-        torch.ones(image.shape[1:], dtype=torch.int64) if one is None else one.long()
-        for image, one in ((output, mask), (style, style_mask))
-    ]
-    return histogram_distances(output, style, *classes).get(1)
+    everywhere = (torch.ones(image.shape[1:], dtype=torch.int64) for image in (output, style))
+    return histogram_distances(output, style, *everywhere).get(1)
 
 
 def histogram_distances(
@@ -107,12 +98,12 @@ Signature = tuple[Float[np.ndarray, "_ 3"], Float[np.ndarray, " _"]]
 """Colours in Lab and their shares."""
 
 
-def _moved(first: Signature, second: Signature) -> float:
+def _moved(output: Signature, style: Signature) -> float:
     """The earth mover's distance of two signatures."""
     import ot
 
-    costs = np.linalg.norm(first[0][:, None] - second[0][None], axis=-1)
-    return max(0.0, float(ot.emd2(first[1], second[1], costs, numItermax=1_000_000)))
+    costs = np.linalg.norm(output[0][:, None] - style[0][None], axis=-1)
+    return max(0.0, float(ot.emd2(output[1], style[1], costs, numItermax=1_000_000)))
 
 
 def _signature(colours: Float[np.ndarray, "N 3"]) -> Signature:

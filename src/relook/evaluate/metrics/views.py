@@ -61,25 +61,15 @@ def detail(output: Image, exact: Image) -> float | None:
     return None if wanted < 1e-6 else min(100.0, _gradient(output) / wanted)
 
 
-@declare("rotation_auc", "rotation AUC", "higher", (0.0, 1.0), "area under the share of cameras turned by at most e, e up to the limit", group="views")  # fmt: skip
-def rotation_auc(errors: Sequence[float], limit: float) -> float | None:
-    """Of errors in degrees (infinite for a camera that was not placed); None without any."""
-    return pose_auc(errors, limit) if errors else None
-
-
-@declare("translation_auc", "translation AUC", "higher", (0.0, 1.0), "the same for shifts in parts of the scene's size", group="views")  # fmt: skip
-def translation_auc(errors: Sequence[float], limit: float) -> float | None:
-    """Of shifts in parts of the scene's size (infinite for a camera that was not placed); None without any."""
-    return pose_auc(errors, limit) if errors else None
-
-
 @declare("pose_auc", "pose AUC", "higher", (0.0, 1.0), "Sarlin et al. 2020: area under the share of pairs of views whose pose is off by at most e degrees, e up to the limit", group="views")  # fmt: skip
-def pose_auc(errors: Sequence[float], threshold: float) -> float:
-    """Area under the share of errors of at most e, for e from 0 to the threshold, divided by the threshold; 0 without any.
+@declare("translation_auc", "translation AUC", "higher", (0.0, 1.0), "the same for shifts in parts of the scene's size", group="views")  # fmt: skip
+@declare("rotation_auc", "rotation AUC", "higher", (0.0, 1.0), "area under the share of cameras turned by at most e, e up to the limit", group="views")  # fmt: skip
+def area_under_curve(errors: Sequence[float], limit: float) -> float | None:
+    """Area under the share of errors of at most e, for e from 0 to the limit, divided by the limit; None without any.
 
-    Every error adds max(0, 1 - error / threshold) / count, so that an infinite one adds nothing.
+    Every error adds max(0, 1 - error / limit) / count, so that an infinite one (a camera that was not placed) adds nothing.
     """
-    return sum(max(0.0, 1 - error / threshold) for error in errors) / len(errors) if errors else 0.0
+    return sum(max(0.0, 1 - error / limit) for error in errors) / len(errors) if errors else None
 
 
 def camera_errors(

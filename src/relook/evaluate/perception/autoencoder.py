@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.evaluate.engine import Engine
-from relook.evaluate.metrics import psnr
+from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Part

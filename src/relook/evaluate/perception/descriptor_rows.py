@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from relook.correspond.dense import DenseCorrespondence, match_dense
 from relook.correspond.features import Descriptor, descriptor
 from relook.dollhouse.classes import CLASS_ID, FURNITURE
-from relook.evaluate.metrics import class_accuracy, coverage, end_point_error, pck
+from relook.evaluate.metrics.matching import class_accuracy, coverage, end_point_error, pck
 from relook.evaluate.perception.counterparts import Rooms, Targets, class_at, errors
 from relook.evaluate.records import WHOLE, Number
 from relook.session import Session

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from relook.captures import read_capture
+from relook.captures.frames import spread
 from relook.errors import GeometryError, InputError
 from relook.evaluate.engine import Engine
-from relook.evaluate.metrics.views import pose_auc
+from relook.evaluate.metrics.views import area_under_curve
 from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Column, Part, column
@@ -88,13 +89,12 @@ def suite(config: Config) -> Suite:
     if config.capture is None:
         return Geometry("geometry", config, config.device, lead, starts=())
     capture = read_capture(config.capture)
-    last = len(capture) - config.frames
-    if last < 0 or not capture.measured:
+    if len(capture) < config.frames or not capture.measured:
         raise InputError(
             f"Expected a capture of at least {config.frames} frames with depth, got {len(capture)} frames; choose fewer."
         )
-    starts = tuple(round(number * last / max(1, config.windows - 1)) for number in range(config.windows))
-    return Geometry("geometry", config, config.device, lead, starts=starts)
+    starts = spread(len(capture) - config.frames + 1, config.windows)
+    return Geometry("geometry", config, config.device, lead, starts=tuple(starts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +174,7 @@ def score(scene: Scene, name: str, depth: str, session: Session) -> list[Number]
     return [
         Number("share_placed", WHOLE, len(placed) / len(scene.views)), Number("rotation", WHOLE, sum(angles) / len(angles)),
         Number("position", WHOLE, sum(shifts) / len(shifts) / max(path, 1e-9)),
-        *(Number("pose_auc", f"{limit:g}°", pose_auc(off, limit)) for limit in DEGREES),
+        *(Number("pose_auc", f"{limit:g}°", area_under_curve(off, limit)) for limit in DEGREES),
         Number("point_error", WHOLE, _median(torch.cat(errors))), Number("point_error", "confident", _median(torch.cat(sure))), seconds,
     ]  # fmt: skip
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.captures import read_capture
+from relook.captures.frames import spread
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, InputError
 from relook.evaluate.engine import Engine
@@ -127,7 +128,7 @@ class Matching(Suite):
         return Case(rooms[0].view(), rooms[second].view(), flow, visible, ~visible)
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:
-        """What is said of the pixels of all pairs of a kind together."""
+        """What is known of the pixels of all pairs of a kind together."""
         kept: dict[tuple[str, str], list[Mapping[str, np.ndarray]]] = {}
         for trial in results.done:
             kept.setdefault((trial.part, trial.row), []).append(results.arrays(trial))
@@ -199,15 +200,8 @@ def _captured(config: Config) -> list[tuple[str, int, int]]:
     each, found = -(-config.pairs // len(config.gaps)), []
     for gap in config.gaps:
         pairs = [(n, n + gap) for n in range(len(capture) - gap) if in_common(capture[n], capture[n + gap]) >= COMMON]
-        found += [(f"capture, gap {gap}", *pair) for pair in spread(pairs, each)]
+        found += [(f"capture, gap {gap}", *pairs[number]) for number in spread(len(pairs), each)]
     return found
-
-
-def spread(items: Sequence[Any], count: int) -> list[Any]:
-    """At most `count` of the items, evenly spread."""
-    if len(items) <= count:
-        return list(items)
-    return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def _median(values: Float[Tensor, "N"]) -> float | None:

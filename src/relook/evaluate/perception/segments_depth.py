@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,7 @@ class Perception(Suite):
         counts, objects = counted(segmenter(trial.row.removeprefix(SEGMENTS), session)(View(room.image)), room)
         return Outcome(
             [Number("pixel_accuracy", WHOLE, pixel_accuracy(counts))],
-            {"counts": counts.numpy(), "objects": np.array([astuple(one) for one in objects])},
+            {"counts": counts.numpy(), "objects": np.array(objects)},
         )
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:
@@ -137,7 +137,7 @@ class Perception(Suite):
             for (part, row), held in kept.items()
             for number in segment_numbers(
                 torch.from_numpy(np.sum([one["counts"] for one in held], axis=0)),
-                [Panoptic(o, *map(int, n)) for o, *n in np.sum([one["objects"] for one in held], axis=0)],
+                [Panoptic(*sums) for sums in np.sum([one["objects"] for one in held], axis=0)],
             )
         ]  # fmt: skip
 

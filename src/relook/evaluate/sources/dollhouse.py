@@ -92,9 +92,14 @@ def draw_pair(seed: int, index: int, size: tuple[int, int] = (128, 128), scored:
     shown = {"shared": here & there, "all": here, "unmatched": here - there}[scored]
     changed = {name for name in shown if _pattern(styles[0], name) != _pattern(styles[1], name)}
     return Pair(
-        f"{index:03d}", structure.view(), style.view(), f"a photo of a {kind}{' room' if kind == 'living' else ''}",
+        f"{index:03d}", structure.view(), style.view(), prompt_of(kind),
         render(layouts[0], styles[1], size).image, _only(structure, shown), tuple(CLASSES), _only(structure, changed),
     )  # fmt: skip
+
+
+def prompt_of(kind: str) -> str:
+    """Names the room, never its look."""
+    return f"a photo of a {kind}{' room' if kind == 'living' else ''}"
 
 
 def _pattern(style: Style, name: str) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from relook import cache
 from relook.captures import Capture, read_capture
+from relook.captures.frames import spread
 from relook.errors import GeometryError
 from relook.evaluate.gallery import contact_sheet
 from relook.evaluate.metrics.views import warp_lpips, warp_rmse
@@ -70,7 +71,7 @@ class CaptureSuite(ViewsSuite):
         for gap, earlier, later in pairs:
             scores = pair_scores(capture, rows, (gap, earlier, later), flow, session)
             found.append([[scores[name].get(key) for key in COLUMNS] for name in rows])
-        shown = sorted({round(i * (len(capture) - 1) / 5) for i in range(6)})
+        shown = spread(len(capture), 6)
         sheet = contact_sheet([[images[i] for i in shown] for images in rows.values()], [f"frame {i}" for i in shown])
         with replacing(place.picture) as temporary:
             sheet.save(temporary, format="PNG")
@@ -128,10 +129,7 @@ def pairs_of(count: int, pairs: int) -> list[tuple[str, int, int]]:
     """(gap's name, earlier frame, later frame): of every gap at most `pairs`, spread over `count` frames."""
     found = []
     for name, gap in GAPS.items():
-        last = count - 1 - gap
-        if last >= 0:
-            starts = sorted({round(i * last / max(1, pairs - 1)) for i in range(pairs)})
-            found += [(name, start, start + gap) for start in starts]
+        found += [(name, start, start + gap) for start in spread(max(0, count - gap), pairs)]
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from relook.errors import GeometryError
-from relook.evaluate.metrics.views import camera_errors, rotation_auc, translation_auc
+from relook.evaluate.metrics.views import area_under_curve, camera_errors
 from relook.evaluate.records import Record
 from relook.evaluate.run import Outcome, Place, Results, Trial
 from relook.evaluate.sections import Part, column
@@ -99,8 +99,8 @@ def score_of(found: Cameras, wanted: Cameras, size: float) -> Score:
     turns, shifts = camera_errors(found, wanted, size)
     return {
         "placed": 100 * len(set(found) & set(wanted)) / max(1, len(wanted)),
-        **{f"rotation {limit:g}": rotation_auc(turns, limit) for limit in DEGREES},
-        **{f"translation {limit:g}": translation_auc(shifts, limit) for limit in PARTS},
+        **{f"rotation {limit:g}": area_under_curve(turns, limit) for limit in DEGREES},
+        **{f"translation {limit:g}": area_under_curve(shifts, limit) for limit in PARTS},
     }
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.dollhouse import ROOMS, Rendering, exact_flow, render, sample_layout, sample_style, walk
-from relook.evaluate.sources.dollhouse import HELD_OUT
+from relook.evaluate.sources.dollhouse import HELD_OUT, prompt_of
 from relook.types import View
 
 BASELINES: Mapping[str, float] = {"near": 0.3, "middle": 0.6, "far": 1.0}
@@ -69,8 +69,3 @@ def draw_walk(seed: int, number: int, frames: int, size: int, stride: float = 1.
     poses = walk(layout, frames, stride=stride, turn=TURN * stride)
     old, new = (tuple(render(layout, look, (size, size), pose) for pose in poses) for look in looks)
     return Walk(old, new, render(sample_layout(first + 1, kind), looks[1], (size, size)).view(), prompt_of(kind))
-
-
-def prompt_of(kind: str) -> str:
-    """Names the room, never its look."""
-    return f"a photo of a {kind}{' room' if kind == 'living' else ''}"

@@ -16,10 +16,10 @@ from relook.evaluate.sections import CEILING
 from relook.evaluate.views.rooms import TwoViews
 from relook.evaluate.views.setting import Setting
 from relook.io import as_pixels
+from relook.evaluate.weights import through_autoencoder
 from relook.lift.carry import CARRYING, carried
 from relook.lift.fill import Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
 from relook.lift.look import Look, RestyledFrame
-from relook.models.families import padded
 from relook.ops.fill import filled
 from relook.perceive.match import exact
 from relook.session import Session
@@ -92,13 +92,9 @@ def _alone(case: TwoViews, setting: Setting, session: Session) -> Image:
     return restyle_photo(case.second, case.styled, setting.photo(session, case.prompt)).image
 
 
-@torch.no_grad()
 def _exact(case: TwoViews, setting: Setting, session: Session) -> Image:
-    family = setting.load_family(session)
     look, holes = warped(case, "relook")
-    picture, (height, width) = padded(case.exact, family.multiple)
-    decoded = family.decode(family.encode(picture[None].to(family.device)))[0, :, :height, :width].float().cpu()
-    return torch.where(holes, decoded, look)
+    return torch.where(holes, through_autoencoder(case.exact, setting.load_family(session)), look)
 
 
 ROWS: Mapping[str, ViewsRow] = {

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.evaluate.gallery import Gallery, Picture
-from relook.evaluate.metrics import lpips, psnr, ssim
 from relook.evaluate.metrics.segments import mean_of
+from relook.evaluate.metrics.truth import lpips, psnr, ssim
 from relook.evaluate.records import VIEW, Record
 from relook.evaluate.run import Outcome, Place, Results, Trial
 from relook.evaluate.sections import CEILING, Part, column

@@ -13,11 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from relook import cache
+from relook.captures.frames import spread
 from relook.config import Carry, Fill, ViewsConfig
 from relook.dollhouse import exact_flow
 from relook.evaluate.gallery import contact_sheet
-from relook.evaluate.metrics import psnr
 from relook.evaluate.metrics.segments import mean_of
+from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.metrics.views import detail, drift, warp_lpips, warp_rmse
 from relook.evaluate.records import EVERY, Record
 from relook.evaluate.run import Outcome, Place, Results, Trial
@@ -156,7 +157,7 @@ class WalkSuite(ViewsSuite):
     @property
     def shown(self) -> list[int]:
         """Numbers of the frames on a strip."""
-        return sorted({round(i * (self.config.frames - 1) / 6) for i in range(7)})
+        return spread(self.config.frames, 7)
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:
         """Every way's disagreement as a part of that of frames restyled each by itself, means over all walks."""
