@@ -15,8 +15,8 @@ from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.views.rooms import TwoViews
 from relook.evaluate.views.setting import Setting
-from relook.io import as_pixels
 from relook.evaluate.weights import through_autoencoder
+from relook.io import as_pixels
 from relook.lift.carry import CARRYING, carried
 from relook.lift.fill import Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
 from relook.lift.look import Look, RestyledFrame
