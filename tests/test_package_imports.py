@@ -1,4 +1,4 @@
-"""The rooms import one way, and the shell starts without torch."""
+"""Packages import one way, and the shell starts without torch."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ ORDER = [
     {"evaluate"},
     {"present"},
 ]
-RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 ALLOWED_FOR_DOLLHOUSE = {"dollhouse", "types", "errors", "ops"}
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def rooms_imported(source: str) -> set[str]:
-    """Rooms that a module's source imports, at any depth (also inside functions)."""
+def packages_imported(source: str) -> set[str]:
+    """Packages that a module's source imports, at any depth (also inside functions)."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -63,28 +63,28 @@ def rooms_imported(source: str) -> set[str]:
     )
 
 
-def offences(room: str, imported: set[str]) -> set[str]:
-    """The imported rooms that `room` may not import."""
-    if room == "dollhouse":
+def offences(package: str, imported: set[str]) -> set[str]:
+    """The imported packages that `package` may not import."""
+    if package == "dollhouse":
         return imported - ALLOWED_FOR_DOLLHOUSE
-    if room == "training":
+    if package == "training":
         return imported & {"present"}
-    if room in {"evaluate", "present"}:  # the suites draw rooms; the command line starts the training
-        imported = imported - {"dollhouse"} - ({"training"} if room == "present" else set())
-    return {other for other in imported if other in {"dollhouse", "training"} or RANK[other] > RANK[room]}
+    if package in {"evaluate", "present"}:  # the suites draw rooms; the command line starts the training
+        imported = imported - {"dollhouse"} - ({"training"} if package == "present" else set())
+    return {other for other in imported if other in {"dollhouse", "training"} or RANK[other] > RANK[package]}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_one_way(path: Path) -> None:
-    room = room_of(path)
-    assert room in {*RANK, "dollhouse", "training"}, f"{room} is not a room of the design"
+    package = package_of(path)
+    assert package in {*RANK, "dollhouse", "training"}, f"{package} is no package of the design"
     source = path.read_text()
-    assert not offences(room, rooms_imported(source))
+    assert not offences(package, packages_imported(source))
     assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.level]
 
 
 @pytest.mark.parametrize(
-    ("room", "source"),
+    ("package", "source"),
     [
         ("ops", "from relook.transfer.edit import AttentionEdit"),
         ("transfer", "def f():\n    import relook.evaluate.metrics"),
@@ -93,8 +93,8 @@ def test_imports_go_one_way(path: Path) -> None:
         ("transfer", "from relook.dollhouse import render"),
     ],
 )
-def test_an_upward_import_is_seen(room: str, source: str) -> None:
-    assert offences(room, rooms_imported(source))
+def test_an_upward_import_is_seen(package: str, source: str) -> None:
+    assert offences(package, packages_imported(source))
 
 
 def sources() -> dict[str, str]:

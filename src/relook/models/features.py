@@ -52,7 +52,7 @@ def recorded(module: nn.Module) -> Iterator[list[Tensor]]:
 
 @dataclass(frozen=True)
 class Dift:
-    """Which features of a denoiser describe a picture (DIFT, Tang et al. 2023, section 4); the defaults are theirs."""
+    """Which features of a denoiser describe a picture (DIFT, Tang et al. 2023, section 4); the defaults are the paper's."""
 
     timestep: int = 261
     """How much noise is put on the picture, out of the family's training timesteps."""

@@ -147,7 +147,7 @@ def enlarged(flow: Float[Tensor, "B 2 h w"]) -> Float[Tensor, "B 2 H W"]:
 
 
 def load_raft(path: Path) -> Raft:
-    """The network of a checkpoint (safetensors), frozen; its size is told by its tensors."""
+    """The network of a checkpoint (safetensors), frozen; its tensors say its size."""
     weights = tensors(path)
     network = Raft(FULL if "update_block.mask.0.weight" in weights else SMALL)
     network.load_state_dict(weights)
