@@ -35,6 +35,8 @@ def parse(kind: type[T], program: str, words: Sequence[str], example: str = "") 
         near = like(unknown[0], [_shown(option) for option in known.values()])
         raise InputError(f"Expected options of {program}, got {unknown[0]}; {near or f'see {program} --help'}.")
     values = {name: _read(known[name], value) for name, value in vars(found).items()}
+    for name, value in values.items():  # before anything is made of them
+        known[name].check(value)
     config = _made(kind, values, program)
     check(config)
     return config
