@@ -16,18 +16,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from unittest.mock import patch
 
 import torch
 from common import parser, peak, rounds, say, table, where
 from torch import Tensor
 
+from relook.ops import attention
 from relook.ops.attention import attend, attend_materialised
 from relook.ops.groups import Groups, class_groups
 
 TOKENS, HEADS, CHANNELS, CONTRAST = 4096, 8, 40, 1.67
-ROOM = (24, 20, 14, 10, 8, 6, 5, 4, 3, 3, 2, 1)
-OTHER_ROOM = (20, 24, 10, 14, 6, 8, 4, 5, 3, 2, 3, 1)
+STRUCTURE = (24, 20, 14, 10, 8, 6, 5, 4, 3, 3, 2, 1)
+STYLE = (20, 24, 10, 14, 6, 8, 4, 5, 3, 2, 3, 1)
 """Percent of two pictures that twelve classes fill: uneven, as walls and lamps are."""
 PLAIN, MAP = "no mask: scaled_dot_product_attention", "matrix: its map, whole"
 CONTRAST_MAP, MASKED_CONTRAST_MAP = "contrast: its map, whole", "contrast, matrix: its map, whole"
@@ -51,8 +52,8 @@ def variants(device: str = "cpu", dtype: torch.dtype = torch.float32) -> list[Va
     draw = torch.Generator().manual_seed(0)
     tokens = [torch.randn(1, TOKENS, HEADS * CHANNELS, generator=draw).to(device, dtype) for _ in range(5)]
     query, key, value, own_key, own_value = (part.unflatten(-1, (HEADS, CHANNELS)).transpose(1, 2) for part in tokens)
-    room = groups(ROOM, OTHER_ROOM, draw).to(device)
-    equal, few = groups((1,) * 12, (1,) * 12, draw).to(device), groups(ROOM[:3], OTHER_ROOM[:3], draw).to(device)
+    room = groups(STRUCTURE, STYLE, draw).to(device)
+    equal, few = groups((1,) * 12, (1,) * 12, draw).to(device), groups(STRUCTURE[:3], STYLE[:3], draw).to(device)
     matrix, beside, beside_matrix = room.matrix, room.beside_own, room.beside_own.matrix
 
     def masked(mask: Tensor | Groups | None, contrast: float = 1.0) -> Tensor:
@@ -61,7 +62,10 @@ def variants(device: str = "cpu", dtype: torch.dtype = torch.float32) -> list[Va
     def both(mask: Tensor | Groups) -> Tensor:
         return attend(query, torch.cat([own_key, key], 2), torch.cat([own_value, value], 2), mask)
 
-    by_map = partial(attend_materialised, query, key, value)
+    def by_map(mask: Tensor | None = None, contrast: float = 1.0, rows: int = attention.ROWS) -> Tensor:
+        with patch.object(attention, "ROWS", rows):
+            return attend_materialised(query, key, value, mask, contrast=contrast)
+
     return [
         Variant(PLAIN, lambda: masked(None)),
         Variant(MAP, lambda: by_map(matrix, rows=TOKENS)),
@@ -79,9 +83,9 @@ def variants(device: str = "cpu", dtype: torch.dtype = torch.float32) -> list[Va
     ]
 
 
-def groups(ours: tuple[int, ...], theirs: tuple[int, ...], draw: torch.Generator) -> Groups:
+def groups(structure: tuple[int, ...], style: tuple[int, ...], draw: torch.Generator) -> Groups:
     """Classes of these relative sizes, scattered at random (the worst order in memory)."""
-    return class_groups(_scattered(ours, draw), _scattered(theirs, draw))
+    return class_groups(_scattered(structure, draw), _scattered(style, draw))
 
 
 def _scattered(sizes: tuple[int, ...], draw: torch.Generator) -> Tensor:
@@ -92,7 +96,7 @@ def _scattered(sizes: tuple[int, ...], draw: torch.Generator) -> Tensor:
 def above(variant: Variant, device: str) -> float:
     """MiB that one run needs above what was there before it."""
     small = torch.randn(1, 2, 64, 40, device=device)
-    attend_materialised(small, small, small, rows=32)
+    attend_materialised(small, small, small)
     attend(small, small, small, contrast=2.0)
     before, highest = peak(variant.run, device)
     return highest - before

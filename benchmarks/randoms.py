@@ -53,7 +53,7 @@ def random_family(kind: str, place: Placement, folder: Path = PUBLISHED) -> Fami
         autoencoder=autoencoder,
         denoiser=denoiser,
         control=model(f"{kind}_controlnet", place, folder),
-        text=TextReader((wordless(),) * len(encoders), encoders, blank=len(encoders) > 1),
+        text=TextReader((blank_tokenizer(),) * len(encoders), encoders, blank=len(encoders) > 1),
         scheduler=DDIMScheduler.from_config(json.loads((folder / f"{kind}_scheduler.json").read_text())),
         weights=(),
         size=denoiser.config["sample_size"] * 2 ** (len(autoencoder.config["block_out_channels"]) - 1),
@@ -61,7 +61,7 @@ def random_family(kind: str, place: Placement, folder: Path = PUBLISHED) -> Fami
     )
 
 
-def wordless() -> transformers.PreTrainedTokenizerFast:
+def blank_tokenizer() -> transformers.PreTrainedTokenizerFast:
     """A tokenizer of CLIP's length to which every word is the end."""
     from tokenizers import Tokenizer, models
 

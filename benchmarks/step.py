@@ -3,7 +3,7 @@
     python benchmarks/step.py [--out FILE.md]
 
 The published scheme (Alaluf et al. 2023, as released) runs the denoiser twice over three rows (output, style, structure): once with
-the output's attention swapped to the style and once without, every attention map in memory. Ours runs once over the output under both
+the output's attention swapped to the style and once without, every attention map in memory. Relook runs once over the output under both
 conditions and the style, or, where the style was remembered on disk, over the output alone; no map is ever built. All variants are
 timed one after another in every round, and the table gives medians and ratios to the published scheme.
 """
@@ -103,14 +103,14 @@ def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], 
                 found.append(family.denoiser(batch, TIMESTEP, encoder_hidden_states=states).sample[:1].float())
         return found[1] + SCALE * (found[0] - found[1])
 
-    def ours() -> Tensor:
+    def single() -> Tensor:
         return composed(mix, predict(rows, [edit]))
 
     def cached() -> Tensor:
         return composed(mix, remembered(rows, [edit]))
 
     cached()  # fills the memory
-    return {"published": scheme, "ours": ours, "ours, style remembered": cached}
+    return {"published": scheme, "relook": single, "relook, style remembered": cached}
 
 
 @torch.no_grad()
@@ -118,7 +118,7 @@ def main() -> None:
     options = parser(__doc__, repeats=3)
     options.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
     options.add_argument(
-        "--types", nargs="+", default=["float32", "bfloat16"], help="precisions of ours; float32 first"
+        "--types", nargs="+", default=["float32", "bfloat16"], help="precisions of Relook's; float32 first"
     )
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -132,7 +132,7 @@ def main() -> None:
                 schemes.pop("published")
             timed = rounds(schemes, arguments.repeats, arguments.device)
         found |= {f"{scheme}, {name}": one.seconds for scheme, one in timed.items()}
-        apart[name] = float((timed["ours"].answer - timed["ours, style remembered"].answer).abs().max())
+        apart[name] = float((timed["relook"].answer - timed["relook, style remembered"].answer).abs().max())
         del family, schemes
     base = found.get("published, float32", float("nan"))  # only float32 is timed the published way
     rows = [(scheme, f"{time:.2f}", f"{base / time:.2f}") for scheme, time in found.items()]

@@ -88,8 +88,8 @@ def test_ways_to_attend_agree_with_their_rivals(scripts: Any, monkeypatch: pytes
     answers = {variant.name: variant.run() for variant in every}
     pairs = [(answers[variant.name], answers[variant.rival]) for variant in every if variant.same]
     assert len(pairs) == 6
-    for ours, rival in pairs:
-        torch.testing.assert_close(ours, rival, atol=1e-5, rtol=1e-5)
+    for found, rival in pairs:
+        torch.testing.assert_close(found, rival, atol=1e-5, rtol=1e-5)
     figures = [script["Figures"](variant, 2.0, 10.0, 3e-7) for variant in every]
     assert script["in_words"](figures).splitlines()[4] == (
         "| matrix: its map, 1024 rows at a time | 2000 | 10 | 1.0 | 1.0 | 1 | 3e-07 |"
@@ -104,12 +104,12 @@ def test_a_step_with_the_style_remembered_is_the_same_step(scripts: Any, configu
         found = script["variants"](script["alone"](CPU, 64, configurations), 64, tmp_path)
         noises = {name: run() for name, run in found.items()}
     assert {tuple(noise.shape) for noise in noises.values()} == {(1, 4, 8, 8)}
-    torch.testing.assert_close(noises["ours"], noises["ours, style remembered"], atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(noises["ours"], torch.zeros(1), atol=1e-4)
+    torch.testing.assert_close(noises["relook"], noises["relook, style remembered"], atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(noises["relook"], torch.zeros(1), atol=1e-4)
 
 
 def test_tables_are_markdown(scripts: Any) -> None:
-    assert scripts("common")["table"](("way", "s"), [("ours", "1.0")]) == "| way | s |\n|---|---:|\n| ours | 1.0 |"
+    assert scripts("common")["table"](("way", "s"), [("exact", "1.0")]) == "| way | s |\n|---|---:|\n| exact | 1.0 |"
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sdxl"])

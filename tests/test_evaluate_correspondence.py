@@ -20,7 +20,7 @@ from relook.evaluate.metrics import METRICS
 from relook.evaluate.metrics.matching import class_accuracy, end_point_error, pck
 from relook.evaluate.perception import correspondence, counterparts, descriptor_rows
 from relook.evaluate.perception.correspondence import Config, suite
-from relook.evaluate.perception.counterparts import TOLERANCE, class_at, draw_rooms, errors, targets
+from relook.evaluate.perception.counterparts import TOLERANCE, class_at, draw_rooms, errors
 from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, measure
 from relook.evaluate.records import WHOLE, read_records
 from relook.evaluate.run import run
@@ -68,7 +68,7 @@ def test_the_numbers_of_one_row_on_one_pair(unchecked: None, monkeypatch: pytest
     mutual = torch.tensor([[True, True, True, True, False]])
     cells = torch.zeros(1, dtype=torch.int64), torch.arange(5)
     dense = SimpleNamespace(cells=lambda size: cells, mutual=mutual, positions=torch.zeros(1, 5, 2))
-    got = {(metric, region): value for metric, region, value in measure(ROWS["embedded, mutual"], rooms, None, dense)}
+    got = {(metric, region): value for metric, region, value in measure(ROWS["embedded, mutual"], rooms, dense)}
     assert got == pytest.approx(
         {
             ("right_class", WHOLE): 0.75, ("right_class", ON_FURNITURE): 0.5, ("pck_05", WHOLE): 0.25, ("pck_05", ON_FURNITURE): 0.5,
@@ -77,7 +77,7 @@ def test_the_numbers_of_one_row_on_one_pair(unchecked: None, monkeypatch: pytest
         }
     )  # fmt: skip
     rooms.classes = torch.full((5,), wall)
-    bare = {key[:2]: key[2] for key in measure(ROWS["embedded, mutual"], rooms, None, dense)}
+    bare = {key[:2]: key[2] for key in measure(ROWS["embedded, mutual"], rooms, dense)}
     assert bare["right_class", ON_FURNITURE] is bare["pck_05", ON_FURNITURE] is None
     assert bare["right_class", WHOLE] == 0.75
     assert set(FURNITURE) < set(CLASSES)
@@ -100,8 +100,7 @@ def test_the_true_counterpart_by_brute_force() -> None:
     draw = torch.Generator().manual_seed(0)
     found = torch.rand(2, len(rooms.classes), 2, generator=draw)
     found[1, 5] = torch.nan
-    right = targets(rooms)
-    got = torch.stack([errors(rooms, right, one) for one in found])
+    got = torch.stack([errors(rooms, one) for one in found])
     ys, xs = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
     for n in range(0, len(rooms.classes), 97):
         same = rooms.style_classes == rooms.classes[n]
@@ -129,12 +128,12 @@ def test_exact_parts_as_features_find_everything(index: int) -> None:
     rows, columns = found.cells((128, 128))
     places = found.positions[rows[rooms.pixels[:, 0]], columns[rooms.pixels[:, 1]]]
     right = class_accuracy(class_at(rooms, places), rooms.classes)
-    close = pck(errors(rooms, targets(rooms), places), 0.05)
+    close = pck(errors(rooms, places), 0.05)
     assert right is not None
     assert right == 1
     assert close is not None
     assert close > 0.99
-    elsewhere = pck(errors(rooms, targets(rooms), places.flip(0)), 0.05)
+    elsewhere = pck(errors(rooms, places.flip(0)), 0.05)
     assert elsewhere is not None
     assert elsewhere < 0.5
 

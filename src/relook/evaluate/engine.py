@@ -1,7 +1,7 @@
 """Many independent pieces of work on every core: a process pool of the standard library, or Ray; results stream as they are ready.
 
 A piece of work is a picklable function of a picklable task and of its process's session; it keeps what it made on disk. So a run that was
-stopped goes on, and a piece whose worker was killed is simply done again. (joblib 1.6 would save 40 lines, but one killed worker ends its run,
+stopped goes on, and a piece whose worker was killed is simply done again. (joblib 1.6 would save 30 lines, but one killed worker ends its run,
 and its workers still lived half a minute after their parent was killed.)
 """
 

@@ -23,6 +23,7 @@ from relook.evaluate.weights import family, family_weights
 from relook.files import sha256
 from relook.io import read_image
 from relook.models.families import padded
+from relook.ops.resize import resized, scaled
 from relook.session import Session
 
 
@@ -76,11 +77,11 @@ class Autoencoder(Suite):
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """PSNR of one picture."""
         size, model = self.config.size, family(self.config.family, session).autoencoder
-        image = (
-            unseen_room(0, int(trial.case), size).image
-            if trial.part == "rooms"
-            else _sized(self.photos[trial.case], size)
-        )
+        if trial.part == "rooms":
+            image = unseen_room(0, int(trial.case), size).image
+        else:
+            photo = read_image(self.photos[trial.case])
+            image = resized(photo, scaled(photo.shape[1:], min(1.0, size / min(photo.shape[1:]))), "bicubic")
         return Outcome([Number("psnr", WHOLE, round_trip(model, image))])
 
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
@@ -95,11 +96,3 @@ def round_trip(model: AutoencoderKL, image: Float[Tensor, "3 H W"]) -> float | N
     latents = model.encode(framed[None].to(model.device, model.dtype) * 2 - 1).latent_dist.mean
     again = model.decode(latents).sample[0, :, :height, :width].float().cpu() / 2 + 0.5
     return psnr(again.clamp(0, 1), image)
-
-
-def _sized(file: Path, side: int) -> Float[Tensor, "3 H W"]:
-    """A picture with this shorter side, if it is larger."""
-    image = read_image(file)
-    scale = min(1.0, side / min(image.shape[-2:]))
-    size = [max(1, round(length * scale)) for length in image.shape[-2:]]
-    return torch.nn.functional.interpolate(image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)

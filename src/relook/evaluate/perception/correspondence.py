@@ -10,7 +10,7 @@ from typing import Any
 from relook.errors import InputError, MissingModelError
 from relook.evaluate.engine import Engine
 from relook.evaluate.gallery import Gallery, Picture
-from relook.evaluate.perception.counterparts import Rooms, Targets, draw_rooms, targets
+from relook.evaluate.perception.counterparts import Rooms, draw_rooms
 from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, Row, carried, matched, measure
 from relook.evaluate.records import WHOLE, Number, check_names
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
@@ -102,16 +102,16 @@ class Matching(Suite):
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """One row on one pair; its picture is the style's pixels as the row carries them."""
         row, index = self.rows[trial.row], int(trial.case)
-        rooms, right = session.remembered("rooms", (self.config, index), lambda: self._drawn(index), 1)
+        rooms = session.remembered("rooms", (self.config, index), lambda: self._drawn(index), 1)
         dense, seconds = matched(row, rooms, index, session)
         write_image(place.picture, carried(row, rooms, dense))
-        return Outcome([*measure(row, rooms, right, dense), Number("seconds", WHOLE, seconds)], pictured=True)
+        return Outcome([*measure(row, rooms, dense), Number("seconds", WHOLE, seconds)], pictured=True)
 
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
         """One table."""
 
         def drawn(case: str) -> Mapping[str, Picture]:
-            rooms = self._drawn(int(case))[0]
+            rooms = self._drawn(int(case))
             return {"structure": rooms.structure.image, "style": rooms.style.image}
 
         rows = results.rows(SUITE)
@@ -123,9 +123,8 @@ class Matching(Suite):
             )
         ]  # fmt: skip
 
-    def _drawn(self, index: int) -> tuple[Rooms, Targets]:
-        rooms = draw_rooms(self.config.seed, index, (self.config.size, self.config.size))
-        return rooms, targets(rooms)
+    def _drawn(self, index: int) -> Rooms:
+        return draw_rooms(self.config.seed, index, (self.config.size, self.config.size))
 
 
 def _revision(name: str, session: Session) -> str:

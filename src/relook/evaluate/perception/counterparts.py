@@ -7,6 +7,7 @@ may be as good (two chairs, a long wall): all within TOLERANCE of the nearest co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +29,16 @@ VALUES = 1 << 23
 
 
 @dataclass(frozen=True)
+class Targets:
+    """The true counterparts of the scored pixels: pairs of a pixel and a place that is right for it."""
+
+    pixel: Int[Tensor, " K"]
+    """Number of the scored pixel."""
+    place: Float[Tensor, "K 2"]
+    """(x, y) in parts of the style's longer side."""
+
+
+@dataclass(frozen=True)
 class Rooms:
     """A structure and a style with the truth at N structure pixels whose class the style shows."""
 
@@ -41,6 +52,22 @@ class Rooms:
     """Their part coordinates."""
     style_classes: Int[Tensor, "H W"]
     style_parts: Float[Tensor, "H W 6"]
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Every place that is right for a scored pixel."""
+        longer = max(self.style_classes.shape)
+        pixels, places = [], []
+        for label in self.classes.unique().tolist():
+            own = (self.classes == label).nonzero()[:, 0]
+            there = (self.style_classes == label).nonzero()
+            parts, centres = self.style_parts[there[:, 0], there[:, 1]], (there.flip(1) + 0.5) / longer
+            for some in own.split(max(1, VALUES // len(there))):
+                apart = torch.cdist(self.parts[some], parts, compute_mode="donot_use_mm_for_euclid_dist")
+                which, target = (apart <= apart.amin(1, keepdim=True) + TOLERANCE).nonzero().unbind(1)
+                pixels.append(some[which])
+                places.append(centres[target])
+        return Targets(torch.cat(pixels), torch.cat(places))
 
     def correspondence(self) -> Correspondence:
         """Regions of equal names."""
@@ -75,33 +102,7 @@ def class_at(rooms: Rooms, found: Float[Tensor, "N 2"]) -> Int[Tensor, " N"]:
     return torch.where(there, rooms.style_classes[row, column], -1)
 
 
-@dataclass(frozen=True)
-class Targets:
-    """The true counterparts of the scored pixels: pairs of a pixel and a place that is right for it."""
-
-    pixel: Int[Tensor, " K"]
-    """Number of the scored pixel."""
-    place: Float[Tensor, "K 2"]
-    """(x, y) in parts of the style's longer side."""
-
-
-def targets(rooms: Rooms) -> Targets:
-    """Every place that is right for a scored pixel."""
-    longer = max(rooms.style_classes.shape)
-    pixels, places = [], []
-    for label in rooms.classes.unique().tolist():
-        own = (rooms.classes == label).nonzero()[:, 0]
-        there = (rooms.style_classes == label).nonzero()
-        parts, centres = rooms.style_parts[there[:, 0], there[:, 1]], (there.flip(1) + 0.5) / longer
-        for some in own.split(max(1, VALUES // len(there))):
-            apart = torch.cdist(rooms.parts[some], parts, compute_mode="donot_use_mm_for_euclid_dist")
-            which, target = (apart <= apart.amin(1, keepdim=True) + TOLERANCE).nonzero().unbind(1)
-            pixels.append(some[which])
-            places.append(centres[target])
-    return Targets(torch.cat(pixels), torch.cat(places))
-
-
-def errors(rooms: Rooms, right: Targets, found: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
+def errors(rooms: Rooms, found: Float[Tensor, "N 2"]) -> Float[Tensor, " N"]:
     """From an answer for every scored pixel to the nearest true counterpart, in parts of the style's longer side.
 
     An answer that is NaN is as far off as can be: the length of the diagonal.
@@ -109,8 +110,8 @@ def errors(rooms: Rooms, right: Targets, found: Float[Tensor, "N 2"]) -> Float[T
     height, width = rooms.style_classes.shape
     longer = max(height, width)
     answers = found * torch.tensor([width / longer, height / longer])
-    away = (answers[right.pixel] - right.place).norm(dim=1).nan_to_num(nan=torch.inf)
-    nearest = torch.full((len(found),), torch.inf).scatter_reduce(0, right.pixel, away, "amin")
+    away = (answers[rooms.targets.pixel] - rooms.targets.place).norm(dim=1).nan_to_num(nan=torch.inf)
+    nearest = torch.full((len(found),), torch.inf).scatter_reduce(0, rooms.targets.pixel, away, "amin")
     return torch.where(nearest.isfinite(), nearest, float((height**2 + width**2) ** 0.5 / longer))
 
 

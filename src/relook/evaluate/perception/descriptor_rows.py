@@ -15,7 +15,7 @@ from relook.correspond.dense import DenseCorrespondence, match_dense
 from relook.correspond.features import Descriptor, descriptor
 from relook.dollhouse.classes import CLASS_ID, FURNITURE
 from relook.evaluate.metrics.matching import class_accuracy, coverage, end_point_error, pck
-from relook.evaluate.perception.counterparts import Rooms, Targets, class_at, errors
+from relook.evaluate.perception.counterparts import Rooms, class_at, errors
 from relook.evaluate.records import WHOLE, Number
 from relook.session import Session
 from relook.types import View
@@ -81,13 +81,13 @@ def carried(row: Row, rooms: Rooms, dense: DenseCorrespondence) -> Float[Tensor,
     return torch.where(dense.mutual[rows[:, None], columns[None]], picture, 1.0)
 
 
-def measure(row: Row, rooms: Rooms, right: Targets, dense: DenseCorrespondence) -> list[Number]:
+def measure(row: Row, rooms: Rooms, dense: DenseCorrespondence) -> list[Number]:
     """Every number of one row on one pair; None where no scored pixel is kept, or none lies on furniture."""
     under = dense.cells(rooms.structure.size)
     cell, column = under[0][rooms.pixels[:, 0]], under[1][rooms.pixels[:, 1]]
     answered = dense.mutual[cell, column] if row.mutual else torch.ones_like(cell, dtype=torch.bool)
     places, true = dense.positions[cell, column], rooms.classes
-    found, distances = class_at(rooms, places), errors(rooms, right, places)
+    found, distances = class_at(rooms, places), errors(rooms, places)
     furniture = torch.isin(true, torch.tensor([CLASS_ID[name] for name in FURNITURE]))
     return [
         *(

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from relook.captures.frames import natural_order
+from relook.captures.pictures import pictures_in
 from relook.config import PerceiveConfig
 from relook.errors import InputError, PictureError
 from relook.evaluate.sources.pair import Pair
@@ -200,6 +202,14 @@ class OnDisk:
                 f"{size[1]} x {size[0]} in {image}; use another picture."
             )
         return size
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Pictures in a folder in the natural order of their names. Raises InputError where there are none."""
+    files = pictures_in(folder) if folder.is_dir() else []
+    if not files:
+        raise InputError(f"Expected pictures in {folder}, got none; put some there.")
+    return sorted(files, key=lambda file: (natural_order(file.name), file.name))
 
 
 def photographs(folder: Path | None) -> list[Path]:

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from relook.captures.frames import natural_order
-from relook.captures.pictures import pictures_in
 from relook.errors import InputError
-from relook.evaluate.sources.disk import PAIRS, Case, OnDisk, Shot, read_pairs
+from relook.evaluate.sources.disk import PAIRS, Case, OnDisk, Shot, pictures, read_pairs
 
 STRUCTURES, STYLES = "structures", "styles"
 """Folders of the pictures."""
@@ -55,11 +53,8 @@ class Folder(OnDisk):
 
 def _shots(folder: Path) -> dict[str, Shot]:
     """The pictures of a folder by their names without endings, in natural order, with the maps that lie beside them."""
-    files = pictures_in(folder) if folder.is_dir() else []
-    if not files:
-        raise InputError(f"Expected pictures in {folder}, got none; put some there.")
     found: dict[str, Shot] = {}
-    for file in sorted(files, key=lambda file: (natural_order(file.name), file.name)):
+    for file in pictures(folder):
         if file.stem in found:
             raise InputError(
                 f"Expected pictures of different names in {folder}, got {found[file.stem].image.name} and {file.name}; rename one."

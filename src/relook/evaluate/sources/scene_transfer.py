@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 from relook.captures.frames import natural_order
 from relook.captures.pictures import pictures_in
 from relook.errors import InputError, SegmentsError
-from relook.evaluate.sources.disk import PAIRS, Case, OnDisk, Shot, read_pairs
+from relook.evaluate.sources.disk import PAIRS, Case, OnDisk, Shot, pictures, read_pairs
 from relook.files import reason
 from relook.io import read_depth, read_image
 from relook.perceive.depth.models import depth_of_disparity
@@ -75,7 +75,8 @@ class SceneTransfer(OnDisk):
     def _cases(self, scene: str, folder: Path, style: str, look: Shot, prompt: str) -> list[Case]:
         """The pairs of one scene with one style."""
         kind, number = scene.split("/")
-        frames = _frames(folder)[:: self.every] if self.every else _frames(folder)[:1]
+        frames = pictures(folder / IMAGES)
+        frames = frames[:: self.every] if self.every else frames[:1]
         prompt, look_name = prompt or f"a photo of a {kind.replace('_', ' ')}", style.split("/")[1]
         return [
             Case(
@@ -174,14 +175,6 @@ def _listed(
                 )
         chosen.append((scene, scenes[scene], style, styles[style], cells.get("prompt", "")))
     return chosen
-
-
-def _frames(scene: Path) -> list[Path]:
-    """The pictures of a scene in the natural order of their names."""
-    files = pictures_in(scene / IMAGES) if (scene / IMAGES).is_dir() else []
-    if not files:
-        raise InputError(f"Expected pictures in {scene / IMAGES}, got none; put some there or remove the scene.")
-    return sorted(files, key=lambda file: (natural_order(file.name), file.name))
 
 
 def _shot(scene: Path, frame: Path) -> Shot:

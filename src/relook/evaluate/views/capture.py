@@ -148,12 +148,8 @@ def pair_scores(
         held = _matched(match, first, second, side, SURE[how])
         for name, images in rows.items():
             frame, other = (_small(images[number], side) for number in (later, earlier))
-            known = (
-                {}
-                if held is None
-                else {"rmse": warp_rmse(frame, other, *held), "lpips": warp_lpips(frame, other, *held, session)}
-            )
-            scores[name] |= {f"{how} {gap} {metric}": known.get(metric) for metric in ("rmse", "lpips")}
+            scores[name][f"{how} {gap} rmse"] = None if held is None else warp_rmse(frame, other, *held)
+            scores[name][f"{how} {gap} lpips"] = None if held is None else warp_lpips(frame, other, *held, session)
     return scores
 
 
