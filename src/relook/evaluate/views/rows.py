@@ -15,7 +15,7 @@ from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.views.rooms import TwoViews
 from relook.evaluate.views.setting import Setting
-from relook.evaluate.weights import through_autoencoder
+from relook.evaluate.weights import family, through_autoencoder
 from relook.io import as_pixels
 from relook.lift.carry import CARRYING, carried
 from relook.lift.fill import Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
@@ -89,12 +89,12 @@ def _navier_stokes(case: TwoViews, setting: Setting, session: Session) -> Image:
 def _alone(case: TwoViews, setting: Setting, session: Session) -> Image:
     from relook.transfer.photo import restyle_photo
 
-    return restyle_photo(case.second, case.styled, setting.photo(session, case.prompt)).image
+    return restyle_photo(case.second, case.styled, setting.photo(session, case.prompt), session=session).image.cpu()
 
 
 def _exact(case: TwoViews, setting: Setting, session: Session) -> Image:
     look, holes = warped(case, "relook")
-    return torch.where(holes, through_autoencoder(case.exact, setting.load_family(session)), look)
+    return torch.where(holes, through_autoencoder(case.exact, family(setting.family, session)), look)
 
 
 ROWS: Mapping[str, ViewsRow] = {

@@ -37,20 +37,16 @@ class Setting:
     out: Path = Path()
     """Where a family with another refiner is put together."""
 
-    def load_family(self, session: Session) -> Family:
-        """The family. Raises MissingModelError where it is not on this machine."""
-        return family(self.family, session)
-
     def load_refiner(self, session: Session) -> ViewRefiner:
         """The view refiner. Raises MissingModelError where there is none."""
-        load = lambda: load_view_refiner(self.load_family(session), self.refiner)  # noqa: E731
+        load = lambda: load_view_refiner(family(self.family, session), self.refiner)  # noqa: E731
         return session.loaded(("view refiner", self.family, self.refiner), load)
 
     def photo(self, session: Session, prompt: str = "") -> PhotoConfig:
         """How a frame is restyled by itself."""
         name = self.family
         if self.refiner is not None:
-            name = str(family_with(self.load_family(session), self.refiner, self.out / "family"))
+            name = str(family_with(family(self.family, session), self.refiner, self.out / "family"))
         return PhotoConfig(family=name, steps=self.steps, device=self.device, precision="fp32", prompt=prompt)
 
     def views(self, session: Session, prompt: str = "") -> ViewsConfig:
