@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import Any, Literal, TypeVar
 
@@ -143,11 +144,13 @@ def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int)
     try:
         remote: Any = ray.remote(num_cpus=1, max_retries=ATTEMPTS)(_single)
         kept = ray.put(work)
-        running: dict[Any, Task] = {remote.remote(kept, task): task for task in tasks}
+        waiting = iter(tasks)  # a cluster may be larger than `workers`: no more than these are handed out at a time
+        running: dict[Any, Task] = {remote.remote(kept, task): task for task in islice(waiting, workers)}
         while running:
             (done, *_), _ = ray.wait(list(running), num_returns=1)
             try:
                 yield running.pop(done), ray.get(done)
+                running.update({remote.remote(kept, task): task for task in islice(waiting, 1)})
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from error
             except ray.exceptions.WorkerCrashedError as error:

@@ -53,10 +53,13 @@ ROWS: Mapping[str, Row] = {
 
 
 def describe(name: str, seed: int, session: Session) -> Descriptor:
-    """The descriptor called `name`; `seed` draws the vectors of `random`. Raises InputError for a name that is none."""
-    if name != "random":
-        return descriptor(name, session)
-    return lambda view: random_vectors(view, seed=seed + int(view.image.sum()))
+    """The descriptor called `name`; `random` draws vectors from `seed` on a quarter of the picture's grid. Raises InputError for a name that is none."""
+
+    def drawn(view: View) -> Float[Tensor, "D h w"]:
+        draw = torch.Generator().manual_seed(seed + int(view.image.sum()))
+        return normalize(torch.randn(48, -(-view.size[0] // 4), -(-view.size[1] // 4), generator=draw), dim=0)
+
+    return drawn if name == "random" else descriptor(name, session)
 
 
 def matched(row: Row, rooms: Rooms, index: int, session: Session) -> tuple[DenseCorrespondence, float]:
@@ -102,9 +105,3 @@ def measure(row: Row, rooms: Rooms, dense: DenseCorrespondence) -> list[Number]:
         ),
         Number("coverage", WHOLE, coverage(answered)),
     ]
-
-
-def random_vectors(view: View, *, seed: int = 0) -> Float[Tensor, "D h w"]:
-    """Vectors drawn at random on a quarter of the picture's grid."""
-    draw = torch.Generator().manual_seed(seed)
-    return normalize(torch.randn(48, -(-view.size[0] // 4), -(-view.size[1] // 4), generator=draw), dim=0)

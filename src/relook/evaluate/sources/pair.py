@@ -9,7 +9,6 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from relook.config import Unmatched
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import SegmentsError
 from relook.session import Session
@@ -35,12 +34,12 @@ class Pair:
     patterned: Int[Tensor, "H W"] | None = None
     """The same, only for classes whose pattern differs between the structure and the answer."""
 
-    def correspondence(self, unmatched: Unmatched = "everything") -> Correspondence:
+    def correspondence(self) -> Correspondence:
         """Regions of equal names. Raises SegmentsError where a picture has no segments."""
         structure, style = self.structure.segments, self.style.segments
         if structure is None or style is None:
             raise SegmentsError(f"Expected segments of both pictures of {self.name}, got none; perceive them first.")
-        return match_segments(structure, style, unmatched=unmatched)
+        return match_segments(structure, style)
 
 
 @runtime_checkable
