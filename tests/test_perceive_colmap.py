@@ -27,18 +27,25 @@ def rooms() -> tuple[Rendering, ...]:
     return tuple(render(layout, style, (240, 320), pose) for pose in walk(layout, 4, stride=0.6))
 
 
+def seen_by_known_lenses() -> list[View]:
+    return [View(room.image, camera=room.camera) for room in rooms()]
+
+
 @cache
 def found() -> dict[int, colmap.Sparse]:
-    return dict(colmap.reconstruct([room.image for room in rooms()], [room.camera.K for room in rooms()]))
+    return dict(colmap.reconstruct(seen_by_known_lenses()))
 
 
-def test_cameras_and_points_are_found(capfd: pytest.CaptureFixture[str]) -> None:
+def test_cameras_and_points_are_found(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = pycolmap.logging.minloglevel
     seen = found()
     assert sorted(seen) == [0, 1, 2, 3]
     assert capfd.readouterr() == ("", "")
     assert pycolmap.logging.minloglevel == before
-    assert not list(Path(tempfile.gettempdir()).glob("relook-colmap-*"))
+    assert not list(tmp_path.iterdir())
     truth = [room.camera for room in rooms()]
     change = align_cameras([seen[i].camera for i in range(4)], truth)
     for number, room in enumerate(rooms()):
@@ -55,16 +62,16 @@ def test_cameras_and_points_are_found(capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_same_pictures_give_the_same_cameras() -> None:
-    again = colmap.reconstruct([room.image for room in rooms()], [room.camera.K for room in rooms()])
+    again = colmap.reconstruct(seen_by_known_lenses())
     for number, sparse in found().items():
         assert torch.equal(again[number].camera.world_to_camera, sparse.camera.world_to_camera)
         assert torch.equal(again[number].points, sparse.points)
 
 
 def test_dense_points_follow_the_sparse_ones_and_lost_views_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    views = [View(room.image, camera=room.camera) for room in rooms()]
+    views = seen_by_known_lenses()
     depth = {id(view): Depth(2 * room.depth, "metric") for view, room in zip(views, rooms(), strict=True)}
-    monkeypatch.setattr(colmap, "reconstruct", lambda images, intrinsics: found())
+    monkeypatch.setattr(colmap, "reconstruct", lambda views: found())
     dense = from_colmap(views, lambda view: depth[id(view)])
     assert (dense.source, dense.kind) == ("colmap", "metric")
     change = align_cameras(list(dense.cameras), [room.camera for room in rooms()])
@@ -73,15 +80,15 @@ def test_dense_points_follow_the_sparse_ones_and_lost_views_are_named(monkeypatc
         errors = (change.points(cloud) - room.points).norm(dim=-1) / room.depth
         assert float(errors.median()) < 0.06
         assert 0 <= float(confidence.min()) <= float(confidence.max()) <= 1
-    monkeypatch.setattr(colmap, "reconstruct", lambda images, intrinsics: {0: found()[0], 3: found()[3]})
+    monkeypatch.setattr(colmap, "reconstruct", lambda views: {0: found()[0], 3: found()[3]})
     with pytest.raises(GeometryError, match="without 1, 2"):
         from_colmap(views, lambda view: depth[id(view)])
 
 
 def test_pictures_of_nothing_and_too_few() -> None:
     with pytest.raises(GeometryError, match="at least two pictures"):
-        colmap.reconstruct([torch.rand(3, 64, 64)])
-    flat = [torch.full((3, 64, 64), grey) for grey in (0.2, 0.8)]
+        colmap.reconstruct([View(torch.rand(3, 64, 64))])
+    flat = [View(torch.full((3, 64, 64), grey)) for grey in (0.2, 0.8)]
     with pytest.raises(GeometryError, match="smaller steps"):
         colmap.reconstruct(flat)
 
@@ -89,4 +96,4 @@ def test_pictures_of_nothing_and_too_few() -> None:
 def test_without_pycolmap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycolmap", None)
     with pytest.raises(MissingModelError, match="pip install"):
-        colmap.reconstruct([torch.rand(3, 64, 64)] * 2)
+        colmap.reconstruct([View(torch.rand(3, 64, 64))] * 2)

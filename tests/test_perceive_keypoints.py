@@ -12,7 +12,7 @@ from torch.nn import functional
 from moves import moved, texture
 from relook.dollhouse import exact_flow
 from relook.errors import GeometryError, MissingModelError
-from relook.perceive.match import matcher
+from relook.perceive.match import hub_keypoints, matcher
 from relook.perceive.match.hub_keypoints import transformers_matches
 from relook.perceive.match.interpolate import densified, interpolated
 from relook.perceive.match.keypoints import keypoint_matcher, keypoint_matches
@@ -176,11 +176,15 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", ["lightglue", "loftr"])
 @pytest.mark.parametrize("share", [1.0, 0.5])
-def test_the_real_classes_match_a_picture_with_itself(hub: Path, kind: str, share: float) -> None:
+def test_the_real_classes_match_a_picture_with_itself(
+    hub: Path, kind: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The processors squeeze both pictures to 96 x 64; places come back in each picture's own pixels, to a part of a pixel."""
     image = texture(128, 192)
     other = functional.interpolate(image[None], scale_factor=share, mode="bilinear", antialias=True)[0].clamp(0, 1)
-    found = transformers_matches(View(image), View(other), str(hub / kind), Session("cpu"), least=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub_keypoints, "LEAST", 0.0)
+        found = transformers_matches(View(image), View(other), str(hub / kind), Session("cpu"))
     assert len(found.scores) >= 1
     assert (found.second - found.first * share).norm(dim=1).max() < 1e-3
     if kind == "lightglue":  # whole pixels of the squeezed picture: their centres are odd numbers here

@@ -185,7 +185,7 @@ def test_a_label_must_be_in_one_of_the_pictures(session: Session) -> None:
         label_views([black, red], ["ottoman", "piano"], "auto", session)
     with pytest.raises(SegmentsError, match="Expected ottoman"):
         label_views([black], ["ottoman"], "auto", session)
-    with pytest.raises(SegmentsError, match="with segments to label"):
+    with pytest.raises(SegmentsError, match="Expected a view with segments"):
         label_views([View(torch.ones(3, 32, 64))], ["ottoman"], "auto", session)
 
 

@@ -21,7 +21,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 from relook.errors import EditError, InputError, ShapeError
 from relook.files import sha256
@@ -186,9 +186,12 @@ class Family:
             "mid_block_additional_residual": spread(middle),
         }
 
-    def control_image(self, depth: Depth) -> Float[Tensor, "1 3 H W"]:
-        """What the depth ControlNet reads: disparity in [0, 1] (near = 1) on three channels."""
-        return depth.disparity().to(self.device, self.dtype).expand(1, 3, -1, -1)
+    def control_image(self, depth: Depth, size: Sequence[int] | None = None) -> Float[Tensor, "1 3 h w"]:
+        """What the depth ControlNet reads: disparity in [0, 1] (near = 1) on three channels, stretched to `size` (h, w)."""
+        image = depth.disparity().to(self.device, self.dtype).expand(1, 3, -1, -1)
+        if size is None:
+            return image
+        return interpolate(image.float(), tuple(size), mode="bilinear", antialias=True).to(self.dtype)
 
     def noise_levels(self) -> Float[Tensor, " T"]:
         """Share of signal (alpha-bar) at every training timestep, float32 on the family's device."""

@@ -93,20 +93,15 @@ def denoiser_features(
     draws = torch.randn(setting.ensemble, *clean.shape[1:], generator=torch.Generator().manual_seed(seed)).to(clean)
     noised = (signal.sqrt() * clean + (1 - signal).sqrt() * draws).to(family.dtype)
     text = family.embed([prompt])
-    control = _control_image(family, depth, picture.shape[-2:])
+    control = None
+    if depth is not None and family.control is not None:
+        control = family.control_image(depth, picture.shape[-2:])
     with recorded(stages[setting.block]) as outputs:
         for part in noised.split(BATCH):
             steps = torch.full((len(part),), setting.timestep, device=family.device)
             conditions = None if control is None else control.expand(len(part), -1, -1, -1)
             family.denoise(part, steps, text.expand(len(part)), control=conditions, controlled=range(len(part)))
     return torch.cat(outputs).float().mean(0).cpu()
-
-
-def _control_image(family: Family, depth: Depth | None, size: tuple[int, ...]) -> Tensor | None:
-    """A depth map for the ControlNet, or nothing where there is no depth or no ControlNet."""
-    if depth is None or family.control is None:
-        return None
-    return interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True).to(family.dtype)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ SILENT = ("ConnectionError", "ConnectError", "LocalEntryNotFoundError", "Offline
 """Errors of both clients, by their classes' names, for a server that does not answer."""
 
 
-def file(one: Checkpoint, folder: Path, tick: Tick) -> Mapping[str, str]:
-    """Fetch a single file into a folder; its name and SHA-256. An interrupted download starts anew.
+def file(one: Checkpoint, folder: Path, tick: Tick) -> tuple[str, Mapping[str, str]]:
+    """Fetch a single file into a folder; (no commit, name -> SHA-256). An interrupted download starts anew.
 
     Raises MissingModelError when the server does not give it or it has another hash; nothing of it is left then.
     """
@@ -48,7 +48,7 @@ def file(one: Checkpoint, folder: Path, tick: Tick) -> Mapping[str, str]:
         raise MissingModelError(
             f"Expected {one.file} with the SHA-256 {one.sha256[:12]}... at {one.url}, got another content; get it from {one.source}."
         ) from error
-    return {one.file: one.sha256}
+    return "", {one.file: one.sha256}
 
 
 def repository(

@@ -153,12 +153,11 @@ def _pull(one: Checkpoint, half: bool, revision: str | None, progress: Progress)
     try:
         _check_space(folder, staging, size)
         with progress.stage(f"fetching {one.name}", size) as tick:
-            if one.file:
-                commit, files = "", fetch.file(one, staging, tick)
-            else:
-                commit, files = fetch.repository(one, staging, half, revision, tick)
+            fetched = (
+                fetch.file(one, staging, tick) if one.file else fetch.repository(one, staging, half, revision, tick)
+            )
             tick(size)
-        lock = Lock(one.name, one.url or one.repository, commit, one.place, half, files)
+        lock = Lock(one.name, one.url or one.repository, fetched[0], one.place, half, fetched[1])
         _install(one, staging, folder, lock)
         write_json(_lock_file(folder, one), asdict(lock))
         shutil.rmtree(staging, ignore_errors=True)

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from relook.models.families import FEW, Family, padded
 from relook.progress import SILENT, Progress
@@ -129,8 +128,7 @@ def _control(
     """The control image of the enlarged and padded picture; None where the family, the view or the setting has none."""
     if depth is None or family.control is None or setting.control_scale <= 0:
         return None
-    image = interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True)
-    return padded(image, family.multiple)[0]
+    return padded(family.control_image(depth, size), family.multiple)[0]
 
 
 def _predictor(family: Family, setting: Refinement, control: Float[Tensor, "1 3 H W"] | None, prompt: str) -> Predictor:

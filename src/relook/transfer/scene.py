@@ -24,7 +24,7 @@ from relook.transfer.guidance import Condition
 from relook.transfer.layers import Grid
 from relook.transfer.predict import Row
 from relook.transfer.settings import Denoising
-from relook.types import Depth, Segments, View
+from relook.types import Segments, View
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def scene_of(
         empty=text[1:],
         prompt=prompt.strip(),
         depth=_padded(family.control_image(structure.depth), size) if depths and structure.depth else None,
-        style_depth=_stretched(family, style.depth, size) if depths and style.depth else None,
+        style_depth=family.control_image(style.depth, size) if depths and style.depth else None,
         correspondence=_framed(correspondence, size),
         descriptors=_described(denoising.matcher, family, picture, style.image) if described else None,
         image=None if adapter is None else adapter.embed(style.image),
@@ -151,10 +151,6 @@ def _described(matcher: str, family: Family, structure: Tensor, style: Tensor) -
 
 def _padded(image: Tensor, size: Grid) -> Tensor:
     return pad(image, (0, size[1] - image.shape[-1], 0, size[0] - image.shape[-2]), mode="replicate")
-
-
-def _stretched(family: Family, depth: Depth, size: Grid) -> Tensor:
-    return interpolate(family.control_image(depth).float(), size, mode="bilinear", antialias=True).to(family.dtype)
 
 
 def _framed(correspondence: Correspondence, size: Grid) -> Correspondence:

@@ -198,7 +198,7 @@ def _found(views: list[View], name: str, depth: str, session: Session) -> tuple[
     try:
         if name != "colmap":
             return list(range(len(views))), geometry(name, session, depth=depth)(views)
-        seen = colmap.reconstruct([view.image for view in views], colmap.known_intrinsics(views))
+        seen = colmap.reconstruct(views)
         placed, estimate = sorted(seen), estimator(depth, session)
         chosen = [views[number] for number in placed]
         return placed, densified(chosen, [seen[number] for number in placed], [estimate(view) for view in chosen], name)

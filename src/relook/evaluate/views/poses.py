@@ -17,7 +17,7 @@ from relook.evaluate.views.setting import Score, numbers_of
 from relook.evaluate.views.walks import EXACT, REFERENCE, Images, WalkSuite
 from relook.ops.align import align_cameras
 from relook.session import Session
-from relook.types import Camera
+from relook.types import Camera, View
 
 PART, ORIGINAL = "poses", "original"
 DEGREES = (5.0, 10.0, 15.0)
@@ -88,7 +88,7 @@ def found_in(images: Images, known: Sequence[Camera]) -> Cameras:
     from relook.perceive.geometry import colmap
 
     try:
-        sparse = colmap.reconstruct(images, [camera.K for camera in known])
+        sparse = colmap.reconstruct([View(image, camera=camera) for image, camera in zip(images, known, strict=True)])
     except GeometryError:
         return {}
     return {number: found.camera for number, found in sorted(sparse.items())}

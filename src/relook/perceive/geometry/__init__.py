@@ -108,7 +108,7 @@ def from_colmap(views: Sequence[View], estimate: DepthEstimator) -> Pointmaps:
     Intrinsics are taken from the views' cameras where they have one (poses are not), else found. Raises GeometryError naming the
     views that COLMAP cannot place: a walk with a hole in it has no one geometry.
     """
-    found = colmap.reconstruct([view.image for view in _some(views)], colmap.known_intrinsics(views))
+    found = colmap.reconstruct(_some(views))
     if missing := [number for number in range(len(views)) if number not in found]:
         raise GeometryError(
             f"Expected {len(views)} views that overlap, got {len(found)} that COLMAP can place, without "

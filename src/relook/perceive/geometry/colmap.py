@@ -31,45 +31,37 @@ CONTRAST = 0.002
 """SIFT's peak threshold: lower than usual, since walls have little contrast."""
 ANGLES = (16.0, 4.0)
 """Least angle in degrees between the rays of the first pair's points, where COLMAP chooses the first pair; the smaller one also where
-the pair is given."""
+the pair is named."""
 STARTS = 3
-"""Stretches of the pictures whose first and last are given as first pairs, too. A first pair that sees little but one plane has two
+"""Stretches of the pictures whose first and last are named as first pairs, too. A first pair that sees little but one plane has two
 solutions, and the wrong one spreads over the whole reconstruction; it shows in the reprojection error, so the best start is taken."""
 SURE = 30
 """Matches that agree on one camera move before two pictures may start a reconstruction (COLMAP's default is 100)."""
 
 
-def reconstruct(
-    images: Sequence[Float[Tensor, "3 H W"]], intrinsics: Sequence[Float[Tensor, "3 3"] | None] | None = None
-) -> Mapping[int, Sparse]:
-    """The largest reconstruction out of the pictures: their numbers (those that could be registered) -> camera and points.
+def reconstruct(views: Sequence[View]) -> Mapping[int, Sparse]:
+    """The largest reconstruction out of the views: their numbers (those that could be registered) -> camera and points.
 
-    intrinsics: known ones stay as they are; pictures of one size without any share one focal length, which is found.
+    Intrinsics of views with a camera stay as they are (poses are not read); views of one size without share one focal length, which is found.
     Raises GeometryError where no two pictures can be reconstructed, MissingModelError without pycolmap.
     """
     colmap = pycolmap()
-    if len(images) < 2:
-        raise GeometryError(f"Expected at least two pictures to reconstruct, got {len(images)}; add pictures.")
-    known = list(intrinsics) if intrinsics is not None else [None] * len(images)
+    if len(views) < 2:
+        raise GeometryError(f"Expected at least two pictures to reconstruct, got {len(views)}; add pictures.")
     with TemporaryDirectory(prefix="relook-colmap-") as folder, _quiet(colmap):
-        for number, image in enumerate(images):
-            write_image(Path(folder) / "images" / _name(number), image)
-        _match(colmap, Path(folder), images, known)
-        models = _map_from_all_starts(colmap, Path(folder), len(images), any(K is None for K in known))
+        for number, view in enumerate(views):
+            write_image(Path(folder) / "images" / _name(number), view.image)
+        _match(colmap, Path(folder), views)
+        models = _map_from_all_starts(colmap, Path(folder), len(views), any(view.camera is None for view in views))
         found = max(models, key=lambda m: (m.num_reg_images(), -m.compute_mean_reprojection_error()), default=None)
         if found is None or found.num_reg_images() < 2:
             raise GeometryError(
-                f"Expected {len(images)} overlapping pictures of one room, got none that COLMAP can put together; "
+                f"Expected {len(views)} overlapping pictures of one room, got none that COLMAP can put together; "
                 "take more pictures with smaller steps, or choose geometry matches."
             )
         return {
             int(image.name.split(".")[0]): _sparse(found, image) for image in found.images.values() if image.has_pose
         }
-
-
-def known_intrinsics(views: Sequence[View]) -> list[Tensor | None]:
-    """What the views' cameras say of focal length and centre; their poses are not read."""
-    return [None if view.camera is None else view.camera.K for view in views]
 
 
 def guessed_intrinsics(size: tuple[int, int]) -> Float[Tensor, "3 3"]:
@@ -78,12 +70,12 @@ def guessed_intrinsics(size: tuple[int, int]) -> Float[Tensor, "3 3"]:
     return torch.tensor([[focal, 0.0, size[1] / 2], [0.0, focal, size[0] / 2], [0.0, 0.0, 1.0]])
 
 
-def _match(colmap: Any, folder: Path, images: Sequence[Float[Tensor, "3 H W"]], known: Sequence[Tensor | None]) -> None:
+def _match(colmap: Any, folder: Path, views: Sequence[View]) -> None:
     """Features of every picture, group by group of equal size and intrinsics, and verified matches of every pair."""
     database, pictures = folder / "database.db", folder / "images"
     groups: dict[tuple[Any, ...], list[str]] = {}
-    for number, (image, K) in enumerate(zip(images, known, strict=True)):
-        key = (*image.shape[1:], None if K is None else tuple(K.flatten().tolist()))
+    for number, view in enumerate(views):
+        key = (*view.size, None if view.camera is None else tuple(view.camera.K.flatten().tolist()))
         groups.setdefault(key, []).append(_name(number))
     features = colmap.FeatureExtractionOptions()
     features.num_threads, features.sift.max_num_features, features.sift.peak_threshold = 1, FEATURES, CONTRAST

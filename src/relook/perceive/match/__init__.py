@@ -56,11 +56,6 @@ def exact(first: View, second: View) -> Matches:
     return Matches(flow, confidence, ~found.visible & ~unknown)
 
 
-def sparse(first: View, second: View, keypoints: str, session: Session) -> Matches:
-    """The matches of a keypoint matcher, made dense. Raises GeometryError when there are too few."""
-    return densified(first, second, keypoint_matches(first, second, keypoints, session))
-
-
 def _auto(first: View, second: View, session: Session) -> Matches:
     """The best matches on this machine: measured where both views are, seen elsewhere."""
     seen, depth = matcher(MATCHERS.chosen("auto"), session), first.metric_depth
@@ -78,7 +73,8 @@ def _auto(first: View, second: View, session: Session) -> Matches:
 
 
 def _sparse(name: str, session: Session) -> Matcher:
-    return partial(sparse, keypoints=name, session=session)
+    """The matches of a keypoint matcher, made dense; it raises GeometryError when there are too few."""
+    return lambda first, second: densified(first, second, keypoint_matches(first, second, name, session))
 
 
 MATCHERS: Table[Matcher] = Table(

@@ -19,11 +19,11 @@ FINEST, PATCH, STEP, DESCENT = 1, 8, 3, 50
 OpenCV's medium preset (16 steps), for the larger motions between photographs of a room."""
 
 
-def dis(first: View, second: View, *, side: int = SIDE) -> Matches:
+def dis(first: View, second: View) -> Matches:
     """Flow on grey pictures, both ways."""
     import cv2
 
-    pair = working_pair(first, second, side)
+    pair = working_pair(first, second, SIDE)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(FINEST)
     search.setPatchSize(PATCH)

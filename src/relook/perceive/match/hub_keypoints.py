@@ -13,15 +13,15 @@ from relook.perceive.match.points import KeypointMatches
 from relook.session import CPU, Placement, Session
 from relook.types import View
 
+LEAST = 0.1
+"""Scores up to this one count as no match."""
 FINER = 64
 """The processors cut places to whole pixels, so they are asked for whole 1/64 pixels."""
 
 
 @torch.no_grad()
-def transformers_matches(
-    first: View, second: View, model: str, session: Session, *, least: float = 0.1
-) -> KeypointMatches:
-    """Points that a model matches with a score above `least`.
+def transformers_matches(first: View, second: View, model: str, session: Session) -> KeypointMatches:
+    """Points that a model matches with a score above LEAST.
 
     Raises MissingModelError if the model is neither here nor to be had, or is no keypoint matcher.
     """
@@ -31,7 +31,7 @@ def transformers_matches(
     found = network(**inputs.to(session.device))
     sizes = [[[FINER * side for side in view.size] for view in (first, second)]]
     matched = processor.post_process_keypoint_matching(
-        found, torch.tensor(sizes, device=session.device), threshold=least
+        found, torch.tensor(sizes, device=session.device), threshold=LEAST
     )[0]
     height, width = inputs["pixel_values"].shape[-2:]
     places = []

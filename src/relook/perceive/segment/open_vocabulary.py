@@ -21,6 +21,7 @@ from relook.models import load
 from relook.models.store import find, is_checkpoint
 from relook.ops.guided import guided_filter
 from relook.perceive.backends import BackEnd, Table, parts
+from relook.perceive.segment import exact
 from relook.perceive.segment.regions import SMALLEST, connected_parts
 from relook.perceive.segment.vocabulary import tidy
 from relook.session import Session
@@ -85,7 +86,7 @@ def label_views(views: Sequence[View], labels: Sequence[str], name: str, session
         raise SegmentsError(
             f"Expected {', '.join(lost)} in one of the pictures, got none in any; use another word, or paint the label map yourself."
         )
-    return [replace(view, segments=painted(_segments(view), here)) for view, here in zip(views, found, strict=True)]
+    return [replace(view, segments=painted(exact(view), here)) for view, here in zip(views, found, strict=True)]
 
 
 def painted(segments: Segments, found: Sequence[Found]) -> Segments:
@@ -94,12 +95,11 @@ def painted(segments: Segments, found: Sequence[Found]) -> Segments:
     A region that is covered wholly disappears; regions that stay keep their ids; instances are counted on from those of the same name.
     """
     labels, regions = segments.labels.clone(), dict(segments.regions)
-    count = {name: 1 + max(r.instance for r in regions.values() if r.name == name) for name in segments.names}
     for one in sorted(found, key=lambda one: -int(one.mask.sum())):
         id = max([UNLABELLED, *regions]) + 1
         labels[one.mask.to(labels.device)] = id
-        regions[id] = Region(one.name, count.get(one.name, 0))
-        count[one.name] = count.get(one.name, 0) + 1
+        alike = [region.instance for region in regions.values() if region.name == one.name]
+        regions[id] = Region(one.name, 1 + max(alike, default=-1))
     left = set(labels.unique().tolist())
     return Segments(labels, {id: region for id, region in regions.items() if id in left})
 
@@ -200,12 +200,6 @@ def _phrases(ids: list[int], tokenizer: Any, count: int) -> Tensor:
 def _overlap(first: Bool[Tensor, "H W"], second: Bool[Tensor, "H W"]) -> float:
     """Intersection over union."""
     return float((first & second).sum() / (first | second).sum().clamp_min(1))
-
-
-def _segments(view: View) -> Segments:
-    if view.segments is None:
-        raise SegmentsError("Expected a view with segments to label, got one without; segment it first.")
-    return view.segments
 
 
 def _is_labeller(name: str) -> bool:

@@ -74,11 +74,9 @@ def completed(
     for kind in np.unique(classes[~known]).tolist():
         _claim(result, ids, ~known & (classes == kind), kind, thing=countable(names[kind]))
     whole_map = filled(torch.from_numpy(result), torch.from_numpy(result == UNLABELLED))
-    count: dict[str, int] = {}
-    regions = {}
+    regions: dict[int, Region] = {}
     for id, kind in ids.items():
-        regions[id] = Region(names[kind], count.get(names[kind], 0))
-        count[names[kind]] = count.get(names[kind], 0) + 1
+        regions[id] = Region(names[kind], sum(region.name == names[kind] for region in regions.values()))
     return Segments(whole_map, regions)
 
 
