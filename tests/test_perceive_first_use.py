@@ -22,6 +22,7 @@ from pulling import WEIGHTS, file_entry
 from relook import PhotoConfig, restyle_photo
 from relook.models import catalogue, store
 from relook.perceive import first_use
+from relook.progress import Progress
 from relook.session import Session
 from relook.types import Segments, View
 
@@ -79,11 +80,14 @@ def test_both_are_fetched_with_one_line(
     serving: str, enter: Any, caplog: pytest.LogCaptureFixture, session: Session
 ) -> None:
     enter(*both(serving))
+    heard: list[tuple[str, bool]] = []
     with caplog.at_level(logging.INFO, "relook"):
-        found = first_use.first_use(PhotoConfig(), session, VIEW, reads_depth=False)
+        progress = Progress(lambda step: heard.append((step.stage, step.done == step.total)))
+        found = first_use.first_use(PhotoConfig(), session, VIEW, reads_depth=False, progress=progress)
     assert found == PhotoConfig(), "what is here now is found by `auto`"
     assert [store.is_here(name) for name in (first_use.SEGMENTS, first_use.DEPTH)] == [True, True]
     assert [record.message.partition(" (")[0] for record in caplog.records] == ["fetching ade20k and fastdepth"]
+    assert {stage for stage, whole in heard if whole} == {"fetching ade20k", "fetching fastdepth"}
 
 
 def test_a_server_that_never_answers_is_left_alone(
