@@ -137,7 +137,10 @@ def test_exif_and_profile_reach_the_output_upright(ending: str, room: Room, styl
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
-def test_sixteen_bits_carry_the_profile_and_the_camera(ending: str, tmp_path: Path) -> None:
+def test_sixteen_bits_carry_the_profile_and_the_camera(
+    ending: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TIFF leaves the camera's settings out, and says so."""
     like = Metadata(16, None, exif().tobytes(), profile())
     write_image(tmp_path / f"a.{ending}", torch.rand(3, 9, 12), like)
     image, again = read_picture(tmp_path / f"a.{ending}")
@@ -145,6 +148,8 @@ def test_sixteen_bits_carry_the_profile_and_the_camera(ending: str, tmp_path: Pa
     assert (again.bits, again.profile) == (16, profile())
     with Image.open(tmp_path / f"a.{ending}") as picture:
         assert picture.getexif()[0x010F] == "Maker"
+        assert bool(picture.getexif().get_ifd(0x8825)) == (ending == "png")
+    assert ["PNG keeps them" in record.message for record in caplog.records] == [True] * (ending == "tif")
 
 
 def test_a_wide_gamut_photograph_keeps_its_numbers_and_says_what_they_mean(

@@ -271,6 +271,10 @@ def _write_deep(path: Path, kind: str, pixels: np.ndarray, like: Metadata) -> No
 
         exif = Image.Exif()
         exif.load(like.exif)
+        if exif.get_ifd(_SETTINGS) or exif.get_ifd(_POSITION):
+            log.warning(
+                "A TIFF of 16 bits holds no camera settings and no position: those of the picture are left out; PNG keeps them."
+            )
         words = [(tag, "s", 0, value, True) for tag, value in exif.items() if isinstance(value, str)]
         extra = ["unassalpha"] if pixels.shape[2] == 4 else None
         tifffile.imwrite(
