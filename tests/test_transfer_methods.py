@@ -12,10 +12,11 @@ from relook.errors import EditError, InputError, MissingModelError
 from relook.models.families import load_family
 from relook.ops.statistics import adain_by_class
 from relook.perceive.segment.regions import whole
+from relook.session import Session
 from relook.transfer import edit
 from relook.transfer.layers import level_of
 from relook.transfer.presets import PRESETS, RELOOK, Swap, preset_of
-from relook.transfer.scene import scene_of
+from relook.transfer.scene import Options, scene_of
 from relook.transfer.settings import Denoising
 from relook.types import View
 from tiny import restyle
@@ -203,7 +204,7 @@ def test_a_descriptor_is_asked_once_about_clean_pictures_and_its_matches_rule(fa
         return lambda view: (asked.append(view), descriptor("colour", session)(view))[1]
 
     plain = restyle(family, structure, style, correspondence, preset, steps=6)
-    monkeypatch.setattr("relook.transfer.scene.descriptor", fake)
+    monkeypatch.setattr("relook.correspond.features.descriptor", fake)
     named = preset.but(matcher="mine")
     image = restyle(family, structure, style, correspondence, named, steps=6)
     assert len(asked) == 2
@@ -217,8 +218,11 @@ def test_a_descriptor_is_asked_once_about_clean_pictures_and_its_matches_rule(fa
 
 def test_matches_of_a_scene_are_kept_and_stay_within_regions(family, pair):
     structure, style, correspondence = pair
+    options = Options(descriptor=descriptor("colour", Session("cpu")))
     with torch.no_grad():
-        scene = scene_of(family, structure, style, correspondence, Denoising(rearrange="features", matcher="colour"))
+        scene = scene_of(
+            family, structure, style, correspondence, Denoising(rearrange="features", matcher="colour"), options
+        )
         bare = scene_of(family, structure, style, correspondence)
     matches, mask = scene.matches((4, 6), (4, 6)), scene.mask((4, 6), (4, 6)).matrix[0]
     assert mask.gather(1, matches[:, None]).all()

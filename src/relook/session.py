@@ -7,7 +7,8 @@ asks `Session.remembered`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from types import TracebackType
@@ -105,6 +106,18 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+@contextmanager
+def opened(
+    session: Session | None, device: str = "auto", precision: Precision = "auto", *, low_vram: bool = False
+) -> Iterator[Session]:
+    """The session, or one for this block alone if there is none yet (see `placement`)."""
+    if session is not None:
+        yield session
+        return
+    with Session(device, precision, low_vram=low_vram) as own:
+        yield own
 
 
 def placement(device: str = "auto", precision: Precision = "auto", *, low_vram: bool = False) -> Placement:

@@ -16,8 +16,7 @@ from relook.lift.store import WalkStore
 from relook.perceive.first_use import first_use
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
-from relook.session import Session
-from relook.transfer.resolve import opened
+from relook.session import Session, opened
 from relook.types import View
 
 
@@ -39,7 +38,8 @@ def restyle_views(
     """
     config, clock = config or ViewsConfig(), Clock()
     config.check()
-    with opened(session, config.photo) as session:
+    photo = config.photo
+    with opened(session, photo.device, photo.precision, low_vram=photo.low_vram) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
             first_use(config.photo, session, View(source.view(0).image), progress=progress)

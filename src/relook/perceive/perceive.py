@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from relook.perceive.overlay import depth_picture, overlay
 from relook.perceive.segment import segmenter
 from relook.perceive.segment.open_vocabulary import label_views
 from relook.progress import SILENT, Progress
-from relook.session import Session
+from relook.session import Session, opened
 from relook.types import View
 
 FILES = (
@@ -43,7 +42,7 @@ def perceive_photo(
     config = config or PerceiveConfig()
     check_place(out, picture, config.segmenter, config.depth_estimator)
     view = picture if isinstance(picture, View) else View(read_image(picture))
-    with nullcontext(session) if session is not None else Session(config.device) as session:
+    with opened(session, config.device) as session:
         config = first_use(config, session, view, progress=progress)
         with progress.stage("perceiving", 3) as tick:
             view = replace(view, segments=segmenter(config.segmenter, session)(view))

@@ -20,9 +20,9 @@ from relook.io import check_format, read_depth, read_picture, read_segments, wri
 from relook.ops.fill import whole_depth
 from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
-from relook.session import Session
+from relook.session import Session, opened
 from relook.transfer.composite import composite
-from relook.transfer.resolve import Run, opened, resolve
+from relook.transfer.resolve import Run, resolve
 from relook.transfer.settings import Preset
 from relook.types import Metadata, Result, View
 
@@ -80,7 +80,7 @@ def _restyled(
     config.check()
     _check_place(out, *pictures, config)
     clock = Clock()
-    with opened(session, config) as session:
+    with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
         with clock.part("read"):
             (structure, metadata), (style, _) = _read(pictures, config)
             if out is not None:
@@ -156,7 +156,8 @@ def _painted(
             return palette(structure, style, correspondence, run.strength)
     from relook.transfer.memory import StyleMemory
     from relook.transfer.refine import enlarged, refined
-    from relook.transfer.restyle import Options, restyle
+    from relook.transfer.restyle import restyle
+    from relook.transfer.scene import Options
     from relook.transfer.working import carried, shrunk, working_side
 
     longest = run.config.size or working_side(run.family.size)
@@ -164,7 +165,9 @@ def _painted(
     if small is not structure or small_style is not style:
         correspondence = run.correspondence(small, small_style)
     memory = None if run.config.style_memory is None else StyleMemory(run.config.style_memory)
-    options = Options(run.config.steps, run.config.seed, run.strength, run.config.prompt, run.adapter, memory)
+    options = Options(
+        run.config.steps, run.config.seed, run.strength, run.config.prompt, run.adapter, run.descriptor, memory
+    )
     new = restyle(run.family, small, small_style, correspondence, run.preset, options, progress).cpu()
     seen = small.image
     if run.refiner is not None:

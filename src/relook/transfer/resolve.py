@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from relook.config import PhotoConfig
+from relook.correspond.features import Descriptor, descriptor
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import SegmentsError
 from relook.models.load import absolute
@@ -49,6 +49,8 @@ class Run:
     """Makes the style picture a prompt."""
     refiner: Family | None
     """Paints finer detail."""
+    descriptor: Descriptor | None
+    """Says which style token belongs where, for presets that ask one about the clean pictures."""
     segments: Callable[[View], Segments]
     """Regions of a view without segments."""
     depth: Callable[[View], Depth] | None
@@ -69,16 +71,6 @@ class Run:
         )  # fmt: skip
 
 
-@contextmanager
-def opened(session: Session | None, config: PhotoConfig) -> Iterator[Session]:
-    """The session, or one for this block alone, where the configuration says."""
-    if session is not None:
-        yield session
-        return
-    with Session(config.device, config.precision, low_vram=config.low_vram) as own:
-        yield own
-
-
 def resolve(
     config: PhotoConfig, session: Session, views: Sequence[View], progress: Progress, preset: Preset | None = None
 ) -> Run:
@@ -89,7 +81,7 @@ def resolve(
     config = _absolute(config, session)
     denoises = config.chosen_method != "palette"
     preset = preset or (preset_of(config.chosen_method, config.preset) if denoises else PALETTE)
-    family = refiner = adapter = None
+    family = refiner = adapter = described = None
     weights: dict[str, str] = {}
     if denoises:
         with progress.stage("loading"):
@@ -97,6 +89,8 @@ def resolve(
         weights[f"family {family.name}"] = family.revision
         if preset.denoising.image_scale > 0:
             adapter, weights["image prompt"] = _adapter(config, family, session)
+        if preset.denoising.described:
+            described = descriptor(preset.denoising.matcher, session, family)
         if config.refine == "same":
             refiner = family
         elif config.refine != "none":
@@ -107,6 +101,7 @@ def resolve(
     check_names(seen, *views)
     return Run(
         config, preset, config.strength * (1.0 if seen.segmenter == config.segmenter or denoises else GENTLY), family, adapter, refiner,
+        descriptor=described,
         segments=segmenter(seen.segmenter, session),
         depth=estimator(seen.depth_estimator, session) if reads_depth and seen.depth_estimator != "none" else None,
         labels=_labeller(config, session), weights=weights | _revisions(seen, views, reads_depth),

@@ -14,37 +14,19 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 from relook.errors import EditError, InputError
 from relook.models.families import FEW, Family
-from relook.models.image_prompt import Adapter, prompted
+from relook.models.image_prompt import prompted
 from relook.progress import SILENT, Progress
 from relook.transfer.finish import finished
 from relook.transfer.freeu import freeu
 from relook.transfer.guidance import available, classifier_free
 from relook.transfer.invert import Trajectory, invert_ddim, invert_ddpm
-from relook.transfer.memory import StyleMemory, remembering
+from relook.transfer.memory import remembering
 from relook.transfer.predict import predict_rows, predictor
 from relook.transfer.sample import FRESH, Predictor, Schedule, schedule_of
-from relook.transfer.scene import Scene, scene_of
+from relook.transfer.scene import Options, Scene, scene_of
 from relook.transfer.settings import Denoising, Preset, active
 from relook.transfer.step import Process, step
 from relook.types import View
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run takes besides its preset."""
-
-    steps: int | None = None
-    """Of a whole run; the preset's if None."""
-    seed: int = 0
-    """Of every random draw."""
-    strength: float = 1.0
-    """1 is the preset, 0 the structure unchanged; between, the run starts at less noise and statistics and guidance are weaker."""
-    prompt: str = ""
-    """Words for the picture."""
-    adapter: Adapter | None = None
-    """For presets that make the style a prompt (see `relook.models.image_prompt`)."""
-    memory: StyleMemory | None = None
-    """Keeps what the denoiser makes of the style, for the next structure."""
 
 
 @torch.no_grad()
@@ -54,21 +36,23 @@ def restyle(
     style: View,
     correspondence: Correspondence,
     preset: Preset,
-    options: Options = Options(),
+    options: Options = Options(),  # noqa: B008  frozen
     progress: Progress = SILENT,
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture in the look of the style picture, at the structure's size. Locked pixels are the caller's to put back.
 
-    Raises InputError for a missing adapter, and EditError when the preset's edits cannot fire.
+    Raises InputError for a missing adapter or descriptor, and EditError when the preset's edits cannot fire.
     """
     if preset.denoising.image_scale > 0 and options.adapter is None:
         raise InputError("Expected an adapter that makes the style picture a prompt, got none; name an IP-Adapter.")
+    if preset.denoising.described and options.descriptor is None:
+        raise InputError("Expected a descriptor of both pictures, got none; give the one that the preset names.")
     if options.strength == 0:
         return structure.image
     denoising = replace(preset.denoising, steps=FEW, eta=FRESH) if family.few_steps else preset.denoising
     schedule = schedule_of(family, options.steps or denoising.steps)
     _check_windows(denoising, schedule)
-    scene = scene_of(family, structure, style, correspondence, denoising, options.prompt, options.adapter)
+    scene = scene_of(family, structure, style, correspondence, denoising, options)
     run = _prepared(scene, denoising, schedule, options, progress)
     scale = denoising.image_scale * options.strength
     with freeu(family.denoiser, denoising.freeu), prompted(family.denoiser, options.adapter, scale):

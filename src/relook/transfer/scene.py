@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from relook.correspond.dense import rearrangement
-from relook.correspond.features import descriptor
+from relook.correspond.features import Descriptor
 from relook.correspond.semantic import Correspondence, at_grid
 from relook.errors import EditError
 from relook.models.families import Family, padded
@@ -19,12 +19,32 @@ from relook.models.image_prompt import Adapter
 from relook.models.text import Text
 from relook.ops.groups import Groups
 from relook.ops.statistics import adain, adain_by_class
-from relook.session import Session
 from relook.transfer.guidance import Condition
 from relook.transfer.layers import Grid
+from relook.transfer.memory import StyleMemory
 from relook.transfer.predict import Row
 from relook.transfer.settings import Denoising
 from relook.types import Segments, View
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run takes besides its preset."""
+
+    steps: int | None = None
+    """Of a whole run; the preset's if None."""
+    seed: int = 0
+    """Of every random draw."""
+    strength: float = 1.0
+    """1 is the preset, 0 the structure unchanged; between, the run starts at less noise and statistics and guidance are weaker."""
+    prompt: str = ""
+    """Words for the picture."""
+    adapter: Adapter | None = None
+    """For presets that make the style a prompt (see `relook.models.image_prompt`)."""
+    descriptor: Descriptor | None = None
+    """For presets that ask one which style token belongs where (see `Denoising.described`)."""
+    memory: StyleMemory | None = None
+    """Keeps what the denoiser makes of the style, for the next structure."""
 
 
 @dataclass(frozen=True)
@@ -114,20 +134,19 @@ def scene_of(
     style: View,
     correspondence: Correspondence,
     denoising: Denoising = Denoising(),  # noqa: B008  frozen
-    prompt: str = "",
-    adapter: Adapter | None = None,
+    options: Options = Options(),
 ) -> Scene:
     """Encode both pictures; depth, prompt, descriptors and the adapter are used where the denoising asks for them.
 
-    Depth also needs a family with a ControlNet. adapter: makes the style picture a prompt.
+    Depth also needs a family with a ControlNet.
     """
     picture, _ = padded(structure.image, family.multiple)
     size = picture.shape[-2], picture.shape[-1]
     stretched = interpolate(style.image[None], size, mode="bicubic", antialias=True).clamp(0, 1)
-    prompt = "" if denoising.no_prompt else prompt
+    prompt = "" if denoising.no_prompt else options.prompt
     text = family.embed([prompt, ""])
     depths = denoising.depth and family.control is not None and structure.depth is not None
-    described = denoising.rearrange is not None and denoising.matcher != "hidden"
+    describe = options.descriptor if denoising.described else None
     return Scene(
         family=family,
         structure=family.encode(picture[None]).float(),
@@ -138,15 +157,9 @@ def scene_of(
         depth=_padded(family.control_image(structure.depth), size) if depths and structure.depth else None,
         style_depth=family.control_image(style.depth, size) if depths and style.depth else None,
         correspondence=_framed(correspondence, size),
-        descriptors=_described(denoising.matcher, family, picture, style.image) if described else None,
-        image=None if adapter is None else adapter.embed(style.image),
+        descriptors=None if describe is None else (describe(View(picture)), describe(View(style.image))),
+        image=None if options.adapter is None else options.adapter.embed(style.image),
     )
-
-
-def _described(matcher: str, family: Family, structure: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-    with Session(str(family.device)) as session:
-        describe = descriptor(matcher, session, family)
-        return describe(View(structure)), describe(View(style))
 
 
 def _padded(image: Tensor, size: Grid) -> Tensor:

@@ -106,6 +106,11 @@ class Denoising:
     freeu: FreeU | None = None
     """FreeU in the decoder."""
 
+    @property
+    def described(self) -> bool:
+        """Whether a descriptor of the clean pictures says which style token goes where."""
+        return self.rearrange is not None and self.matcher != "hidden"
+
     def injects(self, index: int, fraction: float) -> bool:
         """Whether a step takes the structure's keys and values."""
         if self.injection_share <= 0:
