@@ -272,9 +272,16 @@ def test_without_a_refiner_its_rows_are_left_out_unless_it_was_named(tmp_path: P
     )  # fmt: skip
     run(dollhouse_views.suite(config))
     left = set(ROWS) - {record.row for record in read_records(config.out)}
-    assert left == {"splat + refiner", "paper", "refiner/whole picture", "refiner/paper conditions", "refiner"}
+    assert left == {
+        "splat + refiner",
+        "paper",
+        "released",
+        "refiner/whole picture",
+        "refiner/paper conditions",
+        "refiner",
+    }
     assert "Expected a view refiner" in (config.out / "report.html").read_text()
-    with pytest.raises(MissingModelError, match="view refiner"):
+    with pytest.raises(InputError, match="view refiner"):
         run(dollhouse_views.suite(replace(config, refiner=tmp_path / "nothing")))
     with pytest.raises(MissingModelError, match="view refiner"):
         run(dollhouse_views.suite(replace(config, rows=("refiner",))))

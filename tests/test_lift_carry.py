@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from relook.config import PhotoConfig, ViewsConfig
 from relook.lift import carry
-from relook.lift.carry import CARRYING, Carrying, best_first, carried, glance, looked_back_on, seen
+from relook.lift.carry import CARRYING, Carrying, best_first, carried, carrying_of, glance, looked_back_on, seen
 from relook.lift.look import Look, RestyledFrame
 from relook.perceive.match import exact
 from relook.types import Depth, Matches, View
@@ -188,3 +189,40 @@ def test_a_glance_is_the_same_view_smaller() -> None:
         float((large.confidence > 0.5).float().mean()), abs=0.06
     )
     assert glance(views[0], 128) is views[0]
+
+
+def test_the_released_way_carries_all_that_lands() -> None:
+    """The previous frame alone, in 8 bits, with holes where any colour is exactly 0; hidden points land too, under what hides them."""
+    first, second = stroll()[:2]
+    image = first.image.clamp_min(0.01)
+    look = carried([painted(0, first, image)], second, exact, CARRYING["released"])
+    known = ~look.holes
+    assert 0.7 < float(known.float().mean()) < 1
+    assert float((look.image - second.image).abs()[:, known].mean()) < 0.05
+    assert torch.equal((look.image * 255).round() / 255, look.image)
+    image[0, 20:28, 30:40] = 0
+    spoilt = carried([painted(0, first, image)], second, exact, CARRYING["released"])
+    assert 20 < int((spoilt.holes & known).sum()) < 100
+
+
+def test_the_released_way_takes_flow_without_depth() -> None:
+    first, second = stroll()[:2]
+    sure = torch.ones(SIZE)
+    sure[:, 40:] = 0
+    look = carried(
+        [painted(0, View(first.image.clamp_min(0.01)))], View(second.image),
+        lambda one, other: Matches(torch.zeros(2, *SIZE), sure, sure == 0), CARRYING["released"],
+    )  # fmt: skip
+    assert torch.equal(look.holes, sure == 0)
+    torch.testing.assert_close(look.image[:, :, :40], first.image.clamp_min(0.01)[:, :, :40], atol=1.01 / 255, rtol=0)
+
+
+def test_a_way_of_carrying_decides_what_the_user_does_not() -> None:
+    photo = PhotoConfig(family="sdxl")
+    defaults = {"relook": (3, 0.2, "recolour"), "paper": (3, 0.2, "recolour"), "released": (1, 0.0, "refiner")}
+    for name, expected in defaults.items():
+        found = carrying_of(ViewsConfig(photo, carry=name))
+        assert (found.history, found.key_frame_below, found.fill) == expected
+        assert found == replace(CARRYING[name], history=found.history)
+        own = carrying_of(ViewsConfig(photo, carry=name, history=2, key_frame_below=0.0, fill="inpaint"))
+        assert (own.history, own.key_frame_below, own.fill) == (2, 0.0, "inpaint")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 from skimage.exposure import match_histograms
 
-from relook.lift.fill import FILLERS, Refining, matched_histogram, put_back, refined
-from relook.models.view_refiner import CONDITIONS, PAPER, ViewRefiner, widened
-from relook.transfer.working import working_side
-from relook.types import Depth, View
-from tiny import family
+from relook.lift.fill import FILLERS, matched_histogram, put_back
+from relook.types import View
 
 
 def hole(size: tuple[int, int], box: tuple[slice, slice]) -> torch.Tensor:
@@ -62,49 +57,6 @@ def test_fillers_that_need_no_network() -> None:
         found = FILLERS[name](view, look, holes, 0)
         assert float((found - picture - 0.1)[:, holes].abs().max()) < most, name
         assert found.shape == look.shape
-
-
-@pytest.fixture(scope="module")
-def refiner() -> ViewRefiner:
-    torch.manual_seed(0)
-    return ViewRefiner(family(), widened(family().denoiser, len(CONDITIONS)).eval())
-
-
-@pytest.mark.parametrize("size", [(37, 53), (64, 64), (90, 131)])
-@pytest.mark.parametrize("depth", [None, "metric"])
-def test_the_refiner_paints_any_size(refiner: ViewRefiner, size: tuple[int, int], depth: str | None) -> None:
-    assert max(size) <= working_side(32) or size == (90, 131)  # smaller, as large as and larger than the working size
-    picture = ramp(size)
-    values = torch.full(size, 2.0)
-    values[: size[0] // 2] = 3.0
-    view = View(picture, depth=None if depth is None else Depth(values, "metric"))
-    holes = hole(size, (slice(10, 30), slice(15, 40)))
-    look = torch.where(holes, 0.0, picture)
-    paint = partial(refined, how=Refining(refiner, steps=2))
-    found = paint(view, look, holes, 7)
-    assert found.shape == (3, *size)
-    assert bool(torch.isfinite(found).all())
-    assert 0 <= float(found.min()) <= float(found.max()) <= 1
-    if depth is None:
-        assert torch.equal(found, paint(view, look, holes, 7))
-        assert not torch.equal(found, paint(view, look, holes, 8))
-
-
-def test_the_refiner_sees_the_frame_only_where_it_may(refiner: ViewRefiner) -> None:
-    picture, holes = ramp((40, 64)), hole((40, 64), (slice(10, 30), slice(15, 40)))
-    look = torch.where(holes, 0.0, picture)
-    for sees_source in (False, True):
-        how = Refining(refiner, steps=2, sees_source=sees_source)
-        first, second = (refined(View(frame), look, holes, 1, how) for frame in (picture, 1 - picture))
-        assert torch.equal(first, second) != sees_source
-
-
-def test_a_refiner_of_the_papers_conditions_paints_too() -> None:
-    paper = ViewRefiner(family(), widened(family().denoiser, len(PAPER)).eval())
-    assert paper.conditions == PAPER
-    picture, holes = ramp((32, 48)), hole((32, 48), (slice(10, 30), slice(15, 40)))
-    found = refined(View(picture), torch.where(holes, 0.0, picture), holes, 0, Refining(paper, steps=1))
-    assert found.shape == (3, 32, 48)
 
 
 def test_histograms_are_those_of_another_library() -> None:

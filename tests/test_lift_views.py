@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ import numpy as np
 import pytest
 import torch
 
+import tiny
 from films import read_video
 from relook.captures import read_capture
 from relook.dollhouse import render, sample_layout, sample_style, walk
+from relook.errors import InputError
+from relook.files import sha256_of
 from relook.io import read_image, video_rate
 from relook.io.points import POINT
 from relook.lift import propagation, restyle_views
 from relook.lift import store as stores
 from relook.lift.carry import CARRYING, carried
+from relook.lift.paint import PAINTING, refined
+from relook.models.view_refiner import widened
 from relook.perceive.match import exact as exact_matches
 from relook.transfer.photo import restyle_photo
 from strolls import (
@@ -214,3 +220,33 @@ def test_what_was_only_filled_takes_the_style_pictures_look_once_too_little_is_l
     assert 2 <= len(key_frames) <= 4
     assert all(shares[number] == 1 for number in key_frames)
     assert 0.59 < min(shares) < 1
+
+
+def test_the_released_way_paints_every_frame_but_the_first_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the refiner that is named, in every pixel, from the frame before alone; its weights are recorded."""
+    family = tiny.write_family(tmp_path / "family")
+    widened(tiny.unet(), 3).save_pretrained(tmp_path / "refiner")
+    monkeypatch.setitem(PAINTING, "released", replace(PAINTING["released"], steps=2))
+    config = options(carry="released", refiner=str(tmp_path / "refiner"), points=False)
+    config = replace(config, fill=None, photo=replace(config.photo, family=str(family)))
+    seen = []
+    monkeypatch.setattr(
+        propagation, "refined", lambda *words, **named: seen.append(refined(*words, **named)) or seen[-1]
+    )
+    result = restyle_views(stroll(3), style(), config, out=tmp_path / "out")
+    notes = result.record["frames"]
+    assert [note["key_frame"] for note in notes] == [True, False, False]
+    assert [note["history"] for note in notes] == [[], [0], [1]]
+    for number, expected in zip((1, 2), seen, strict=True):
+        assert torch.equal(eight_bits(read_image(result.frames[number])), eight_bits(expected))
+    files = (tmp_path / "refiner").glob("*.safetensors")
+    assert result.record["weights"]["view refiner"] == sha256_of(files)
+    assert result.record["configuration"]["refiner"] == str(tmp_path / "refiner")
+
+
+def test_the_released_way_needs_a_family(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^Expected a family with a view refiner to carry as released, got none; "):
+        restyle_views(stroll(2), style(), replace(options(carry="released"), fill=None), out=tmp_path)
+    assert len(restyle_views(stroll(2), style(), options(carry="released", fill="inpaint"), out=tmp_path).frames) == 2

@@ -25,6 +25,7 @@ from relook.correspond.semantic import Correspondence, match_segments
 from relook.models.catalogue import entry
 from relook.models.families import Family, load_family
 from relook.models.text import TextReader
+from relook.models.view_refiner import PUBLISHED, ViewRefiner, network_of
 from relook.session import Placement
 from relook.transfer.presets import preset_of
 from relook.transfer.refine import Refinement, refined
@@ -133,6 +134,19 @@ def test_the_names_in_a_single_file_are_the_published_ones(kind: str) -> None:
 )
 def test_shapes_in_a_single_file_are_the_published_ones(kind: str, name: str, shape: tuple[int, ...]) -> None:
     assert published_layout(kind)[name] == shape
+
+
+def test_the_published_view_refiner_joins_at_its_real_size() -> None:
+    """ReStyle3D's checkpoint: SDXL's names and a second first convolution, of twelve channels, with a bias of its own."""
+    tensors = shapes("sdxl_unet") | {"conv_in_image.weight": (320, 12, 3, 3), "conv_in_image.bias": (320,)}
+    assert tensors["conv_in.weight"] == (320, 4, 3, 3)
+    network = network_of(
+        {name: torch.empty(shape, device="meta") for name, shape in tensors.items()}, config("sdxl_unet")
+    )
+    found = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    assert found == shapes("sdxl_unet") | {"conv_in.weight": (320, 16, 3, 3)}
+    assert network.config["in_channels"] == 16
+    assert ViewRefiner(narrow("sdxl"), network, conventions=PUBLISHED).conditions == ("warped", "depth", "mask")
 
 
 def test_the_adapters_image_encoder_is_as_large_as_the_published_file() -> None:

@@ -6,16 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
 
-from relook.errors import MissingModelError, RelookError, ShapeError
+from relook.errors import InputError, MissingModelError, RelookError, ShapeError
 from relook.models.families import load_family
 from relook.models.view_refiner import (
     CONDITIONS,
     FOLDER,
+    IMAGE,
     PAPER,
+    PUBLISHED,
+    WEIGHTS,
     ViewRefiner,
     condition_pictures,
     encoded,
+    find_view_refiner,
     load_view_refiner,
     widened,
 )
@@ -88,6 +94,67 @@ def test_what_cannot_be_loaded_is_one_sentence(tmp_path: Path) -> None:
         load_view_refiner(own)
 
 
+def published(network: UNet2DConditionModel) -> dict[str, torch.Tensor]:
+    """The weights of a widened network as ReStyle3D's authors lay them out: the conditions have a first convolution of their own."""
+    weights = network.state_dict()
+    whole, bias = weights.pop("conv_in.weight"), weights.pop("conv_in.bias")
+    first, second = {"conv_in.weight": whole[:, :4], "conv_in.bias": bias / 4}, {f"{IMAGE}.weight": whole[:, 4:]}
+    return {
+        key: part.contiguous() for key, part in (weights | first | second | {f"{IMAGE}.bias": 3 * bias / 4}).items()
+    }
+
+
+@pytest.mark.parametrize("place", ["folder", "sharded", "one.safetensors"])
+def test_the_published_layout_is_joined(tmp_path: Path, place: str) -> None:
+    own = family()
+    network, where = widened(own.denoiser, 3), tmp_path / place
+    torch.nn.init.normal_(network.conv_in.weight)
+    weights = published(network)
+    if place == "one.safetensors":
+        save_file(weights, where)
+    else:
+        own.denoiser.save_config(where)
+        names = sorted(weights)
+        parts = [names] if place == "folder" else [names[::2], names[1::2]]
+        for number, part in enumerate(parts):
+            ending = "" if place == "folder" else f"-0000{number + 1}-of-00002"
+            save_file({name: weights[name] for name in part}, where / f"{WEIGHTS}{ending}.safetensors")
+        save_file({"noise": torch.zeros(3)}, where / "another.safetensors")
+    found = load_view_refiner(own, find_view_refiner(str(where)))
+    assert (found.conditions, found.conventions) == (("warped", "depth", "mask"), PUBLISHED)
+    assert len(found.weights) == (2 if place == "sharded" else 1)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(found.network.state_dict()[name], value, msg=name)
+
+
+def test_a_broken_published_layout_is_one_sentence(tmp_path: Path) -> None:
+    weights = published(widened(family().denoiser, 3))
+    for change in ({f"{IMAGE}.bias": None}, {"conv_in.weight": None}, {f"{IMAGE}.weight": torch.zeros(5, 12, 3, 3)}):
+        save_file(
+            {key: part for key, part in (weights | change).items() if part is not None}, tmp_path / "one.safetensors"
+        )
+        with pytest.raises(
+            MissingModelError, match=r"^Expected a loadable model in [^\n]*one.safetensors, got: [^\n]*\.$"
+        ):
+            load_view_refiner(family(), tmp_path / "one.safetensors")
+    with pytest.raises(MissingModelError, match=r"^Expected a view refiner of 'tiny'"):
+        load_view_refiner(family(), tmp_path / "none.safetensors")
+    with pytest.raises(
+        InputError, match=r"^Expected a view refiner as a hub id owner/name or a folder with config.json"
+    ):
+        find_view_refiner("nowhere")
+
+
+def test_the_published_conventions_are_black_warps_and_white_masks() -> None:
+    warped, holes = torch.rand(3, 20, 24), torch.zeros(20, 24, dtype=torch.bool)
+    holes[5:9, 4:20] = True
+    found = condition_pictures(warped, holes, None, torch.rand(3, 20, 24), PUBLISHED)
+    assert not bool(found["warped"][:, holes].any())
+    assert bool(found["guess"][:, holes].any())
+    assert torch.equal(found["warped"][:, ~holes], warped[:, ~holes])
+    assert torch.equal(found["mask"][0] > 0.5, holes)
+
+
 def test_conditions_are_pictures() -> None:
     """Known pixels stay, the mask is white where they are, near is white in depth, and what is not known is grey."""
     structure = torch.rand(3, 20, 24, generator=torch.Generator().manual_seed(0))
@@ -98,7 +165,8 @@ def test_conditions_are_pictures() -> None:
     depth[:10] = 1.0
     for before in (None, structure):
         found = condition_pictures(torch.where(holes, 0.0, warped), holes, Depth(depth, "metric"), before)
-        assert tuple(found) == CONDITIONS
+        assert tuple(found) == ("guess", *CONDITIONS)
+        assert found["guess"] is found["warped"]
         assert all(
             picture.shape == (3, 20, 24) and picture.min() >= 0 and picture.max() <= 1 for picture in found.values()
         )

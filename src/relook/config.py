@@ -17,7 +17,7 @@ Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Instances = Literal["shared", "matched"]
-Carry = Literal["relook", "paper"]
+Carry = Literal["relook", "paper", "released"]
 Fill = Literal["recolour", "refiner", "inpaint", "none"]
 Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
@@ -139,19 +139,23 @@ class ViewsConfig(Configuration):
     """Things that move: left as they are and never carried on. Needs a segmenter that knows them."""
     first: Annotated[int | None, Ge(0), WALK] = None
     """Number of the frame that is restyled first, from 0. Default: the one that shows most of the others."""
-    key_frame_below: Annotated[float, Interval(ge=0, le=1), Formerly("anchor"), WALK] = 0.2
+    key_frame_below: Annotated[float | None, Interval(ge=0, le=1), Formerly("anchor"), WALK] = None
     """A frame of which less than this share has its look from the style picture, carried there from earlier frames, becomes a key frame:
-    it is restyled like the first."""
+    it is restyled like the first. Default: .2; 0 where `released` carries."""
     geometry: Annotated[str, WALK] = "auto"
     """What says where frames show the same: `exact`, `sensor`, `sparse`, `flow`, a matcher (`raft`, `sift`, ...), or a geometry from
     plain pictures (`colmap`, `matches`, `mapanything`, ...). `auto`: the best that the input and this machine allow."""
     carry: Annotated[Carry, WALK] = "relook"
-    """How the look is carried: `relook`, fetched from where it was painted; `paper`, splatted from the previous frame and two random ones."""
-    history: Annotated[int, Ge(1), WALK] = 3
-    """How many earlier frames each frame looks back on: the previous one, and others."""
-    fill: Annotated[Fill, WALK] = "recolour"
+    """How the look is carried: `relook`, fetched from where it was painted; `paper`, splatted from the previous frame and two random ones;
+    `released`, as ReStyle3D's code does: the previous frame splatted, then all of the frame painted anew by the view refiner in 100 steps."""
+    history: Annotated[int | None, Ge(1), WALK] = None
+    """How many earlier frames each frame looks back on: the previous one, and others. Default: 3; 1 where `released` carries."""
+    fill: Annotated[Fill | None, WALK] = None
     """What paints what no earlier frame shows: `recolour`, the frame itself, its colours moved as those of like pixels; the family's view
-    `refiner`, a network that begins there; `inpaint`, the rims alone; `none`."""
+    `refiner`, a network that begins there; `inpaint`, the rims alone; `none`. Default: recolour; refiner where `released` carries."""
+    refiner: Annotated[str | None, WALK] = None
+    """The view refiner: a folder, a .safetensors file or a hub id, e.g. ReStyle3D's published one with `--family sdxl`. Default: the one in
+    the family's folder."""
     histogram: Annotated[bool, WALK] = False
     """Give what is painted the colour histogram of what is known, as the paper does."""
     points: Annotated[bool, WALK] = True
@@ -162,6 +166,10 @@ class ViewsConfig(Configuration):
         if maps := [name for name in ONE_PICTURE if getattr(self.photo, name) is not None]:
             raise InputError(
                 f"Expected no map of one picture for a walk, got {' and '.join(maps)}; name a segmenter or an estimator."
+            )
+        if self.carry == "released" and self.fill in (None, "refiner") and self.photo.family is None:
+            raise InputError(
+                "Expected a family with a view refiner to carry as released, got none; name one, e.g. --family sdxl --refiner PATH."
             )
         super().check()
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,11 @@ def sha256(path: PathLike) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"Expected a readable file at {path}, got none ({reason(error)}); check the name.") from error
+
+
+def sha256_of(paths: Iterable[PathLike]) -> str:
+    """Hexadecimal SHA-256 over the hashes of several files, in their order."""
+    return hashlib.sha256("\n".join(map(sha256, paths)).encode()).hexdigest()
 
 
 @contextmanager

@@ -140,6 +140,8 @@ class Matches:
     """From 0 (a guess) to 1 (certain)."""
     occluded: Bool[Tensor, "H W"]
     """Pixels whose point the second view does not show: hidden, or outside the picture."""
+    depth: Float[Tensor, "H W"] | None = None
+    """Of every pixel's point along the axis of the second camera, where the geometry says it; NaN where it is unknown."""
 
     def __post_init__(self) -> None:
         sizes = tuple(self.flow.shape[1:]), tuple(self.confidence.shape), tuple(self.occluded.shape)

@@ -19,9 +19,9 @@ from relook.evaluate.views.rooms import BASELINES
 from relook.evaluate.views.rows import ROWS, step_rows
 from relook.evaluate.views.setting import SUITE, Setting, ViewsSuite
 from relook.evaluate.views.two_views import TwoViewSuite
-from relook.evaluate.views.walks import BY_HISTORY, WAYS, WalkSuite
+from relook.evaluate.views.walks import NAMED, WAYS, WalkSuite
 from relook.files import sha256
-from relook.lift.fill import STEPS
+from relook.lift.paint import Painting
 from relook.models.store import is_here
 from relook.session import Session
 
@@ -51,7 +51,7 @@ class Config:
     """Denoising steps of restyling a frame from the style picture; `None`: the preset's."""
     refiner: Path | None = None
     """Folder of the view refiner. Default: the family's own."""
-    refiner_steps: int = STEPS
+    refiner_steps: int = Painting.steps
     """Its steps in two-view synthesis; walks take what `relook views` takes."""
     steps_sweep: tuple[int, ...] = (1, 2, 4, 6, 10, 20)
     """Numbers of its steps that part `steps` compares."""
@@ -84,11 +84,11 @@ def suite(config: Config) -> Suite:
     """The parts that are to run. Raises InputError for names or numbers that cannot be."""
     check(config)
     one = config
-    setting = Setting(one.family, one.refiner, one.steps, one.refiner_steps, one.device, one.out.absolute())
+    setting = Setting(one.family, one.refiner, one.steps, one.refiner_steps, one.device)
     common: dict[str, Any] = {"name": SUITE, "config": config, "device": config.device, "setting": setting}
     larger = common | {"config": replace(config, frames=config.pose_frames, size=config.pose_size)}
     rows = {name: row for name, row in ROWS.items() if not config.rows or name in config.rows}
-    ways = {name: way for name, way in (WAYS | BY_HISTORY).items() if name in (config.ways or WAYS)}
+    ways = {name: way for name, way in (WAYS | NAMED).items() if name in (config.ways or WAYS)}
     posed = {name: way for name, way in ways.items() if name in POSED}
     made: dict[str, ViewsSuite] = {
         "two-view": TwoViewSuite(part="two-view", title="Two-view synthesis", rows=rows, baselines=tuple(BASELINES), **common),
@@ -153,7 +153,7 @@ def check(config: Config) -> None:
     """Raise InputError for names and numbers that cannot be."""
     check_names("parts", config.parts, PARTS)
     check_names("rows", config.rows, ROWS)
-    check_names("ways", config.ways, (*WAYS, *BY_HISTORY))
+    check_names("ways", config.ways, (*WAYS, *NAMED))
     if (config.capture is None) != (config.style is None):
         raise InputError("Expected --capture and --style together, got one of them; name both.")
     if config.capture is None and "capture" in config.parts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from relook.captures.frames import spread
+from relook.config import Carry, Fill, ViewsConfig
 from relook.lift.look import Look, RestyledFrame, blend
+from relook.ops.released_views import eight_bits, released_flow, released_importance, released_splat
 from relook.ops.warp import look_up, nearness, softmax_splat
 from relook.perceive.match import Matcher
 from relook.types import Camera, View
@@ -32,8 +34,9 @@ GLANCE = 96
 class Carrying:
     """How looks are carried."""
 
-    warp: Literal["look up", "splat"] = "look up"
-    """`look up`: every new pixel fetches its colour from where an earlier frame shows its point; `splat`: softmax splatting."""
+    warp: Literal["look up", "splat", "released"] = "look up"
+    """`look up`: every new pixel fetches its colour from where an earlier frame shows its point; `splat`: softmax splatting; `released`: as
+    the authors' code does it (`relook.ops.released_views`)."""
     sharpness: float = 50.0
     """Of the nearest surface in splatting (`relook.ops.warp.nearness`)."""
     rank: Literal["age", "order"] = "age"
@@ -46,10 +49,30 @@ class Carrying:
     checked: bool = True
     """Whether a carried pixel must fit the frame: where the earlier frame as it was, carried alike, differs from this frame as it was,
     the geometry is wrong there, and the pixel is painted anew."""
+    history: int = 3
+    """How many earlier frames, if the configuration does not say."""
+    key_frame_below: float = 0.2
+    """The share below which a frame becomes a key frame, if the configuration does not say."""
+    fill: Fill = "recolour"
+    """What paints holes, if the configuration does not say."""
 
 
-CARRYING = {"relook": Carrying(), "paper": Carrying("splat", 10.0, "order", "random", 1.0, False)}
-"""Relook's own way, and ReStyle3D's (section 3.3; the released code splats with sharpness 10)."""
+CARRYING: Mapping[Carry, Carrying] = {
+    "relook": Carrying(),
+    "paper": Carrying("splat", 10.0, "order", "random", 1.0, False),
+    "released": Carrying(
+        "released", 10.0, "order", "random", 0.0, False, history=1, key_frame_below=0.0, fill="refiner"
+    ),
+}
+"""Relook's own way, ReStyle3D's (section 3.3), and that of its authors' code: the previous frame alone, splatted, and every frame painted
+anew over it; what several frames show is their mean."""
+
+
+def carrying_of(config: ViewsConfig) -> Carrying:
+    """The way of carrying that the configuration names, with what the user says of it."""
+    own = CARRYING[config.carry]
+    share = own.key_frame_below if config.key_frame_below is None else config.key_frame_below
+    return replace(own, history=config.history or own.history, key_frame_below=share, fill=config.fill or own.fill)
 
 
 def carried(past: Sequence[RestyledFrame], view: View, match: Matcher, carrying: Carrying) -> Look:
@@ -65,6 +88,8 @@ def carried(past: Sequence[RestyledFrame], view: View, match: Matcher, carrying:
 
 def _carried(frame: RestyledFrame, view: View, match: Matcher, carrying: Carrying) -> Look:
     """What one frame shows of the view."""
+    if carrying.warp == "released":
+        return _released(frame, view, match)
     if carrying.warp == "splat":
         matches = match(frame.view, view)
         depth = frame.view.metric_depth
@@ -81,6 +106,21 @@ def _carried(frame: RestyledFrame, view: View, match: Matcher, carrying: Carryin
     if carrying.checked:
         right &= _alike(look.source, view.image, confidence > 0)
     return replace(look, confidence=confidence * right)
+
+
+def _released(frame: RestyledFrame, view: View, match: Matcher) -> Look:
+    """What one frame shows of the view, as the authors' code has it: whatever lands, hidden or not, in 8 bits.
+
+    Where matches come without depth, all that are matches weigh the same.
+    """
+    matches = match(frame.view, view)
+    if matches.depth is None:
+        flow, importance = matches.flow, torch.where(matches.confidence > LEAST, 0.0, float("-inf"))
+    else:
+        flow, importance = released_flow(matches.flow, matches.depth), released_importance(matches.depth)
+    importance = torch.where(frame.look.holes, float("-inf"), importance)
+    look, known = frame.look.warped(lambda maps: released_splat(maps, flow, importance, view.size))
+    return replace(look, image=eight_bits(look.image), confidence=known)
 
 
 def _alike(

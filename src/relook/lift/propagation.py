@@ -20,15 +20,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from relook.config import ViewsConfig
+from relook.config import Fill, ViewsConfig
 from relook.errors import InputError
-from relook.lift.carry import CARRYING, Carrying, best_first, carried, looked_back_on
-from relook.lift.fill import FILLERS, Filler, Refining, matched_histogram, mended, put_back, refined
+from relook.lift.carry import Carrying, best_first, carried, carrying_of, looked_back_on
+from relook.lift.fill import FILLERS, Filler, matched_histogram, mended, put_back
 from relook.lift.geometry import MatchedViews, can_estimate, matched_views
 from relook.lift.look import Look, RestyledFrame
+from relook.lift.paint import PAINTING, Refining, refined
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
-from relook.models.view_refiner import ViewRefiner, load_view_refiner
+from relook.models.view_refiner import ViewRefiner, find_view_refiner, load_view_refiner
 from relook.ops.fill import whole_depth
 from relook.perceive.depth import estimator
 from relook.perceive.segment import SEGMENTERS, segmenter
@@ -64,9 +65,11 @@ def propagate(
     Nothing is written. history: where finished frames are kept for those that look back on them (None: in memory); those that it
     holds already are neither made again nor yielded, so a stopped walk goes on. Raises an error of relook.errors, one sentence.
     """
-    walk = matched_views(source, config, session)
-    history = history or InMemory(whole=CARRYING[config.carry].choice == "random")
-    painter = _Painter(walk, history, config, style, session, progress, _filler(config, session))
+    walk, carrying = matched_views(source, config, session), carrying_of(config)
+    history = history or InMemory(whole=carrying.choice == "random")
+    painter = _Painter(
+        walk, history, config, carrying, style, session, progress, _filler(config, carrying.fill, session)
+    )
     path = order(first_frame(walk, config), len(walk))
     left = [number for number in path if history.notes(number) is None]
     with progress.stage("frames", len(path)) as tick:
@@ -95,9 +98,13 @@ def order(first: int, count: int) -> list[int]:
 
 
 def view_refiner(config: ViewsConfig, session: Session) -> ViewRefiner:
-    """The view refiner of the configuration's family."""
-    photo = config.photo
-    return session.loaded(("view refiner", photo.family), lambda: load_view_refiner(family_of(photo, session)))
+    """The view refiner that the configuration names, or that of its family."""
+
+    def load() -> ViewRefiner:
+        place = None if config.refiner is None else find_view_refiner(config.refiner)
+        return load_view_refiner(family_of(config.photo, session), place)
+
+    return session.loaded(("view refiner", config.photo.family, config.refiner), load)
 
 
 @dataclass
@@ -107,6 +114,7 @@ class _Painter:
     walk: MatchedViews
     history: History
     config: ViewsConfig
+    carrying: Carrying
     style: str | Path | View
     session: Session
     progress: Progress
@@ -115,8 +123,9 @@ class _Painter:
     """Of the key frame that was painted last."""
 
     @property
-    def carrying(self) -> Carrying:
-        return CARRYING[self.config.carry]
+    def whole(self) -> bool:
+        """Whether all of a frame that is no key frame is painted anew."""
+        return self.carrying.fill == "refiner" and PAINTING[self.config.carry].whole
 
     def paint(self, number: int, seen: Seen, done: Sequence[int]) -> RestyledFrame:
         """One frame. done: those before it, in the order of painting."""
@@ -125,13 +134,14 @@ class _Painter:
         past = self._past(number, view, done)
         look = carried(past, view, self.walk.match, self.carrying)
         share = float(((look.styled > 0.5) | moving).float().mean())
-        key_frame = not past or share < self.config.key_frame_below
+        key_frame = not past or share < self.carrying.key_frame_below
         holes = look.holes | moving
         if key_frame:  # what was only filled so far takes the style picture's look too
             holes |= look.styled <= 0.5
         painted = float((holes & ~moving).float().mean())
-        image = look.image if painted == 0 else self._painted(number, view, look.image, holes, key_frame)
-        if past and self.config.photo.chosen_method == "palette":
+        whole = self.whole and not key_frame
+        image = look.image if painted == 0 and not whole else self._painted(number, view, look.image, holes, key_frame)
+        if past and self.config.photo.chosen_method == "palette" and not whole:
             image = mended(view.image, image)
         image = torch.where(moving, view.image, image)
         age = torch.where(holes, 0.0, look.age + 1)
@@ -150,14 +160,14 @@ class _Painter:
     def _painted(
         self, number: int, view: View, known: Float[Tensor, "3 H W"], holes: Bool[Tensor, "H W"], key_frame: bool
     ) -> Float[Tensor, "3 H W"]:
-        """What is known, with its holes painted: from the style picture in a key frame, else from what is around them."""
+        """What is known, with its holes painted: from the style picture in a key frame, else from what is around them, or all of it."""
         view = replace(view, depth=None if view.depth is None else whole_depth(view.depth))
         if key_frame:
             return put_back(self._restyled(view), known, holes)
         new = self.fill(view, torch.where(holes, 0.0, known), holes, self.config.photo.seed + number)
         if self.config.histogram:
             new = matched_histogram(new, known, holes)
-        return torch.where(holes, new, known)
+        return new if self.whole else torch.where(holes, new, known)
 
     def _restyled(self, view: View) -> Float[Tensor, "3 H W"]:
         """The view restyled from the style picture, which is perceived once."""
@@ -169,15 +179,15 @@ class _Painter:
         """The finished frames to look back on."""
         if not done:
             return []
-        config, read = self.config, partial(self.history.frame, view=self.walk.view)
+        count, read = self.carrying.history, partial(self.history.frame, view=self.walk.view)
         # on the way back the neighbour is the frame after this one, not the last that was painted
         previous = min(done, key=lambda other: (abs(other - number), -other))
-        rng = np.random.default_rng([config.photo.seed, number])
+        rng = np.random.default_rng([self.config.photo.seed, number])
         candidates = self._candidates(done)
         if self.carrying.choice == "random":
-            candidates = [int(i) for i in rng.permutation(done)[: config.history]]
+            candidates = [int(i) for i in rng.permutation(done)[:count]]
         others = [read(other) for other in candidates if other != previous]
-        return looked_back_on(view, read(previous), others, config.history, self.walk.match, self.carrying, rng)
+        return looked_back_on(view, read(previous), others, count, self.walk.match, self.carrying, rng)
 
     def _candidates(self, done: Sequence[int]) -> list[int]:
         """Frames to look back on, the very first always among them, at most CANDIDATES."""
@@ -210,11 +220,11 @@ def _ahead(see: Callable[[int], Seen], numbers: Sequence[int]) -> Iterator[tuple
             yield number, seen
 
 
-def _filler(config: ViewsConfig, session: Session) -> Filler:
-    """What paints the holes of frames that are no key frames."""
-    if config.fill != "refiner":
-        return FILLERS[config.fill]
+def _filler(config: ViewsConfig, fill: Fill, session: Session) -> Filler:
+    """What paints the holes of frames that are no key frames, or all of them."""
+    if fill != "refiner":
+        return FILLERS[fill]
     name = config.photo.depth_estimator
     depth = None if name == "none" or not can_estimate(name) else estimator(name, session)
-    how = Refining(view_refiner(config, session), config.photo.prompt, sees_source=config.carry != "paper", depth=depth)
+    how = Refining(view_refiner(config, session), PAINTING[config.carry], config.photo.prompt, depth)
     return partial(refined, how=how)

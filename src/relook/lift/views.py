@@ -8,6 +8,7 @@ from typing import Any
 
 from relook.config import ViewsConfig
 from relook.files import PathLike
+from relook.lift.carry import carrying_of
 from relook.lift.geometry import MatchedViews, matched_views
 from relook.lift.outputs import ViewsResult, write_outputs
 from relook.lift.propagation import first_frame, propagate, view_refiner
@@ -58,7 +59,7 @@ def _record(
     walk: Walk, style: str | Path | View, config: ViewsConfig, views: MatchedViews, session: Session
 ) -> dict[str, Any]:
     """Everything that a reader must know of the run; timings, frames and points are added by what measures and writes them."""
-    weights = {"view refiner": view_refiner(config, session).revision} if config.fill == "refiner" else {}
+    weights = {"view refiner": view_refiner(config, session).revision} if carrying_of(config).fill == "refiner" else {}
     record = make_record(views.view(0), style, config.photo, weights=weights, timings={})
     path = str(Path(walk).resolve()) if isinstance(walk, str | Path) else None
     record["inputs"]["structure"] = {"path": path}

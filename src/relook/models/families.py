@@ -6,7 +6,6 @@ the family trained here, Stable Diffusion 1.5 and SDXL run through the same code
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from relook.errors import EditError, InputError, ShapeError
-from relook.files import sha256
+from relook.files import sha256_of
 from relook.models import family_files
 from relook.models import family_parts as parts
 from relook.models.load import settings
@@ -66,7 +65,7 @@ class Family:
     @cached_property
     def revision(self) -> str:
         """sha256 over the hashes of every file of weights, in the order of parts and names."""
-        return hashlib.sha256("\n".join(sha256(file) for file in self.weights).encode()).hexdigest()
+        return sha256_of(self.weights)
 
     @property
     def device(self) -> torch.device:
@@ -122,7 +121,7 @@ class Family:
         controlled: Sequence[int] = (),
         control_scale: float = 1.0,
         image: Float[Tensor, "B D"] | None = None,
-    ) -> Float[Tensor, "R C h w"]:
+    ) -> Float[Tensor, "R O h w"]:
         """What the denoiser says of noised latents, in its own terms (see `noise_of`); R is B, or more where its decoder is `spread`.
 
         control: control images of the rows `controlled`; the others get no residuals. EditError for a family without ControlNet.

@@ -27,6 +27,10 @@ class Text:
         """Some of the prompts."""
         return Text(self.states[part], None if self.pooled is None else self.pooled[part])
 
+    def blank(self) -> Text:
+        """Zeros in place of every prompt."""
+        return Text(torch.zeros_like(self.states), None if self.pooled is None else torch.zeros_like(self.pooled))
+
     def expand(self, count: int) -> Text:
         """One prompt for `count` rows."""
         pooled = None if self.pooled is None else self.pooled.expand(count, -1)

@@ -28,6 +28,8 @@ class ExactFlow(NamedTuple):
     """The second view shows the point: it lands inside the picture, before the camera, and nothing nearer is known to hide it."""
     known: Bool[Tensor, "H W"]
     """Whether `visible` is from measured depth: the pixel has depth, and so has the second view where the point lands inside it."""
+    depth: Float[Tensor, "H W"]
+    """Of the point along the axis of the second camera (negative: behind it); NaN where it is unknown."""
 
 
 def pixel_centres(size: tuple[int, int], device: torch.device | str = "cpu") -> Float[Tensor, "H W 2"]:
@@ -106,7 +108,7 @@ def flow_from_depth(
     measured = torch.isfinite(farthest)
     visible = lands & (~measured | (z < farthest * (1 + tolerance)))
     flow = (pixels - pixel_centres(size, depth.device).to(pixels)).permute(2, 0, 1)
-    return ExactFlow(flow, visible, has_depth & (~lands | measured))
+    return ExactFlow(flow, visible, has_depth & (~lands | measured), z)
 
 
 def _farthest_around(depth: Float[Tensor, "h w"], pixels: Float[Tensor, "H W 2"]) -> Float[Tensor, "H W"]:

@@ -48,17 +48,24 @@ def nearness(depth: Float[Tensor, "H W"], sharpness: float = SHARPNESS) -> Float
     return torch.where(known, sharpness * (scaled - 1), torch.full_like(depth, float("-inf")))
 
 
-def softmax_splat(
+class Sums(NamedTuple):
+    """What splatting adds up in every pixel of a view, in double precision: sharp importances span many powers of ten."""
+
+    values: Float[Tensor, "C H W"]
+    weights: Float[Tensor, "H W"]
+    coverage: Float[Tensor, "H W"]
+    """The same sum without importance: 1 where the pixels of the other view lie as densely as here."""
+
+
+def splatted(
     values: Float[Tensor, "C h w"],
     flow: Float[Tensor, "2 h w"],
     importance: Float[Tensor, "h w"],
     size: tuple[int, int],
-) -> Warped:
-    """Every pixel drawn where it lands, into the four pixels around; where several land, the softmax of their importance decides.
+) -> Sums:
+    """Every pixel drawn where it lands, into the four pixels around, by the bilinear kernel b: sum_q exp(Z_q) b(q + f_q - p) v_q.
 
-    sum_q exp(Z_q) b(q + f_q - p) v_q / sum_q exp(Z_q) b(q + f_q - p) with the bilinear kernel b (Niklaus and Liu 2020, eq. 10).
-    Pixels whose flow or importance is not finite are left out. Confidence: how much of one pixel's weight arrived, at most 1; holes
-    are where less than COVERED did. Raises ShapeError for maps that do not fit.
+    Pixels whose flow or importance is not finite are left out. Raises ShapeError for maps that do not fit.
     """
     height, width = values.shape[1:]
     if flow.shape[1:] != values.shape[1:] or importance.shape != values.shape[1:]:
@@ -71,7 +78,7 @@ def softmax_splat(
     corner = landing[used].floor()
     share = landing[used] - corner
     corner, share, colours = corner.double(), share.double(), values.flatten(1)[:, used].double()
-    weight = torch.exp(importance.flatten()[used].double())  # double: sharp importances span many powers of ten
+    weight = torch.exp(importance.flatten()[used].double())
     total = colours.new_zeros(len(values) + 2, size[0] * size[1])
     for dy in (0, 1):
         for dx in (0, 1):
@@ -81,11 +88,25 @@ def softmax_splat(
             index = (position[lands, 1] * size[1] + position[lands, 0]).long()
             drawn = torch.cat([colours * weight, weight[None], torch.ones_like(weight)[None]]) * kernel
             total.index_add_(1, index, drawn[:, lands])
-    colour, weights, coverage = total[:-2], total[-2], total[-1]
+    sums = total.view(-1, *size)
+    return Sums(sums[:-2], sums[-2], sums[-1])
+
+
+def softmax_splat(
+    values: Float[Tensor, "C h w"],
+    flow: Float[Tensor, "2 h w"],
+    importance: Float[Tensor, "h w"],
+    size: tuple[int, int],
+) -> Warped:
+    """Every pixel drawn where it lands; where several land, the softmax of their importance decides.
+
+    sum_q exp(Z_q) b(q + f_q - p) v_q / sum_q exp(Z_q) b(q + f_q - p) (Niklaus and Liu 2020, eq. 10; see `splatted`). Confidence: how
+    much of one pixel's weight arrived, at most 1; holes are where less than COVERED did. Raises ShapeError for maps that do not fit.
+    """
+    colour, weights, coverage = splatted(values, flow, importance, size)
     known = (coverage >= COVERED) & (weights > 0)
     mean = torch.where(known, colour / weights.clamp_min(torch.finfo(weights.dtype).tiny), torch.zeros_like(colour))
-    confidence = torch.where(known, coverage.clamp_max(1), torch.zeros_like(coverage))
-    return Warped(mean.view(-1, *size).to(values), confidence.view(size).to(values))
+    return Warped(mean.to(values), torch.where(known, coverage.clamp_max(1), torch.zeros_like(coverage)).to(values))
 
 
 def look_up(

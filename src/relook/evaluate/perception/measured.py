@@ -53,7 +53,7 @@ def measured_case(first: View, second: View) -> Case:
     depth, other = first.metric_depth, second.metric_depth
     if depth is None or other is None or first.camera is None or second.camera is None:
         raise InputError("Expected two views with a camera and depth, got one without; read another capture.")
-    flow, _, known = flow_from_depth(depth, first.camera, other, second.camera)
+    flow, _, known, _ = flow_from_depth(depth, first.camera, other, second.camera)
     points = unproject(depth, first.camera)
     places, z = project(points, second.camera)
     lands = known_depth(depth) & (z > 0) & inside(places, second.size)

@@ -80,7 +80,7 @@ class CaptureSuite(ViewsSuite):
 
     def restyled(self, capture: Capture, place: Place, session: Session) -> dict[str, Images]:
         """The capture's frames as they are, carried, and each by itself."""
-        views, base = list(capture.views()), self.setting.views(session)
+        views, base = list(capture.views()), self.setting.views()
         folder = place.work / cache.key(self.depends(self.trials()[0]))[:12]
         result = restyle_views(capture, self.config.style, base, out=folder / RELOOK, session=session)
         return {

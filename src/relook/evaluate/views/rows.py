@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from relook.config import Carry
 from relook.evaluate.row import Image, Row
 from relook.evaluate.sections import CEILING
 from relook.evaluate.views.rooms import TwoViews
@@ -18,8 +19,9 @@ from relook.evaluate.views.setting import Setting
 from relook.evaluate.weights import family, through_autoencoder
 from relook.io import as_pixels
 from relook.lift.carry import CARRYING, carried
-from relook.lift.fill import Filler, Refining, inpainted, matched_histogram, recoloured_frame, refined
+from relook.lift.fill import Filler, inpainted, matched_histogram, recoloured_frame
 from relook.lift.look import Look, RestyledFrame
+from relook.lift.paint import PAINTING, Painting, Refining, refined
 from relook.ops.fill import filled
 from relook.perceive.match import exact
 from relook.session import Session
@@ -32,7 +34,7 @@ ViewsRow = Row[TwoViews, Setting]
 """A row of two-view synthesis."""
 
 
-def warped(case: TwoViews, carry: str) -> tuple[Image, Bool[Tensor, "H W"]]:
+def warped(case: TwoViews, carry: Carry) -> tuple[Image, Bool[Tensor, "H W"]]:
     """What frame 1 in its new look shows of frame 2 (black elsewhere), and where it shows nothing; as `lift` carries it."""
     past = RestyledFrame(0, case.first, Look.painted(case.styled.image, case.first))
     look = carried([past], case.second, exact, CARRYING[carry])
@@ -45,28 +47,31 @@ class Completed:
 
     fill: Filler | None = None
     """The view refiner if None."""
-    carry: str = "relook"
+    carry: Carry = "relook"
     back: bool = True
     """Known pixels stay as they were carried; else the whole picture is what the filler gives."""
-    sees_source: bool = True
-    """The refiner sees frame 2 in its old look."""
+    painting: Painting = PAINTING["relook"]
+    """How the refiner paints."""
     histogram: bool = False
     """What is painted takes the colour histogram of what is known."""
     steps: int | None = None
-    """Of the refiner; the run's if None."""
+    """Of the refiner where it fills holes; the run's if None."""
 
     def __call__(self, case: TwoViews, setting: Setting, session: Session) -> Image:
         """Frame 2 in its new look."""
         look, holes = warped(case, self.carry)
-        new = (self.fill or self._refiner(setting, session))(case.second, look, holes, FILL_SEED)
+        new = (self.fill or self._refiner(case, setting, session))(case.second, look, holes, FILL_SEED)
         if self.histogram:
             new = matched_histogram(new, look, holes)
         return torch.where(holes, new, look) if self.back else new
 
-    def _refiner(self, setting: Setting, session: Session) -> Filler:
-        """The view refiner as a filler."""
-        steps, refiner = self.steps or setting.refiner_steps, setting.load_refiner(session)
-        return partial(refined, how=Refining(refiner, steps=steps, sees_source=self.sees_source))
+    def _refiner(self, case: TwoViews, setting: Setting, session: Session) -> Filler:
+        """The view refiner as a filler: as its way of painting says, but for its steps where it fills holes; the prompt only guides."""
+        painting = self.painting
+        if not painting.whole:
+            painting = replace(painting, steps=self.steps or setting.refiner_steps)
+        prompt = case.prompt if painting.guidance != 1 else ""
+        return partial(refined, how=Refining(setting.load_refiner(session), painting, prompt))
 
 
 def _black(case: TwoViews, setting: Setting, session: Session) -> Image:
@@ -89,7 +94,7 @@ def _navier_stokes(case: TwoViews, setting: Setting, session: Session) -> Image:
 def _alone(case: TwoViews, setting: Setting, session: Session) -> Image:
     from relook.transfer.photo import restyle_photo
 
-    return restyle_photo(case.second, case.styled, setting.photo(session, case.prompt), session=session).image.cpu()
+    return restyle_photo(case.second, case.styled, setting.photo(case.prompt), session=session).image.cpu()
 
 
 def _exact(case: TwoViews, setting: Setting, session: Session) -> Image:
@@ -108,10 +113,14 @@ ROWS: Mapping[str, ViewsRow] = {
     "splat + refiner": Row("softmax splatting as in the paper, then our network", Completed(carry="paper"), learned=True),
     "paper": Row(
         "as the paper has it, with our network: splatted, no old look shown to it, its whole picture, histogram matched",
-        Completed(carry="paper", back=False, sees_source=False, histogram=True), learned=True,
+        Completed(carry="paper", back=False, painting=PAINTING["paper"], histogram=True), learned=True,
+    ),
+    "released": Row(
+        "as the authors' code has it, with our network: the same with its own splatting, 100 steps and guidance 5",
+        Completed(carry="released", back=False, painting=PAINTING["released"]), learned=True,
     ),
     "refiner/whole picture": Row("our network's whole picture, known pixels not put back", Completed(back=False), learned=True),
-    "refiner/paper conditions": Row("our network without the old look of frame 2", Completed(sees_source=False), learned=True),
+    "refiner/paper conditions": Row("our network without the old look of frame 2", Completed(painting=PAINTING["paper"]), learned=True),
     "refiner": Row("our network: looked up, holes painted by it, known pixels put back", Completed(), learned=True),
     CEILING: Row("holes from the exact answer through the autoencoder: the most that can be reached", _exact, learned=True),
 }  # fmt: skip

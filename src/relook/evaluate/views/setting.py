@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from relook.config import PhotoConfig, ViewsConfig
-from relook.errors import InputError, MissingModelError
+from relook.errors import MissingModelError
 from relook.evaluate.records import Number
 from relook.evaluate.run import Suite, Trial
 from relook.evaluate.sections import Column
-from relook.evaluate.weights import checkpoint_weights, family, family_weights
-from relook.models.families import Family
-from relook.models.view_refiner import FOLDER, ViewRefiner, load_view_refiner
+from relook.evaluate.weights import checkpoint_weights, family_weights
+from relook.lift.propagation import view_refiner
+from relook.models.view_refiner import ViewRefiner
 from relook.session import Session
 
 SUITE = "dollhouse-views"
@@ -34,24 +34,19 @@ class Setting:
     """Of restyling a frame; the preset's if None."""
     refiner_steps: int = 0
     device: str = "cpu"
-    out: Path = Path()
-    """Where a family with another refiner is put together."""
 
     def load_refiner(self, session: Session) -> ViewRefiner:
         """The view refiner. Raises MissingModelError where there is none."""
-        load = lambda: load_view_refiner(family(self.family, session), self.refiner)  # noqa: E731
-        return session.loaded(("view refiner", self.family, self.refiner), load)
+        return view_refiner(self.views(), session)
 
-    def photo(self, session: Session, prompt: str = "") -> PhotoConfig:
+    def photo(self, prompt: str = "") -> PhotoConfig:
         """How a frame is restyled by itself."""
-        name = self.family
-        if self.refiner is not None:
-            name = str(family_with(family(self.family, session), self.refiner, self.out / "family"))
-        return PhotoConfig(family=name, steps=self.steps, device=self.device, precision="fp32", prompt=prompt)
+        return PhotoConfig(family=self.family, steps=self.steps, device=self.device, precision="fp32", prompt=prompt)
 
-    def views(self, session: Session, prompt: str = "") -> ViewsConfig:
+    def views(self, prompt: str = "") -> ViewsConfig:
         """How a walk is restyled by default."""
-        return ViewsConfig(photo=self.photo(session, prompt), points=False)
+        refiner = None if self.refiner is None else str(self.refiner)
+        return ViewsConfig(photo=self.photo(prompt), refiner=refiner, points=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +72,3 @@ class ViewsSuite(Suite):
 def numbers_of(score: Score, columns: Mapping[str, Column]) -> list[Number]:
     """One number for each of a score that has a column."""
     return [Number(*columns[key].key, value) for key, value in score.items() if key in columns]
-
-
-def family_with(family: Family, refiner: Path, place: Path) -> Path:
-    """A folder that is the family with another view refiner, by links. Raises InputError where it cannot be made."""
-    unet = next(file.parent for file in family.weights if file.parent.name == "unet")
-    parts = {part.name: part for part in unet.parent.iterdir() if part.name != FOLDER} | {FOLDER: refiner}
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for name, part in parts.items():
-            link = place / name
-            if link.is_symlink() and link.resolve() == part.resolve():
-                continue
-            link.unlink(missing_ok=True)
-            link.symlink_to(part.resolve())
-    except OSError as error:
-        raise InputError(
-            f"Expected to write links to the family's parts into {place}, got {error}; choose another folder."
-        ) from error
-    return place.resolve()

@@ -67,12 +67,12 @@ class Way:
     """None: every frame by itself."""
     first: int | None = 0
     """Number of the frame that is restyled from the style picture; None: chosen."""
-    fill: Fill = "recolour"
-    """What paints the holes."""
+    fill: Fill | None = None
+    """What paints the holes; None: what the way of carrying says."""
     from_exact: bool = False
     """The first frame is the exact answer, so that only what comes after it is judged."""
-    history: int = ViewsConfig.history
-    """Most earlier frames that a frame takes its look from."""
+    history: int | None = None
+    """Most earlier frames that a frame takes its look from; None: what the way of carrying says."""
 
 
 WAYS: dict[str, Way] = {
@@ -101,7 +101,14 @@ BY_HISTORY: dict[str, Way] = {
     for name in ("paper", "relook")
     for count in (1, 2, 3)
 }
-"""The same two ways from fewer earlier frames or as many (the paper's code takes one, its text three); run where they are named."""
+"""The same two ways from fewer earlier frames or as many (the paper's code takes one, its text three)."""
+NAMED: dict[str, Way] = {
+    "released": Way(
+        "as the authors' code has it: the previous frame splatted, then painted over whole in 100 steps", "released"
+    ),
+    **BY_HISTORY,
+}
+"""Ways that are run only where they are named; what the authors' code does takes seconds a frame on a CPU."""
 NOTE = "the answer itself: how much of the numbers is due to the measuring"
 
 
@@ -146,7 +153,7 @@ class WalkSuite(ViewsSuite):
         if trial.row == EXACT:
             return Restyled([room.image for room in walk.new])
         folder = place.work / cache.key(self.depends(trial))[:12]
-        return restyled(folder, self.ways[trial.row], walk, self.setting.views(session, walk.prompt), session)
+        return restyled(folder, self.ways[trial.row], walk, self.setting.views(walk.prompt), session)
 
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """One way on one walk; its picture is a strip of frames."""

@@ -53,7 +53,7 @@ def exact(first: View, second: View) -> Matches:
         raise GeometryError("Expected depth in the first view, got none; choose another matcher.")
     flow = filled(found.flow, unknown)
     confidence = (found.visible & ~unknown).float() * torch.where(found.known, 1.0, 0.5)
-    return Matches(flow, confidence, ~found.visible & ~unknown)
+    return Matches(flow, confidence, ~found.visible & ~unknown, found.depth)
 
 
 def _auto(first: View, second: View, session: Session) -> Matches:
