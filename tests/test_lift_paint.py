@@ -77,6 +77,16 @@ def test_a_refiner_of_the_papers_conditions_paints_too() -> None:
     assert found.shape == (3, 32, 48)
 
 
+def test_black_warps_are_no_first_guess(refiner: ViewRefiner) -> None:
+    """Without a step nothing changes: holes keep what was guessed there, though the published network is shown black ones."""
+    published = replace(refiner, network=widened(family().denoiser, 3).eval(), conventions=PUBLISHED)
+    picture, holes = ramp((40, 64)), hole((40, 64), (slice(10, 30), slice(15, 40)))
+    for one in (refiner, published):
+        how = Refining(one, replace(PAINTING["relook"], start=0.0))
+        found = refined(View(picture), torch.where(holes, 0.0, picture + 0.1), holes, 1, how)
+        torch.testing.assert_close(found, picture + 0.1, atol=0.02, rtol=0)
+
+
 def test_every_way_of_carrying_has_its_painting() -> None:
     assert set(PAINTING) == set(CARRYING) == set(get_args(Carry))
 

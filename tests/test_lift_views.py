@@ -16,6 +16,7 @@ import torch
 import tiny
 from films import read_video
 from relook.captures import read_capture
+from relook.config import PhotoConfig
 from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.errors import InputError
 from relook.files import sha256_of
@@ -249,4 +250,8 @@ def test_the_released_way_paints_every_frame_but_the_first_anew(
 def test_the_released_way_needs_a_family(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^Expected a family with a view refiner to carry as released, got none; "):
         restyle_views(stroll(2), style(), replace(options(carry="released"), fill=None), out=tmp_path)
+    named = options(carry="released", fill="refiner", refiner="nowhere", photo=PhotoConfig(family=str(tmp_path)))
+    with pytest.raises(InputError, match=r"^Expected a view refiner as a hub id .*, got 'nowhere'; "):
+        restyle_views(stroll(2), style(), named, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     assert len(restyle_views(stroll(2), style(), options(carry="released", fill="inpaint"), out=tmp_path).frames) == 2

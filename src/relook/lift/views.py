@@ -14,6 +14,7 @@ from relook.lift.outputs import ViewsResult, write_outputs
 from relook.lift.propagation import first_frame, propagate, view_refiner
 from relook.lift.source import Walk, key_of, read_walk
 from relook.lift.store import WalkStore
+from relook.models.view_refiner import ViewRefiner
 from relook.perceive.first_use import first_use
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
@@ -43,6 +44,7 @@ def restyle_views(
     with opened(session, photo.device, photo.precision, low_vram=photo.low_vram) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
+            refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
             first_use(config.photo, session, View(source.view(0).image), progress=progress)
             views = matched_views(source, config, session)
             store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
@@ -51,15 +53,15 @@ def restyle_views(
             for _ in propagate(views, style, replace(config, first=int(begun["first"])), session, progress, store):
                 pass  # each is on disk before the next one begins
         with clock.part("write"), progress.stage("writing"):
-            record = _record(walk, style, config, views, session) | {"timings": dict(clock.seconds)}
+            record = _record(walk, style, config, views, refiner) | {"timings": dict(clock.seconds)}
             return write_outputs(store, views, fps, record, points=config.points)
 
 
 def _record(
-    walk: Walk, style: str | Path | View, config: ViewsConfig, views: MatchedViews, session: Session
+    walk: Walk, style: str | Path | View, config: ViewsConfig, views: MatchedViews, refiner: ViewRefiner | None
 ) -> dict[str, Any]:
     """Everything that a reader must know of the run; timings, frames and points are added by what measures and writes them."""
-    weights = {"view refiner": view_refiner(config, session).revision} if carrying_of(config).fill == "refiner" else {}
+    weights = {} if refiner is None else {"view refiner": refiner.revision}
     record = make_record(views.view(0), style, config.photo, weights=weights, timings={})
     path = str(Path(walk).resolve()) if isinstance(walk, str | Path) else None
     record["inputs"]["structure"] = {"path": path}
