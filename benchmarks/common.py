@@ -16,6 +16,8 @@ from rich.console import Console
 Answer = TypeVar("Answer")
 Clock = Callable[[], float]
 """Seconds since some moment."""
+Record = dict[str, Any]
+"""What was measured of one thing: words and numbers under the names of their columns; None where there is nothing to say."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,21 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: int =
     first, *rest = (f"| {' | '.join(line)} |" for line in (columns, *rows))
     rule = "|" + "---|" * words + "---:|" * (len(columns) - words)
     return "\n".join([first, rule, *rest])
+
+
+def tabulated(records: Sequence[Record]) -> str:
+    """Records as a table in markdown; columns of words come first, and to the left."""
+    columns = dict.fromkeys(name for record in records for name in record)
+    words = [name for name in columns if any(isinstance(record.get(name), str) for record in records)]
+    ordered = [*words, *(name for name in columns if name not in words)]
+    return table(ordered, [[_shown(record.get(name)) for name in ordered] for record in records], words=len(words))
+
+
+def _shown(value: str | float | None) -> str:
+    """Three digits of a number, and all of those before the point."""
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return "" if value is None else str(value)
 
 
 def parser(about: str, *, repeats: int) -> argparse.ArgumentParser:

@@ -16,9 +16,33 @@ from relook.models.families import Family
 from relook.models.text import TextReader
 from relook.session import Placement
 
-PUBLISHED = Path(__file__).parents[1] / "tests" / "published"
+PUBLISHED = Path(__file__).parents[1] / "tests" / "fixtures" / "published"
 """Configurations of the public models, one JSON file each."""
+NORMED = {"norm_num_groups": 4, "layers_per_block": 1}
+SD15 = NORMED | {"block_out_channels": [8, 8, 16, 16], "cross_attention_dim": 16, "attention_head_dim": 2}
+SDXL = NORMED | {
+    "block_out_channels": [8, 8, 16], "cross_attention_dim": 28, "attention_head_dim": [2, 2, 4],
+    "transformer_layers_per_block": [1, 1, 2], "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 34,
+}  # fmt: skip
+CONTROL = {"conditioning_embedding_out_channels": [8, 8, 8, 8]}
+VAE = {"block_out_channels": [4, 4, 8, 8], "norm_num_groups": 2, "layers_per_block": 1}
+CLIP = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+NARROW: dict[str, dict[str, Any]] = {
+    "sd15_unet": SD15, "sd15_controlnet": SD15 | CONTROL, "sd15_vae": VAE, "sd15_text_encoder": CLIP,
+    "sdxl_unet": SDXL, "sdxl_controlnet": SDXL | CONTROL, "sdxl_vae": VAE, "sdxl_text_encoder": CLIP,
+    "sdxl_text_encoder_2": CLIP | {"hidden_size": 12, "projection_dim": 10},
+    "ip_adapter_image_encoder": CLIP | {"projection_dim": 12},
+}  # fmt: skip
+"""What makes the published configurations small."""
 KINDS = {kind.__name__: kind for kind in (UNet2DConditionModel, ControlNetModel, AutoencoderKL)}
+
+
+def narrowed(folder: Path) -> Path:
+    """Write small kinds of the published configurations, for rehearsals and tests; returns the folder."""
+    for file in PUBLISHED.glob("*.json"):
+        settings = json.loads(file.read_text()) | NARROW.get(file.stem, {})
+        (folder / file.name).write_text(json.dumps(settings))
+    return folder
 
 
 def model(name: str, place: Placement, folder: Path = PUBLISHED) -> Any:

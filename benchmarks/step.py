@@ -2,23 +2,30 @@
 
     python benchmarks/step.py [--out FILE.md]
 
-The published scheme (Alaluf et al. 2023, as released) runs the denoiser twice over three rows (output, style, structure): once with
-the output's attention swapped to the style and once without, every attention map in memory. Relook runs once over the output under both
-conditions and the style, or, where the style was remembered on disk, over the output alone; no map is ever built. All variants are
-timed one after another in every round, and the table gives medians and ratios to the published scheme.
+Four schemes, timed one after another in every round; the table gives medians and ratios to the first.
+
+- published: Alaluf et al. 2023, as released. The denoiser runs twice over three rows (output, style, structure), once with the output's
+  attention swapped to the style and once without; every attention map is in memory, and the contrasted one is clipped to [0, 1].
+- same mathematics: the same noise of all three rows in Relook's way. One pass over the output under both conditions, the style and the
+  structure; only the contrasted map, which is clipped, is built. The run checks in float32 that both agree.
+- recorded: what the presets `paper` and `relook` do. Style and structure are taken as they were drawn, so the structure is no row at all;
+  contrast is exact, without a map.
+- style remembered: recorded, and the style's hidden states come from the disk, so the style is no row either.
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from common import parser, rounds, say, table
+from common import Record, parser, rounds, say, tabulated, where
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from randoms import PUBLISHED, model
 from torch import Tensor
@@ -33,7 +40,8 @@ from relook.transfer.predict import Row, predict_rows
 
 CONTRAST, SCALE = 1.67, 3.5
 """Contrast of the swapped maps and appearance guidance (the paper's)."""
-TIMESTEP = 500
+TIMESTEP, TOLERANCE = 500, 1e-4
+PUBLISHED_SCHEME, SAME, RECORDED, REMEMBERED = "published", "same mathematics", "recorded", "recorded, style remembered"
 
 
 class Published:
@@ -80,19 +88,29 @@ def alone(place: Placement, size: int, configurations: Path = PUBLISHED) -> Fami
     return Family("sd15-random", None, denoiser, None, None, schedule, (), size, place)  # type: ignore[arg-type]
 
 
-def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], Tensor]]:
-    """The schemes, each as one step's guided noise."""
+@dataclass(frozen=True)
+class Scheme:
+    """One way to compute a step's guided noise."""
+
+    name: str
+    noise: Callable[[], Tensor]
+    twin: str | None = None
+    """The scheme of the same mathematics, which must give the same noise."""
+
+
+def schemes(family: Family, size: int, folder: Path) -> list[Scheme]:
+    """The schemes over the same latents."""
     draw = torch.Generator().manual_seed(0)
     grid = (size // 8, size // 8)
     output, style, structure = (torch.randn(1, 4, *grid, generator=draw).to(family.device) for _ in range(3))
     width = family.denoiser.config["cross_attention_dim"]
     text = Text(torch.randn(1, 77, width, generator=draw).to(family.device))
     mix = appearance(SCALE)
-    rows = [Row(output, TIMESTEP, text) for _ in mix]
-    edit = AttentionEdit(Rows([i for i, c in enumerate(mix) if c.swap], [len(rows)]), grid, contrast=CONTRAST)
-    rows.append(Row(style, TIMESTEP, text))
     predict = partial(predict_rows, family)
     remembered = remembering(predict, StyleMemory(folder), family)
+    rows = [Row(latents, TIMESTEP, text) for latents in (*[output] * len(mix), style, structure)]
+    asking = Rows([place for place, condition in enumerate(mix) if condition.swap], [len(mix)])
+    exact = AttentionEdit(asking, grid, contrast=CONTRAST)
 
     def scheme() -> Tensor:
         batch = torch.cat([output, style, structure]).to(family.dtype)
@@ -100,47 +118,78 @@ def variants(family: Family, size: int, folder: Path) -> dict[str, Callable[[], 
         found = []
         for swap in (True, False):
             with published(family.denoiser, swap):
-                found.append(family.denoiser(batch, TIMESTEP, encoder_hidden_states=states).sample[:1].float())
+                found.append(family.denoiser(batch, TIMESTEP, encoder_hidden_states=states).sample.float())
         return found[1] + SCALE * (found[0] - found[1])
 
-    def single() -> Tensor:
-        return composed(mix, predict(rows, [edit]))
+    def same() -> Tensor:
+        noises = predict(rows, [replace(exact, clip=True)])
+        return torch.cat([composed(mix, noises), noises[len(mix) :]])
 
-    def cached() -> Tensor:
-        return composed(mix, remembered(rows, [edit]))
-
-    cached()  # fills the memory
-    return {"published": scheme, "relook": single, "relook, style remembered": cached}
+    return [
+        Scheme(PUBLISHED_SCHEME, scheme),
+        Scheme(SAME, same, PUBLISHED_SCHEME),
+        Scheme(RECORDED, lambda: composed(mix, predict(rows[:-1], [exact]))),
+        Scheme(REMEMBERED, lambda: composed(mix, remembered(rows[:-1], [exact])), RECORDED),
+    ]
 
 
 @torch.no_grad()
+def measured(name: str, arguments: argparse.Namespace) -> list[Record]:
+    """Every scheme in one precision, by the name of its type; in float32, AssertionError where schemes of the same mathematics differ."""
+    place = Placement(torch.device(arguments.device), getattr(torch, name))
+    family = alone(place, arguments.size, arguments.configurations)
+    with tempfile.TemporaryDirectory() as folder:
+        every = schemes(family, arguments.size, Path(folder))
+        with full_float32():
+            apart = differences(every)  # which warms up, and fills the memory
+        if name == "float32" and max(apart.values()) > TOLERANCE:
+            raise AssertionError(f"Expected the same noise within {TOLERANCE}, got {apart}; the schemes differ.")
+        timed = rounds({scheme.name: scheme.noise for scheme in every}, arguments.repeats, arguments.device)
+    base = timed[PUBLISHED_SCHEME].seconds
+    return [
+        {
+            "scheme": scheme.name, "precision": name, "ms a step": 1000 * timed[scheme.name].seconds,
+            "times faster": base / timed[scheme.name].seconds, "apart from the same mathematics": apart.get(scheme.name),
+        }
+        for scheme in every
+    ]  # fmt: skip
+
+
+@contextmanager
+def full_float32() -> Any:
+    """Convolutions of float32 in float32 on the GPU too, where they are rounded to TensorFloat-32 by default."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+def differences(every: Sequence[Scheme]) -> dict[str, float]:
+    """The largest difference of each scheme from its twin, in noise of unit deviation."""
+    noises = {scheme.name: scheme.noise() for scheme in every}
+    again = {scheme.name: scheme.noise() for scheme in every if scheme.twin}  # remembered the second time
+    return {
+        scheme.name: float((again[scheme.name] - noises[scheme.twin]).abs().max()) for scheme in every if scheme.twin
+    }
+
+
+def options() -> argparse.ArgumentParser:
+    """What there is to choose."""
+    found = parser(__doc__ or "", repeats=3)
+    found.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
+    found.add_argument("--types", nargs="+", default=["float32"], help="precisions: float32, bfloat16")
+    found.add_argument("--configurations", type=Path, default=PUBLISHED, help="folder of the models' configurations")
+    return found
+
+
 def main() -> None:
-    options = parser(__doc__, repeats=3)
-    options.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
-    options.add_argument(
-        "--types", nargs="+", default=["float32", "bfloat16"], help="precisions of Relook's; float32 first"
-    )
-    arguments = options.parse_args()
+    arguments = options().parse_args()
     torch.set_num_threads(arguments.threads)
-    found: dict[str, float] = {}
-    apart: dict[str, float] = {}
-    for name in arguments.types:
-        family = alone(Placement(torch.device(arguments.device), getattr(torch, name)), arguments.size)
-        with tempfile.TemporaryDirectory() as folder:
-            schemes = variants(family, arguments.size, Path(folder))
-            if name != "float32":
-                schemes.pop("published")
-            timed = rounds(schemes, arguments.repeats, arguments.device)
-        found |= {f"{scheme}, {name}": one.seconds for scheme, one in timed.items()}
-        apart[name] = float((timed["relook"].answer - timed["relook, style remembered"].answer).abs().max())
-        del family, schemes
-    base = found.get("published, float32", float("nan"))  # only float32 is timed the published way
-    rows = [(scheme, f"{time:.2f}", f"{base / time:.2f}") for scheme, time in found.items()]
-    say(
-        f"{table(('scheme', 'seconds a step (median)', 'times faster'), rows)}\n\n"
-        f"Largest difference between remembered and computed style: {apart} (noise of unit deviation).",
-        arguments.out,
-    )
+    records = [record for name in arguments.types for record in measured(name, arguments)]
+    heading = f"{where(arguments.device, arguments.threads)}, medians of {arguments.repeats}"
+    say(f"{heading}\n\n{tabulated(records)}", arguments.out)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import runpy
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,6 @@ from relook.session import CPU
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="the benchmarks are not in the source distribution")
-UNET = {"norm_num_groups": 4, "layers_per_block": 1}
-SD15 = UNET | {"block_out_channels": [8, 8, 16, 16], "cross_attention_dim": 16, "attention_head_dim": 2}
-SDXL = UNET | {
-    "block_out_channels": [8, 8, 16], "cross_attention_dim": 28, "attention_head_dim": [2, 2, 4],
-    "transformer_layers_per_block": [1, 1, 2], "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 34,
-}  # fmt: skip
-CONTROL = {"conditioning_embedding_out_channels": [8, 8, 8, 8]}
-VAE = {"block_out_channels": [4, 4, 8, 8], "norm_num_groups": 2, "layers_per_block": 1}
-CLIP = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-NARROW: dict[str, dict[str, Any]] = {
-    "sd15_unet": SD15, "sd15_controlnet": SD15 | CONTROL, "sd15_vae": VAE, "sd15_text_encoder": CLIP,
-    "sdxl_unet": SDXL, "sdxl_controlnet": SDXL | CONTROL, "sdxl_vae": VAE, "sdxl_text_encoder": CLIP,
-    "sdxl_text_encoder_2": CLIP | {"hidden_size": 12, "projection_dim": 10},
-    "ip_adapter_image_encoder": CLIP | {"projection_dim": 12},
-}  # fmt: skip
-"""What makes the published configurations small."""
 
 
 @pytest.fixture
@@ -45,9 +30,9 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> Any:
 def configurations(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of narrow configurations."""
     folder = tmp_path_factory.mktemp("configurations")
-    for file in ldm_names.PUBLISHED.glob("*.json"):
-        (folder / file.name).write_text(json.dumps(ldm_names.config(file.stem) | NARROW.get(file.stem, {})))
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        return runpy.run_path(str(BENCHMARKS / "randoms.py"))["narrowed"](folder)
 
 
 def test_medians_are_of_whole_rounds(scripts: Any) -> None:
@@ -81,35 +66,41 @@ def test_the_peak_is_seen_after_it_is_gone(scripts: Any) -> None:
     assert highest - before < 30
 
 
-def test_ways_to_attend_agree_with_their_rivals(scripts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ways_to_attend_agree_with_their_rivals(scripts: Any) -> None:
     script = scripts("attention")
-    monkeypatch.setitem(script["variants"].__globals__, "TOKENS", 96)
-    every = script["variants"]()
+    every = script["variants"](count=96)
     answers = {variant.name: variant.run() for variant in every}
     pairs = [(answers[variant.name], answers[variant.rival]) for variant in every if variant.same]
     assert len(pairs) == 6
     for found, rival in pairs:
         torch.testing.assert_close(found, rival, atol=1e-5, rtol=1e-5)
-    figures = [script["Figures"](variant, 2.0, 10.0, 3e-7) for variant in every]
-    assert script["in_words"](figures).splitlines()[4] == (
-        "| matrix: its map, 1024 rows at a time | 2000 | 10 | 1.0 | 1.0 | 1 | 3e-07 |"
-    )
+    timed = {name: scripts("common")["Timed"](2.0, answer) for name, answer in answers.items()}
+    figures = script["figures"](every[3], timed, {every[3].name: 5.0, every[3].rival: 10.0}, calls=4)
+    assert (figures["ms"], figures["times less memory"]) == (500.0, 2.0)
+    assert figures["apart"] < 1e-5
 
 
 @pytest.mark.usefixtures("unchecked")  # of the family there is the denoiser alone
-def test_a_step_with_the_style_remembered_is_the_same_step(scripts: Any, configurations: Path, tmp_path: Path) -> None:
-    """And every scheme's noise has the size of the output's latents."""
+def test_schemes_of_the_same_mathematics_agree(scripts: Any, configurations: Path, tmp_path: Path) -> None:
+    """The published scheme and Relook's in all three rows, the recorded one with and without the style remembered in the output's."""
     script = scripts("step")
     with torch.no_grad():
-        found = script["variants"](script["alone"](CPU, 64, configurations), 64, tmp_path)
-        noises = {name: run() for name, run in found.items()}
-    assert {tuple(noise.shape) for noise in noises.values()} == {(1, 4, 8, 8)}
-    torch.testing.assert_close(noises["relook"], noises["relook, style remembered"], atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(noises["relook"], torch.zeros(1), atol=1e-4)
+        every = script["schemes"](script["alone"](CPU, 64, configurations), 64, tmp_path)
+        noises = {scheme.name: scheme.noise() for scheme in every}
+        apart = script["differences"](every)
+    assert [len(noise) for noise in noises.values()] == [3, 3, 1, 1]
+    assert set(apart) == {"same mathematics", "recorded, style remembered"}
+    assert max(apart.values()) < 2e-5
+    clipped = noises["published"][:1] - noises["recorded"]
+    assert clipped.abs().max() > 1e-3, "clipping is no detail"
 
 
 def test_tables_are_markdown(scripts: Any) -> None:
-    assert scripts("common")["table"](("way", "s"), [("exact", "1.0")]) == "| way | s |\n|---|---:|\n| exact | 1.0 |"
+    """Words to the left, three digits, nothing where nothing was measured."""
+    found = scripts("common")["tabulated"](
+        [{"ms": 1234.56, "way": "exact"}, {"ms": 0.012345, "way": "map", "times": 2}]
+    )
+    assert found == "| way | ms | times |\n|---|---:|---:|\n| exact | 1235 |  |\n| map | 0.0123 | 2 |"
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sdxl"])
@@ -153,9 +144,13 @@ def test_whole_pictures_of_public_families(
         "--families", kind, "--methods", ",".join(methods), "--sizes", "64", "--steps", "2", "--repeats", "1", "--compile", "off",
         "--out", str(out), "--configurations", str(configurations), "--threads", str(torch.get_num_threads()),
     ])  # fmt: skip
-    rows = [line.strip("| ").split(" | ") for line in out.read_text().splitlines() if line.startswith("| sd")]
-    assert [row[:4] for row in rows] == [[kind, "64", method, "off"] for method in methods]
-    assert all(float(row[6]) > 100 for row in rows), "MiB of a process with torch in it"
+    columns, _, *rows = [line.strip("| ").split(" | ") for line in out.read_text().splitlines() if line.startswith("|")]
+    records = [dict(zip(columns, row, strict=True)) for row in rows]
+    assert [(one["family"], one["method"], one["pixels"]) for one in records] == [
+        (kind, name, "64") for name in methods
+    ]
+    assert all(float(one["peak MiB"]) > 100 for one in records), "MiB of a process with torch in it"
+    assert all(float(one["all steps, extrapolated"]) > float(one["seconds"]) for one in records)
     assert asked[True] == asked[False] == {(f"{kind}, random weights", 8)}
 
 
@@ -164,3 +159,57 @@ def test_the_embedded_family_has_no_adapter_to_measure(scripts: Any) -> None:
     arguments = script["options"]().parse_args(["--steps", "2", "--repeats", "1", "--compile", "off", "--sizes", "64"])
     arguments.methods = ["ip-adapter"]
     assert list(script["measured"]("dollhouse", CPU, arguments)) == []
+
+
+def test_one_run_for_a_gpu_goes_on_where_it_stopped(scripts: Any, tmp_path: Path) -> None:
+    """Failed and skipped parts are listed and tried again, finished ones are not; what would not fit is not begun."""
+    script, file, asked = scripts("on_gpu"), tmp_path / "run.json", []
+    fails = [True]
+
+    def measure(name: str) -> list[dict[str, Any]]:
+        asked.append(name)
+        if name == "second" and fails:
+            raise ValueError("Expected more memory.")
+        return [{"part": name, "ms": 1.5}]
+
+    parts = [
+        script["Part"](name, "Numbers", estimate, partial(measure, name))
+        for name, estimate in (("first", 1.0), ("second", 1.0), ("long", 1000.0))
+    ]
+    run = partial(script["run"], parts, file, machine="a machine", device="cpu")
+    run(budget=60.0)
+    assert asked == ["first", "second"]
+    text = file.with_suffix(".md").read_text()
+    assert "| first | 1.5 |" in text
+    assert "- second: ValueError: Expected more memory." in text
+    assert "- long: 1000 s by estimate" in text
+    fails.clear()
+    run(budget=2000.0)
+    assert asked == ["first", "second", "second", "long"]
+    assert "| long | 1.5 |" in file.with_suffix(".md").read_text()
+
+
+def test_parts_for_a_gpu_have_names_of_their_own(scripts: Any, configurations: Path) -> None:
+    """Every method of every preset is among them, on both families."""
+    names = [part.name for part in scripts("on_gpu")["Bench"]("cpu", configurations).parts()]
+    assert len(set(names)) == len(names)
+    for kind, method in product(("sd15", "sdxl"), scripts("pictures")["METHODS"]):
+        for preset in ("released", "paper", "relook"):
+            assert any(name.startswith(f"picture {kind} bf16 {method} {preset},") for name in names), (
+                kind,
+                method,
+                preset,
+            )
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call")  # to a cached function of diffusers that compares versions
+@pytest.mark.usefixtures("unchecked")
+def test_a_compiled_denoiser_and_a_tiny_decoder_are_measured(scripts: Any, configurations: Path) -> None:
+    script = scripts("on_gpu")
+    bench = script["Bench"]("cpu", configurations, rehearsal=True)
+    plain, compiled = script["compiled"](bench, "sd15")
+    assert compiled["compiled"] == "eager"
+    assert compiled["apart"] == 0
+    assert compiled["seconds of the first call"] > 0
+    assert plain["apart"] is None
+    assert [one["decoder"] for one in script["decoders"](bench, "sdxl")] == ["whole", "tiny"]
