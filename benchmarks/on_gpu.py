@@ -23,20 +23,23 @@ from typing import Any
 from unittest.mock import patch
 
 import attention
+import methods
 import step
 import torch
 from common import Record, peak, rounds, say, seconds, tabulated, where
 from diffusers import AutoencoderTiny
+from methods import Case
 from randoms import PUBLISHED, narrowed, random_family
 from torch import Tensor
 
-import pictures
-from pictures import Case
 from relook.evaluate.sources.dollhouse import Pair, draw_pair
 from relook.files import read_json, write_bytes, write_json
 from relook.models.families import Family
 from relook.session import placement
 from relook.transfer.presets import PRESETS, PROMPTED
+
+FEW = 20
+"""Steps of a picture where a whole run is long: the figures of all steps are extrapolated."""
 
 
 @dataclass(frozen=True)
@@ -70,27 +73,24 @@ class Bench:
         """A family with random weights; the one before it is given back."""
         if (kind, precision) not in self._held:
             self._held.clear()
-            released(self.device)
+            give_back(self.device)
             self._held[kind, precision] = random_family(kind, placement(self.device, precision), self.configurations)
         return self._held[kind, precision]
 
     def parts(self) -> list[Part]:
         """All parts, what matters most first."""
-        short = [Case(method) for method in PRESETS]
-        released = [Case(method, "released", repeats=0) for method in PRESETS]
-        paper = [Case(method, "paper", repeats=0) for method in PRESETS]
-        prompted = [Case(method, preset, repeats=0) for method in PROMPTED for preset in PROMPTED[method]]
         types = ("float32",) if self.rehearsal else ("bfloat16", "float32")
-        few = [Case(case.method, case.preset, 20, 0) for case in (*released, *paper)]
+        short, released, paper = [Case(method) for method in PRESETS], once("released"), once("paper")
+        prompted = [Case(method, preset, repeats=0) for method in PROMPTED for preset in PROMPTED[method]]
         return [
             *(self.attention(name) for name in types),
             *(self.step(name) for name in types),
             *self.pictures("sd15", "bf16", short, 8), *self.pictures("sd15", "bf16", released, 18),
-            *self.pictures("sdxl", "bf16", short, 20), *self.pictures("sdxl", "bf16", few[: len(released)], 15),
+            *self.pictures("sdxl", "bf16", short, 20), *self.pictures("sdxl", "bf16", once("released", FEW), 15),
             self.decoders("sdxl"), self.compiled("sdxl", 75),
             *self.pictures("sd15", "bf16", prompted, 10), self.decoders("sd15"), self.compiled("sd15", 60),
             *self.pictures("sd15", "bf16", paper, 18), *self.pictures("sd15", "fp32", short[:1], 12),
-            *self.pictures("sdxl", "bf16", few[len(released) :], 15), *self.pictures("sdxl", "bf16", prompted, 15),
+            *self.pictures("sdxl", "bf16", once("paper", FEW), 15), *self.pictures("sdxl", "bf16", prompted, 15),
             *self.pictures("sdxl", "bf16", released, 60),
         ]  # fmt: skip
 
@@ -113,7 +113,7 @@ class Bench:
 
         def measure(case: Case) -> list[Record]:
             small = Case(case.method, case.preset, 8, min(case.repeats, 1)) if self.rehearsal else case
-            found = pictures.figures(self.family(kind, precision), self.pairs[kind], small, self.configurations)
+            found = methods.figures(self.family(kind, precision), self.pairs[kind], small, self.configurations)
             return [{"family": kind} | found]
 
         return [
@@ -133,6 +133,11 @@ class Bench:
         return Part(
             f"compile {kind}", "torch.compile, two rows through the denoiser", estimate, partial(compiled, self, kind)
         )
+
+
+def once(preset: str, steps: int | None = None) -> list[Case]:
+    """One picture by every method, on a device that is warm."""
+    return [Case(method, preset, steps, repeats=0) for method in PRESETS]
 
 
 def decoders(bench: Bench, kind: str) -> list[Record]:
@@ -217,11 +222,11 @@ def outcome(part: Part, device: str) -> Record:
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no words'}"}
     finally:
-        released(device)
+        give_back(device)
     return {"seconds": time.perf_counter() - began, "records": records}
 
 
-def released(device: str) -> None:
+def give_back(device: str) -> None:
     """Give back memory that nobody uses."""
     gc.collect()
     if torch.device(device).type == "cuda":

@@ -138,7 +138,7 @@ def test_whole_pictures_of_public_families(
         return real(self, latents, *rest, image=image, **options)
 
     monkeypatch.setattr(Family, "denoise", seen)
-    script, out = scripts("pictures"), tmp_path / "table.md"
+    script, out = scripts("methods"), tmp_path / "table.md"
     assert kind != "sd15" or tuple(methods) == script["METHODS"]
     script["main"]([
         "--families", kind, "--methods", ",".join(methods), "--sizes", "64", "--steps", "2", "--repeats", "1", "--compile", "off",
@@ -155,7 +155,7 @@ def test_whole_pictures_of_public_families(
 
 
 def test_the_embedded_family_has_no_adapter_to_measure(scripts: Any) -> None:
-    script = scripts("pictures")
+    script = scripts("methods")
     arguments = script["options"]().parse_args(["--steps", "2", "--repeats", "1", "--compile", "off", "--sizes", "64"])
     arguments.methods = ["ip-adapter"]
     assert list(script["measured"]("dollhouse", CPU, arguments)) == []
@@ -193,7 +193,7 @@ def test_parts_for_a_gpu_have_names_of_their_own(scripts: Any, configurations: P
     """Every method of every preset is among them, on both families."""
     names = [part.name for part in scripts("on_gpu")["Bench"]("cpu", configurations).parts()]
     assert len(set(names)) == len(names)
-    for kind, method in product(("sd15", "sdxl"), scripts("pictures")["METHODS"]):
+    for kind, method in product(("sd15", "sdxl"), scripts("methods")["METHODS"]):
         for preset in ("released", "paper", "relook"):
             assert any(name.startswith(f"picture {kind} bf16 {method} {preset},") for name in names), (
                 kind,

@@ -1,7 +1,7 @@
 """Seconds and memory of a whole restyled picture, for every method: random weights of Stable Diffusion 1.5 and SDXL, and the embedded family.
 
-    python benchmarks/pictures.py --device cuda                                      # 512 x 512 with SD 1.5, 1024 x 1024 with SDXL
-    python benchmarks/pictures.py --families dollhouse --steps 4 --compile off       # a try on a small machine
+    python benchmarks/methods.py --device cuda                                      # 512 x 512 with SD 1.5, 1024 x 1024 with SDXL
+    python benchmarks/methods.py --families dollhouse --steps 4 --compile off       # a try on a small machine
 
 The pair is two rooms of the dollhouse with exact segments and depth, so perception is not in the figures; encoding, inversion, every step,
 decoding and the finish are. The first picture, which warms up (and compiles), is timed apart; the others give the median. Where fewer steps
