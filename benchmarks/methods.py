@@ -128,7 +128,11 @@ def figures(family: Family, pair: Pair, case: Case, configurations: Path = PUBLI
         torch.compiler.reset()
         torch._dynamo.utils.counters.clear()
         family.denoiser.compile(backend=case.backend)
-    device, preset, stages = str(family.device), preset_of(case.method, case.preset), Stages(family.device)
+    device, preset, stages = (
+        str(family.device),
+        preset_of(case.method, case.preset, tuned=family.tuned),
+        Stages(family.device),
+    )
     times: list[float] = []
 
     with tempfile.TemporaryDirectory() as folder:

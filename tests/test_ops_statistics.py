@@ -15,13 +15,18 @@ def pair():
 
 
 def moments(values):
-    return values.mean(-1), values.std(-1, correction=0)
+    return values.mean(-1), values.std(-1)
+
+
+def same(found, expected):
+    """Equal moments, but for the EPSILON in variances."""
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_adain_gives_the_styles_moments(pair):
     content, style = pair
-    for got, wanted in zip(moments(adain(content, style).flatten(2)), moments(style.flatten(2)), strict=True):
-        torch.testing.assert_close(got, wanted)
+    same(moments(adain(content, style).flatten(2)), moments(style.flatten(2)))
 
 
 def test_masked_adain_uses_and_changes_only_what_is_inside(pair):
@@ -30,7 +35,7 @@ def test_masked_adain_uses_and_changes_only_what_is_inside(pair):
     ours[:4], theirs[:, 5:] = True, True
     result = adain(content, style, ours, theirs)
     assert torch.equal(result[..., ~ours], content[..., ~ours])
-    torch.testing.assert_close(moments(result[..., ours]), moments(style[..., theirs]))
+    same(moments(result[..., ours]), moments(style[..., theirs]))
     torch.testing.assert_close(adain(content, style, ours, theirs, strength=0.0), content)
 
 
@@ -39,10 +44,10 @@ def test_adain_by_class_matches_each_class_and_leaves_the_rest(pair):
     ours, theirs = torch.zeros(12, 10, dtype=torch.int64), torch.zeros(9, 14, dtype=torch.int64)
     ours[:4], ours[4:8], theirs[:, :5], theirs[:, 5:9] = 1, 2, 1, 3
     result = adain_by_class(content, style, ours, theirs)
-    torch.testing.assert_close(moments(result[..., ours == 1]), moments(style[..., theirs == 1]))
+    same(moments(result[..., ours == 1]), moments(style[..., theirs == 1]))
     assert torch.equal(result[..., ours != 1], content[..., ours != 1])
     whole = adain_by_class(content, style, ours, theirs, unmatched=True)
-    torch.testing.assert_close(moments(whole[..., ours == 0]), moments(style.flatten(2)))
+    same(moments(whole[..., ours == 0]), moments(style.flatten(2)))
 
 
 def test_too_few_positions_and_flat_content_stay_finite(pair):

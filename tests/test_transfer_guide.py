@@ -19,8 +19,8 @@ from relook.transfer.guidance import (
     semantic_released,
 )
 from relook.transfer.predict import Row, predict_rows, predictor
-from relook.transfer.sample import denoise, posterior, schedule_of
-from relook.transfer.settings import Denoising, FreeU, active
+from relook.transfer.sample import Timing, denoise, posterior, schedule_of, timing_of
+from relook.transfer.settings import Denoising, FreeU, Steps
 
 
 @pytest.fixture(scope="module")
@@ -160,11 +160,37 @@ def test_windows_and_starts_are_fractions(family):
         assert schedule.first(0.5) / steps == pytest.approx(0.5, abs=0.5 / steps + 0.01)
         assert schedule.first(1e-6) == steps - 1
         assert schedule.first(0.0) == steps, "no noise, no steps"
-        assert [active((0.4, 0.6), schedule.fraction(t)) for t in (999, 500, 1)] == [False, True, False]
+        timing = Timing(schedule, 0, steps)
+        assert [timing.within((0.4, 0.6), index) for index in (0, steps // 2, steps - 1)] == [False, True, False]
     halfway = guidance(Denoising(guidance="prompt", scale=(3.5, 1.75), depth=False), 0.5)
     assert halfway == pytest.approx(classifier_free(2.625, swap=True))
     with pytest.raises(InputError, match="steps"):
         schedule_of(family, 0)
+
+
+def test_windows_in_steps_stretch_with_the_number_of_steps(family):
+    """Counted from the first step that is run; in as many as the preset has they are exact."""
+    released = Denoising(steps=100, skip=32, spacing="leading")
+    for steps, factor in ((100, 1), (50, 2), (10, 10)):
+        timing = timing_of(family, released, steps)
+        assert timing.first == round(32 / factor)
+        inside = [i for i in range(len(timing.run)) if timing.within(Steps(10, 40), timing.first + i)]
+        assert inside == list(range(10 // factor, 40 // factor + 1))
+        assert [timing.ramp(timing.run[0]), timing.ramp(timing.run[-1])] == [0, 1]
+    every = [i for i in range(68) if timing_of(family, released).within(Steps(11, 40, every=5), 32 + i)]
+    assert every == [11, 16, 21, 26, 31, 36]
+    assert timing_of(family, released, strength=0.25).first > 32
+
+
+def test_leading_timesteps_are_diffusers(family):
+    from diffusers import DDIMScheduler
+
+    for steps in (100, 120, 7):
+        theirs = DDIMScheduler.from_config(family.scheduler.config, timestep_spacing="leading")
+        theirs.set_timesteps(steps)
+        schedule = schedule_of(family, steps, "leading")
+        assert list(schedule.timesteps) == theirs.timesteps.tolist()
+        assert schedule.signal[-1] == family.scheduler.final_alpha_cumprod
 
 
 def test_freeu_equals_diffusers_and_leaves_no_trace(family, parts):
@@ -174,9 +200,9 @@ def test_freeu_equals_diffusers_and_leaves_no_trace(family, parts):
         plain = predict_rows(family, row)
         with freeu(family.denoiser, FreeU()):
             ours = predict_rows(family, row)
-        with freeu(family.denoiser, FreeU(lowpass="backbone")):
+        with freeu(family.denoiser, FreeU(where="inputs")):
             released = predict_rows(family, row)
-        with freeu(family.denoiser, FreeU(backbone=(1.0, 1.0), skip=(1.0, 1.0))):
+        with freeu(family.denoiser, FreeU(backbone=(1.0, 1.0), low=(1.0, 1.0))):
             off = predict_rows(family, row)
         again = predict_rows(family, row)
         family.denoiser.enable_freeu(s1=0.9, s2=0.2, b1=1.5, b2=1.6)

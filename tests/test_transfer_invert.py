@@ -25,6 +25,10 @@ def prepared(family, mix, seed=0):
         return family.encode(image[None]), predictor(family, mix, text[:1], text[1:], depth)
 
 
+def draws(latents, steps):
+    return torch.randn(steps, *latents.shape, generator=torch.Generator().manual_seed(0))
+
+
 def decibels(truth, other):
     return 10 * torch.log10(1 / (truth - other).square().mean())
 
@@ -35,7 +39,7 @@ def test_recorded_noise_reproduces_the_autoencoders_own_round_trip(family, start
     schedule = schedule_of(family, 12)
     first = schedule.first(start)
     with torch.no_grad():
-        path = invert_ddpm(latents, schedule, predict, torch.Generator().manual_seed(0), first=first)
+        path = invert_ddpm(latents, schedule, predict, draws(latents, 12), first=first)
         made = steps_of(path.latents[first], schedule, predict, path.noise, first)
         assert decibels(family.decode(path.latents[-2]), family.decode(made[-2])) > 60, "the last step has no noise"
         other = steps_of(path.latents[first], schedule, predict, torch.randn_like(path.noise), first)
@@ -58,7 +62,7 @@ def test_latents_are_drawn_independently_and_the_last_noise_is_zero():
     family = tiny.family()
     latents, predict = prepared(family, eps())
     schedule = schedule_of(family, 12)
-    path = invert_ddpm(latents, schedule, predict, torch.Generator().manual_seed(0))
+    path = invert_ddpm(latents, schedule, predict, draws(latents, 12))
     assert torch.equal(path.latents[-1], latents)
     assert path.noise[-1].abs().max() == 0
     drawn = (path.latents[:-1] - schedule.signal[:-1].sqrt().view(-1, 1, 1, 1, 1) * latents).flatten(1)

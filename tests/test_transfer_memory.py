@@ -35,7 +35,7 @@ def passes(family, call) -> list[int]:
 
 
 @pytest.mark.parametrize(("method", "preset"), [
-    ("restyle3d", "relook"), ("restyle3d", "paper"), ("cross-image-attention", "released"), ("eye-for-an-eye", "paper"),
+    ("restyle3d", "relook"), ("restyle3d", "paper"), ("cross-image-attention", "paper"), ("eye-for-an-eye", "paper"),
 ])  # fmt: skip
 def test_a_remembered_style_gives_the_same_picture_in_fewer_rows(
     whole: Family, tmp_path: Path, method: str, preset: str

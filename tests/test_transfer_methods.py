@@ -6,18 +6,20 @@ import pytest
 import torch
 
 import tiny
+from relook.config import PhotoConfig
 from relook.correspond.features import at_tokens, descriptor
 from relook.correspond.semantic import at_grid, match_segments
 from relook.errors import EditError, InputError, MissingModelError
-from relook.models.families import load_family
+from relook.models.families import Family, load_family
 from relook.ops.statistics import adain_by_class
 from relook.perceive.segment.regions import whole
 from relook.session import Session
 from relook.transfer import edit
 from relook.transfer.layers import level_of
-from relook.transfer.presets import PRESETS, RELOOK, Swap, preset_of
+from relook.transfer.photo import restyle_photo
+from relook.transfer.presets import PRESETS, RELOOK, UNTUNED, preset_of
 from relook.transfer.scene import Options, scene_of
-from relook.transfer.settings import Denoising
+from relook.transfer.settings import Denoising, Finish, FreeU, Steps, Swap
 from relook.types import View
 from tiny import restyle
 
@@ -173,7 +175,14 @@ def test_seed_strength_and_progress(family, pair):
         {"plain_share": 0.5},
         {"unmatched_share": 0.5},
         {"plain_share": 0.5, "relight": True},
-        {"injection_share": 0.5},
+        {"injection": Steps(0, 20, every=2)},
+        {"spacing": "leading"},
+        {"skip": 10},
+        {"replay": True},
+        {"shrinking": "nearest"},
+        {"freeu": FreeU()},
+        {"freeu": FreeU(where="inputs")},
+        {"guidance_window": (0.5, 1.0)},
         {"masked": False},
     ],
     ids=str,
@@ -274,3 +283,26 @@ def test_families_load_from_folders_and_say_what_is_missing(tmp_path, monkeypatc
     for name, hint in (("nothing", "sd15"), (str(tmp_path), "unet"), ("/nowhere/at/all", "folder")):
         with pytest.raises(MissingModelError, match=hint):
             load_family(name)
+
+
+@pytest.mark.parametrize("method", UNTUNED)
+def test_families_that_nothing_was_tuned_on_get_the_released_method_and_no_finish(method):
+    """The finish of drawn rooms would paint over most of what such a family denoised: its pixels come out as decoded."""
+    own, released = preset_of(method, tuned=False), preset_of(method, "released")
+    assert own.finish == Finish()
+    assert own.denoising.steps == released.denoising.steps
+    assert own.denoising.guidance in (released.denoising.guidance, "prompt")
+    assert not own.denoising.replay
+    assert preset_of(method, "released", tuned=False) == released
+    assert preset_of(method).finish == RELOOK.finish != Finish()
+
+
+@pytest.mark.parametrize("folder", ["tiny", "dollhouse"])
+def test_the_finish_leaves_denoised_pixels_of_a_public_layout_alone(folder, tmp_path, monkeypatch):
+    family = str(tiny.write_family(tmp_path / "mine")) if folder == "tiny" else folder
+    structure, style = tiny.view(32, 48, seed=3), tiny.view(32, 48, seed=4)
+    decoded, decode = [], Family.decode
+    monkeypatch.setattr(Family, "decode", lambda self, latents: decoded.append(decode(self, latents)) or decoded[-1])
+    config = PhotoConfig(method="restyle3d", family=family, steps=6, segmenter="whole", depth_estimator="none")
+    result = restyle_photo(structure, style, config)
+    assert torch.equal(result.image, decoded[-1][0, :, :32, :48]) == (folder == "tiny")

@@ -150,7 +150,7 @@ def test_the_run_starts_from_the_structures_noise_in_the_styles_statistics(pair,
     """Without attention and with no step to take, the picture is the first latents decoded."""
     family = tiny.family()
     runs = []
-    monkeypatch.setattr("relook.transfer.restyle._denoised", lambda run, _: (runs.append(run), run.start)[1])
+    monkeypatch.setattr("relook.transfer.restyle.denoised", lambda run, _: (runs.append(run), run.start)[1])
     for kind in ("none", "global", "class"):
         restyle(family, *pair, STYLE_ID.but(start_adain=kind), steps=2)
     with torch.no_grad():

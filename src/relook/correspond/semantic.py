@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Int
@@ -21,6 +22,9 @@ from relook.ops.groups import Groups, class_groups
 from relook.perceive.segment.vocabulary import canonical, tidy
 from relook.types import UNLABELLED, Segments
 
+Shrinking = Literal["majority", "nearest"]
+"""How labels come to a coarser grid: the most frequent of a cell, thin classes kept (`at_grid`), or the cell's upper left pixel
+(ReStyle3D's code)."""
 THIN_SHARE = 0.25
 """A thin class also takes the tokens of which it fills at least this much, if it would vanish from the grid otherwise."""
 
@@ -82,14 +86,16 @@ class Correspondence:
         ids = next(self.allowed[region] for region, group in self._groups.items() if group == id)
         return self.style.regions[ids[0]].name
 
-    def groups(self, structure_grid: tuple[int, int], style_grid: tuple[int, int]) -> Groups:
+    def groups(
+        self, structure_grid: tuple[int, int], style_grid: tuple[int, int], shrinking: Shrinking = "majority"
+    ) -> Groups:
         """Which style tokens (columns) each structure token (rows) may attend to, one group per common class; tokens in row-major order.
 
         All of them where the token's region is unmatched under `everything`, or its counterpart is too small for the style grid; none
         where it is unmatched under `keep` or `colour`: such a token attends to its own picture.
         """
-        rows = at_grid(self.structure_classes, structure_grid).flatten()
-        columns = at_grid(self.style_classes, style_grid).flatten()
+        rows = at_grid(self.structure_classes, structure_grid, shrinking).flatten()
+        columns = at_grid(self.style_classes, style_grid, shrinking).flatten()
         return class_groups(rows, columns, unmatched="everything" if self.unmatched == "everything" else "nothing")
 
 
@@ -127,16 +133,20 @@ def match_segments(
     return Correspondence(structure, style, allowed, unmatched, tuple(sorted(locked)))
 
 
-def at_grid(classes: Int[Tensor, "H W"], grid: tuple[int, int]) -> Int[Tensor, "h w"]:
-    """Class ids at a coarser grid of tokens: the most frequent id in each cell (nearest pixel where the grid is finer).
+def at_grid(
+    classes: Int[Tensor, "H W"], grid: tuple[int, int], shrinking: Shrinking = "majority"
+) -> Int[Tensor, "h w"]:
+    """Class ids at a coarser grid of tokens: the most frequent id in each cell, or the nearest pixel (also where the grid is finer).
 
-    A class that would vanish takes the cells of which it fills THIN_SHARE or more, or else its fullest cell, unless
+    By majority a class that would vanish takes the cells of which it fills THIN_SHARE or more, or else its fullest cell, unless
     that would remove another class.
     """
     (height, width), (h, w) = classes.shape, grid
     if h > height or w > width:
         y, x = (_centres(n, cells, classes.device) for n, cells in ((height, h), (width, w)))
         return classes[y[:, None], x[None, :]]
+    if shrinking == "nearest":
+        return classes[torch.arange(h)[:, None] * height // h, torch.arange(w)[None, :] * width // w]
     ids, dense = classes.unique(return_inverse=True)
     y = torch.arange(height, device=classes.device) * h // height
     x = torch.arange(width, device=classes.device) * w // width

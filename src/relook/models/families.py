@@ -59,6 +59,8 @@ class Family:
     """Device and precision."""
     preview: AutoencoderTiny | None = None
     """A tiny decoder that stands in for the autoencoder's."""
+    tuned: bool = False
+    """Whether Relook's own presets were tuned on it, as its relook.json says."""
     few_steps: bool = False
     """Distilled to a few steps (LCM, turbo): steps are counted back from the noisiest, and every step draws fresh noise."""
 
@@ -238,6 +240,7 @@ def load_family(name: str | Path, place: Placement = CPU, *, preview: bool = Fal
         size=int(notes.get("size", side or 512)),
         place=place,
         preview=parts.preview(files, place),
+        tuned=bool(notes.get("tuned", False)),
         few_steps=published.get("_class_name") == "LCMScheduler" or published.get("timestep_spacing") == "trailing",
     )
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 MINIMUM = 4
 """Classes with fewer positions than this in either picture have no statistics worth matching."""
+EPSILON = 1e-5
+"""Added to variances."""
 
 
 def adain(
@@ -23,7 +25,7 @@ def adain(
 ) -> Float[Tensor, "*B C H W"]:
     """std(style) (content - mean(content)) / std(content) + mean(style), per channel (Huang and Belongie 2017, eq. 8).
 
-    With masks, the statistics are those inside, and content outside its mask stays. strength blends with content. gain
+    Variances are the unbiased ones, and EPSILON is added to them, as in that paper's code and in all that followed it. With masks, the statistics are those inside, and content outside its mask stays. strength blends with content. gain
     bounds the factor on deviations.
     A mask that holds fewer than MINIMUM positions changes nothing.
     """
@@ -33,10 +35,8 @@ def adain(
     chosen = values[..., inside]
     if chosen.shape[-1] < MINIMUM or source.shape[-1] < MINIMUM:
         return content
-    mean, deviation = chosen.mean(-1, keepdim=True), chosen.std(-1, keepdim=True, correction=0)
-    wanted = source.std(-1, keepdim=True, correction=0) / deviation.clamp_min(1e-5)
-    wanted = wanted.clamp_max(gain)
-    matched = (chosen - mean) * wanted + source.mean(-1, keepdim=True)
+    wanted = (_deviation(source) / _deviation(chosen)).clamp_max(gain)
+    matched = (chosen - chosen.mean(-1, keepdim=True)) * wanted + source.mean(-1, keepdim=True)
     result = values.clone()
     result[..., inside] = chosen + strength * (matched - chosen)
     return result.view_as(content)
@@ -89,6 +89,11 @@ _XYZ = torch.tensor(
 )
 _WHITE = torch.tensor([0.95047, 1.0, 1.08883], dtype=torch.float64)
 _EPSILON = 0.008856
+
+
+def _deviation(values: Tensor) -> Tensor:
+    """Of the last dimension, which is kept."""
+    return (values.var(-1, keepdim=True) + EPSILON).sqrt()
 
 
 def _flat(mask: Tensor | None, picture: Tensor) -> Tensor:

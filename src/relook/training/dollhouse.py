@@ -49,7 +49,9 @@ def _write_papers(config: TrainDollhouse, family: Path) -> None:
         shutil.copy(curve, family / "curves" / f"{name}.jsonl")
     model = AutoencoderKL.from_pretrained(family / "vae", torch_dtype=torch.float32).eval()
     mean = sum(round_trip(model, unseen_room(0, number, 256).image) or 0.0 for number in range(16)) / 16
-    about = {"name": "dollhouse", "size": 128, "seed": config.seed, "quality": {"autoencoder_psnr": round(mean, 2)}}
+    about = {
+        "name": "dollhouse", "size": 128, "tuned": True, "seed": config.seed, "quality": {"autoencoder_psnr": round(mean, 2)},
+    }  # fmt: skip
     (family / "relook.json").write_text(json.dumps(about, indent=1) + "\n")
     write_cards(family)
     if (family / "unet").exists():

@@ -54,8 +54,8 @@ class AttentionEdit:
     """Whose keys and values an output row attends to: the style row's, its own and the style's, or the structure's."""
     mask: Callable[[Grid, Grid], Groups] | None = None
     """`mask(output grid, style grid)` says which style tokens an output token may take from, e.g. `Correspondence.groups`: one
-    mask for all pairs or one per pair. A token that may take from none keeps to its own picture. None allows everything. Not
-    used with keys = "structure"."""
+    mask for all pairs or one per pair. A token that may take from none keeps to its own picture. None allows everything. With
+    keys = "structure" it says the same of the structure's tokens (ReStyle3D's code)."""
     rearrange: Literal["features", "values"] | None = None
     """Eye-for-an-eye: put each output token's most similar style token (cosine, within `mask`) in its place before Q,
     K, V (`features`) or V only (`values`), then attend within the row. With keys = "structure" the structure's tokens
@@ -151,7 +151,7 @@ def _edit(attn: Attention, hidden: Tensor, edit: AttentionEdit) -> Tensor:
     count, (_, grid) = len(hidden), level_of(hidden.shape[1], edit.size)
     output = _indices(edit.rows.output, count, hidden.device)
     giving = _giving(edit.rows.structure if edit.keys == "structure" else edit.rows.style, output, count)
-    mask = None if edit.mask is None or edit.keys == "structure" else edit.mask(grid, grid).to(hidden.device)
+    mask = None if edit.mask is None else edit.mask(grid, grid).to(hidden.device)
     if mask is not None and (len(mask.samples) not in (1, len(output)) or mask.shape != (hidden.shape[1],) * 2):
         raise ShapeError(
             f"Expected a mask of {len(output)} rows for grid {grid}, got {mask.shape}; build it for this grid."

@@ -124,7 +124,8 @@ def _patterned(
 
 def _smooth(view: View, image: Float[Tensor, "3 H W"], reach: float) -> Float[Tensor, "3 H W"]:
     """A picture without what varies within reach on the surfaces of a view."""
-    return smooth_within(image, _labels(view), _disparity(view), reach=reach)
+    labels, disparity = _labels(view).to(image.device), _disparity(view)
+    return smooth_within(image, labels, None if disparity is None else disparity.to(image.device), reach=reach)
 
 
 def _classes(correspondence: Correspondence, device: torch.device) -> tuple[Int[Tensor, "H W"], Int[Tensor, "h w"]]:

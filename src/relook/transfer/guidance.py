@@ -68,15 +68,46 @@ def semantic_released(scale: float) -> Mix:
     return (1 - scale) * apart + scale * eps(swap=True, depth=True)
 
 
-def guidance(denoising: Denoising, fraction: float, strength: float = 1.0) -> Mix:
-    """A method's guidance at a fraction of the run; strength below 1 weakens appearance guidance."""
+def depth_guided() -> Mix:
+    """eps_depth + (eps_depth - eps): ReStyle3D's code outside its window."""
+    return 2.0 * eps(depth=True) + (-1.0) * eps()
+
+
+def prompt_released(scale: float, *, injects: bool = False) -> Mix:
+    """Classifier-free guidance whose prompted prediction alone is swapped: Eye-for-an-eye's code.
+
+    In steps of injection the empty one is, from the structure, and the prompted one is plain: likely a bug, reproduced.
+    """
+    return (1 - scale) * eps(prompt=False, swap=injects) + scale * eps(swap=not injects)
+
+
+def guidance(
+    denoising: Denoising, ramp: float, *, strength: float = 1.0, inside: bool = True, injects: bool = False
+) -> Mix:
+    """A method's guidance of the output.
+
+    ramp: how much of the run is over. strength below 1 weakens appearance guidance. inside: whether the step is in the guidance's window.
+    injects: whether attention goes to the structure.
+    """
     start, end = denoising.scale
-    scale = start + (end - start) * fraction
+    scale = start + (end - start) * ramp
     if denoising.guidance == "appearance":
-        return appearance(1 + (scale - 1) * strength)
-    if denoising.guidance == "prompt":
-        return classifier_free(scale, swap=True, depth=denoising.depth)
-    return (semantic if denoising.guidance == "semantic" else semantic_released)(scale)
+        return appearance(1 + (scale - 1) * strength if inside else 1.0)
+    if denoising.guidance == "semantic":
+        return semantic(scale)
+    if denoising.guidance == "semantic-released":
+        return semantic_released(scale) if inside else depth_guided()
+    if denoising.guidance == "prompt-released":
+        return prompt_released(scale, injects=injects)
+    return classifier_free(scale, swap=True, depth=denoising.depth)
+
+
+def replayed_guidance(denoising: Denoising, ramp: float) -> Mix:
+    """The same of the style's and the structure's rows, whose attention is never swapped: with prompt and depth, in released code."""
+    if denoising.guidance == "prompt-released":
+        start, end = denoising.scale
+        return classifier_free(start + (end - start) * ramp)
+    return eps(depth=True)
 
 
 def available(mix: Mapping[Condition, float], *, prompt: bool, swap: bool, depth: bool) -> Mix:

@@ -18,28 +18,27 @@ class Trajectory:
     latents: Float[Tensor, "P B C h w"]
     """At every schedule point; the last are the picture's own."""
     noise: Float[Tensor, "T B C h w"]
-    """Noise of every step in units of its deviation; zero where that is zero (the last step, and all of DDIM)."""
+    """Noise of every step in units of its deviation; zero in the last step, and in all of DDIM."""
 
 
 def invert_ddpm(
     clean: Float[Tensor, "B C h w"],
     schedule: Schedule,
     predict: Predictor,
-    generator: torch.Generator,
+    draws: Float[Tensor, "T B C h w"],
     *,
     eta: float = 1.0,
     first: int = 0,
 ) -> Trajectory:
     """Edit-friendly DDPM inversion (Huberman-Spiegelglas et al. 2023, algorithm 1).
 
-    Every x_t is drawn independently from q(x_t | x_0); then z_t = (x_{t-1} - mean_t(x_t)) / deviation_t. Steps before
-    `first` get zero noise and cost no prediction. With the same predictor the noise reproduces the latents.
+    Every x_t is drawn independently from q(x_t | x_0), with the noise `draws`; then z_t = (x_{t-1} - mean_t(x_t)) / deviation_t, and
+    the last is zero. Steps before `first` get zero noise and cost no prediction. With the same predictor the noise reproduces the latents.
     """
     steps = len(schedule.timesteps)
-    draws = torch.randn((steps, *clean.shape), generator=generator).to(clean)
     path = torch.stack([*(schedule.noised(clean, draws[index], index) for index in range(steps)), clean])
     noise = torch.zeros_like(draws)
-    for index in range(first, steps):
+    for index in range(first, steps - 1):
         predicted = predict(path[index], schedule.timesteps[index])
         mean, deviation = posterior(path[index], predicted, schedule.signal[index], schedule.signal[index + 1], eta)
         if deviation > 0:

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from relook.errors import InputError
-from relook.transfer.settings import Denoising, Finish, FreeU, Preset, Swap
+from relook.transfer.settings import Denoising, Finish, FreeU, Preset, Steps, Swap
 
 CROSS_IMAGE = Preset(Denoising(
     steps=100, inversion_guidance=3.5,
     attention=(Swap((0.5,), (0.1, 0.7)), Swap((1.0,), (0.1, 0.9))), masked=False, contrast=1.67,
     guidance="appearance", scale=(3.5, 3.5), depth=False,
-    adain="foreground", freeu=FreeU(backbone=(1.2, 1.2, 1.4), skip=(0.9, 0.9, 0.2)),
+    adain="foreground", freeu=FreeU(backbone=(1.2, 1.4)),
 ))  # fmt: skip
 """Cross-Image Attention, paper, section 3 and appendix A."""
+
+_AS_RELEASED: Mapping[str, Any] = {
+    "steps": 100, "spacing": "leading", "skip": 32, "inversion_guidance": 3.5, "replay": True, "shrinking": "nearest",
+    "injection": Steps(11, 40, every=5),
+}  # fmt: skip
+"""What the released code of the three methods has in common; that of the two later ones grew out of the first."""
+_FREEU = FreeU(backbone=(1.2, 1.4), where="inputs")
+"""FreeU as the code of Cross-Image Attention and Eye-for-an-eye has it."""
+
+CROSS_IMAGE_RELEASED = CROSS_IMAGE.but(
+    **_AS_RELEASED, attention=(Swap((0.5,), Steps(11, 70)), Swap((1.0,), Steps(11, 90))), clip=True, freeu=_FREEU,
+    scale=(3.5, 1.75), guidance_window=Steps(10, 90), adain_window=Steps(20, 99),
+)  # fmt: skip
+"""Cross-Image Attention's code, to the last digit, but for its foreground: there the regions that correspond, in place of clusters of
+attention. After 32 steps that are skipped 68 are run, so most windows last to the end."""
 
 RESTYLE3D = Preset(Denoising(
     steps=100,
@@ -24,6 +40,15 @@ RESTYLE3D = Preset(Denoising(
 ))  # fmt: skip
 """ReStyle3D stage 1, paper, section 3.2 (eq. 4 and 5); contrast and AdaIN as in Cross-Image Attention."""
 
+RESTYLE3D_RELEASED = replace(
+    RESTYLE3D.but(
+        **{**_AS_RELEASED, "steps": 120}, attention=(Swap((0.5, 1.0), Steps(11, 70)),), clip=True,
+        guidance="semantic-released", guidance_window=Steps(10, 70), adain_window=Steps(20, 99), freeu=FreeU(),
+    ),
+    minimum_area=0.01,
+)  # fmt: skip
+"""ReStyle3D's code, stage 1, to the last digit: 88 of 120 steps. It drops classes that fill less than 1 % of either picture."""
+
 EYE = Preset(Denoising(
     steps=100, start=0.68, inversion_guidance=3.5,
     attention=(Swap((0.5, 1.0), (0.1, 0.7)),), masked=False, rearrange="features",
@@ -31,6 +56,12 @@ EYE = Preset(Denoising(
     adain="global", adain_window=(0.5, 1.0),
 ))  # fmt: skip
 """Eye-for-an-eye, as the method is described."""
+
+EYE_RELEASED = EYE.but(
+    **_AS_RELEASED, start=1.0, attention=(Swap((0.5, 1.0), Steps(11, 70)),), guidance="prompt-released",
+    adain_window=Steps(49, 99), freeu=_FREEU,
+)  # fmt: skip
+"""Eye-for-an-eye's code, to the last digit. It rearranges the prompted row alone, and injects the structure into the empty one."""
 
 STYLE_ID = Preset(Denoising(
     steps=50, inversion="ddim", start_adain="global", eta=0.0,
@@ -60,32 +91,18 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
     "restyle3d": {
         "relook": RELOOK,
         "paper": RESTYLE3D,
-        "released": replace(
-            RESTYLE3D.but(
-                steps=120, start=1 - 32 / 120, attention=(Swap((0.5, 1.0), (32 / 120 + 10 / 120, 32 / 120 + 70 / 120)),), clip=True,
-                guidance="semantic-released", adain_window=(32 / 120 + 20 / 120, 1.0),
-                freeu=FreeU(backbone=(1.5, 1.6), skip=(0.9, 0.2)),
-            ),
-            minimum_area=0.01,
-        ),
+        "released": RESTYLE3D_RELEASED,
         "adain": Preset(Denoising(start=0.0, inversion="none", recolour=True, attention=(), depth=False)),
     },
     "cross-image-attention": {
         "relook": RELOOK.but(masked=False, contrast=1.67, style_noise=1.0),
         "paper": CROSS_IMAGE,
-        "released": CROSS_IMAGE.but(
-            start=0.68, attention=(Swap((0.5, 1.0), (0.42, 1.0)),), clip=True, scale=(3.5, 1.75),
-            injection_share=0.2, injection_window=(0.32, 0.72), adain_window=(0.52, 1.0),
-            freeu=FreeU(backbone=(1.2, 1.2, 1.4), skip=(0.9, 0.9, 0.2), lowpass="backbone"),
-        ),
+        "released": CROSS_IMAGE_RELEASED,
     },
     "eye-for-an-eye": {
         "relook": RELOOK.but(rearrange="features", style_noise=1.0),
         "paper": EYE,
-        "released": EYE.but(
-            attention=(Swap((0.5, 1.0), (0.42, 1.0)),),
-            injection_share=0.2, injection_window=(0.32, 0.72), adain_window=(0.82, 1.0),
-        ),
+        "released": EYE_RELEASED,
         "values": EYE.but(rearrange="values"),
         "matched": EYE.but(matcher="embedded"),
     },
@@ -97,7 +114,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
 }  # fmt: skip
 """Method -> preset name -> numbers. `relook` is the default; `adain` only moves the latents' statistics. Of Eye-for-an-eye `values`
 rearranges values alone, and `matched` is the paper's with the dense matches of the embedded descriptor in place of the hidden states'.
-Style Injection's code skips the noisiest of its 50 steps. ReStyle3D's code drops classes that fill less than 1 % of either picture."""
+Style Injection's code skips the noisiest of its 50 steps."""
 
 PROMPTED: Mapping[str, Mapping[str, Preset]] = {
     "ip-adapter": {
@@ -110,8 +127,25 @@ PROMPTED: Mapping[str, Mapping[str, Preset]] = {
 steps is the only thing in which `released` differs; the words of praise that it adds to every prompt are the user's to give."""
 
 
-def preset_of(method: str, name: str = "relook") -> Preset:
-    """A preset by name. Raises InputError that lists the names there are."""
+_EXACT: Mapping[str, Any] = {
+    "replay": False, "masking": "exact", "shrinking": "majority", "clip": False, "adain": "class",
+}  # fmt: skip
+UNTUNED: Mapping[str, Preset] = {
+    "restyle3d": Preset(RESTYLE3D_RELEASED.but(**_EXACT).denoising),
+    "cross-image-attention": CROSS_IMAGE_RELEASED.but(**_EXACT),
+    "eye-for-an-eye": EYE_RELEASED.but(**_EXACT, masked=True, guidance="prompt"),
+    "style-id": PRESETS["style-id"]["released"].but(masked=True, start_adain="class"),
+    "ip-adapter": PROMPTED["ip-adapter"]["released"],
+}
+"""Method -> `relook` for families that nothing here could be tuned on (Stable Diffusion): the released method with exact masks, statistics
+class by class, and style and structure as they were drawn. Nothing is done to the decoded picture."""
+
+
+def preset_of(method: str, name: str = "relook", *, tuned: bool = True) -> Preset:
+    """A preset by name. tuned: whether Relook's own numbers were tuned on the family (see `UNTUNED`).
+
+    Raises InputError that lists the names there are.
+    """
     methods = {**PRESETS, **PROMPTED}
     if method not in methods:
         raise InputError(f"Expected a method out of {', '.join(methods)}, got {method!r}; choose one of them.")
@@ -119,4 +153,4 @@ def preset_of(method: str, name: str = "relook") -> Preset:
         raise InputError(
             f"Expected a preset of {method} out of {', '.join(methods[method])}, got {name!r}; choose one of them."
         )
-    return methods[method][name]
+    return methods[method][name] if tuned or name != "relook" else UNTUNED[method]

@@ -80,13 +80,13 @@ def resolve(
     """
     config = _absolute(config, session)
     denoises = config.chosen_method != "palette"
-    preset = preset or (preset_of(config.chosen_method, config.preset) if denoises else PALETTE)
     family = refiner = adapter = described = None
     weights: dict[str, str] = {}
     if denoises:
         with progress.stage("loading"):
             family = family_of(config, session)
         weights[f"family {family.name}"] = family.revision
+        preset = preset or preset_of(config.chosen_method, config.preset, tuned=family.tuned)
         if preset.denoising.image_scale > 0:
             adapter, weights["image prompt"] = _adapter(config, family, session)
         if preset.denoising.described:
@@ -96,6 +96,7 @@ def resolve(
         elif config.refine != "none":
             refiner = family_of(replace(config, family=config.refine), session)
             weights["family that refines"] = refiner.revision
+    preset = preset or PALETTE
     reads_depth = family is not None and family.control is not None and preset.denoising.depth
     seen = first_use(config, session, *views, reads_depth=reads_depth, progress=progress)
     check_names(seen, *views)

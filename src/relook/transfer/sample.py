@@ -1,16 +1,18 @@
-"""The noise schedule, one denoising step, and the loop; timesteps fall from noise to picture."""
+"""The noise schedule, where steps lie in a preset's windows, one denoising step, and the loop; timesteps fall from noise to picture."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import InputError
-from relook.models.families import Family
+from relook.models.families import FEW, Family
+from relook.transfer.settings import Denoising, Steps, Window
 
 Predictor = Callable[[Tensor, int], Tensor]
 """(latents [B C h w], timestep) -> predicted noise [B C h w]."""
@@ -29,7 +31,7 @@ class Schedule:
     timesteps: tuple[int, ...]
     """Falling, one per step."""
     signal: Float[Tensor, " P"]
-    """alpha-bar at every timestep, then 1 for the finished picture."""
+    """alpha-bar at every timestep, then the finished picture's."""
     total: int
     """Number of timesteps that the family was trained on."""
 
@@ -50,21 +52,73 @@ class Schedule:
         return signal.sqrt() * clean + (1 - signal).sqrt() * noise
 
 
-def schedule_of(family: Family, steps: int) -> Schedule:
-    """`steps` timesteps evenly spread over the family's training timesteps; those of few-step families are counted back from the
-    noisiest (trailing: 4 of 1000 are 999, 749, 499, 249).
+def schedule_of(family: Family, steps: int, spacing: Literal["linspace", "leading"] = "linspace") -> Schedule:
+    """`steps` of the family's training timesteps, by diffusers' names for how they are spaced (Lin et al. 2023, table 2).
+
+    `linspace`: evenly, from the noisiest to 1, and the finished picture has no noise. `leading`: every so many, counted from the
+    scheduler's offset, and the finished picture is the scheduler's, which in Stable Diffusion 1.5 has the noise of timestep 0: 100 of 1000
+    are 991, 981 ... 1. Those of few-step families are counted back from the noisiest (trailing: 4 of 1000 are 999, 749, 499, 249).
 
     Raises InputError unless 1 <= steps < the number of training timesteps.
     """
     signal = family.noise_levels()
-    total = len(signal)
+    total, last = len(signal), signal.new_ones(1)
     if not 1 <= steps < total:
         raise InputError(f"Expected 1 to {total - 1} steps, got {steps}; 20 to 100 are usual.")
     highest = int((signal > FAINTEST).nonzero().max())
     timesteps = torch.linspace(highest, 1, steps).round().long().tolist()
     if family.few_steps:
         timesteps = [min(round(total * (steps - index) / steps) - 1, highest) for index in range(steps)]
-    return Schedule(tuple(timesteps), torch.cat([signal[timesteps], signal.new_ones(1)]), total)
+    elif spacing == "leading":
+        offset = int(family.scheduler.config["steps_offset"])
+        timesteps = [min(index * (total // steps) + offset, highest) for index in reversed(range(steps))]
+        last = family.scheduler.final_alpha_cumprod.to(signal).view(1)
+    return Schedule(tuple(timesteps), torch.cat([signal[timesteps], last]), total)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the steps of one run lie in the windows of its preset."""
+
+    schedule: Schedule
+    first: int
+    """Index of the first step that is run."""
+    preset_steps: int
+    """Steps of a whole run in the preset, which its windows in steps are meant for; they stretch with the schedule's."""
+
+    @property
+    def run(self) -> range:
+        """Indices of the steps that are run."""
+        return range(self.first, len(self.schedule.timesteps))
+
+    def ramp(self, index: int) -> float:
+        """How many of the steps that are run lie behind a step, from 0 to 1."""
+        return (index - self.first) / max(len(self.run) - 1, 1)
+
+    def within(self, window: Window, index: int, *, after: bool = False) -> bool:
+        """Whether a step lies in a window; after: whether what it leads to does, where the window is in fractions."""
+        if isinstance(window, Steps):
+            stretch, step = len(self.schedule.timesteps) / self.preset_steps, index - self.first
+            first, last = round(window.first * stretch), round(window.last * stretch)
+            return first <= step <= last and (step - first) % window.every == 0
+        reached = index + after
+        over = reached == len(self.schedule.timesteps)
+        fraction = 1.0 if over else self.schedule.fraction(self.schedule.timesteps[reached])
+        return window[0] <= fraction <= window[1]
+
+
+def timing_of(family: Family, denoising: Denoising, steps: int | None = None, strength: float = 1.0) -> Timing:
+    """The steps of a run: the preset's number, or another; strength below 1 starts at less noise (see `Options`).
+
+    Raises InputError for a number of steps that the family cannot take.
+    """
+    usual = FEW if family.few_steps else denoising.steps
+    schedule = schedule_of(family, steps or usual, denoising.spacing)
+    level = denoising.start
+    if denoising.skip:
+        skipped = min(round(denoising.skip * len(schedule.timesteps) / denoising.steps), len(schedule.timesteps) - 1)
+        level = schedule.timesteps[skipped] / (schedule.total - 1)
+    return Timing(schedule, schedule.first(level * strength**0.5), denoising.steps)
 
 
 def posterior(

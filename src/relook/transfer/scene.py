@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate, pad
 
 from relook.correspond.dense import rearrangement
 from relook.correspond.features import Descriptor
-from relook.correspond.semantic import Correspondence, at_grid
+from relook.correspond.semantic import Correspondence, Shrinking, at_grid
 from relook.errors import EditError
 from relook.models.families import Family, padded
 from relook.models.image_prompt import Adapter
@@ -68,6 +68,8 @@ class Scene:
     """Control image of the style."""
     correspondence: Correspondence
     """In the padded frame."""
+    shrinking: Shrinking = "majority"
+    """How label maps come to the latents' and the tokens' grids."""
     descriptors: tuple[Float[Tensor, "K a b"], Float[Tensor, "K c d"]] | None = None
     """Of the padded structure and the style, where a descriptor says which tokens correspond."""
     image: Float[Tensor, "1 D"] | None = None
@@ -88,7 +90,8 @@ class Scene:
     def mask(self, output: Grid, style: Grid) -> Groups:
         """Which style tokens an output token may attend to, group by group, kept per grid."""
         if (output, style) not in self._masks:
-            self._masks[output, style] = self.correspondence.groups(output, style).to(self.structure.device)
+            groups = self.correspondence.groups(output, style, self.shrinking)
+            self._masks[output, style] = groups.to(self.structure.device)
         return self._masks[output, style]
 
     def matches(self, output: Grid, style: Grid, masked: bool = True) -> Int[Tensor, " N"]:
@@ -108,13 +111,16 @@ class Scene:
     def classes(self) -> tuple[Int[Tensor, "h w"], Int[Tensor, "h w"]]:
         """Common class ids of the structure's and the style's latents (0 = unmatched)."""
         classes = self.correspondence.structure_classes, self.correspondence.style_classes
-        structure, style = (at_grid(one, self.size).to(self.structure.device) for one in classes)
+        structure, style = (at_grid(one, self.size, self.shrinking).to(self.structure.device) for one in classes)
         return structure, style
 
-    def row(self, latents: Float[Tensor, "1 C h w"], timestep: int, condition: Condition) -> Row:
-        """A row of the denoiser's batch for the structure or the output."""
+    def row(
+        self, latents: Float[Tensor, "1 C h w"], timestep: int, condition: Condition, *, of_style: bool = False
+    ) -> Row:
+        """A row of the denoiser's batch for the output or the structure, or for the style."""
         text, image = (self.text, self.image) if condition.prompt else (self.empty, self.no_image)
-        return Row(latents, timestep, text, self.depth if condition.depth else None, image)
+        depth = self.style_depth if of_style else self.depth
+        return Row(latents, timestep, text, depth if condition.depth else None, image)
 
     def with_statistics(
         self, kind: str, latents: Float[Tensor, "1 C h w"], style: Float[Tensor, "1 C h w"], strength: float
@@ -157,6 +163,7 @@ def scene_of(
         depth=_padded(family.control_image(structure.depth), size) if depths and structure.depth else None,
         style_depth=family.control_image(style.depth, size) if depths and style.depth else None,
         correspondence=_framed(correspondence, size),
+        shrinking=denoising.shrinking,
         descriptors=None if describe is None else (describe(View(picture)), describe(View(style.image))),
         image=None if options.adapter is None else options.adapter.embed(style.image),
     )

@@ -1,7 +1,7 @@
 """What there is to set about a method: what happens in the family's latents, and what happens to the decoded picture.
 
-The numbers of every method are in `relook.transfer.presets`. All windows are fractions of the run and all levels fractions of the finest
-grid, so a preset holds for any number of steps, any size and any family.
+The numbers of every method are in `relook.transfer.presets`. Windows are fractions of the run, or steps where released code counts them;
+levels are fractions of the finest grid. So a preset holds for any number of steps, any size and any family.
 """
 
 from __future__ import annotations
@@ -10,27 +10,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from relook.correspond.semantic import Shrinking
 from relook.ops.attention import Masking
 
-Window = tuple[float, float]
-"""A part of the run as fractions: 0 is pure noise, 1 the finished picture."""
+Guidance = Literal["appearance", "semantic", "semantic-released", "prompt", "prompt-released"]
 
 
-def active(window: Window, fraction: float) -> bool:
-    """Whether a fraction of the run lies in a window."""
-    return window[0] <= fraction <= window[1]
+@dataclass(frozen=True)
+class Steps:
+    """A part of the run in steps, as released code counts them: 0 is the first that is run, of as many as the preset has."""
+
+    first: int
+    last: int
+    """Within the part."""
+    every: int = 1
+    """Of these only every so many, from the first on."""
+
+
+Window = tuple[float, float] | Steps
+"""A part of the run: as fractions, where 0 is pure noise and 1 the finished picture, or in steps."""
 
 
 @dataclass(frozen=True)
 class FreeU:
-    """FreeU (Si et al. 2023): stronger backbone, weaker low frequencies of the skips, in the decoder's first stages."""
+    """FreeU (Si et al. 2023): stronger backbone, weaker low frequencies, in two kinds of decoder stages."""
 
-    backbone: tuple[float, ...] = (1.5, 1.6)
-    """Factor on the first half of the backbone's channels, per decoder stage from the deepest; 1 = stage off."""
-    skip: tuple[float, ...] = (0.9, 0.2)
-    """Factor on the low frequencies, per stage."""
-    lowpass: str = "skip"
-    """Whose low frequencies are scaled: `skip` (standard) or `backbone` (Cross-Image Attention's code)."""
+    backbone: tuple[float, float] = (1.5, 1.6)
+    """Factors on the first half of the backbone's channels."""
+    low: tuple[float, float] = (0.9, 0.2)
+    """Factors on the low frequencies (two by two around zero)."""
+    where: Literal["skips", "inputs"] = "skips"
+    """`skips`, the published technique: before every layer of the two deepest stages, low frequencies of the skips. `inputs`, as
+    Cross-Image Attention's code has it: once where a stage begins, low frequencies of the backbone, skips untouched; the first factors
+    for stages whose input is as wide as the deepest, the second for those of half that width."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,12 @@ class Denoising:
 
     steps: int = 30
     """Denoising steps of a whole run; a run that starts later takes fewer."""
+    spacing: Literal["linspace", "leading"] = "linspace"
+    """Which timesteps they take (see `schedule_of`)."""
     start: float = 1.0
     """Noise level at which the run starts: 1 is pure noise, 0.68 skips the first 32 %, 0 does not denoise at all."""
+    skip: int = 0
+    """The same in steps that are left out, as released code counts; it goes before `start`."""
     inversion: Literal["ddpm", "ddim", "none"] = "ddpm"
     """How the structure's noise is found; `none`: the run takes fresh noise."""
     inversion_guidance: float = 1.0
@@ -68,6 +84,8 @@ class Denoising:
     """Whether regions attend only to the regions that correspond."""
     masking: Masking = "exact"
     """How the mask acts."""
+    shrinking: Shrinking = "majority"
+    """How label maps come to a grid of tokens."""
     contrast: float = 1.0
     """Contrast of the edited attention maps."""
     clip: bool = False
@@ -84,10 +102,16 @@ class Denoising:
     the clean pictures."""
     style_noise: float = 1.0
     """The style row's timestep as a fraction of the output's; below 1 its noise is fixed."""
-    guidance: Literal["appearance", "semantic", "semantic-released", "prompt"] = "appearance"
-    """How predictions are combined (see guide)."""
+    replay: bool = False
+    """Denoise the style's and the structure's rows beside the output, under the same guidance, as released code does: they drift from
+    the pictures' own latents. Else these are taken as they were drawn, which is the papers' z_t and needs fewer predictions."""
+    guidance: Guidance = "appearance"
+    """How predictions are combined (see `relook.transfer.guidance`)."""
     scale: tuple[float, float] = (1.0, 1.0)
-    """Strength of that guidance at the start and the end of the run."""
+    """Strength of that guidance in the first and the last step that is run."""
+    guidance_window: Window = (0.0, 1.0)
+    """Part of the run with it; outside, appearance guidance leaves the swapped prediction, the released semantic one twice that with
+    depth less that without."""
     no_prompt: bool = False
     """Leave the user's prompt out."""
     image_scale: float = 0.0
@@ -95,10 +119,8 @@ class Denoising:
     have both, predictions without have neither."""
     depth: bool = True
     """Use depth where the family and the pictures have it."""
-    injection_share: float = 0.0
-    """Share of the steps whose edited attention goes to the structure in place of the style (0.2 = every fifth)."""
-    injection_window: Window = (0.0, 1.0)
-    """Part of the run with structure injection."""
+    injection: Steps | None = None
+    """Steps in which edited attention goes to the structure in place of the style."""
     adain: Literal["none", "global", "foreground", "class"] = "none"
     """Whose statistics the latents take after a step: of the whole style picture, of its matched part, or class by class."""
     adain_window: Window = (0.2, 1.0)
@@ -110,12 +132,6 @@ class Denoising:
     def described(self) -> bool:
         """Whether a descriptor of the clean pictures says which style token goes where."""
         return self.rearrange is not None and self.matcher != "hidden"
-
-    def injects(self, index: int, fraction: float) -> bool:
-        """Whether a step takes the structure's keys and values."""
-        if self.injection_share <= 0:
-            return False
-        return active(self.injection_window, fraction) and index % max(round(1 / self.injection_share), 1) == 0
 
 
 @dataclass(frozen=True)
@@ -170,13 +186,22 @@ class Preset:
         """The inverse of `dataclasses.asdict` through JSON, which has lists for tuples."""
         values = _tuples(values)
         denoising = dict(values["denoising"])
-        denoising["attention"] = tuple(Swap(**swap) for swap in denoising["attention"])
+        denoising["attention"] = tuple(
+            Swap(**swap | {"window": _window(swap["window"])}) for swap in denoising["attention"]
+        )
         denoising["freeu"] = None if denoising["freeu"] is None else FreeU(**denoising["freeu"])
+        for part in ("injection", "guidance_window", "adain_window"):
+            denoising[part] = _window(denoising[part])
         return cls(Denoising(**denoising), Finish(**values["finish"]), values["minimum_area"])
 
     def unfinished(self) -> Preset:
         """The same without finish: the decoded picture as it is."""
         return replace(self, finish=Finish())
+
+
+def _window(value: Any) -> Any:
+    """A window out of JSON: steps are an object there."""
+    return Steps(**value) if isinstance(value, dict) else value
 
 
 def _tuples(value: Any) -> Any:
