@@ -114,10 +114,10 @@ def timing_of(family: Family, denoising: Denoising, steps: int | None = None, st
     """
     usual = FEW if family.few_steps else denoising.steps
     schedule = schedule_of(family, steps or usual, denoising.spacing)
-    level = denoising.start
+    count, level = len(schedule.timesteps), denoising.start
     if denoising.skip:
-        skipped = min(round(denoising.skip * len(schedule.timesteps) / denoising.steps), len(schedule.timesteps) - 1)
-        level = schedule.timesteps[skipped] / (schedule.total - 1)
+        skipped = min(round(denoising.skip * count / denoising.steps), count - 1)
+        level = max(schedule.timesteps[skipped], 1) / (schedule.total - 1)
     return Timing(schedule, schedule.first(level * strength**0.5), denoising.steps)
 
 
