@@ -16,10 +16,11 @@ from relook.config import PerceiveConfig
 from relook.errors import CancelledError, InputError, MissingModelError
 from relook.io import read_depth, read_image, read_segments
 from relook.perceive.edges import borders, colour_edges, edges
+from relook.perceive.layout.files import read_layout, write_layout
 from relook.perceive.perceive import FILES, perceive_photo
 from relook.progress import Progress
 from relook.session import Session
-from relook.types import Depth, View
+from relook.types import Camera, Depth, Layout, View, Wall
 
 
 @pytest.fixture
@@ -29,7 +30,12 @@ def room(tmp_path: Path) -> Room:
 
 
 def maps(room: Room) -> PerceiveConfig:
-    return PerceiveConfig(segmenter=str(room.segments), depth_estimator=str(room.depth))
+    place = room.image.with_name("room-layout.json")
+    pose = torch.eye(4)
+    pose[1, 3] = 1.3
+    K = torch.tensor([[40.0, 0, 26], [0, 40, 18], [0, 0, 1]])
+    write_layout(place, Layout((36, 52), Camera(K, pose), 2.6, (Wall((-3.0, 2.5), (3.0, 2.5), 0.75),)))
+    return PerceiveConfig(segmenter=str(room.segments), depth_estimator=str(room.depth), layout=str(place))
 
 
 def test_everything_is_written_and_read_back_exactly(room: Room, tmp_path: Path) -> None:
@@ -46,6 +52,10 @@ def test_everything_is_written_and_read_back_exactly(room: Room, tmp_path: Path)
     assert segments.regions == view.segments.regions
     assert torch.equal(depth.values, view.depth.values)
     assert depth.kind == view.depth.kind
+    assert view.layout is not None
+    layout = read_layout(folder / "layout.json", view.size)
+    assert layout.walls == view.layout.walls
+    assert torch.allclose(layout.camera.K, view.layout.camera.K)
     painted = read_depth(folder / "depth.png", view.size)
     assert (painted.values - view.depth.values).abs().max() <= 0.00051
     drawn = read_image(folder / "edges.png")
@@ -55,8 +65,9 @@ def test_everything_is_written_and_read_back_exactly(room: Room, tmp_path: Path)
 
 
 def test_without_a_folder_nothing_is_written(room: Room, tmp_path: Path) -> None:
+    config = maps(room)
     before = sorted(tmp_path.rglob("*"))
-    view = perceive_photo(read_view(room), maps(room))
+    view = perceive_photo(read_view(room), config)
     assert view.segments is not None
     assert view.segments.names == ("floor", "sofa", "wall", "window")
     assert sorted(tmp_path.rglob("*")) == before
@@ -88,7 +99,7 @@ def test_stages_are_reported_and_a_cancelled_run_leaves_nothing(room: Room, tmp_
     heard: list[tuple[str, int, int]] = []
     progress = Progress(lambda step: heard.append((step.stage, step.done, step.total)))
     perceive_photo(room.image, config, out=tmp_path / "seen", session=session, progress=progress)
-    assert [one for one in heard if one[0] == "perceiving"] == [("perceiving", done, 3) for done in range(4)]
+    assert [one for one in heard if one[0] == "perceiving"] == [("perceiving", done, 4) for done in range(5)]
     assert [stage for stage, done, total in heard if done == total] == ["perceiving", "writing"]
     stopped = Progress(lambda step: stopped.cancel() if (step.stage, step.done) == ("perceiving", 1) else None)
     with pytest.raises(CancelledError):
@@ -112,8 +123,12 @@ def test_an_input_is_never_written_over(room: Room, tmp_path: Path) -> None:
 def test_files_of_two_runs_are_never_mixed(room: Room, tmp_path: Path) -> None:
     perceive_photo(room.image, maps(room), out=tmp_path)
     before = (tmp_path / "segments.png").read_bytes()
-    with pytest.raises(InputError, match=r"depth\.npz, depth\.png, depth_preview\.png"):
-        perceive_photo(room.image, PerceiveConfig(segmenter="whole", depth_estimator="none"), out=tmp_path)
+    with pytest.raises(
+        InputError, match=r"depth\.npz, depth\.png, depth_preview\.png, layout\.json, layout\.png, plan\.png"
+    ):
+        perceive_photo(
+            room.image, PerceiveConfig(segmenter="whole", depth_estimator="none", layout="none"), out=tmp_path
+        )
     assert (tmp_path / "segments.png").read_bytes() == before
 
 

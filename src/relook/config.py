@@ -182,6 +182,8 @@ class PerceiveConfig(Configuration):
     """Which segmenter finds the regions: `embedded`, `ade20k`, a hub id or folder, or a label map. `auto`: the best one here."""
     depth_estimator: str = "auto"
     """Which model estimates depth, or a depth map, or `none`. `auto`: the best one here."""
+    layout: str = "auto"
+    """The room's floor, walls and ceiling: `auto`, from lines and segments; a layout.json, perhaps edited; or `none`."""
     label: Names = ()
     """Names of things to look for besides, e.g. `ottoman`; separate several by commas or spaces. Needs an open-vocabulary model."""
     labeller: str = "auto"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -118,6 +118,8 @@ class View:
     camera: Camera | None = None
     points: Sparse | None = None
     """Reconstructed points that the picture shows."""
+    layout: Layout | None = None
+    """The room's planes."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -128,6 +130,56 @@ class View:
     def metric_depth(self) -> Float[Tensor, "H W"] | None:
         """Its depth in scene units, NaN where nothing was measured; None where it has none, or only up to scale."""
         return None if self.depth is None or self.depth.kind != "metric" else self.depth.masked()
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A wall of a room seen from above, in the layout's axes and metres."""
+
+    start: tuple[float, float]
+    """(across, ahead) of its end on the left, as the camera sees it."""
+    end: tuple[float, float]
+    """The same on the right."""
+    confidence: float = 1.0
+    """That it faces within 5 degrees of what it should, at a distance within 10 %: from 0 (a guess) to 1."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A room's floor, ceiling and walls, and the camera that sees them. What has a confidence below a half counts as unknown."""
+
+    size: tuple[int, int]
+    """(H, W) of the picture."""
+    camera: Camera
+    """Its world is the room: x across (to the right), y down, z ahead; the origin is on the floor below the camera; metres."""
+    height: float
+    """From floor to ceiling."""
+    walls: tuple[Wall, ...]
+    """From left to right."""
+    directions: float = 1.0
+    """Confidence that the room's axes are within 3 degrees of what they should be."""
+    floor: float = 1.0
+    """Confidence that the floor is where it should be, up to the scale of the whole room."""
+    ceiling: float = 1.0
+    """The same of the ceiling."""
+    scale: str = "stated"
+    """Where the metres are from."""
+
+    @property
+    def eye(self) -> float:
+        """The camera's height above the floor."""
+        pose = self.camera.world_to_camera
+        return float(pose[:3, 1] @ pose[:3, 3])
+
+    @property
+    def up(self) -> Float[Tensor, " 3"]:
+        """Against gravity, in the camera's axes."""
+        return -self.camera.world_to_camera[:3, 1]
+
+    def resized(self, size: tuple[int, int]) -> Layout:
+        """The same for the picture at another size (H, W)."""
+        scale = torch.tensor([size[1] / self.size[1], size[0] / self.size[0], 1.0])
+        return replace(self, size=size, camera=Camera(self.camera.K * scale[:, None], self.camera.world_to_camera))
 
 
 @dataclass(frozen=True)

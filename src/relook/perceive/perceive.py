@@ -1,4 +1,4 @@
-"""One picture: what is in it, how far it is, where its edges are; as files that people edit and `relook photo` reads back."""
+"""One picture: what is in it, how far it is, where its edges are, which room it shows; as files that people edit and give back."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from pathlib import Path
 from relook.config import PerceiveConfig
 from relook.errors import InputError
 from relook.files import check_writable, together
-from relook.io import read_image, write_depth, write_image, write_segments
+from relook.io import read_picture, write_depth, write_image, write_segments
 from relook.perceive.depth import estimator
 from relook.perceive.edges import edges
+from relook.perceive.exif import focal_of
 from relook.perceive.first_use import first_use
+from relook.perceive.layout import room_layout
+from relook.perceive.layout.draw import layout_picture, plan_picture
+from relook.perceive.layout.files import read_layout, write_layout
 from relook.perceive.overlay import depth_picture, overlay
 from relook.perceive.segment import segmenter
 from relook.perceive.segment.open_vocabulary import label_views
 from relook.progress import SILENT, Progress
 from relook.session import Session, opened
-from relook.types import View
+from relook.types import Layout, Metadata, View
 
 FILES = (
-    "segments.png", "segments.json", "depth.npz", "depth.png", "edges.png", "overlay.png", "depth_preview.png",
+    "segments.png", "segments.json", "depth.npz", "depth.png", "edges.png", "overlay.png", "depth_preview.png", "layout.json",
+    "layout.png", "plan.png",
 )  # fmt: skip
 """What may be written into a folder; nothing else there is touched."""
 
@@ -33,25 +38,27 @@ def perceive_photo(
     session: Session | None = None,
     progress: Progress = SILENT,
 ) -> View:
-    """The picture with its segments and its depth; with `out`, written into that folder (see `write_perceived`).
+    """The picture with its segments, its depth and the room's layout; with `out`, written into that folder (see `write_perceived`).
 
     session: what is loaded stays in it; None opens one for this call. progress: stages `fetching NAME` (on first use), `perceiving` and `writing`.
-    The view has no depth if none was asked for, or with `auto` where no model is on this machine. Raises an error of relook.errors,
+    The view has no depth if none was asked for, or with `auto` where no model is on this machine; it has no layout if none was asked for, or
+    where the picture has hardly a line. Raises an error of relook.errors,
     one sentence, for a picture, an option or a place that cannot be used; nothing is written then.
     """
     config = config or PerceiveConfig()
-    check_place(out, picture, config.segmenter, config.depth_estimator)
-    view = picture if isinstance(picture, View) else View(read_image(picture))
+    check_place(out, picture, config.segmenter, config.depth_estimator, config.layout)
+    view, metadata = (picture, Metadata()) if isinstance(picture, View) else _read(picture)
     with opened(session, config.device) as session:
         config = first_use(config, session, view, progress=progress)
-        with progress.stage("perceiving", 3) as tick:
+        with progress.stage("perceiving", 4) as tick:
             view = replace(view, segments=segmenter(config.segmenter, session)(view))
             tick(1)
             (view,) = label_views([view], config.label, config.labeller, session)
             tick(2)
             seen = None if config.depth_estimator == "none" else estimator(config.depth_estimator, session)(view)
-            view = replace(view, depth=seen)
             tick(3)
+            view = replace(view, depth=seen, layout=_layout(view, config.layout, metadata))
+            tick(4)
     if out is not None:
         with progress.stage("writing"):
             write_perceived(Path(out), view)
@@ -62,7 +69,8 @@ def write_perceived(folder: Path, view: View) -> None:
     """Write the view into a folder: all files or none, and all that are there belong together.
 
     segments.png and segments.json: the regions, for `--segments`. depth.npz: exact, for `--depth`; depth.png: millimetres, for painting
-    programs, if the depth is metric and below 65 m. edges.png: lines, grey. overlay.png, depth_preview.png: to look at.
+    programs, if the depth is metric and below 65 m. edges.png: lines, grey. layout.json: the room, for `--layout`. overlay.png,
+    depth_preview.png, layout.png (planes and lines), plan.png (the floor from above): to look at.
     Raises InputError where the folder holds one of FILES of an earlier run that this one would not replace.
     """
     with together(folder) as place:
@@ -74,6 +82,10 @@ def write_perceived(folder: Path, view: View) -> None:
             if view.depth.kind == "metric" and float(view.depth.values.max()) < 65:
                 write_depth(place / "depth.png", view.depth)
             write_image(place / "depth_preview.png", depth_picture(view.depth))
+        if view.layout is not None:
+            write_layout(place / "layout.json", view.layout)
+            write_image(place / "layout.png", layout_picture(view.image, view.layout))
+            write_image(place / "plan.png", plan_picture(view.image, view.layout))
         write_image(place / "edges.png", edges(view).expand(3, -1, -1))
         if left := [name for name in FILES if (folder / name).exists() and not (place / name).exists()]:
             raise InputError(
@@ -92,3 +104,17 @@ def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
         if isinstance(name, str | Path) and Path(name).resolve() in written:
             raise InputError(f"Expected an output that is no input, got {name} as both; choose another folder.")
     check_writable(folder, folder=True)
+
+
+def _read(path: str | Path) -> tuple[View, Metadata]:
+    image, metadata = read_picture(path)
+    return View(image), metadata
+
+
+def _layout(view: View, wanted: str, metadata: Metadata) -> Layout | None:
+    """The room: found, read from a file, or none."""
+    if wanted == "none":
+        return None
+    if wanted != "auto":
+        return read_layout(wanted, view.size)
+    return room_layout(view, focal=focal_of(metadata, view.size))

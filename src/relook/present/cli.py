@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import relook
 from relook.config import File, PerceiveConfig, PhotoConfig, ViewsConfig
@@ -18,13 +18,16 @@ from relook.options import EXISTING, POSITIONAL, Group, check_there
 from relook.present.arguments import one_of, parse
 from relook.present.terminal import ERR, OUT, drawn, speak
 
+if TYPE_CHECKING:
+    from relook.types import Layout
+
 FAILED, INTERRUPTED = 2, 130
 
 SHORT = """[bold]relook[/bold] {version}: each object takes the look of its counterpart in a style picture, the structure stays.
 
   relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
-  relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, as files to edit
+  relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook compare REPORT REPORT...                  runs of a suite side by side, and what differs between them
@@ -116,12 +119,12 @@ def views(words: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Perceive:
-    """See a picture: writes its regions with names, depth and edges, which relook photo reads back, and pictures of them."""
+    """See a picture: writes its regions with names, depth, edges and the room's layout, which can be given back, and pictures of them."""
 
     photo: Annotated[Path, EXISTING, POSITIONAL, FILES]
     """The picture."""
     out: Annotated[Path, FILES]
-    """Folder to write to: segments.png and .json, depth.npz and .png, edges.png, overlay.png, depth_preview.png."""
+    """Folder to write to: segments.png and .json, depth.npz and .png, edges.png, layout.json, and pictures of them."""
     config: PerceiveConfig = field(default_factory=PerceiveConfig)
 
 
@@ -135,8 +138,17 @@ def perceive(words: Sequence[str]) -> int:
         view = perceive_photo(options.photo, options.config, out=options.out, progress=progress)
     seen = ", ".join(view.segments.names if view.segments is not None else ())
     depth = "no depth (no model is here)" if view.depth is None else f"{view.depth.kind} depth"
-    OUT.print(f"{options.out}: {seen}; {depth}", markup=False)
+    layout = "no layout" if view.layout is None else _room(view.layout)
+    OUT.print(f"{options.out}: {seen}; {depth}; {layout}", markup=False)
     return 0
+
+
+def _room(layout: Layout) -> str:
+    """A layout in a few words."""
+    sure = sum(one.confidence >= 0.5 for one in layout.walls)
+    if layout.directions < 0.5:
+        return "layout unknown"
+    return f"a room {layout.height:.1f} m high ({layout.scale} scale), {sure} of {len(layout.walls)} walls sure"
 
 
 def demo(words: Sequence[str]) -> int:
@@ -157,7 +169,7 @@ def evaluate(words: Sequence[str]) -> int:
         "dollhouse-photo": "dollhouse_photo", "ablation": "ablation", "folder": "folder", "scene-transfer": "scene_transfer",
         "dollhouse-views": "dollhouse_views", "dollhouse-correspondence": "perception.correspondence",
         "perception": "perception.segments_depth", "matching": "perception.matching", "geometry": "perception.geometry",
-        "autoencoder": "perception.autoencoder",
+        "autoencoder": "perception.autoencoder", "layout": "perception.layout",
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         OUT.print(

@@ -109,7 +109,7 @@ def _statistics(pair: Pair, setting: Setting, session: Session) -> Image:
 
 
 def _statistics_alone(pair: Pair, setting: Setting, session: Session, segmenter: str) -> Image:
-    seen = PerceiveConfig(segmenter, "none")
+    seen = PerceiveConfig(segmenter, "none", "none")
     structure, style = (perceive_photo(View(one.image), seen, session=session) for one in (pair.structure, pair.style))
     return _statistics(replace(pair, structure=structure, style=style), setting, session)
 

@@ -189,7 +189,7 @@ class OnDisk:
         view = _small(view, self.longest)
         segmenter = self.segmenter if view.segments is None else "exact"
         return perceive_photo(
-            view, PerceiveConfig(segmenter, self.depth if view.depth is None else "exact"), session=session
+            view, PerceiveConfig(segmenter, self.depth if view.depth is None else "exact", "none"), session=session
         )
 
     def _size(self, image: Path) -> tuple[int, int]:

@@ -1,0 +1,75 @@
+"""The room that a picture shows: its camera, floor, ceiling and walls in metres, from the lines of one picture.
+
+    lines -> frame: three directions and the camera -> level view -> box: walls along the columns -> layout
+
+No network is asked; segments help where there are some.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relook.io import as_pixels
+from relook.perceive.layout.box import Box, find_box, zones
+from relook.perceive.layout.confidence import confidence
+from relook.perceive.layout.evidence import LINE_BESIDE_SEGMENTS, Evidence, colour_costs, find_evidence, segment_costs
+from relook.perceive.layout.frame import Frame, find_frames
+from relook.perceive.layout.level import Level, level_view
+from relook.perceive.layout.lines import Lines, find_lines
+from relook.perceive.layout.room import as_layout
+from relook.types import Layout, View
+
+FEWEST = 8
+"""Fewer lines say nothing."""
+ROUNDS = 4
+"""Of colours and box in turn, where there are no segments."""
+SCORED = 0.1
+"""What a frame's score counts against the cost of the best box in it."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best box of a frame."""
+
+    level: Level
+    frame: Frame
+    evidence: Evidence
+    box: Box
+    cost: float
+    """By which frames are compared: of the first box, because colours learned from a box fit it best where it sees a single wall."""
+
+
+def room_layout(view: View, *, focal: float | None = None) -> Layout | None:
+    """Camera, floor, ceiling and walls of the room that a view shows, each with its confidence; None for a picture with hardly a line.
+
+    By the view's segments where it has some, else by lines and colours alone. focal: focal length in pixels, where it is known (EXIF); that
+    of the view's camera if it has one. Metres are a guess from usual ceilings (see `relook.perceive.layout.depth.scaled_by_depth`).
+    """
+    lines = find_lines(view.image)
+    if len(lines) < FEWEST:
+        return None
+    if focal is None and view.camera is not None:
+        focal = float(view.camera.K[0, 0])
+    found = min(
+        (_fitted(view, lines, frame) for frame in find_frames(lines, view.size, focal)), key=lambda one: one.cost
+    )
+    level, frame, evidence, box = found.level, found.frame, found.evidence, found.box
+    sure = confidence(level, frame, lines, evidence, box, view.segments is not None)
+    return as_layout(level, frame, box, sure, view.size)
+
+
+def _fitted(view: View, lines: Lines, frame: Frame) -> Fitted:
+    """The box of one frame: by segments, or by colours that are learned from the box, in turn."""
+    level = level_view(frame, view.size)
+    if view.segments is not None:
+        costs = segment_costs(level, view.segments)
+        evidence = find_evidence(level, frame, lines, costs, line=LINE_BESIDE_SEGMENTS)
+        box = find_box(level, evidence)
+        return Fitted(level, frame, evidence, box, box.cost - SCORED * frame.score)
+    evidence, pixels = find_evidence(level, frame, lines), as_pixels(view.image)
+    box = find_box(level, evidence)
+    cost = box.cost - SCORED * frame.score
+    for _ in range(ROUNDS):
+        evidence = find_evidence(level, frame, lines, colour_costs(level, pixels, zones(level, box)))
+        box = find_box(level, evidence)
+    return Fitted(level, frame, evidence, box, cost)

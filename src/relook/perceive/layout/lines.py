@@ -1,0 +1,74 @@
+"""Straight line segments of a picture, and how far each is from pointing to a vanishing point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.io import as_pixels
+
+SIDE = 1024
+"""Longer side in pixels at which lines are looked for."""
+SHORTEST = 0.02
+"""Of the longer side; shorter segments are texture."""
+COUNTED = 0.25
+"""Of the longer side: the length beyond which a line counts no more."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """N line segments of one picture."""
+
+    ends: Float[np.ndarray, "N 4"]
+    """x, y of one end and of the other, in pixels."""
+    side: int
+    """Longer side of the picture."""
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, which: Bool[np.ndarray, " N"]) -> Lines:
+        return Lines(self.ends[which], self.side)
+
+    @cached_property
+    def middles(self) -> Float[np.ndarray, "N 2"]:
+        """Half way between the ends."""
+        return (self.ends[:, :2] + self.ends[:, 2:]) / 2
+
+    @cached_property
+    def lengths(self) -> Float[np.ndarray, " N"]:
+        """In pixels."""
+        return np.hypot(*(self.ends[:, 2:] - self.ends[:, :2]).T)
+
+    @cached_property
+    def ways(self) -> Float[np.ndarray, "N 2"]:
+        """Unit vectors along the lines."""
+        return (self.ends[:, 2:] - self.ends[:, :2]) / self.lengths[:, None]
+
+    @cached_property
+    def weights(self) -> Float[np.ndarray, " N"]:
+        """How much each counts: its length in longer sides, COUNTED at most."""
+        return np.minimum(self.lengths / self.side, COUNTED)
+
+    def off(self, points: Float[np.ndarray, "*V 3"]) -> Float[np.ndarray, "*V N"]:
+        """Sine of the angle between each line and the way from its middle to vanishing points (homogeneous pixels)."""
+        x = points[..., 0:1] - self.middles[:, 0] * points[..., 2:3]
+        y = points[..., 1:2] - self.middles[:, 1] * points[..., 2:3]
+        return np.abs(x * self.ways[:, 1] - y * self.ways[:, 0]) / np.maximum(np.sqrt(x * x + y * y), 1e-9)
+
+
+def find_lines(image: Float[Tensor, "3 H W"]) -> Lines:
+    """Segments of the LSD detector (Grompone von Gioi et al. 2010) on the grey picture, its contrast evened out by CLAHE."""
+    grey = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2GRAY)
+    side = max(grey.shape)
+    small = cv2.resize(grey, None, fx=SIDE / side, fy=SIDE / side, interpolation=cv2.INTER_AREA)
+    even = cv2.createCLAHE(2.0, (8, 8)).apply(small)
+    found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(even)[0]
+    ends = np.zeros((0, 4)) if found is None else found.reshape(-1, 4).astype(np.float64) * (side / SIDE)
+    lines = Lines(ends, side)
+    return lines[lines.lengths > SHORTEST * side]

@@ -1,0 +1,64 @@
+"""What a layout says of every pixel: which plane it lies on, or would if the room were empty, and how far that is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from relook.ops.geometry import pixel_centres
+from relook.types import Layout
+
+UNKNOWN, FLOOR, CEILING, WALLS = 0, 1, 2, 3
+"""Plane ids; wall number i has WALLS + i."""
+SURE = 0.5
+"""Planes of less confidence are unknown."""
+FARTHEST = 30.0
+"""Metres; floor and ceiling end there where no wall does."""
+
+
+class SeenPlanes(NamedTuple):
+    """The empty room as the camera sees it."""
+
+    ids: Int[Tensor, "H W"]
+    """UNKNOWN, FLOOR, CEILING, or WALLS and the number of a wall."""
+    depth: Float[Tensor, "H W"]
+    """Along the optical axis in metres; NaN where the plane is unknown."""
+
+
+def seen_planes(layout: Layout, *, sure: float = SURE) -> SeenPlanes:
+    """Plane and depth of every pixel of the layout's picture.
+
+    A ray t (rx, ry, rz) in the room's axes meets a wall from a to b, seen from above, where t (rx, rz) = a + s (b - a) with s in [0, 1]; the
+    nearest wall ends floor and ceiling. sure: planes of less confidence are unknown; so is everything if the directions are.
+    """
+    camera = layout.camera
+    pixels = pixel_centres(layout.size)
+    homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
+    x, y, z = (homogeneous @ (camera.world_to_camera[:3, :3].T @ torch.linalg.inv(camera.K)).T).unbind(-1)
+    wall, reach = _nearest_wall(layout, x, z)
+    floor = torch.where(y > 0, layout.eye / y, torch.inf)
+    ceiling = torch.where(y < 0, (layout.eye - layout.height) / y, torch.inf)
+    depth = torch.minimum(torch.minimum(reach, floor), ceiling)
+    ids = torch.where(depth == reach, wall + WALLS, torch.where(depth == floor, FLOOR, CEILING))
+    known = torch.tensor([0.0, layout.floor, layout.ceiling, *(one.confidence for one in layout.walls)]) >= sure
+    ids = torch.where((depth < FARTHEST) & (layout.directions >= sure), ids, UNKNOWN)
+    ids = torch.where(known[ids], ids, UNKNOWN)
+    return SeenPlanes(ids, torch.where(ids == UNKNOWN, torch.nan, depth))
+
+
+def _nearest_wall(
+    layout: Layout, x: Float[Tensor, "H W"], z: Float[Tensor, "H W"]
+) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """Number of the wall that each ray meets first, and the ray's parameter there; infinite where it meets none."""
+    number, reach = torch.zeros(x.shape, dtype=torch.int64), torch.full(x.shape, torch.inf)
+    for index, one in enumerate(layout.walls):
+        (ax, az), (bx, bz) = one.start, one.end
+        across, ahead = bx - ax, bz - az
+        turn = x * ahead - z * across
+        t, s = (ax * ahead - az * across) / turn, (ax * z - az * x) / turn
+        nearer = (t > 0) & (s >= 0) & (s <= 1) & (t < reach)
+        number, reach = torch.where(nearer, index, number), torch.where(nearer, t, reach)
+    return number, reach
