@@ -213,3 +213,11 @@ def test_a_compiled_denoiser_and_a_tiny_decoder_are_measured(scripts: Any, confi
     assert compiled["seconds of the first call"] > 0
     assert plain["apart"] is None
     assert [one["decoder"] for one in script["decoders"](bench, "sdxl")] == ["whole", "tiny"]
+
+
+def test_the_tables_of_presets_are_those_of_the_numbers(scripts: Any) -> None:
+    """docs/presets.md holds what the benchmark prints."""
+    found = scripts("presets")
+    _, _, after = (BENCHMARKS.parent / "docs" / "presets.md").read_text().partition(found["START"])
+    assert after.partition(found["END"])[0].strip() == found["tables"]().strip()
+    assert "| `replay` | yes | no | no | no |" in after
