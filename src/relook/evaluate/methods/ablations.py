@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +39,11 @@ def _pair(row: str, changed: str, **change: Any) -> dict[str, PhotoRow]:
     return {row: ROWS[row], f"{row}, {changed}": _with(row, changed, PRODUCTS[row].numbers.but(**change))}
 
 
+def _each(rows: Sequence[str], changed: str, **change: Any) -> dict[str, PhotoRow]:
+    """`_pair` of several rows."""
+    return {name: made for row in rows for name, made in _pair(row, changed, **change).items()}
+
+
 def _with(row: str, note: str, preset: Preset | None = None, **options: Any) -> PhotoRow:
     """A row with another preset, or with other options."""
     return Product(note, replace(PRODUCTS[row].config, **options), preset).row
@@ -48,6 +53,8 @@ RELOOK, PAPER, CROSS_IMAGE, EYE = (
     "relook", "restyle3d/paper", "cross-image-attention/paper", "eye-for-an-eye/paper",
 )  # fmt: skip
 """The rows that are taken apart."""
+CODE = ("restyle3d/released", "cross-image-attention/released", "eye-for-an-eye/released")
+"""The same of the methods' code."""
 _NUMBERS = PRODUCTS[RELOOK].numbers
 _FRESH = _NUMBERS.unfinished().but(start=1.0, recolour=False)
 """The default from fresh noise, without statistics and finish: only attention and depth are left."""
@@ -68,6 +75,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair(PAPER, "no attention", attention=()),
             **_pair(CROSS_IMAGE, "no attention", attention=()),
             **_pair(EYE, "no attention", attention=()),
+            **_each(CODE, "no attention", attention=()),
         },
     ),
     "guidance": Ablation(
@@ -76,6 +84,8 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair(PAPER, "no guidance", guidance="appearance", scale=(1.0, 1.0)),
             **_pair(CROSS_IMAGE, "no guidance", scale=(1.0, 1.0)),
             **_pair(EYE, "no guidance", scale=(1.0, 1.0)),
+            **_pair(CODE[0], "no guidance", guidance="appearance", scale=(1.0, 1.0)),
+            **_each(CODE[1:], "no guidance", scale=(1.0, 1.0)),
         },
     ),
     "contrast": Ablation(
@@ -83,6 +93,7 @@ ABLATIONS: Mapping[str, Ablation] = {
         {
             **_pair(CROSS_IMAGE, "no contrast", contrast=1.0),
             **_pair(PAPER, "no contrast", contrast=1.0),
+            **_each(CODE[:2], "no contrast", contrast=1.0),
             **_pair(RELOOK, "contrast 1.67", contrast=1.67),
         },
     ),
@@ -93,6 +104,7 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_pair(PAPER, "no AdaIN", adain="none"),
             **_pair(PAPER, "AdaIN per class", adain="class"),
             **_pair(EYE, "no AdaIN", adain="none"),
+            **_each(CODE, "no AdaIN", adain="none"),
             **_pair(RELOOK, "no AdaIN at the start", recolour=False),
             **_pair(RELOOK, "no relighting", relight=False),
             **_pair(RELOOK, "no texture transfer", textures=False),
