@@ -64,7 +64,7 @@ def test_every_method_keeps_the_size_and_repeats_exactly(method: str, rooms: tup
     )
     assert result.image.shape == (3, 36, 52)
     stages = list(dict.fromkeys(step.stage for step in steps))
-    assert stages == ["loading", "perceiving", "matching", "restyling", "finishing"]
+    assert stages == ["loading", "perceiving", "matching", "inverting", "restyling", "finishing"]
     repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
     assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
     other = restyle_photo(
@@ -225,7 +225,7 @@ def test_a_refined_picture_keeps_its_size_and_is_recorded(rooms: tuple[Room, Roo
 
 def test_a_style_is_remembered_for_the_next_structure(rooms: tuple[Room, Room], tmp_path: Path) -> None:
     family = write_family(tmp_path / "family")
-    config = given(rooms, method="restyle3d", family=str(family), steps=2, style_memory=tmp_path / "memory")
+    config = given(rooms, method="restyle3d", family=str(family), steps=6, style_memory=tmp_path / "memory")
     plain = restyle_photo(rooms[0].image, rooms[1].image, replace(config, style_memory=None))
     for _ in range(2):
         again = restyle_photo(rooms[0].image, rooms[1].image, config, out=tmp_path / "new.png")
