@@ -41,12 +41,12 @@ def test_an_error_of_the_work_stops_all_and_is_told() -> None:
 
 
 def test_results_stream(tmp_path: Path) -> None:
-    """The first result is there before the last piece of work was begun."""
-    tasks = [(str(tmp_path), 10 + number) for number in range(12)]
-    results = Engine(workers=2).results(pieces.die_once, tasks, HERE)
-    next(results)
-    assert len(list(tmp_path.glob("*.done"))) < len(tasks)
-    results.close()
+    """The first result is there while the second piece of work waits to hear that it is."""
+    results = Engine(workers=2).results(pieces.wait_after_first, [(str(tmp_path), number) for number in range(2)], HERE)
+    _, number = next(results)
+    assert number == 0
+    (tmp_path / "heard").touch()
+    assert [number for _, number in results] == [1]
 
 
 def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:

@@ -86,8 +86,9 @@ def test_an_ablation_changes_what_its_name_says() -> None:
 
 def test_an_ablation_compares_a_row_with_what_it_changes() -> None:
     assert ABLATIONS["guidance"].references == {
-        f"{name}/paper, no guidance": f"{name}/paper"
+        f"{name}/{preset}, no guidance": f"{name}/{preset}"
         for name in ("restyle3d", "cross-image-attention", "eye-for-an-eye")
+        for preset in ("paper", "released")
     }
     assert ABLATIONS["attention"].references["fresh noise, no attention"] == "fresh noise"
     assert ABLATIONS["steps"].references["relook, 50 steps"] == "relook, 10 steps"
