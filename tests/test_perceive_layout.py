@@ -26,14 +26,17 @@ from relook.evaluate.perception.layout_errors import (
     wall_shares,
 )
 from relook.evaluate.sources.shots import NO_ROOM, Photographed, photographed
+from relook.perceive import layout as layouts
 from relook.perceive.exif import focal_of
-from relook.perceive.layout import room_layout
+from relook.perceive.layout import known_layout, room_layout
 from relook.perceive.layout.box import CORNER, JUMP, _paths
 from relook.perceive.layout.depth import bent_to_planes, scaled_by_depth
 from relook.perceive.layout.draw import layout_picture, plan_picture
 from relook.perceive.layout.files import read_layout, write_layout
 from relook.perceive.layout.lines import Lines, find_lines
 from relook.perceive.layout.planes import CEILING, FLOOR, UNKNOWN, WALLS, seen_planes
+from relook.perceive.perception import Perception
+from relook.session import Session
 from relook.types import Depth, Layout, View, Wall
 
 ROOM = 1
@@ -291,3 +294,44 @@ def focal_of_bytes(exif: bytes) -> float | None:
     from relook.types import Metadata
 
     return focal_of(Metadata(exif=exif), (853, 1280))
+
+
+def test_a_layout_is_the_views_own_a_file_or_found_once(
+    room: Photographed, exact: Layout, tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = View(room.view.image)
+    write_layout(tmp_path / "room.json", replace(exact, height=9.0))
+    mended = known_layout(view, str(tmp_path / "room.json"), session)
+    assert mended is not None
+    assert mended.height == 9
+    assert known_layout(view, "none", session) is None
+    assert known_layout(replace(view, layout=exact), "auto", session) is exact
+    asked: list[View] = []
+    monkeypatch.setattr(layouts, "room_layout", lambda view, focal: asked.append(view) or exact)
+    for _ in range(2):
+        known_layout(view, "auto", session)
+    assert len(asked) == 1
+    known_layout(view, "auto", session, focal=500.0)
+    known_layout(room.view, "auto", session)
+    assert len(asked) == 3, "another focal length, or regions, may show another room"
+
+
+def test_where_no_network_sees_regions_they_are_the_rooms_planes(
+    room: Photographed, exact: Layout, session: Session
+) -> None:
+    seen = Perception(session, "layout").regions_and_room(View(room.view.image, layout=exact))
+    assert seen.segments is not None
+    assert seen.layout is exact
+    assert seen.segments.names == ("ceiling", "floor", "wall")
+    planes = seen_planes(exact).ids
+    for name, where in (("floor", planes == FLOOR), ("ceiling", planes == CEILING), ("wall", planes >= WALLS)):
+        assert bool((where | ~seen.segments.mask(name)).all()), "a region lies on its own plane"
+    unsure = Perception(session, "layout").regions_and_room(View(room.view.image, layout=replace(exact, floor=0.4)))
+    assert unsure.segments is not None
+    assert "floor" not in unsure.segments.names
+
+
+def test_regions_of_a_network_come_before_the_layout(room: Photographed, session: Session) -> None:
+    seen = Perception(session, "whole").regions_and_room(View(room.view.image), "none")
+    assert seen.segments is not None
+    assert (seen.segments.names, seen.layout) == (("whole picture",), None)

@@ -86,7 +86,7 @@ def test_no_model_for_depth_is_no_depth_unless_one_was_named(
 
         return missing
 
-    monkeypatch.setattr("relook.perceive.perceive.estimator", nowhere)
+    monkeypatch.setattr("relook.perceive.perception.estimator", nowhere)
     view = perceive_photo(room.image, PerceiveConfig(segmenter="whole"), out=tmp_path / "seen")
     assert view.depth is None
     assert not (tmp_path / "seen" / "depth.npz").exists()
@@ -99,7 +99,7 @@ def test_stages_are_reported_and_a_cancelled_run_leaves_nothing(room: Room, tmp_
     heard: list[tuple[str, int, int]] = []
     progress = Progress(lambda step: heard.append((step.stage, step.done, step.total)))
     perceive_photo(room.image, config, out=tmp_path / "seen", session=session, progress=progress)
-    assert [one for one in heard if one[0] == "perceiving"] == [("perceiving", done, 4) for done in range(5)]
+    assert [one for one in heard if one[0] == "perceiving"] == [("perceiving", done, 3) for done in range(4)]
     assert [stage for stage, done, total in heard if done == total] == ["perceiving", "writing"]
     stopped = Progress(lambda step: stopped.cancel() if (step.stage, step.done) == ("perceiving", 1) else None)
     with pytest.raises(CancelledError):

@@ -49,8 +49,10 @@ def test_auto_prefers_own_segments_then_ade20k_and_never_the_embedded_network(
     no_models: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert segment.segmenter("auto", Session("cpu"))(View(IMAGE, OWN)) is OWN
-    assert segment.segmenter("auto", Session("cpu"))(View(IMAGE)).names == ("whole picture",)
-    assert SEGMENTERS.chosen("auto") == "whole"
+    assert segment.segmenter("auto", Session("cpu"))(View(IMAGE)).names == (), (
+        "no network and no layout: nothing is known"
+    )
+    assert SEGMENTERS.chosen("auto") == "layout"
     assert SEGMENTERS.revisions("auto") == {}
     monkeypatch.setattr("relook.models.store.is_here", lambda name: name == "ade20k")
     assert SEGMENTERS.chosen("auto") == "ade20k"
@@ -79,7 +81,7 @@ def test_ade20k_without_its_checkpoint_says_what_to_do(no_models: None) -> None:
 
 
 def test_unknown_segmenter_is_refused() -> None:
-    with pytest.raises(InputError, match="auto, exact, embedded, ade20k, whole"):
+    with pytest.raises(InputError, match="auto, exact, embedded, ade20k, layout, whole"):
         segment.segmenter("sam", Session("cpu"))
 
 

@@ -23,7 +23,7 @@ Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
 File = Annotated[Path | None, EXISTING]
 """A file that is read."""
-ONE_PICTURE = ("segments", "depth")
+ONE_PICTURE = ("segments", "depth", "layout")
 """Options that say something of one picture."""
 USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")
 SEEING, MACHINE, WALK = Group("seeing"), Group("machine"), Group("walk")
@@ -71,8 +71,8 @@ class PhotoConfig(Configuration):
     preview: Annotated[bool, DENOISING] = False
     """Decode with the family's tiny decoder (TAESD): quick and a little soft, to look at."""
     segmenter: Annotated[str, SEEING] = "auto"
-    """Which segmenter finds the regions where there is no label map: `ade20k`, `embedded`, `whole`, or a panoptic or semantic model of
-    transformers (folder or hub id). `auto`: the best one on this machine."""
+    """Which segmenter finds the regions where there is no label map: `ade20k`, `embedded`, `layout` (the room's planes, no network), `whole`, or
+    a panoptic or semantic model of transformers (folder or hub id). `auto`: the best one on this machine."""
     label: Annotated[Names, SEEING] = ()
     """Things to find by your own words in both pictures, over the regions there are, e.g. `ottoman,red chair`."""
     labeller: Annotated[str, SEEING] = "auto"
@@ -86,6 +86,10 @@ class PhotoConfig(Configuration):
     """Depth of the structure picture: 16-bit PNG (millimetres), .npy or .npz."""
     style_depth: Annotated[File, SEEING] = None
     """Depth of the style picture."""
+    layout: Annotated[str, SEEING] = "auto"
+    """The room's floor, walls and ceiling: `auto`, from lines and regions; a layout.json as `relook perceive` writes it; or `none`."""
+    style_layout: Annotated[str, SEEING] = "auto"
+    """The same of the style picture."""
     device: Annotated[str, MACHINE] = "auto"
     """Where networks run: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""
     precision: Annotated[Precision, MACHINE] = "auto"
@@ -163,7 +167,7 @@ class ViewsConfig(Configuration):
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use."""
-        if maps := [name for name in ONE_PICTURE if getattr(self.photo, name) is not None]:
+        if maps := [name for name in ONE_PICTURE if getattr(self.photo, name) != getattr(PhotoConfig, name)]:
             raise InputError(
                 f"Expected no map of one picture for a walk, got {' and '.join(maps)}; name a segmenter or an estimator."
             )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
@@ -25,6 +25,20 @@ TYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.floa
 REMEMBERED = 4
 """Answers that are remembered at a time, per kind of answer."""
 T = TypeVar("T")
+
+
+class _Answer(Generic[T]):
+    """What is asked once, by whichever thread comes first; others wait for that thread alone."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.found: list[T] = []
+
+    def value(self, make: Callable[[], T]) -> T:
+        with self.lock:
+            if not self.found:
+                self.found.append(make())
+            return self.found[0]
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,7 @@ class Session:
         self.lock = RLock()
         """Held while something is loaded; networks that cannot serve two threads at once hold it while they answer."""
         self._loaded: dict[Hashable, Any] = {}
-        self._remembered: dict[str, OrderedDict[Hashable, Any]] = {}
+        self._remembered: dict[str, OrderedDict[Hashable, _Answer[Any]]] = {}
 
     @property
     def device(self) -> torch.device:
@@ -78,15 +92,14 @@ class Session:
             return self._loaded[key]
 
     def remembered(self, kind: str, key: Hashable, make: Callable[[], T], most: int = REMEMBERED) -> T:
-        """What `make` says for this key, asked once as long as it is among the last `most` of its kind."""
+        """What `make` says for this key, asked once as long as it is among the last `most` of its kind; other keys are not held up."""
         with self.lock:
             answers = self._remembered.setdefault(kind, OrderedDict())
-            if key not in answers:
-                answers[key] = make()
+            answer: _Answer[T] = answers.setdefault(key, _Answer())
             answers.move_to_end(key)
             while len(answers) > most:
                 answers.popitem(last=False)
-            return answers[key]
+        return answer.value(make)
 
     def release(self, *keys: Hashable) -> None:
         """Give back what was loaded under these keys, or everything, and the memory that the device held for it."""

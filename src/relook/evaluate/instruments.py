@@ -183,7 +183,7 @@ def _chosen(table: Table[Any], name: str | None) -> str | None:
         return None
     table.entry(name)
     found = table.chosen(name)
-    return None if found == "whole" else found
+    return None if found in ("layout", "whole") else found
 
 
 def _too_small(image: Image) -> bool:

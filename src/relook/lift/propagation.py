@@ -43,7 +43,7 @@ CANDIDATES = 10
 """Earlier frames that are looked back on, besides the previous one."""
 NEW = 0.01
 """A frame that painted at least this share anew is looked back on later."""
-BLIND = ("embedded", "whole")
+BLIND = ("embedded", "layout", "whole")
 """Segmenters that know nothing that moves."""
 GROWN = 5
 """Width in pixels of the square by which what moves is grown."""

@@ -35,25 +35,29 @@ Config = TypeVar("Config", bound=Any)
 def first_use(
     config: Config, session: Session, *views: View, reads_depth: bool = True, progress: Progress = SILENT
 ) -> Config:
-    """The configuration for these views, with `auto` replaced by `whole` and `none` where nothing on this machine sees photographs.
+    """The configuration for these views, with `auto` replaced by `layout` and `none` where nothing on this machine sees photographs.
 
     First the small networks are fetched if they can be had; what is missing then is said on the log in one sentence, once per session.
     progress: a stage `fetching NAME` for each that is fetched.
     """
     unseen = config.segmenter == "auto" and any(view.segments is None for view in views)
     flat = config.depth_estimator == "auto" and any(view.depth is None for view in views)
-    wanted = [SEGMENTS] if unseen and SEGMENTERS.chosen("auto") == "whole" else []
+    wanted = [SEGMENTS] if unseen and SEGMENTERS.chosen("auto") == "layout" else []
     wanted += [DEPTH] if flat and (wanted or reads_depth) and not ESTIMATORS.is_here("auto") else []
     said = set(_unanswered(session))
     missing = _fetched(wanted, session, progress)
     if set(missing) - said:
-        whole = "the whole picture counts as one region, and takes the look gently" if SEGMENTS in missing else ""
+        alone = (
+            "only the room's floor, walls and ceiling, found by its lines, take the look, things half of it"
+            if SEGMENTS in missing
+            else ""
+        )
         log.warning("no network for %s is here, and none answered: %s; get it with `relook models pull %s`.",
-                    " and ".join(entry(name).task for name in missing), whole or "depth is left out",
+                    " and ".join(entry(name).task for name in missing), alone or "depth is left out",
                     " ".join(missing))  # fmt: skip
     return replace(
         config,
-        segmenter="whole" if SEGMENTS in missing else config.segmenter,
+        segmenter="layout" if SEGMENTS in missing else config.segmenter,
         depth_estimator="none" if DEPTH in missing else config.depth_estimator,
     )
 

@@ -9,19 +9,17 @@ from relook.config import PerceiveConfig
 from relook.errors import InputError
 from relook.files import check_writable, together
 from relook.io import read_picture, write_depth, write_image, write_segments
-from relook.perceive.depth import estimator
 from relook.perceive.edges import edges
 from relook.perceive.exif import focal_of
 from relook.perceive.first_use import first_use
-from relook.perceive.layout import room_layout
 from relook.perceive.layout.draw import layout_picture, plan_picture
-from relook.perceive.layout.files import read_layout, write_layout
+from relook.perceive.layout.files import write_layout
 from relook.perceive.overlay import depth_picture, overlay
-from relook.perceive.segment import segmenter
+from relook.perceive.perception import Perception
 from relook.perceive.segment.open_vocabulary import label_views
 from relook.progress import SILENT, Progress
 from relook.session import Session, opened
-from relook.types import Layout, Metadata, View
+from relook.types import Metadata, View
 
 FILES = (
     "segments.png", "segments.json", "depth.npz", "depth.png", "edges.png", "overlay.png", "depth_preview.png", "layout.json",
@@ -50,15 +48,14 @@ def perceive_photo(
     view, metadata = (picture, Metadata()) if isinstance(picture, View) else _read(picture)
     with opened(session, config.device) as session:
         config = first_use(config, session, view, progress=progress)
-        with progress.stage("perceiving", 4) as tick:
-            view = replace(view, segments=segmenter(config.segmenter, session)(view))
+        with progress.stage("perceiving", 3) as tick:
+            asked = Perception(session, config.segmenter, config.depth_estimator)
+            view = asked.regions_and_room(_unless_named(view, config), config.layout, focal_of(metadata, view.size))
             tick(1)
             (view,) = label_views([view], config.label, config.labeller, session)
             tick(2)
-            seen = None if config.depth_estimator == "none" else estimator(config.depth_estimator, session)(view)
+            view = asked.depth(view)
             tick(3)
-            view = replace(view, depth=seen, layout=_layout(view, config.layout, metadata))
-            tick(4)
     if out is not None:
         with progress.stage("writing"):
             write_perceived(Path(out), view)
@@ -106,15 +103,16 @@ def check_place(out: str | Path | None, *inputs: str | Path | View) -> None:
     check_writable(folder, folder=True)
 
 
+def _unless_named(view: View, config: PerceiveConfig) -> View:
+    """The view without the segments and the depth that somebody was named to find anew."""
+    own = ("auto", "exact")
+    return replace(
+        view,
+        segments=view.segments if config.segmenter in own else None,
+        depth=view.depth if config.depth_estimator in own else None,
+    )
+
+
 def _read(path: str | Path) -> tuple[View, Metadata]:
     image, metadata = read_picture(path)
     return View(image), metadata
-
-
-def _layout(view: View, wanted: str, metadata: Metadata) -> Layout | None:
-    """The room: found, read from a file, or none."""
-    if wanted == "none":
-        return None
-    if wanted != "auto":
-        return read_layout(wanted, view.size)
-    return room_layout(view, focal=focal_of(metadata, view.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -18,6 +18,7 @@ from relook.errors import InputError
 from relook.files import check_writable, picture_format, sha256, together, write_json
 from relook.io import check_format, read_depth, read_picture, read_segments, write_image, write_segments
 from relook.ops.fill import whole_depth
+from relook.perceive.exif import focal_of
 from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
@@ -82,14 +83,15 @@ def _restyled(
     clock = Clock()
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
         with clock.part("read"):
-            (structure, metadata), (style, _) = _read(pictures, config)
+            read = _read(pictures, config)
+            (structure, metadata), (style, _) = read
             if out is not None:
                 check_format(out, metadata)
         with clock.part("load"):
             run = resolve(config, session, (structure, style), progress, preset)
             check_weights(recorded, run.weights)
         with clock.part("perceive"):
-            structure, style = _perceived(run, structure, style, progress)
+            structure, style = _perceived(run, read, progress)
         with clock.part("match"), progress.stage("matching"):
             correspondence = run.correspondence(structure, style)
         with clock.part("restyle"):
@@ -121,15 +123,15 @@ def _read(pictures: tuple[Picture, Picture], config: PhotoConfig) -> list[tuple[
     return found
 
 
-def _perceived(run: Run, structure: View, style: View, progress: Progress) -> tuple[View, View]:
-    """Both pictures with segments, with depth where the run reads it, and with what the user named over the segments.
+def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progress) -> tuple[View, View]:
+    """Both pictures with segments, with layout and depth where the run reads them, and with what the user named over the segments.
 
     On the CPU both are seen at the same time: much of it runs on one core.
     """
     at_once = 2 if run.config.device == "cpu" and not run.config.low_vram else 1
     views: list[View] = []
     with progress.stage("perceiving", 2) as tick, ThreadPoolExecutor(at_once) as threads:
-        for view in threads.map(partial(_seen, run), (structure, style)):
+        for view in threads.map(partial(_seen, run), pictures, (run.config.layout, run.config.style_layout)):
             views.append(view)
             tick(len(views))
     if run.labels is not None:
@@ -138,11 +140,11 @@ def _perceived(run: Run, structure: View, style: View, progress: Progress) -> tu
     return views[0], views[1]
 
 
-def _seen(run: Run, view: View) -> View:
-    """One picture with segments, and with depth where the run reads it."""
-    if view.segments is None:
-        view = replace(view, segments=run.segments(view))
-    return view if view.depth is not None or run.depth is None else replace(view, depth=run.depth(view))
+def _seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
+    """One picture with segments, and with layout and depth where the run reads them."""
+    view, metadata = picture
+    layout = layout if run.reads_layout else "none"
+    return run.perception.depth(run.perception.regions_and_room(view, layout, focal_of(metadata, view.size)))
 
 
 def _painted(
@@ -153,7 +155,7 @@ def _painted(
         from relook.transfer.palette import palette
 
         with progress.stage("restyling"):
-            return palette(structure, style, correspondence, run.strength)
+            return palette(structure, style, correspondence, run.config.strength)
     from relook.transfer.memory import StyleMemory
     from relook.transfer.refine import enlarged, refined
     from relook.transfer.restyle import restyle
@@ -166,7 +168,7 @@ def _painted(
         correspondence = run.correspondence(small, small_style)
     memory = None if run.config.style_memory is None else StyleMemory(run.config.style_memory)
     options = Options(
-        run.config.steps, run.config.seed, run.strength, run.config.prompt, run.adapter, run.descriptor, memory
+        run.config.steps, run.config.seed, run.config.strength, run.config.prompt, run.adapter, run.descriptor, memory
     )
     new = restyle(run.family, small, small_style, correspondence, run.preset, options, progress).cpu()
     seen = small.image
@@ -198,7 +200,15 @@ def _check_place(out: str | Path | None, structure: Picture, style: Picture, con
         return
     out = Path(out)
     picture_format(out)
-    inputs = [structure, style, config.segments, config.style_segments, config.depth, config.style_depth]
+    maps = (
+        config.segments,
+        config.style_segments,
+        config.depth,
+        config.style_depth,
+        config.layout,
+        config.style_layout,
+    )
+    inputs = [structure, style, *maps]
     files = {Path(value).resolve() for value in inputs if isinstance(value, str | Path)}
     if written := files & {
         path.resolve() for path in (out, *(out.with_name(f"{out.stem}.{n}.png") for n in ("structure", "style")))

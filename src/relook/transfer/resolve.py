@@ -12,23 +12,22 @@ from relook.correspond.features import Descriptor, descriptor
 from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import SegmentsError
 from relook.models.load import absolute
-from relook.perceive.depth import ESTIMATORS, estimator
+from relook.perceive.depth import ESTIMATORS
 from relook.perceive.first_use import first_use
-from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.perception import Perception
+from relook.perceive.segment import SEGMENTERS
 from relook.perceive.segment.names import check_names
 from relook.perceive.segment.open_vocabulary import LABELLERS, absolute_labeller, label_views
 from relook.progress import Progress
 from relook.session import Session
 from relook.transfer.presets import preset_of
 from relook.transfer.settings import Preset
-from relook.types import Depth, Segments, View
+from relook.types import View
 
 if TYPE_CHECKING:
     from relook.models.families import Family
     from relook.models.image_prompt import Adapter
 
-GENTLY = 0.5
-"""Strength of the palette where no network sees regions, as for a region without a counterpart."""
 PALETTE = Preset()
 """The weight-free method has no denoising."""
 
@@ -41,8 +40,6 @@ class Run:
     """As it is recorded: paths absolute, device and precision named."""
     preset: Preset
     """The method's numbers."""
-    strength: float
-    """The configuration's, or less where nothing saw regions."""
     family: Family | None
     """None for the weight-free method."""
     adapter: Adapter | None
@@ -51,14 +48,17 @@ class Run:
     """Paints finer detail."""
     descriptor: Descriptor | None
     """Says which style token belongs where, for presets that ask one about the clean pictures."""
-    segments: Callable[[View], Segments]
-    """Regions of a view without segments."""
-    depth: Callable[[View], Depth] | None
-    """Depth of a view without depth; None where the run has no use for it."""
+    perception: Perception
+    """Who is asked for what a view does not bring: segments, depth where the run reads it."""
     labels: Callable[[list[View]], list[View]] | None
     """Finds what the user named, over the segments."""
     weights: dict[str, str]
     """Revision of everything learned that the run uses, by its name in the record."""
+
+    @property
+    def reads_layout(self) -> bool:
+        """Whether the run has a use for the room's layout: the weight-free method, and where nothing else gives regions."""
+        return self.family is None or self.perception.by_layout
 
     def correspondence(self, structure: View, style: View) -> Correspondence:
         """Which regions correspond, as the user and the preset want it. Raises SegmentsError for a view without segments."""
@@ -101,10 +101,8 @@ def resolve(
     seen = first_use(config, session, *views, reads_depth=reads_depth, progress=progress)
     check_names(seen, *views)
     return Run(
-        config, preset, config.strength * (1.0 if seen.segmenter == config.segmenter or denoises else GENTLY), family, adapter, refiner,
-        descriptor=described,
-        segments=segmenter(seen.segmenter, session),
-        depth=estimator(seen.depth_estimator, session) if reads_depth and seen.depth_estimator != "none" else None,
+        config, preset, family, adapter, refiner, described,
+        Perception(session, seen.segmenter, seen.depth_estimator if reads_depth else "none"),
         labels=_labeller(config, session), weights=weights | _revisions(seen, views, reads_depth),
     )  # fmt: skip
 
@@ -151,6 +149,8 @@ def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
         config,
         segmenter=absolute(config.segmenter, SEGMENTERS.names),
         depth_estimator=absolute(config.depth_estimator, ("none", *ESTIMATORS.names)),
+        layout=absolute(config.layout, ("auto", "none")),
+        style_layout=absolute(config.style_layout, ("auto", "none")),
         image_prompt=absolute(config.image_prompt, ("auto",)),
         refine=absolute(config.refine, ("none", "same")),
         device=str(session.device),

@@ -8,15 +8,18 @@ No network is asked; segments help where there are some.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from relook.io import as_pixels
 from relook.perceive.layout.box import Box, find_box, zones
 from relook.perceive.layout.confidence import confidence
 from relook.perceive.layout.evidence import LINE_BESIDE_SEGMENTS, Evidence, colour_costs, find_evidence, segment_costs
+from relook.perceive.layout.files import read_layout
 from relook.perceive.layout.frame import Frame, find_frames
 from relook.perceive.layout.level import Level, level_view
 from relook.perceive.layout.lines import Lines, find_lines
 from relook.perceive.layout.room import as_layout
+from relook.session import Session
 from relook.types import Layout, View
 
 FEWEST = 8
@@ -37,6 +40,25 @@ class Fitted:
     box: Box
     cost: float
     """By which frames are compared: of the first box, because colours learned from a box fit it best where it sees a single wall."""
+
+
+def known_layout(view: View, wanted: str, session: Session, *, focal: float | None = None) -> Layout | None:
+    """The view's layout as a user wants it: `none`, a file of one, or `auto`: the view's own, else what `room_layout` finds.
+
+    What is found is remembered in the session for the next run with this picture. Raises GeometryError for a file that is no layout.
+    """
+    if wanted == "none":
+        return None
+    if wanted != "auto":
+        return read_layout(wanted, view.size)
+    if view.layout is not None:
+        return view.layout
+    labels = None if view.segments is None else view.segments.labels
+    key = (
+        *(None if one is None else sha256(one.cpu().numpy().tobytes()).digest() for one in (view.image, labels)),
+        focal,
+    )
+    return session.remembered("layout", key, lambda: room_layout(view, focal=focal))
 
 
 def room_layout(view: View, *, focal: float | None = None) -> Layout | None:

@@ -10,7 +10,7 @@ from relook.io import read_segments
 from relook.models import perceiver
 from relook.models.store import is_checkpoint
 from relook.perceive.backends import BackEnd, Table
-from relook.perceive.segment import ade20k, embedded, panoptic
+from relook.perceive.segment import ade20k, by_layout, embedded, panoptic
 from relook.perceive.segment.regions import whole
 from relook.session import Session
 from relook.types import Segments, View
@@ -53,9 +53,10 @@ SEGMENTERS: Table[Segmenter] = Table(
             "ade20k", lambda session: partial(ade20k.segments, session=session), "DeepLabV3, 31 classes of ADE20K",
             weights=("ade20k",),
         ),
+        BackEnd("layout", lambda session: by_layout.segments, "floor, ceiling and walls of the view's layout, no network"),
         BackEnd("whole", lambda session: whole, "one region"),
     ),
-    order=("eomt-ade20k", "oneformer-ade20k", "ade20k", "whole"),
+    order=("eomt-ade20k", "oneformer-ade20k", "ade20k", "layout"),
     files=(".png",),
     read=lambda path: lambda view: read_segments(path, view.size),
     is_model=partial(is_checkpoint, role="segmenter"),

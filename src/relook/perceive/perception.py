@@ -1,0 +1,43 @@
+"""What a run asks about a picture: regions, the room and depth, each by the help of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from relook.perceive.depth import estimator
+from relook.perceive.layout import known_layout
+from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.session import Session
+from relook.types import View
+
+
+@dataclass(frozen=True)
+class Perception:
+    """Who is asked."""
+
+    session: Session
+    segmenter: str
+    """Of views without segments."""
+    depth_estimator: str = "none"
+    """Of views without depth."""
+
+    @property
+    def by_layout(self) -> bool:
+        """Whether no network sees regions, so that the room gives them."""
+        return SEGMENTERS.chosen(self.segmenter) == "layout"
+
+    def regions_and_room(self, view: View, layout: str = "auto", focal: float | None = None) -> View:
+        """The view with its segments and its layout (see `known_layout`): regions help to find the room, or the room gives them."""
+        find = lambda view: replace(view, layout=known_layout(view, layout, self.session, focal=focal))  # noqa: E731
+        if view.segments is None and self.by_layout:
+            view = find(view)
+            return replace(view, segments=segmenter("layout", self.session)(view))
+        if view.segments is None:
+            view = replace(view, segments=segmenter(self.segmenter, self.session)(view))
+        return find(view)
+
+    def depth(self, view: View) -> View:
+        """The view with depth, unless nobody estimates it."""
+        if view.depth is not None or self.depth_estimator == "none":
+            return view
+        return replace(view, depth=estimator(self.depth_estimator, self.session)(view))
