@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from oracles import mask_of
-from relook.correspond.semantic import Correspondence, at_grid, match_segments
+from relook.correspond.semantic import Correspondence, Source, at_grid, match_segments
 from relook.errors import SegmentsError
 from relook.types import Region, Segments
 
@@ -159,3 +161,41 @@ def test_a_class_is_as_large_as_all_its_synonyms() -> None:
 def test_regions_that_the_style_lists_but_does_not_show_are_no_counterparts() -> None:
     style = Segments(torch.tensor([[7]]), {7: Region("wall"), 8: Region("sofa")})
     assert match_segments(STRUCTURE, style).allowed == {1: (7,), 2: (), 3: ()}
+
+
+MAIN = segments([[1, 1, 2], [3, 3, 2]], wall=1, sofa=2, floor=3)
+OTHER = Segments(
+    torch.tensor([[4, 4, 5], [6, 6, 5]]),
+    {4: Region("wall", 0, 1), 5: Region("lamp", 0, 1), 6: Region("table lamp", 1, 1)},
+)
+
+
+def test_of_several_pictures_the_first_that_has_a_counterpart_gives_it() -> None:
+    found = match_segments(STRUCTURE, [MAIN, OTHER])
+    assert found.allowed == {1: (1,), 2: (2,), 3: (5, 6)}
+    assert not found.aside
+
+
+def test_a_match_may_name_a_picture_which_then_serves_nothing_else() -> None:
+    found = match_segments(STRUCTURE, [MAIN, OTHER], matches={"sofa": Source("wall", 1)})
+    assert found.allowed == {1: (1,), 2: (4,), 3: ()}
+    assert found.aside == {1}
+    whole = match_segments(
+        STRUCTURE, [MAIN, OTHER], matches={"sofa": Source(picture=1), "wall": Source("table lamp", 1)}
+    )
+    assert whole.allowed == {1: (6,), 2: (4, 5), 3: ()}, "all of the picture, less what somebody else takes by name"
+    own = match_segments(STRUCTURE, [MAIN, OTHER], matches={"wall": Source(picture=1)})
+    assert own.allowed[1] == (4,)
+    with pytest.raises(SegmentsError, match="style picture, got 'sofa'; it has: lamp, table lamp, wall"):
+        match_segments(STRUCTURE, [MAIN, OTHER], matches={"sofa": Source("sofa", 1)})
+
+
+def test_a_picture_set_aside_has_no_part_in_the_look_of_the_whole() -> None:
+    found = match_segments(STRUCTURE, [MAIN, OTHER], matches={"sofa": Source(picture=1)})
+    joint = Segments(torch.cat([MAIN.labels, OTHER.labels], 1), {**MAIN.regions, **OTHER.regions})
+    found = replace(found, style=joint)
+    assert found.overall.tolist() == [[True] * 3 + [False] * 3] * 2
+    allowed = found.groups((2, 4), (2, 6)).matrix[0]
+    lamp = allowed[6]  # unmatched
+    assert torch.equal(lamp, found.overall.flatten())
+    assert torch.equal(allowed[2], ~found.overall.flatten()), "the sofa takes from the second picture alone"

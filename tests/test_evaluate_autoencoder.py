@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.perception.autoencoder import Config, round_trip, suite
 from relook.evaluate.records import read_records
 from relook.evaluate.run import run

@@ -14,8 +14,8 @@ from torch.nn.functional import normalize, one_hot
 import tiny
 from relook.correspond.dense import match_dense
 from relook.dollhouse.classes import CLASS_ID, CLASSES, FURNITURE
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError
-from relook.evaluate.engine import Engine
 from relook.evaluate.metrics import METRICS
 from relook.evaluate.metrics.matching import class_accuracy, end_point_error, pck
 from relook.evaluate.perception import correspondence, counterparts, descriptor_rows

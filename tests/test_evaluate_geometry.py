@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from relook.engine import Engine
 from relook.errors import GeometryError, InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.metrics.views import area_under_curve
 from relook.evaluate.perception import geometry as suite
 from relook.evaluate.records import WHOLE, read_records

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.perception.layout import ALONE, Config, numbers, suite
 from relook.evaluate.perception.layout_errors import (
     focal_error,

@@ -12,8 +12,8 @@ from PIL import Image
 
 from relook.captures import read_capture
 from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sample_style, walk
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError
-from relook.evaluate.engine import Engine
 from relook.evaluate.perception import matching
 from relook.evaluate.perception.matching import Config, pooled, score, suite
 from relook.evaluate.perception.measured import Case, in_common, measured_case

@@ -12,8 +12,8 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 from torchmetrics.functional.detection import panoptic_quality
 
 from relook.dollhouse import CLASSES
+from relook.engine import Engine
 from relook.errors import InputError, ShapeError
-from relook.evaluate.engine import Engine
 from relook.evaluate.metrics.depth import abs_rel, delta1, median_scaled
 from relook.evaluate.metrics.segments import (
     IGNORED,

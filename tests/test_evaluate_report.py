@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from relook.errors import PictureError
-from relook.evaluate.gallery import Gallery, Picture, as_pillow, contact_sheet, in_page
+from relook.evaluate.gallery import Gallery, in_page
 from relook.evaluate.metrics import METRICS
 from relook.evaluate.provenance import provenance
 from relook.evaluate.records import EVERY, WHOLE, Record, read_records
@@ -24,6 +24,7 @@ from relook.evaluate.report import Report, write_results
 from relook.evaluate.sections import Column, Part, Section, column, section
 from relook.evaluate.tables import differences, markdown, numbers, terminal
 from relook.io import write_image
+from relook.io.sheet import Picture, as_pillow, contact_sheet
 
 ROWS = {"copy": 15.0, "relook": 21.0, "rival": 21.004, "exact": 40.0}
 NOTES = {"copy": "the structure as it is", "relook": "the default", "rival": "<b>another</b>", "exact": "the ceiling"}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError
-from relook.evaluate.engine import Engine
 from relook.evaluate.records import EVERY, WHOLE, Number, Record, read_records
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial, run
 from relook.evaluate.sections import Part

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from relook.dollhouse import CLASSES
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError
 from relook.evaluate import ablation, dollhouse_photo
-from relook.evaluate.engine import Engine
 from relook.evaluate.instruments import Instruments
 from relook.evaluate.methods import rows
 from relook.evaluate.methods.ablations import ABLATIONS
@@ -257,7 +257,7 @@ def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise MissingModelError("Expected a family, got none; train one.")
 
     monkeypatch.setattr("relook.models.families.load_family", no_family)
-    monkeypatch.setattr("relook.evaluate.engine.cores", lambda: 1)  # in this process
+    monkeypatch.setattr("relook.engine.cores", lambda: 1)  # in this process
     _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0, steps=1))
     assert "Left out" in page.read_text()
     assert (tmp_path / "grid.png").is_file()

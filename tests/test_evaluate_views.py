@@ -15,9 +15,9 @@ import strolls
 import tiny
 from relook.config import PhotoConfig
 from relook.dollhouse import exact_flow
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate import dollhouse_views
-from relook.evaluate.engine import Engine
 from relook.evaluate.metrics import METRICS
 from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.metrics.views import (

@@ -28,6 +28,7 @@ ORDER = [
         "options",
         "record",
         "session",
+        "engine",
         "progress",
         "ops",
         "__init__",

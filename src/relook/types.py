@@ -69,6 +69,8 @@ class Region:
     """Class name in lower case, e.g. `sofa`."""
     instance: int = 0
     """Counts the regions of one class from 0."""
+    picture: int = 0
+    """Which of the pictures that a style is put together from shows it, from 0."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,14 @@ class View:
     """Reconstructed points that the picture shows."""
     layout: Layout | None = None
     """The room's planes."""
+    pictures: tuple[View, ...] = ()
+    """What a style of several pictures is put together from (relook.transfer.references): each with the same ids of its regions."""
+
+    def showing(self, id: int) -> View:
+        """The picture that shows a region: this one, or one of those that it is put together from."""
+        if not self.pictures or self.segments is None:
+            return self
+        return self.pictures[self.segments.regions[id].picture]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -6,7 +6,7 @@ say otherwise for any name, and may lock names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -30,6 +30,16 @@ THIN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
+class Source:
+    """What a structure region takes its look from, as a user says it."""
+
+    region: str = ""
+    """Name of a style region. Empty: the region of the structure region's own meaning, or all of the picture where it has none."""
+    picture: int | None = None
+    """Number of the style picture that has it, from 0; None: the first that has."""
+
+
+@dataclass(frozen=True)
 class Correspondence:
     """For every structure region the style regions that it may take from."""
 
@@ -44,6 +54,8 @@ class Correspondence:
     keep its own patterns and take only the colour statistics of the whole style picture (`colour`)."""
     keep: tuple[str, ...] = ()
     """Class names of the structure whose pixels stay bit-identical."""
+    aside: frozenset[int] = frozenset()
+    """Pictures of the style that serve single regions only (`Region.picture`): they have no part in the look of the whole."""
 
     def __post_init__(self) -> None:
         owner: dict[int, int] = {}
@@ -74,6 +86,12 @@ class Correspondence:
         return _relabel(self.style.labels, groups)
 
     @cached_property
+    def overall(self) -> Bool[Tensor, "H W"]:
+        """Pixels of the style that make the look of the whole, which unmatched regions may take from."""
+        ids = [id for id, region in self.style.regions.items() if region.picture in self.aside]
+        return ~torch.isin(self.style.labels, torch.tensor(ids, dtype=torch.int64, device=self.style.labels.device))
+
+    @cached_property
     def kept(self) -> Bool[Tensor, "H W"]:
         """Pixels of the structure that stay bit-identical: the locked names and, under `keep`, everything unmatched."""
         locked = torch.zeros_like(self.structure.labels, dtype=torch.bool)
@@ -96,14 +114,17 @@ class Correspondence:
         """
         rows = at_grid(self.structure_classes, structure_grid, shrinking).flatten()
         columns = at_grid(self.style_classes, style_grid, shrinking).flatten()
-        return class_groups(rows, columns, unmatched="everything" if self.unmatched == "everything" else "nothing")
+        overall = at_grid(self.overall.long(), style_grid, shrinking).flatten() > 0
+        return class_groups(
+            rows, columns, unmatched="everything" if self.unmatched == "everything" else "nothing", overall=overall
+        )
 
 
 def match_segments(
     structure: Segments,
-    style: Segments,
+    style: Segments | Sequence[Segments],
     *,
-    matches: Mapping[str, str] | None = None,
+    matches: Mapping[str, str | Source] | None = None,
     keep: Sequence[str] = (),
     unmatched: Unmatched = "everything",
     minimum_area: float = 0.0,
@@ -111,26 +132,34 @@ def match_segments(
 ) -> Correspondence:
     """Match regions by class names that mean the same, or as the user says.
 
-    matches: structure name -> style name, stronger than equality and than `minimum_area`; keep: structure names to lock. Both take any
-    name of the same meaning, and the exact name alone where the picture has it.
+    style: the style's regions; or those of each of several pictures, with ids of their own and numbered pictures: a region takes from the first
+    that has a counterpart. The result holds those of the first then (see `Run.correspondence`).
+    matches: structure name -> style name, or what it takes in which picture, stronger than equality and than `minimum_area`; pictures that
+    are named here serve for nothing else. keep: structure names to lock. All take any name of the same meaning, and the exact name alone
+    where the picture has it.
     minimum_area: a class that fills less than this fraction of either picture is unmatched (ReStyle3D's code uses 0.01).
     instances: `shared`, every instance of a structure class may take from every instance of the matched style class; `matched`, each
     takes from one of them, chosen by place, size and outline.
     Raises SegmentsError for a name that the picture does not have; the message lists those it has.
     """
-    names, style_names = _Names(structure, "structure"), _Names(style, "style")
+    pictures = (style,) if isinstance(style, Segments) else tuple(style)
+    names, found = _Names(structure, "structure"), _Pictures(tuple(_Names(one, "style") for one in pictures))
+    wanted = {name: Source(value) if isinstance(value, str) else value for name, value in (matches or {}).items()}
+    aside = frozenset(source.picture for source in wanted.values() if source.picture is not None)
     stated: dict[int, tuple[int, ...]] = {}
-    for name, counterpart in (matches or {}).items():
-        stated |= dict.fromkeys(names.regions(name), style_names.regions(counterpart))
+    for name, source in wanted.items():
+        stated |= dict.fromkeys(names.regions(name), found.stated(name, source, aside))
+    stated = {id: _beside(ids, stated) for id, ids in stated.items()}
     allowed: dict[int, tuple[int, ...]] = {}
     for id, region in structure.regions.items():
-        ids = style_names.meaning(region.name)
-        large = min(names.area(names.meaning(region.name)), style_names.area(ids)) >= minimum_area
+        ids, area = found.meaning(region.name, aside)
+        large = min(names.area(names.meaning(region.name)), area) >= minimum_area
         allowed[id] = stated.get(id, _beside(ids, stated) if large else ())
     if instances == "matched":
-        allowed = matched_instances(structure, style, allowed)
+        for one in pictures:
+            allowed = matched_instances(structure, one, allowed)
     locked = {structure.regions[id].name for name in keep for id in names.regions(name)}
-    return Correspondence(structure, style, allowed, unmatched, tuple(sorted(locked)))
+    return Correspondence(structure, pictures[0], allowed, unmatched, tuple(sorted(locked)), aside)
 
 
 def at_grid(
@@ -209,8 +238,30 @@ class _Names:
         return sum(self.pixels[id] for id in ids) / max(self.segments.labels.numel(), 1)
 
 
+@dataclass(frozen=True)
+class _Pictures:
+    """The regions of all style pictures, found by name."""
+
+    names: tuple[_Names, ...]
+
+    def meaning(self, name: str, aside: Collection[int]) -> tuple[tuple[int, ...], float]:
+        """The regions of this meaning in the first picture that has any and is not set aside, and the fraction of it that they fill."""
+        for number, one in enumerate(self.names):
+            if number not in aside and one.meaning(name):
+                return one.meaning(name), one.area(one.meaning(name))
+        return (), 0.0
+
+    def stated(self, name: str, source: Source, aside: Collection[int]) -> tuple[int, ...]:
+        """What a user says that the structure regions called `name` take from. Raises SegmentsError, with the names that there are."""
+        if source.picture is not None:
+            one = self.names[source.picture]
+            return one.regions(source.region) if source.region else one.meaning(name) or tuple(one.pixels)
+        usual = [one for number, one in enumerate(self.names) if number not in aside]
+        return next((one for one in usual if one.meaning(source.region)), usual[0]).regions(source.region)
+
+
 def _beside(ids: tuple[int, ...], stated: Mapping[int, tuple[int, ...]]) -> tuple[int, ...]:
-    """Counterparts by meaning, less those that a statement took out of their group (`lamp=table lamp` leaves the floor lamps).
+    """Counterparts less those that a statement took out of their group (`lamp=table lamp` leaves the floor lamps).
 
     Lists must be equal or have nothing in common; where statements took the whole group apart, the first of them is joined.
     """

@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.records import Record, check_names
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Part

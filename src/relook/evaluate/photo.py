@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook import cache
+from relook.engine import Engine
 from relook.errors import MissingModelError, RelookError
 from relook.evaluate import instruments
-from relook.evaluate.engine import Engine
-from relook.evaluate.gallery import Gallery, Picture
+from relook.evaluate.gallery import Gallery
 from relook.evaluate.instruments import Instruments, Observer
 from relook.evaluate.measure import measure, realism
 from relook.evaluate.methods.rows import ALONE, DEFAULT, PhotoRow, Setting
@@ -26,6 +26,7 @@ from relook.evaluate.sections import Part
 from relook.evaluate.sources.pair import Pair, Source
 from relook.evaluate.weights import checkpoint_weights, family, family_weights, revision
 from relook.io import read_image, write_image
+from relook.io.sheet import Picture
 from relook.models.image_prompt import find
 from relook.models.store import locate
 from relook.perceive.segment import SEGMENTERS

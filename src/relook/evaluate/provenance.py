@@ -14,8 +14,8 @@ from typing import Any
 
 import relook
 from relook import cache
+from relook.engine import cores
 from relook.errors import InputError
-from relook.evaluate.engine import cores
 from relook.evaluate.records import RUN
 from relook.files import read_json, write_json
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from relook import cache
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError
-from relook.evaluate.engine import Engine
 from relook.evaluate.provenance import provenance
 from relook.evaluate.records import Number, Record
 from relook.evaluate.report import Report, write_results

@@ -93,18 +93,23 @@ def class_groups(
     columns: Int[Tensor, "*B M"],
     *,
     unmatched: Literal["everything", "nothing"] = "everything",
+    overall: Bool[Tensor, " M"] | None = None,
 ) -> Groups:
     """Queries may attend to the keys of their class; ids from 1, or 0 for unmatched queries and keys nobody takes from.
 
-    A class without keys attends to every key, and so do unmatched queries, unless these attend to `nothing`.
+    A class without keys attends to every key, and so do unmatched queries, unless these attend to `nothing`. overall: the keys that
+    count as every key, where some serve their classes only.
     """
     rows, columns = rows.reshape(-1, rows.shape[-1]), columns.reshape(-1, columns.shape[-1])
-    samples = tuple(_classes(*pair, unmatched == "everything") for pair in zip(rows, columns, strict=True))
+    every = torch.arange(columns.shape[1], device=rows.device)
+    every = every if overall is None else every[overall.to(every.device)]
+    samples = tuple(_classes(*pair, every, unmatched == "everything") for pair in zip(rows, columns, strict=True))
     return Groups((rows.shape[1], columns.shape[1]), samples)
 
 
-def _classes(rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], free: bool) -> tuple[Group, ...]:
-    every = torch.arange(len(columns), device=rows.device)
+def _classes(
+    rows: Int[Tensor, " N"], columns: Int[Tensor, " M"], every: Int[Tensor, " K"], free: bool
+) -> tuple[Group, ...]:
     found, everything = [], torch.zeros_like(rows, dtype=torch.bool)
     for label in rows.unique().tolist():
         queries, keys = rows == label, columns == label

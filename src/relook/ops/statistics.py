@@ -48,18 +48,18 @@ def adain_by_class(
     content_classes: Int[Tensor, "H W"],
     style_classes: Int[Tensor, "h w"],
     *,
-    unmatched: bool = False,
+    unmatched: bool | Bool[Tensor, "h w"] = False,
     strength: float = 1.0,
     gain: float = math.inf,
 ) -> Float[Tensor, "*B C H W"]:
-    """`adain` for every class that both maps hold; class 0 stays, or takes the whole style picture's."""
+    """`adain` for every class that both maps hold; class 0 stays (False), or takes the whole style picture's (True) or that of some pixels."""
     result = content
     for label in content_classes.unique().tolist():
         content_mask, style_mask = content_classes == label, style_classes == label
         if label == 0 or not bool(style_mask.any()):
-            if not unmatched:
+            if unmatched is False:
                 continue
-            style_mask = torch.ones_like(style_mask)
+            style_mask = torch.ones_like(style_mask) if unmatched is True else unmatched
         result = adain(result, style, content_mask, style_mask, strength=strength, gain=gain)
     return result
 

@@ -55,10 +55,10 @@ def _walk(config: DemoConfig, progress: Progress = SILENT) -> None:
     from shutil import rmtree
 
     from relook.config import PhotoConfig, ViewsConfig
-    from relook.evaluate.gallery import contact_sheet
     from relook.evaluate.views.rooms import draw_walk
     from relook.files import replacing
     from relook.io import read_image
+    from relook.io.sheet import contact_sheet
     from relook.lift import restyle_views
 
     if (config.out / "walk" / "work" / "run.json").is_file():  # of an earlier demo

@@ -71,8 +71,8 @@ def recoloured(
     """A picture in the style's Lab statistics, class by class; contrast rises by at most `gain`."""
     lab, style_lab = rgb_to_lab(image), rgb_to_lab(style.image.to(image))
     classes = _classes(correspondence, image.device)
-    everywhere = correspondence.unmatched != "keep"
-    return lab_to_rgb(adain_by_class(lab, style_lab, *classes, unmatched=everywhere, strength=strength, gain=gain))
+    overall = correspondence.unmatched != "keep" and correspondence.overall.to(image.device)
+    return lab_to_rgb(adain_by_class(lab, style_lab, *classes, unmatched=overall, strength=strength, gain=gain))
 
 
 def _share(

@@ -85,7 +85,7 @@ def palette(
         elif correspondence.unmatched == "keep":
             moved = pixels
         else:
-            moved = _transport(pixels, base, _colours(image), _colours(style.image))
+            moved = _transport(pixels, base, _colours(image), _colours(style.image, correspondence.overall))
             moved = pixels + UNMATCHED_STRENGTH * (moved - pixels)
         share = weight.flatten()[here]
         result.index_add_(1, here, share * moved)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
@@ -114,6 +114,12 @@ class Scene:
         structure, style = (at_grid(one, self.size, self.shrinking).to(self.structure.device) for one in classes)
         return structure, style
 
+    @cached_property
+    def overall(self) -> Bool[Tensor, "h w"]:
+        """The style's latents that make the look of the whole."""
+        held = at_grid(self.correspondence.overall.long(), self.size, self.shrinking)
+        return held.to(self.structure.device) > 0
+
     def row(
         self, latents: Float[Tensor, "1 C h w"], timestep: int, condition: Condition, *, of_style: bool = False
     ) -> Row:
@@ -130,8 +136,8 @@ class Scene:
             return adain(latents, style, *(one > 0 for one in self.classes), strength=strength)
         if kind != "class":
             return adain(latents, style, strength=strength)
-        everywhere = self.correspondence.unmatched != "keep"
-        return adain_by_class(latents, style, *self.classes, unmatched=everywhere, strength=strength)
+        overall = self.correspondence.unmatched != "keep" and self.overall
+        return adain_by_class(latents, style, *self.classes, unmatched=overall, strength=strength)
 
 
 def scene_of(

@@ -27,7 +27,8 @@ def shrunk(view: View, longest: int) -> View:
     size = (max(1, round(height * longest / max(height, width))), max(1, round(width * longest / max(height, width))))
     image = interpolate(view.image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
     segments = None if view.segments is None else view.segments.resized(size)
-    return View(image, segments, None if view.depth is None else view.depth.resized(size))
+    depth = None if view.depth is None else view.depth.resized(size)
+    return View(image, segments, depth, pictures=view.pictures)
 
 
 def carried(

@@ -12,7 +12,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.evaluate.engine import Engine
+from relook.engine import Engine
 from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial

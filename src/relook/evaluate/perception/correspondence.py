@@ -7,9 +7,9 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from relook.engine import Engine
 from relook.errors import InputError, MissingModelError
-from relook.evaluate.engine import Engine
-from relook.evaluate.gallery import Gallery, Picture
+from relook.evaluate.gallery import Gallery
 from relook.evaluate.perception.counterparts import Rooms, draw_rooms
 from relook.evaluate.perception.descriptor_rows import ON_FURNITURE, ROWS, Row, carried, matched, measure
 from relook.evaluate.records import WHOLE, Number, check_names
@@ -17,6 +17,7 @@ from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Part, column
 from relook.evaluate.weights import family
 from relook.io import write_image
+from relook.io.sheet import Picture
 from relook.models import perceiver
 from relook.models.load import revision
 from relook.session import Session

@@ -13,8 +13,8 @@ import torch
 
 from relook.captures import read_capture
 from relook.captures.frames import spread
+from relook.engine import Engine
 from relook.errors import GeometryError, InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.metrics.views import area_under_curve
 from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial

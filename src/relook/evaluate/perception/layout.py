@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from relook.engine import Engine
 from relook.errors import DepthError, InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.gallery import Gallery
 from relook.evaluate.perception.layout_errors import (
     focal_error,

@@ -17,8 +17,8 @@ from torch import Tensor
 from relook.captures import read_capture
 from relook.captures.frames import spread
 from relook.dollhouse import exact_flow
+from relook.engine import Engine
 from relook.errors import GeometryError, InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.perception.measured import Case, in_common, measured_case
 from relook.evaluate.records import EVERY, WHOLE, Number, Record
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial

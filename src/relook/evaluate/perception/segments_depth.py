@@ -13,8 +13,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from relook.dollhouse import CLASSES, Rendering
+from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate.engine import Engine
 from relook.evaluate.gallery import Gallery
 from relook.evaluate.metrics.depth import abs_rel, delta1, median_scaled
 from relook.evaluate.metrics.segments import (

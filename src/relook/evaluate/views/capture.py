@@ -14,7 +14,6 @@ from relook import cache
 from relook.captures import Capture, read_capture
 from relook.captures.frames import spread
 from relook.errors import GeometryError
-from relook.evaluate.gallery import contact_sheet
 from relook.evaluate.metrics.views import warp_lpips, warp_rmse
 from relook.evaluate.records import Record
 from relook.evaluate.run import Outcome, Place, Results, Trial
@@ -23,6 +22,7 @@ from relook.evaluate.views.setting import Score, ViewsSuite, numbers_of
 from relook.evaluate.views.walks import ALONE, Images, per_frame
 from relook.files import replacing, sha256
 from relook.io import read_image
+from relook.io.sheet import contact_sheet
 from relook.lift.source import ViewSource
 from relook.lift.views import restyle_views
 from relook.ops.resize import resized, scaled

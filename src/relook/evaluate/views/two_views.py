@@ -10,7 +10,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.evaluate.gallery import Gallery, Picture
+from relook.evaluate.gallery import Gallery
 from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.truth import lpips, psnr, ssim
 from relook.evaluate.records import VIEW, Record
@@ -20,6 +20,7 @@ from relook.evaluate.views.rooms import BASELINES, TwoViews, draw_two_views
 from relook.evaluate.views.rows import ViewsRow
 from relook.evaluate.views.setting import Score, ViewsSuite, numbers_of
 from relook.io import write_image
+from relook.io.sheet import Picture
 from relook.session import Session
 
 COLUMNS = {

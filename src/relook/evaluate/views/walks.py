@@ -16,7 +16,6 @@ from relook import cache
 from relook.captures.frames import spread
 from relook.config import Carry, Fill, ViewsConfig
 from relook.dollhouse import exact_flow
-from relook.evaluate.gallery import contact_sheet
 from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.metrics.views import detail, drift, warp_lpips, warp_rmse
@@ -26,6 +25,7 @@ from relook.evaluate.sections import Part, column
 from relook.evaluate.views.rooms import Walk, draw_walk
 from relook.evaluate.views.setting import Score, ViewsSuite, numbers_of
 from relook.io import read_image, write_image
+from relook.io.sheet import contact_sheet
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.propagation import order
 from relook.lift.source import key_of, read_walk

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import pieces
+from relook.engine import Engine, cores
 from relook.errors import InputError
-from relook.evaluate.engine import Engine, cores
 from relook.session import Session
 
 HERE = Session("cpu")
@@ -25,7 +25,7 @@ def test_every_task_comes_back_with_its_result(workers: int) -> None:
 
 def test_workers_share_the_cores_and_leave_this_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setattr("relook.evaluate.engine.cores", lambda: 6)
+    monkeypatch.setattr("relook.engine.cores", lambda: 6)
     found = [result for _, result in Engine(workers=2).results(pieces.threads, range(4), HERE)]
     assert {(torch_threads, others) for _, torch_threads, others in found} == {(3, "3")}
     sessions = {session for session, *_ in found}
