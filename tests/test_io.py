@@ -159,10 +159,10 @@ def test_sha256_of_a_known_text(tmp_path: Path) -> None:
 def test_segments_come_back_as_written(tmp_path: Path, top: int) -> None:
     labels = torch.zeros(10, 12, dtype=torch.int64)
     labels[2:5], labels[7:] = 1, top
-    io.write_segments(tmp_path / "a.png", Segments(labels, {1: Region("sofa"), top: Region("sofa", 1)}))
+    io.write_segments(tmp_path / "a.png", Segments(labels, {1: Region("sofa"), top: Region("sofa", 1, confidence=0.4)}))
     again = io.read_segments(tmp_path / "a.png", (10, 12))
     assert torch.equal(again.labels, labels)
-    assert again.regions == {1: Region("sofa"), top: Region("sofa", 1)}
+    assert again.regions == {1: Region("sofa"), top: Region("sofa", 1, confidence=0.4)}
 
 
 def _names(path: Path, text: str = '{"regions": {"1": " Sofa", "2": {"name": "sofa"}}}') -> None:

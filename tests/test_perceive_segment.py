@@ -127,6 +127,14 @@ def test_countable_classes_split_into_instances_and_surfaces_do_not() -> None:
     assert found.labels[6, 91] == found.labels[70, 20] != found.labels[20, 20]
 
 
+def test_a_region_is_as_sure_as_its_pixels_are_on_average() -> None:
+    classes, chances = np.zeros((20, 20), np.int64), np.full((20, 20), 0.9)
+    classes[:, 10:], chances[:, 10:15], chances[:, 15:] = 1, 0.2, 0.6
+    found = numbered(classes, ("wall", "sofa"), ("sofa",), chances)
+    assert {region.name: region.confidence for region in found.regions.values()} == {"wall": 0.9, "sofa": 0.4}
+    assert all(region.confidence == 1 for region in numbered(classes, ("wall", "sofa"), ()).regions.values())
+
+
 def test_vocabulary_has_the_networks_32_classes() -> None:
     vocabulary = ade20k.VOCABULARY
     assert len(set(vocabulary["classes"])) == 32

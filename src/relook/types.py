@@ -71,6 +71,8 @@ class Region:
     """Counts the regions of one class from 0."""
     picture: int = 0
     """Which of the pictures that a style is put together from shows it, from 0."""
+    confidence: float = 1.0
+    """How sure it is that its pixels are of this class, from 0 (a guess) to 1 (stated or exact)."""
 
 
 @dataclass(frozen=True)

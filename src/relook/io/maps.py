@@ -20,12 +20,14 @@ from relook.types import UNLABELLED, Depth, Region, Segments
 
 MILLIMETRES = 1000.0
 """A 16-bit depth PNG counts millimetres; 0 is a hole."""
+WRITTEN = ("name", "instance", "confidence")
+"""What the JSON beside a label map says of a region."""
 
 
 def write_segments(path: PathLike, segments: Segments) -> None:
     """Write region ids as PNG (8 bits if they fit, else 16) and their names as JSON of the same name beside it.
 
-    {"regions": {"1": {"name": "sofa", "instance": 0}}}; see docs/segments.md.
+    {"regions": {"1": {"name": "sofa", "instance": 0, "confidence": 0.9}}}; see docs/segments.md.
     """
     path, labels = Path(path), segments.labels.cpu().numpy()
     if path.suffix.lower() != ".png":
@@ -33,8 +35,8 @@ def write_segments(path: PathLike, segments: Segments) -> None:
     if labels.size == 0 or labels.min() < 0 or labels.max() > 65535:
         raise SegmentsError("Expected region ids from 0 to 65535 to write, got others; number the regions anew.")
     regions = sorted(segments.regions.items())
-    names = {str(id): {"name": region.name, "instance": region.instance} for id, region in regions}
-    write_json(path.with_suffix(".json"), {"regions": names})
+    entries = {str(id): {field: getattr(region, field) for field in WRITTEN} for id, region in regions}
+    write_json(path.with_suffix(".json"), {"regions": entries})
     with replacing(path) as temporary:
         Image.fromarray(labels.astype(np.uint8 if labels.max() <= 255 else np.uint16)).save(temporary, format="PNG")
 
@@ -115,7 +117,7 @@ def fill_holes(values: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
 
 
 def _regions(path: Path) -> Mapping[int, Region]:
-    """Names of region ids; a plain string is short for a name, and missing instances are counted."""
+    """What region ids are; a plain string is short for a name, missing instances are counted, and a missing confidence is 1."""
     try:
         entries = read_json(path)["regions"]
         regions: dict[int, Region] = {}
@@ -123,7 +125,8 @@ def _regions(path: Path) -> Mapping[int, Region]:
             fields = {"name": entry} if isinstance(entry, str) else dict(entry)
             name = str(fields["name"]).strip().lower()
             count = sum(region.name == name for region in regions.values())
-            regions[int(key)] = Region(name, int(fields.get("instance", count)))
+            confidence = min(1.0, max(0.0, float(fields.get("confidence", 1.0))))
+            regions[int(key)] = Region(name, int(fields.get("instance", count)), confidence=confidence)
         return regions
     except InputError as error:
         raise SegmentsError(

@@ -50,7 +50,8 @@ def segments(view: View, session: Session) -> Segments:
     seen = mixed.argmax(0).unique()
     best = guided_filter(view.image.cpu(), mixed[seen], 0.004, 1e-5, working_side=SUPERPIXEL_SIDE).max(0)
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
-    return numbered(_one_object_one_class(classes), VOCABULARY["classes"], frozenset(VOCABULARY["countable"]))
+    classes = _one_object_one_class(classes)
+    return numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
 
 
 def _scores(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:

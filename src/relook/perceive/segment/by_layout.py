@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from relook.perceive.layout.planes import CEILING, FLOOR, WALLS, seen_planes
+from relook.perceive.layout.planes import FLOOR, WALLS, seen_planes
+from relook.perceive.segment.regions import with_confidence
 from relook.types import UNLABELLED, Region, Segments, View
 
 NAMES = ("floor", "ceiling", "wall")
-"""Their names; all walls are one region."""
+"""Of planes 1 to 3; all walls are one region."""
+BARE = 0.7
+"""How sure a place on a plane that is where it should be belongs to it: much of a room hides behind its furniture."""
 
 
 def segments(view: View) -> Segments:
@@ -16,8 +19,7 @@ def segments(view: View) -> Segments:
     if view.layout is None:
         return Segments(torch.full(view.size, UNLABELLED))
     planes = seen_planes(view.layout).ids
-    ids = {FLOOR: 1, CEILING: 2, WALLS: 3}
-    labels = torch.full(view.size, UNLABELLED)
-    for plane, id in ids.items():
-        labels[(planes >= WALLS) if plane == WALLS else (planes == plane)] = id
-    return Segments(labels, {id: Region(NAMES[id - 1]) for id in ids.values()})
+    labels = planes.clamp_max(WALLS)
+    sure = torch.tensor([0.0, view.layout.floor, view.layout.ceiling, *(wall.confidence for wall in view.layout.walls)])
+    regions = {id: Region(name) for id, name in enumerate(NAMES, start=FLOOR)}
+    return with_confidence(Segments(labels, regions), BARE * sure[planes].numpy())

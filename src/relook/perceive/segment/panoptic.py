@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,7 +22,7 @@ from relook.io import as_picture
 from relook.models import load
 from relook.models.store import find
 from relook.ops.resize import at_most, resized
-from relook.perceive.segment.regions import completed
+from relook.perceive.segment.regions import completed, with_confidence
 from relook.perceive.segment.vocabulary import tidy
 from relook.session import Session
 from relook.types import Segments, View
@@ -31,6 +31,9 @@ WORKING_SIDE = 1024
 """Longer side in pixels at which regions are found; borders are carried to the picture's own size from there."""
 THRESHOLD, INSIDE = 0.5, 0.5
 """The MaskFormer family's own defaults: a query less sure of its class is no region, and a mask contains what is likelier than this."""
+
+UNCLAIMED = 0.5
+"""Confidence in the best class of pixels that no region claims."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +61,15 @@ def segments(view: View, name: str, session: Session) -> Segments:
     size = at_most(view.size, WORKING_SIDE)
     image = resized(view.image.detach().float().cpu(), size)
     with load.asked(name, view.size):
-        claimed, classes = _answer(loaded, image, size)
-    found = completed(*claimed, classes.numpy(), loaded.names)
+        claimed, classes, chances = _answer(loaded, image, size)
+    found = with_confidence(completed(*claimed, classes.numpy(), loaded.names), chances)
     return Segments(_enlarged(found.labels, view.size), found.regions)
 
 
 def _answer(
     loaded: Loaded, image: Tensor, size: tuple[int, int]
-) -> tuple[tuple[np.ndarray, dict[int, int]], Int[Tensor, "H W"]]:
-    """((map of region ids, region id -> class id), map of the best class); no regions from a semantic model."""
+) -> tuple[tuple[np.ndarray, dict[int, int]], Int[Tensor, "H W"], np.ndarray]:
+    """((map of region ids, region id -> class id), map of the best class, map of chances); no regions from a semantic model."""
     picture = as_picture(image)
     options: dict[str, Any] = {"return_tensors": "pt"}
     if loaded.task is not None:
@@ -80,12 +83,22 @@ def _answer(
     answer = loaded.model(**{key: _moved(value, loaded.model.device) for key, value in inputs.items()})
     outputs = type(answer)(**{key: _moved(value, torch.device("cpu")) for key, value in answer.items()})
     owner: dict[int, int] = {}
-    regions = np.full(size, -1, np.int64)
+    regions, chances = np.full(size, -1, np.int64), _chances(outputs, size)
     if loaded.panoptic and not len(inputs.get("patch_offsets") or ()):
         regions, entries = _regions_of(loaded, outputs, size)
         owner = {int(entry["id"]): int(entry["label_id"]) for entry in entries}
+        for entry in entries:
+            chances[regions == entry["id"]] = entry.get("score", UNCLAIMED)
     classes = _classes_of(loaded, outputs, size, _padding(loaded, picture, inputs["pixel_values"], options))
-    return (regions, owner), classes
+    return (regions, owner), classes, chances
+
+
+def _chances(outputs: Any, size: tuple[int, int]) -> Float[np.ndarray, "H W"]:
+    """Chance of the best class of every pixel by a semantic model; UNCLAIMED by others."""
+    if getattr(outputs, "logits", None) is None or outputs.logits.ndim != 4:
+        return np.full(size, UNCLAIMED, np.float32)
+    best = outputs.logits.float().softmax(1).amax(1, keepdim=True)
+    return functional.interpolate(best, size, mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
 def _regions_of(loaded: Loaded, outputs: Any, size: tuple[int, int]) -> tuple[np.ndarray, list[dict[str, Any]]]:

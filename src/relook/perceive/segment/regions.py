@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Integer
+from jaxtyping import Bool, Float, Integer
 
 from relook.ops.fill import filled
 from relook.perceive.segment.vocabulary import countable
@@ -27,10 +28,16 @@ def whole(view: View) -> Segments:
     return Segments(torch.ones(view.size, dtype=torch.int64), {1: Region(WHOLE)})
 
 
-def numbered(classes: Integer[np.ndarray, "H W"], names: Sequence[str], countable: Collection[str]) -> Segments:
+def numbered(
+    classes: Integer[np.ndarray, "H W"],
+    names: Sequence[str],
+    countable: Collection[str],
+    chances: Float[np.ndarray, "H W"] | None = None,
+) -> Segments:
     """Panoptic segments of a map of class ids (indices into `names`; a negative id is no class).
 
     One region per class, or one per connected part of a countable class; parts below INSTANCE stay with the largest.
+    chances: of every pixel's class; a region's confidence is their mean. None: it is 1.
     """
     labels = np.full(classes.shape, UNLABELLED, dtype=np.int64)
     regions: dict[int, Region] = {}
@@ -44,7 +51,17 @@ def numbered(classes: Integer[np.ndarray, "H W"], names: Sequence[str], countabl
                 instance = sum(region.name == name for region in regions.values())
                 labels[place][part] = len(regions) + 1
                 regions[len(regions) + 1] = Region(name, instance)
-    return Segments(torch.from_numpy(labels), regions)
+    segments = Segments(torch.from_numpy(labels), regions)
+    return segments if chances is None else with_confidence(segments, chances)
+
+
+def with_confidence(segments: Segments, chances: Float[np.ndarray, "H W"]) -> Segments:
+    """The same regions, each with the mean of its pixels' chances, from 0 to 1, as its confidence."""
+    labels = segments.labels.flatten().numpy()
+    pixels, total = np.bincount(labels), np.bincount(labels, chances.reshape(-1).clip(0, 1))
+    sure = {id: round(float(total[id] / pixels[id]), 3) for id in np.flatnonzero(pixels).tolist()}
+    regions = {id: replace(region, confidence=sure.get(id, 0.0)) for id, region in segments.regions.items()}
+    return Segments(segments.labels, regions)
 
 
 def completed(
