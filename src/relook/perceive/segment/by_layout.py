@@ -1,6 +1,6 @@
 """Regions where no network sees any: floor, ceiling and walls of the room's layout, as far as nothing stands before them.
 
-    planes of the layout -> patches of one colour -> those across the foot of a wall are things -> the colours of each plane -> what has them
+planes of the layout -> patches of one colour -> those across the foot of a wall are things -> the colours of each plane -> what has them
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BINS = (10.0, 4.0, 4.0)
 def segments(view: View) -> Segments:
     """Floor, ceiling and wall where their colour is seen on a sure plane of the view's layout; all else, and a view without layout, has no label.
 
-    A region is as sure as the planes that it lies on.
+    A region is as sure as its planes are, and less where much of them is hidden.
     """
     if view.layout is None:
         return Segments(torch.full(view.size, UNLABELLED))
@@ -54,15 +54,15 @@ def segments(view: View) -> Segments:
     lab = rgb2lab(resized(view.image.cpu(), size).clamp(0, 1).permute(1, 2, 0).numpy()).astype(np.float32)
     patches = felzenszwalb(lab / 100, scale=40, sigma=0.6, min_size=40, channel_axis=2)
     free = planes * ~_across(patches, planes)
-    labels = np.zeros(size, np.int64)
+    layout, labels, chances = view.layout, np.zeros(size, np.int64), np.zeros(size)
+    sure = (0, layout.floor, layout.ceiling, *(wall.confidence for wall in layout.walls))
     for plane in np.unique(free[free > 0]).tolist():
         seen = _surface(lab, free == plane, patches, LINEN if plane == FLOOR else None)
-        if seen.sum() >= SHOWN * (planes == plane).sum():
-            labels[seen] = min(plane, WALLS)
+        share = seen.sum() / (planes == plane).sum()
+        if share >= SHOWN:
+            labels[seen], chances[seen] = min(plane, WALLS), sure[plane] * share**0.5
     found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(NAMES, start=1)})
-    layout = view.layout
-    sure = np.array([0, layout.floor, layout.ceiling, *(wall.confidence for wall in layout.walls)])
-    return with_confidence(found, sure[planes]).resized(view.size)
+    return with_confidence(found, chances).resized(view.size)
 
 
 def _across(patches: Int[np.ndarray, "h w"], planes: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -120,4 +120,3 @@ def _whole(seen: Bool[np.ndarray, "h w"], zone: Bool[np.ndarray, "h w"]) -> Bool
             if area < SMALLEST * seen.size:
                 result[place][part] = fill
     return result
->>>>>>> e4ddfe8 (wip)
