@@ -35,11 +35,41 @@ def test_holes_of_the_piece_are_filled_and_never_copied() -> None:
     assert torch.equal(texture, stripes(48, 48))
 
 
-def test_what_is_known_stays_in_its_place() -> None:
-    exemplar = torch.rand(3, 30, 30, generator=torch.Generator().manual_seed(0))
-    known = torch.ones(30, 30, dtype=torch.bool)
-    texture = grown(exemplar, known, (50, 60), (-5, 35))
-    assert torch.equal(texture[:, :25, 35:], exemplar[:, 5:, :25])
+def test_what_is_known_stays_in_its_place_but_for_seams_at_its_border() -> None:
+    exemplar = torch.rand(3, 60, 60, generator=torch.Generator().manual_seed(0))
+    known = torch.ones(60, 60, dtype=torch.bool)
+    texture = grown(exemplar, known, (80, 90), (-5, 35))
+    overlap = 15  # a quarter of the largest patch that there can be
+    assert torch.equal(texture[:, : 55 - overlap, 35 + overlap : 90], exemplar[:, 5 : 60 - overlap, overlap:55])
+    assert not torch.equal(texture[:, :55, 35:90], exemplar[:, 5:, :55])
+
+
+def test_seams_run_where_patches_agree() -> None:
+    """Noise on flat ground with flat gaps, as planks have: whole planks are copied, and no seam cuts through one."""
+    draw = torch.Generator().manual_seed(1)
+    tones = torch.rand(40, generator=draw)
+    planks = tones.repeat_interleave(5)[None, :, None].expand(1, 200, 60).clone()
+    planks[:, ::5] = 0
+    texture = grown(planks, torch.ones(200, 60, dtype=torch.bool), (300, 60), (0, 0))
+    rows = texture[0].amax(1)
+    assert float((texture[0] - rows[:, None]).abs().max()) < 1e-6  # every row is one plank's
+    whole = rows[: 59 * 5].view(-1, 5)
+    assert float((whole[:, 1:] - whole[:, 1:2]).abs().max()) < 1e-6
+    assert not whole[:, 0].any()
+
+
+def test_the_same_input_gives_the_same_texture() -> None:
+    exemplar, known = torch.rand(3, 50, 50, generator=torch.Generator().manual_seed(2)), torch.ones(50, 50).bool()
+    assert torch.equal(grown(exemplar, known, (120, 90), (20, 20)), grown(exemplar, known, (120, 90), (20, 20)))
+
+
+def test_copies_do_not_all_come_from_one_place() -> None:
+    exemplar, known = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(3)), torch.ones(64, 64).bool()
+    source = quilted(exemplar, known, torch.ones(300, 300, dtype=torch.bool), (1000, 1000))
+    assert source is not None
+    counts = torch.bincount((source[0] * 64 + source[1]).flatten(), minlength=64 * 64).double()
+    assert float((counts > 0).double().mean()) > 0.6
+    assert float(counts.max()) < 4 * 300 * 300 / (64 * 64)
 
 
 def test_a_piece_that_lies_elsewhere_still_gives_its_pattern() -> None:

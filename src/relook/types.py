@@ -7,7 +7,7 @@ depth is along the optical axis.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -107,7 +107,10 @@ class Segments:
 
     def mask(self, name: str) -> Bool[Tensor, "H W"]:
         """Pixels of every region called `name`."""
-        ids = [id for id, region in self.regions.items() if region.name == name]
+        return self.among([id for id, region in self.regions.items() if region.name == name])
+
+    def among(self, ids: Sequence[int]) -> Bool[Tensor, "H W"]:
+        """Pixels of these regions."""
         return torch.isin(self.labels, torch.tensor(ids, dtype=self.labels.dtype, device=self.labels.device))
 
 
@@ -261,8 +264,6 @@ class Metadata:
     """As Pillow writes it, without the orientation: pixels are upright."""
     profile: bytes | None = None
     """The ICC profile that says which colours the RGB numbers mean; None for sRGB."""
-    xmp: bytes = b""
-    """An XMP packet that is written into the file; reading leaves it empty."""
 
 
 @dataclass(frozen=True)

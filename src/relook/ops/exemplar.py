@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, grid_sample
+from torch.nn.functional import avg_pool2d, conv2d, grid_sample, max_pool2d
 
 from relook.ops.fill import filled
+from relook.ops.quilt import quilted
 
 SHARP = 4.0
 """Pixels that show more than this times as much surface along a side as the near ones are too coarse for an exemplar."""
@@ -25,6 +26,14 @@ MOST = 1 << 19
 """Cells of a piece; one that would need more has larger ones."""
 LEVELS = 6
 """Of halving at most, for pixels that see many cells."""
+PROBES = 4
+"""Places that are averaged where a pixel shows more in one direction."""
+FINEST = 0.005
+"""Side, in the unit of positions (metres), of the cells on which patches are compared at least."""
+WIDEST = 3_000_000
+"""Of these cells over all places, at most; they get larger where there are more."""
+COARSEST = 8
+"""Cells of an exemplar along the side of one on which patches are compared, at most."""
 
 
 class Exemplar(NamedTuple):
@@ -87,19 +96,73 @@ def coarser(exemplar: Exemplar, factor: int) -> Exemplar:
     return Exemplar(values, known, exemplar.cell * factor, exemplar.corner)
 
 
-def fetched(exemplar: Exemplar, uv: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "C N"]:
-    """The exemplar at N positions, averaged over about as much of it as each pixel shows (Williams 1983: trilinear, from halved copies)."""
+def fetched(
+    exemplar: Exemplar,
+    uv: Float[Tensor, "2 N"],
+    grain: Float[Tensor, " N"],
+    along: Float[Tensor, "2 N"] | None = None,
+) -> Float[Tensor, "C N"]:
+    """The exemplar at N positions, averaged over about as much of it as each pixel shows (Williams 1983: trilinear, from halved copies).
+
+    grain: side of what a pixel shows. along: it shows this much in one direction, and `grain` across it: the mean of PROBES places on the way.
+    """
+    if along is not None:
+        grain = torch.maximum(grain, torch.hypot(*along) / PROBES)
+        shifts = (torch.arange(PROBES) + 0.5) / PROBES - 0.5
+        return torch.stack([fetched(exemplar, uv + float(shift) * along, grain) for shift in shifts]).mean(0)
     levels = [exemplar.values]
     while len(levels) < LEVELS and min(levels[-1].shape[1:]) > 4:
         levels.append(avg_pool2d(levels[-1][None], 2, ceil_mode=True, count_include_pad=False)[0])
     at = (uv - uv.new_tensor(exemplar.corner)[:, None]) / exemplar.cell
-    seen = []
-    for number, level in enumerate(levels):
-        size = uv.new_tensor([level.shape[2], level.shape[1]])[:, None] * 2**number
-        grid = (at / size * 2 - 1).T[None, None]
-        seen.append(grid_sample(level[None], grid, padding_mode="border", align_corners=False)[0, :, 0])
     height = (grain / exemplar.cell).log2().clamp(0, len(levels) - 1)
-    lower = height.floor().long().clamp_max(max(0, len(levels) - 2))
-    every, which = torch.stack(seen), torch.arange(len(grain))
-    upper = (lower + 1).clamp_max(len(levels) - 1)
-    return torch.lerp(every[lower, :, which], every[upper, :, which], (height - lower)[:, None]).T
+    result = uv.new_zeros(len(exemplar.values), uv.shape[1])
+    for number, level in enumerate(levels):
+        share = 1 - (height - number).abs()
+        here = (share > 0).nonzero()[:, 0]
+        size = uv.new_tensor([level.shape[2], level.shape[1]])[:, None] * 2**number
+        grid = (at[:, here] / size * 2 - 1).T[None, None]
+        seen = grid_sample(level[None], grid, padding_mode="border", align_corners=False)[0, :, 0]
+        result[:, here] += share[here] * seen
+    return result
+
+
+def grown(
+    exemplar: Exemplar, place: Float[Tensor, "2 N"], shift: tuple[float, float] = (0.0, 0.0), aspect: float = 1.0
+) -> Exemplar | None:
+    """The exemplar's pattern over all N places: image quilting around the exemplar itself, which is moved by `shift` and stays in the middle.
+
+    Patches (of that aspect: u over v) are compared on cells of FINEST or more, what is copied has every detail. None where no patch fits into what is known, or the
+    places lie too far apart for an exemplar of its cells.
+    """
+    factor = max(1, round(FINEST / exemplar.cell))
+    low, high = place.amin(1), place.amax(1)
+    while float(((high - low) / (exemplar.cell * factor) + 1).prod()) > WIDEST:
+        factor += 1
+    if factor > COARSEST:
+        return None
+    coarse = coarser(exemplar, factor)
+    corner = place.new_tensor([exemplar.corner[0] + shift[0], exemplar.corner[1] + shift[1]])
+    before = ((corner - low) / coarse.cell).ceil()
+    cells = ((place - corner[:, None]) / coarse.cell + before[:, None]).floor().long().clamp_min(0)
+    columns, rows = (int(last) + 1 for last in cells.amax(1))
+    wanted = place.new_zeros(rows, columns)
+    wanted[cells[1], cells[0]] = 1
+    beside = max_pool2d(wanted[None, None], 3, 1, 1)[0, 0] > 0
+    source = quilted(coarse.values, coarse.known, beside, (int(before[1]), int(before[0])), aspect)
+    if source is None:
+        return None
+    first = corner - before * coarse.cell
+    values, known = _copied(exemplar, source, factor)
+    return Exemplar(filled(values, ~known), known, exemplar.cell, (float(first[0]), float(first[1])))
+
+
+def _copied(
+    exemplar: Exemplar, source: Int[Tensor, "2 H W"], factor: int
+) -> tuple[Float[Tensor, "C H2 W2"], Bool[Tensor, "H2 W2"]]:
+    """The exemplar's cells from where each coarse cell of a texture copies, and which are copied at all."""
+    fine = source.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+    known = fine[0] >= 0
+    within = torch.stack(torch.meshgrid(*(torch.arange(side) % factor for side in known.shape), indexing="ij"))
+    row, column = fine * factor + within
+    values = exemplar.values[:, row.clamp_min(0), column.clamp_min(0)]
+    return values, known

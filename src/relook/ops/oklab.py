@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from relook.ops.srgb import from_linear, to_linear
+
 _TO_CONES = torch.tensor(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -24,15 +26,13 @@ _TO_LAB = torch.tensor(
 
 def rgb_to_oklab(rgb: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
     """sRGB in [0, 1] to OKLab with L in [0, 1]."""
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0) + 0.055) / 1.055) ** 2.4)
-    cones = _mix(_TO_CONES, linear)
+    cones = _mix(_TO_CONES, to_linear(rgb))
     return _mix(_TO_LAB, cones.sign() * cones.abs() ** (1 / 3))
 
 
 def oklab_to_rgb(lab: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
     """OKLab to sRGB; values outside [0, 1] are colours that a screen cannot show."""
-    linear = _mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab) ** 3)
-    return torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp_min(0.0031308) ** (1 / 2.4) - 0.055)
+    return from_linear(_mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab) ** 3))
 
 
 def oklab_to_displayable(lab: Float[Tensor, "3 H W"], steps: int = 7) -> Float[Tensor, "3 H W"]:

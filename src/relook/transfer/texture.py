@@ -14,11 +14,10 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError
-from relook.ops.exemplar import Exemplar, coarser, fetched, rectified
+from relook.ops.exemplar import Exemplar, fetched, grown, rectified
 from relook.ops.light import Surfaces, light_of, residual_of
 from relook.ops.normals import Facing, facing, pinhole
 from relook.ops.planes import Planes, planes
-from relook.ops.quilt import quilted
 from relook.ops.surface import edges
 from relook.types import Depth, Segments, View
 
@@ -27,10 +26,6 @@ MARGINS = ((0.02, 0.04), (0.012, 0.0075))
 fill then; where no piece of a class is large enough for the first, the second."""
 SLOW = 0.1
 """Brightness that varies over more than this part of a piece's longer side is shading, not pattern."""
-SIDE = 160
-"""Longer side, in cells, of the exemplar that patches are compared on; what is copied has every detail."""
-WIDEST = 640
-"""Longer side of a grown texture in those cells; more would be a mistake of depth."""
 CALM = 0.5
 """Depth that can be trusted less than this (relook.ops.normals) is a rough guess."""
 LEVEL = 1
@@ -66,9 +61,10 @@ def style_textures(structure: View, style: View, correspondence: Correspondence)
         for level in (False, True):
             where = (classes == label) & ((here.axis == LEVEL) == level)
             exemplar = pieces.exemplar(label, level) if bool(where.any()) else None
-            grown = None if exemplar is None else _grown(exemplar, here.place[:, where], here.grain[where])
-            if grown is not None:
-                detail[:, where], known = grown, known | where
+            texture = None if exemplar is None else grown(exemplar, here.place[:, where])
+            if texture is not None:
+                detail[:, where] = fetched(texture, here.place[:, where], here.grain[where])
+                known = known | where
         where = known & (classes == label)
         detail[:, where] -= detail[:, where].exp().mean(1, keepdim=True).log()
     return Textures(detail, known)
@@ -146,22 +142,3 @@ def _even(exemplar: Exemplar) -> Exemplar:
     known = exemplar.known.numpy().astype(np.float32)
     slow = gaussian_filter(exemplar.values.mean(0).numpy() * known, reach) / (gaussian_filter(known, reach) + 1e-6)
     return exemplar._replace(values=exemplar.values - torch.from_numpy(slow))
-
-
-def _grown(exemplar: Exemplar, place: Float[Tensor, "2 N"], grain: Float[Tensor, " N"]) -> Float[Tensor, "3 N"] | None:
-    """The exemplar's pattern at N places of the structure; None where it cannot be grown over them."""
-    factor = -(-max(exemplar.known.shape) // SIDE)
-    coarse = coarser(exemplar, factor)
-    corner = place.new_tensor(coarse.corner)[:, None]
-    before = ((corner - place.amin(1, keepdim=True)) / coarse.cell).ceil()
-    cells = ((place - corner) / coarse.cell + before).floor().long().clamp_min(0)
-    columns, rows = (int(last) + 1 for last in cells.amax(1))
-    if max(columns, rows) > WIDEST:
-        return None
-    wanted = torch.zeros(rows, columns, dtype=torch.bool)
-    wanted[cells[1], cells[0]] = True
-    source = quilted(coarse.values, coarse.known, wanted, (int(before[1]), int(before[0])))
-    if source is None:
-        return None
-    moved = (source[:, cells[1], cells[0]].flip(0) - (cells - before)) * coarse.cell
-    return fetched(exemplar, place + moved, grain)

@@ -1,0 +1,78 @@
+"""Materials on planes: floors and ceilings take the style's own material, in its true size, lit as the structure is.
+
+style:      region on its plane -> sample: seen straight on, light taken out
+structure:  region on its plane -> the sample grown over what is seen of it -> fetched for every pixel -> its own light on it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.perceive.segment.vocabulary import canonical
+from relook.transfer.materials.cover import covered
+from relook.transfer.materials.sample import DIRECTED, Material, plain, sampled, turned
+from relook.transfer.materials.surface import Surface, surface_of
+from relook.types import Segments, View
+
+SHOWN: Mapping[str, tuple[str, ...]] = {"floor": ("floor", "rug"), "ceiling": ("ceiling",)}
+"""Things that take a material -> things that show one, on the same plane."""
+STRONG = 0.1
+"""Deviation of a pattern that counts on a ceiling: most are plain, and their steps and lamps are no pattern."""
+COARSELY = 0.01
+"""Metres of a cell, in which the structure's own pattern is looked at."""
+
+
+def with_materials(
+    image: Float[Tensor, "3 H W"], structure: View, style: View, correspondence: Correspondence, strength: float = 1.0
+) -> Float[Tensor, "3 H W"]:
+    """A recoloured structure picture with the style's materials on its floor and ceiling, turned to the direction of its own.
+
+    A surface stays as it is where its plane is unknown in either picture, and where the style's shows too little of its material
+    (`sampled`). strength: 0 leaves the picture as it is, 1 is the full change.
+    """
+    for name in SHOWN:
+        here = _on_plane(structure, name, _named(correspondence.structure, name))
+        material = None if here is None else _material(name, style, correspondence)
+        if here is None or material is None:
+            continue
+        own = sampled(structure.image, here, least=0.0, finest=COARSELY)
+        if own is not None and own.lines * material.lines < -(DIRECTED**2):
+            material = turned(material)
+        if name == "ceiling" and not _planked(material):
+            if own is None or not _planked(own):
+                continue
+            material = plain(material)
+        image = covered(image, structure.image, here, material, strength)
+    return image
+
+
+def _material(name: str, style: View, correspondence: Correspondence) -> Material | None:
+    """What the style's counterpart of a thing is made of, if it lies on the same plane and shows enough."""
+    allowed = {other for id in _named(correspondence.structure, name) for other in correspondence.allowed[id]}
+    regions = correspondence.style.regions
+    ids = [id for id in sorted(allowed) if canonical(regions[id].name) in SHOWN[name]]
+    ids = [id for id in ids if canonical(regions[id].name) == name] or ids
+    if not ids:
+        return None
+    view = style.showing(ids[0])
+    surface = _on_plane(view, name, ids)
+    return None if surface is None else sampled(view.image, surface)
+
+
+def _named(segments: Segments, name: str) -> list[int]:
+    """Regions of that meaning."""
+    return [id for id, region in segments.regions.items() if canonical(region.name) == name]
+
+
+def _on_plane(view: View, plane: str, ids: list[int]) -> Surface | None:
+    """Regions of a view on its floor or ceiling."""
+    return None if view.segments is None or not ids else surface_of(view, plane, view.segments.among(ids))
+
+
+def _planked(material: Material) -> bool:
+    """Whether a pattern is strong and has a direction."""
+    return material.contrast > STRONG and abs(material.lines) > DIRECTED

@@ -1,0 +1,189 @@
+"""What a surface is made of, from what a picture shows of it: its pattern seen straight on without light, and its colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.ndimage import binary_erosion
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
+
+from relook.ops.exemplar import Exemplar
+from relook.ops.flat import Places, places, straight_on
+from relook.ops.srgb import to_linear
+from relook.transfer.materials.surface import Surface
+
+MARGIN = 0.01
+"""How far a sample stays from its region's border, as a fraction of the longer side: shadows and ragged masks lie there."""
+WHITE = 0.98
+"""Pixels above are clipped."""
+DARK = 0.004
+"""Light below counts as this."""
+NEAR, FINEST = 0.2, 0.0025
+"""Quantile of the pixels' grain that is the side of a cell, and the least in metres."""
+COARSE, ENOUGH = (0.015, 0.02, 0.03), 2.0
+"""Metres; pixels that show more along a side are too coarse: the first of these that leaves so many square metres, else the last."""
+WIDEST = 1500
+"""Cells along a side."""
+DIRECTED = 0.2
+"""Log ratio of gradients above which a pattern has a direction."""
+NARROW = 0.05
+"""Metres; half of what is narrow."""
+SLOW = 0.22
+"""Metres over which light varies, and patterns do not."""
+UNLIKE = (2.0, 0.4, 0.25)
+"""Robust deviations by which what is no shade of the material differs, over SLOW, from its median, and the least that count: of the log of
+light, and of that of ratios of colours."""
+OUTLYING = (4.0, 0.3, 0.15)
+"""The same of what is no part of its pattern, from around it."""
+FEWEST = 64
+"""Pixels or cells below which nothing is said."""
+SMOOTH = 6.0
+"""Deviation in cells of the Gaussian by which means are found."""
+SPREAD = 100_000
+"""Pixels of which quantiles are found."""
+LEAST = 0.6
+"""Square metres below which a sample says too little."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A pattern, and the colour that it varies."""
+
+    detail: Exemplar
+    """log of linear RGB over that of the colour, in metres."""
+    colour: Float[Tensor, " 3"]
+    """Linear RGB."""
+    lines: float
+    """Log ratio of the gradients across to those ahead: above 0 its lines run ahead."""
+
+    @property
+    def contrast(self) -> float:
+        """Deviation of the pattern."""
+        return float(self.detail.values[:, self.detail.known].std())
+
+
+def sampled(
+    image: Float[Tensor, "3 H W"], surface: Surface, *, least: float = LEAST, finest: float = FINEST
+) -> Material | None:
+    """The material of a surface; None where fewer than `least` square metres of it are seen sharply. finest: least side of a cell."""
+    seen = _seen(image, surface, finest)
+    if seen is None:
+        return None
+    detail, colour = _without_light(seen)
+    detail = detail._replace(known=_broad(detail))
+    if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < least:
+        return None
+    return Material(detail, colour, _lines(detail))
+
+
+def plain(material: Material) -> Material:
+    """Its colour alone."""
+    return replace(material, detail=material.detail._replace(values=torch.zeros_like(material.detail.values)))
+
+
+def turned(material: Material) -> Material:
+    """A quarter turn."""
+    one = material.detail
+    values, known = one.values.rot90(1, (1, 2)).contiguous(), one.known.rot90(1, (0, 1)).contiguous()
+    return replace(material, detail=one._replace(values=values, known=known), lines=-material.lines)
+
+
+def _seen(image: Float[Tensor, "3 H W"], surface: Surface, finest: float) -> Exemplar | None:
+    """log of light as seen straight on, away from the region's border, where pixels are small and not clipped."""
+    margin = max(1, round(MARGIN * max(surface.mask.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
+    core = torch.from_numpy(cv2.erode(surface.mask.numpy().astype(np.uint8), disc, borderValue=1) > 0)
+    core &= image.amin(0) < WHITE
+    if int(core.sum()) < FEWEST:
+        return None
+    found = places(surface.H, core)
+    cell = max(finest, _quantile(found.grain, NEAR))
+    sharp = _sharp(found)
+    if int(sharp.sum()) < FEWEST:
+        return None
+    core = core.masked_scatter(core, sharp)
+    place = found.place[:, sharp]
+    low, high = ([_quantile(one, share) for one in place] for share in (0.005, 0.995))
+    cell = max(cell, *((b - a) / WIDEST for a, b in zip(low, high, strict=True)))
+    columns, rows = (max(1, int((b - a) / cell)) for a, b in zip(low, high, strict=True))
+    light = to_linear(image).clamp_min(DARK).log()
+    return straight_on(light, core, surface.H, (low[0], low[1]), (rows, columns), cell)
+
+
+def _sharp(found: Places) -> Bool[Tensor, " N"]:
+    """Pixels that show little enough along a side."""
+    area = found.short * found.long
+    for limit in COARSE:
+        sharp = found.long < limit
+        if float(area[sharp].sum()) > ENOUGH:
+            break
+    return sharp
+
+
+def _broad(seen: Exemplar) -> Bool[Tensor, "h w"]:
+    """What is known, without narrow parts."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(NARROW / seen.cell)) + 1,) * 2)
+    return torch.from_numpy(cv2.morphologyEx(seen.known.numpy().astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
+
+
+def _without_light(seen: Exemplar) -> tuple[Exemplar, Float[Tensor, " 3"]]:
+    """What varies quickly, where it is of the material, and the median of what varies slowly."""
+    values, known = seen.values, seen.known
+    reach = SLOW / seen.cell
+    for _ in range(2):
+        slow = _mean(values, known, reach)
+        detail = values - slow
+        alike = _usual(slow, known, UNLIKE) & _usual(detail, known, OUTLYING)
+        known = known & torch.from_numpy(binary_erosion(alike.numpy(), iterations=2, border_value=1))
+    slow = _mean(values, known, reach)
+    detail = torch.where(known, values - slow, 0.0)
+    colour = _medians(slow, known).exp()
+    return seen._replace(values=detail, known=known), colour
+
+
+def _usual(
+    logs: Float[Tensor, "3 h w"], known: Bool[Tensor, "h w"], bounds: tuple[float, float, float]
+) -> Bool[Tensor, "h w"]:
+    """Whether a cell's light and ratios of colours are near the median of what is known."""
+    times, *least = bounds
+    result = torch.ones_like(known)
+    for values, bound in zip((logs.mean(0)[None], logs[[0, 2]] - logs[1]), least, strict=True):
+        off = (values - _medians(values, known)[:, None, None]).abs()
+        deviation = 1.4826 * _medians(off, known)
+        result &= (off < (times * deviation).clamp_min(bound)[:, None, None]).all(0)
+    return result
+
+
+def _medians(values: Float[Tensor, "C h w"], known: Bool[Tensor, "h w"]) -> Float[Tensor, " C"]:
+    """Of what is known; zero where nothing is."""
+    return values[:, known].median(1).values if bool(known.any()) else values.new_zeros(len(values))
+
+
+def _mean(values: Float[Tensor, "C h w"], known: Bool[Tensor, "h w"], reach: float) -> Float[Tensor, "C h w"]:
+    """Gaussian mean of what is known."""
+    factor = max(1, int(reach / SMOOTH))
+    weight = known[None].float()
+    both = avg_pool2d(torch.cat([values * weight, weight]), factor, ceil_mode=True, count_include_pad=False)
+    *sums, share = (cv2.GaussianBlur(one.numpy(), (0, 0), reach / factor) for one in both)
+    means = torch.from_numpy(np.stack(sums) / (share + 1e-6))
+    return interpolate(means[None], scale_factor=factor, mode="bilinear")[0, :, : known.shape[0], : known.shape[1]]
+
+
+def _quantile(values: Float[Tensor, " N"], share: float) -> float:
+    """Of evenly spread values."""
+    return float(values[:: -(-len(values) // SPREAD)].quantile(share))
+
+
+def _lines(detail: Exemplar) -> float:
+    """Log ratio of the mean gradients across to those ahead, of the pattern a little smoothed."""
+    grey = cv2.GaussianBlur(detail.values.mean(0).numpy(), (0, 0), 1.5)
+    inside = binary_erosion(detail.known.numpy(), iterations=4)
+    if inside.sum() < 200:
+        return 0.0
+    across, ahead = (np.abs(cv2.Sobel(grey, cv2.CV_32F, *step))[inside].mean() + 1e-6 for step in ((1, 0), (0, 1)))
+    return float(np.log(across / ahead))

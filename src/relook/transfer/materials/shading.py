@@ -1,0 +1,57 @@
+"""The light on a surface of the structure picture, and a material under it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.ops.resize import at_most
+from relook.ops.srgb import luminance, to_linear
+
+SIDE = 512
+"""Longer side on which shading is looked for."""
+REACH, RANGE = 6.0, 0.12
+"""Deviations of the bilateral filter: pixels, and log of light at least."""
+TEXTURE = 2.5
+"""Its range in robust deviations of the surface's own pattern: what varies less is pattern, more is a shadow."""
+HIGHLIGHTS = 0.8
+"""How much of what is brighter than the median stays: materials shine differently."""
+SHOULDER = 0.8
+"""Light above is compressed, so that nothing is clipped."""
+
+
+def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """log of the light on a surface over its median: shadows and slow changes, without the surface's pattern."""
+    height, width = mask.shape
+    rows, columns = at_most((height, width), SIDE)
+    light = luminance(to_linear(image)).clamp_min(0.004).log().numpy()
+    small = cv2.resize(light, (columns, rows), interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(mask.numpy().astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    weight = (inside > 0.95).astype(np.float32)
+    if weight.sum() < 20:
+        weight = (inside > 0.3).astype(np.float32)
+    found = np.where(weight > 0, small, _mean(small, weight + 1e-5 * inside, REACH)).astype(np.float32)
+    pattern = 1.4826 * float(np.median(np.abs(found - _mean(found, weight, 5.0))[weight > 0]))
+    for _ in range(2):
+        found = cv2.bilateralFilter(found, -1, max(RANGE, TEXTURE * pattern), REACH).astype(np.float32)
+    found = np.where(weight > 0, found, _mean(found, weight, 4.0))
+    found -= np.median(found[weight > 0])
+    return torch.from_numpy(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def lit(colour: Float[Tensor, "3"], detail: Float[Tensor, "3 N"], shading: Float[Tensor, " N"]) -> Float[Tensor, "3 N"]:
+    """Light from a material of that colour and pattern under that shading."""
+    shading = torch.where(shading > 0, HIGHLIGHTS * shading, shading)
+    light = (colour.log()[:, None] + detail + shading).exp()
+    room = 1 - SHOULDER
+    return torch.where(light > SHOULDER, SHOULDER + room * (1 - (-(light - SHOULDER) / room).exp()), light)
+
+
+def _mean(values: Float[np.ndarray, "h w"], weight: Float[np.ndarray, "h w"], reach: float) -> Float[np.ndarray, "h w"]:
+    """Gaussian mean of what counts."""
+    share = cv2.GaussianBlur(weight, (0, 0), reach)
+    mean: Float[np.ndarray, "h w"] = cv2.GaussianBlur(values * weight, (0, 0), reach) / (share + 1e-6)
+    return mean
