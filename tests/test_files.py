@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_nothing_of_a_restyled_picture(
     room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     structure, style = write_room(tmp_path, "structure"), write_room(tmp_path, "style", seed=1)
-    config = PhotoConfig(method="palette", segments=structure.segments, style_segments=style.segments)
+    config = PhotoConfig(method="palette", segments=structure.segments, style_segments=style.segments, keep_maps=True)
     before = content(tmp_path)
     full_after(monkeypatch, room)
     with pytest.raises(InputError, match="No space left"):

@@ -110,7 +110,7 @@ def test_kept_pixels_are_identical_under_transparency(ending: str, room: Room, s
 
 @pytest.mark.parametrize(("pixels", "ending", "words"), [
     (DEEP[..., :3], "jpg", "png or .tif for a picture with 16 bits"), (DEEP[..., :3], "webp", "16 bits"),
-    ((DEEP // 257).astype(np.uint8), "jpg", "png or .webp or .tif for a picture with transparency"),
+    ((DEEP // 257).astype(np.uint8), "jpg", "png or .webp or .tif or .avif or .heic for a picture with transparency"),
 ])  # fmt: skip
 def test_formats_that_cannot_hold_it_are_refused_before_any_work(
     pixels: np.ndarray, ending: str, words: str, room: Room, style: Room, tmp_path: Path

@@ -92,7 +92,7 @@ def own_result(place: Path) -> dict[str, str]:
     [
         (None, ["--first", "2"], "Expected a first frame below 2, got 2"),
         (None, ["--first", "-1"], "first of at least 0"),
-        (None, ["--segments", "{place}/style.png"], "Expected no map of one picture for a walk, got segments"),
+        (None, ["--segments", "{place}/style.png"], "Expected no option of one picture for a walk, got segments"),
         (None, ["--geometry", "teleport"], "got 'teleport'; choose one of them"),
         (None, ["--geometry", "sensor"], "Expected depth and a camera in every frame for geometry sensor"),
         (None, ["--every", "0"], "every of at least 1"),

@@ -335,3 +335,19 @@ def test_regions_of_a_network_come_before_the_layout(room: Photographed, session
     seen = Perception(session, "whole").regions_and_room(View(room.view.image), "none")
     assert seen.segments is not None
     assert (seen.segments.names, seen.layout) == (("whole picture",), None)
+
+
+def test_what_stands_before_a_plane_is_cut_out_of_it(session: Session) -> None:
+    room = photographed("rooms", 0, 7, 512)
+    truth, layout = room.view.segments, room.layout
+    assert truth is not None
+    assert layout is not None
+    seen = Perception(session, "layout").regions_and_room(View(room.view.image, layout=replace(layout, floor=0.8)))
+    assert seen.segments is not None
+    planes = seen_planes(layout).ids
+    for name, plane, least in (("floor", planes == FLOOR, 0.98), ("wall", planes >= WALLS, 0.8)):
+        right, mask = truth.mask(name), seen.segments.mask(name)
+        assert float(right[mask].float().mean()) > least > float(right[plane].float().mean()) + 0.05
+        assert float(mask[right].float().mean()) > 0.9, f"most of the {name} stays"
+    sure = {one.name: one.confidence for one in seen.segments.regions.values()}
+    assert 0.5 < sure["floor"] < 0.8 < sure["ceiling"], "as sure as the plane, less where much of it is hidden"

@@ -234,10 +234,13 @@ def test_a_photo_with_labels_repeats_exactly(
     monkeypatch.chdir(folders["clipseg"].parent)
     structure, style = write_room(tmp_path, "structure"), write_room(tmp_path, "style", (44, 40), seed=1)
     config = PhotoConfig(
-        label=("ottoman", "red chair"), labeller="clipseg/", segments=structure.segments, style_segments=style.segments, instances="matched"
+        label=("ottoman", "red chair"), labeller="clipseg/", segments=structure.segments, style_segments=style.segments, instances="matched", keep_maps=True
     )  # fmt: skip
     restyle_photo(structure.image, style.image, config, out=tmp_path / "new.png")
-    names = {*read_segments(tmp_path / "new.structure.png").names, *read_segments(tmp_path / "new.style.png").names}
+    names = {
+        *read_segments(tmp_path / "new.maps/structure.png").names,
+        *read_segments(tmp_path / "new.maps/style.png").names,
+    }
     assert names & {"ottoman", "red chair"}
     record = json.loads((tmp_path / "new.json").read_text())
     assert record["configuration"]["label"] == ["ottoman", "red chair"]

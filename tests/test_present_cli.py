@@ -235,10 +235,18 @@ def test_what_perceive_writes_is_what_photo_reads(
     maps = ["--segmenter", str(rooms[0].segments), "--depth-estimator", str(rooms[0].depth)]
     assert main(["perceive", str(rooms[0].image), "--out", str(seen), *maps]) == 0
     assert "floor, sofa, wall, window; metric depth" in capsys.readouterr().out
-    again = ["--segments", str(seen / "segments.png"), "--depth", str(seen / "depth.npz"), "--keep", "sofa"]
+    again = [
+        "--segments",
+        str(seen / "segments.png"),
+        "--depth",
+        str(seen / "depth.npz"),
+        "--keep",
+        "sofa",
+        "--keep-maps",
+    ]
     assert main(words(rooms, out, *again)) == 0
-    assert (tmp_path / "out.structure.png").read_bytes() == (seen / "segments.png").read_bytes()
-    assert (tmp_path / "out.structure.json").read_bytes() == (seen / "segments.json").read_bytes()
+    assert (tmp_path / "out.maps/structure.png").read_bytes() == (seen / "segments.png").read_bytes()
+    assert (tmp_path / "out.maps/structure.json").read_bytes() == (seen / "segments.json").read_bytes()
     read, written = (np.load(path)["values"] for path in (rooms[0].depth, seen / "depth.npz"))
     assert np.array_equal(read, written)
 

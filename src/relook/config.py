@@ -23,10 +23,10 @@ Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
 File = Annotated[Path | None, EXISTING]
 """A file that is read."""
-ONE_PICTURE = ("segments", "depth", "layout")
-"""Options that say something of one picture."""
+ONE_PICTURE = ("segments", "depth", "layout", "quality", "keep_maps", "layers")
+"""Options that say something of one picture or of its file."""
 USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")
-SEEING, MACHINE, WALK = Group("seeing"), Group("machine"), Group("walk")
+SEEING, MACHINE, WALK, FILES = Group("seeing"), Group("machine"), Group("walk"), Group("files")
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,12 @@ class PhotoConfig(Configuration):
     """In which numbers: `fp32`, `fp16` or `bf16`; `auto`: fp32 on the CPU, fp16 elsewhere."""
     low_vram: Annotated[bool, MACHINE] = False
     """Weights visit the device layer by layer and pictures are decoded in tiles: slow, for large families on small devices."""
+    quality: Annotated[int | None, Interval(ge=1, le=100), FILES] = None
+    """Of a jpg, webp, avif or heic: 100 is best and largest. Default: jpg 95, avif and heic 90, webp without loss."""
+    keep_maps: Annotated[bool, FILES] = False
+    """Write what was seen into a folder OUT.maps: regions (to repaint and give back), depth and layout of both pictures."""
+    layers: Annotated[bool, FILES] = False
+    """Write OUT.psd too: the structure picture below, on top each thing's new look as a layer with a mask. Needs `relook[psd]`."""
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use; every run calls this first."""
@@ -169,10 +175,8 @@ class ViewsConfig(Configuration):
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use."""
-        if maps := [name for name in ONE_PICTURE if getattr(self.photo, name) != getattr(PhotoConfig, name)]:
-            raise InputError(
-                f"Expected no map of one picture for a walk, got {' and '.join(maps)}; name a segmenter or an estimator."
-            )
+        if named := [name for name in ONE_PICTURE if getattr(self.photo, name) != getattr(PhotoConfig, name)]:
+            raise InputError(f"Expected no option of one picture for a walk, got {' and '.join(named)}; leave it out.")
         if self.carry == "released" and self.fill in (None, "refiner") and self.photo.family is None:
             raise InputError(
                 "Expected a family with a view refiner to carry as released, got none; name one, e.g. --family sdxl --refiner PATH."

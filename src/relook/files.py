@@ -14,7 +14,10 @@ from typing import Any
 from relook.errors import InputError, PictureError
 
 PathLike = str | os.PathLike[str]
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".avif": "AVIF",
+    ".heic": "HEIF", ".heif": "HEIF",
+}  # fmt: skip
 """Endings of the picture files that can be written, and Pillow's names of their formats."""
 
 
@@ -86,7 +89,8 @@ def replacing(path: PathLike) -> Iterator[Path]:
 
 @contextmanager
 def together(folder: PathLike) -> Iterator[Path]:
-    """A temporary folder for files that belong together: they move into `folder`, in the order of writing, when the block ends well.
+    """A temporary folder for files that belong together: they move into `folder`, in the order of writing, when the block ends well;
+    those in a folder of their own there into one of the same name.
 
     Otherwise all of them disappear, and `folder` is as it was. Raises InputError if the place cannot be written (no permission, full
     disk), or if a folder stands where a file shall go.
@@ -97,11 +101,14 @@ def together(folder: PathLike) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=nearest, prefix=".relook.") as name:
             yield Path(name)
             folder.mkdir(parents=True, exist_ok=True)
-            files = sorted(Path(name).iterdir(), key=lambda file: file.stat().st_mtime_ns)
-            if taken := [file.name for file in files if (folder / file.name).is_dir()]:
+            files = [file for file in Path(name).rglob("*") if file.is_file()]
+            files.sort(key=lambda file: file.stat().st_mtime_ns)
+            places = [folder / file.relative_to(name) for file in files]
+            if taken := [place.name for place in places if place.is_dir()]:
                 raise IsADirectoryError(f"{taken[0]} is a folder")
-            for file in files:
-                os.replace(file, folder / file.name)
+            for file, place in zip(files, places, strict=True):
+                place.parent.mkdir(exist_ok=True)
+                os.replace(file, place)
     except OSError as error:
         raise InputError(
             f"Expected to write to {folder}, got an error ({reason(error)}); choose another place."

@@ -264,6 +264,8 @@ class Metadata:
     """As Pillow writes it, without the orientation: pixels are upright."""
     profile: bytes | None = None
     """The ICC profile that says which colours the RGB numbers mean; None for sRGB."""
+    xmp: bytes = b""
+    """An XMP packet that is written into the file; reading leaves it empty."""
 
 
 @dataclass(frozen=True)

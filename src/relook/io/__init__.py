@@ -6,16 +6,16 @@ from relook.io.pictures import (
     MINIMUM_SIDE,
     as_picture,
     as_pixels,
-    check_format,
     read_image,
     read_picture,
     read_size,
-    write_image,
+    read_xmp,
 )
 from relook.io.points import open_points
 from relook.io.video import open_video, video_rate
+from relook.io.writing import check_format, write_image
 
 __all__ = [
     "ENDINGS", "MINIMUM_SIDE", "as_picture", "as_pixels", "check_format", "fill_holes", "open_points", "open_video", "read_depth", "read_image",
-    "read_picture", "read_segments", "read_size", "video_rate", "write_depth", "write_image", "write_segments",
+    "read_picture", "read_segments", "read_size", "read_xmp", "video_rate", "write_depth", "write_image", "write_segments",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pictures in and out, with what their files hold beside colours: depth of bits, transparency, EXIF and the ICC profile.
+"""Pictures in, with what their files hold beside colours: depth of bits, transparency, EXIF and the ICC profile.
 
 RGB numbers stay as they are stored, and the output carries the structure picture's profile, which says what they mean; so a wide-gamut
 photograph keeps its colours. The style picture is converted to the structure's profile where they differ.
@@ -14,16 +14,16 @@ import zlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 from torch import Tensor
 
 from relook.errors import InputError, PictureError
-from relook.files import FORMATS, PathLike, picture_format, reason, replacing
+from relook.files import FORMATS, PathLike, reason
+from relook.io.heif import know_heif
 from relook.types import Metadata
 
 MINIMUM_SIDE = 8
@@ -32,19 +32,18 @@ MAXIMUM_ASPECT = 20
 """Pictures that are more times as long as wide are refused: networks see nothing in a strip."""
 MAXIMUM_PIXELS = 120_000_000
 """Larger pictures are refused before they are decoded."""
-ENDINGS = frozenset({*FORMATS, ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif", ".heic", ".heif"})
+ENDINGS = frozenset({*FORMATS, ".bmp", ".gif", ".ppm", ".pgm", ".jp2"})
 """File endings, in lower case, that say "a picture" in a folder; whether it can be read is Pillow's to say."""
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, struct.error, zlib.error, zipfile.BadZipFile)
 """What libraries raise for files that are not what they seem."""
 
 log = logging.getLogger("relook")
 
-_OPTIONS: Mapping[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
-_DEEP, _TRANSPARENT = ("PNG", "TIFF"), ("PNG", "WEBP", "TIFF")
-"""Formats of FORMATS that hold 16 bits per colour, and transparency."""
-_ORIENTATION, _SETTINGS, _POSITION, _SIZES = 0x0112, 0x8769, 0x8825, {0xA002, 0xA003}
-"""EXIF's tags for how a picture was held, the camera's settings, its position, and among the settings the picture's size."""
-_KEPT = {*range(0x010E, 0x0111), 0x0131, 0x0132, 0x013B, 0x8298, _SETTINGS, _POSITION, *range(0x9C9B, 0x9CA0)}
+SETTINGS, POSITION = 0x8769, 0x8825
+"""EXIF's tags for the camera's settings and for its position."""
+_ORIENTATION, _SIZES = 0x0112, {0xA002, 0xA003}
+"""EXIF's tags for how a picture was held, and among the settings for the picture's size."""
+_KEPT = {*range(0x010E, 0x0111), 0x0131, 0x0132, 0x013B, 0x8298, SETTINGS, POSITION, *range(0x9C9B, 0x9CA0)}
 """EXIF's tags that speak of the photograph: title, camera, software, time, author, rights, settings, position. Others are of its file."""
 _TURNS: Mapping[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda pixels: pixels[:, ::-1],
@@ -98,57 +97,13 @@ def read_picture(
 def read_size(path: PathLike, *, upright: bool = True) -> tuple[int, int]:
     """(H, W) that `read_image` will give, from the file's head alone. Raises PictureError for a file that is no picture."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                sideways = upright and picture.getexif().get(_ORIENTATION, 1) in range(5, 9)
-                return (picture.width, picture.height) if sideways else (picture.height, picture.width)
+        with _opened(path) as picture:
+            sideways = upright and picture.getexif().get(_ORIENTATION, 1) in range(5, 9)
+            return (picture.width, picture.height) if sideways else (picture.height, picture.width)
     except (Image.DecompressionBombError, *BROKEN) as error:
         raise PictureError(
             f"Expected a readable picture at {path}, got none ({reason(error)}); check the file."
         ) from error
-
-
-def write_image(path: PathLike, image: Float[Tensor, "*shape"], like: Metadata | None = None) -> None:
-    """Write RGB in [0, 1] (values outside are clipped); the ending names the format (png, jpg, webp, tif).
-
-    like: bits, transparency, EXIF and profile that the file gets; without it 8 bits and nothing else. Transparent colours are taken to
-    be over white, as `read_picture` gives them. Raises PictureError for what cannot be written; see `check_format`.
-    """
-    like = like or Metadata()
-    kind = check_format(path, like)
-    if image.ndim != 3 or image.shape[0] != 3 or image.numel() == 0:
-        raise PictureError(f"Expected an image of shape (3, H, W), got {tuple(image.shape)}; pass RGB with pixels.")
-    if not bool(torch.isfinite(image).all()):
-        raise PictureError("Expected finite colours to write, got NaN or infinity; check the step that made them.")
-    channels = image.detach().float().cpu().clamp(0, 1)
-    if like.alpha is not None:
-        alpha = like.alpha.cpu()[None]
-        channels = torch.cat([((channels - (1 - alpha)) / alpha.clamp_min(1e-6)).clamp(0, 1), alpha])
-    top, whole = (65535, np.uint16) if like.bits == 16 else (255, np.uint8)
-    pixels = (channels * top).round().permute(1, 2, 0).numpy().astype(whole)
-    with replacing(path) as temporary:
-        if like.bits == 16:
-            _write_deep(temporary, kind, pixels, like)
-        else:
-            extra = {"exif": like.exif, "icc_profile": like.profile}
-            extra = {name: value for name, value in extra.items() if value}
-            Image.fromarray(pixels).save(temporary, format=kind, **_OPTIONS.get(kind, {}), **extra)
-
-
-def check_format(path: PathLike, like: Metadata) -> str:
-    """Pillow's name of the format that a file's ending names; PictureError if it cannot hold what the picture has."""
-    kind = picture_format(path)
-    for needed, formats, what in (
-        (like.bits == 16, _DEEP, "16 bits per colour"),
-        (like.alpha is not None, _TRANSPARENT, "transparency"),
-    ):
-        if needed and kind not in formats:
-            endings = " or ".join(ending for ending, one in FORMATS.items() if one in formats and ending != ".tiff")
-            raise PictureError(
-                f"Expected a name ending in {endings} for a picture with {what}, got {Path(path).name!r}; rename it."
-            )
-    return kind
 
 
 def as_pixels(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
@@ -165,10 +120,7 @@ def as_picture(image: Float[Tensor, "3 H W"]) -> Image.Image:
 def open_picture(path: PathLike, problem: type[InputError]) -> Image.Image:
     """A decoded picture; raises `problem`, one sentence, where there is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            file = Image.open(path)
-        with file as picture:
+        with _opened(path) as picture:
             if picture.width * picture.height > MAXIMUM_PIXELS:
                 raise Image.DecompressionBombError(by(picture.size[::-1]))
             picture.load()
@@ -185,6 +137,20 @@ def by(size: tuple[int, ...]) -> str:
     return f"{size[1]} x {size[0]}"
 
 
+def read_xmp(path: PathLike) -> bytes:
+    """The XMP packet of a picture file; empty where it has none. Raises PictureError for a file that is no picture."""
+    found = open_picture(path, PictureError).info.get("xmp", b"")
+    return found.encode() if isinstance(found, str) else found
+
+
+def _opened(path: PathLike) -> ImageFile.ImageFile:
+    """A picture file of any known format, its head read; what Pillow only warns of is left to `open_picture`."""
+    know_heif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Image.open(path)
+
+
 def _check_sides(size: tuple[int, int], path: PathLike) -> None:
     """Raise for pictures that hold nothing to restyle."""
     if min(size) < MINIMUM_SIDE:
@@ -199,7 +165,7 @@ def _check_sides(size: tuple[int, int], path: PathLike) -> None:
 
 def _is_deep(path: PathLike) -> bool:
     """Whether the file has more than 8 bits per colour, as its head says."""
-    with Image.open(path) as picture:
+    with _opened(path) as picture:
         return picture.mode[0] in "IF" or any(";16" in str(tile) or "65535" in str(tile) for tile in picture.tile)
 
 
@@ -229,9 +195,9 @@ def _carried(exif: Image.Exif) -> bytes:
     kept = Image.Exif()
     try:
         for tag in _KEPT & set(exif):
-            kept[tag] = exif.get_ifd(tag) if tag in (_SETTINGS, _POSITION) else exif[tag]
-        for tag in _SIZES & set(kept.get(_SETTINGS, ())):
-            del kept[_SETTINGS][tag]
+            kept[tag] = exif.get_ifd(tag) if tag in (SETTINGS, POSITION) else exif[tag]
+        for tag in _SIZES & set(kept.get(SETTINGS, ())):
+            del kept[SETTINGS][tag]
         return kept.tobytes() if len(kept) else b""
     except BROKEN:
         log.warning("The picture's EXIF is broken and is left out.")
@@ -262,30 +228,3 @@ def _converted(picture: Image.Image, profile: bytes | None, wanted: bytes | None
         return ImageCms.profileToProfile(picture, old, new, renderingIntent=intent, outputMode="RGB") or picture
     except ImageCms.PyCMSError as error:
         raise PictureError(f"Expected a usable ICC profile, got another ({reason(error)}); save it as sRGB.") from error
-
-
-def _write_deep(path: Path, kind: str, pixels: np.ndarray, like: Metadata) -> None:
-    """Write 16 bits per colour, which Pillow cannot: PNG by OpenCV, TIFF by tifffile (without the camera's settings)."""
-    if kind == "TIFF":
-        import tifffile
-
-        exif = Image.Exif()
-        exif.load(like.exif)
-        if exif.get_ifd(_SETTINGS) or exif.get_ifd(_POSITION):
-            log.warning(
-                "A TIFF of 16 bits holds no camera settings and no position: those of the picture are left out; PNG keeps them."
-            )
-        words = [(tag, "s", 0, value, True) for tag, value in exif.items() if isinstance(value, str)]
-        extra = ["unassalpha"] if pixels.shape[2] == 4 else None
-        tifffile.imwrite(
-            path, pixels, photometric="rgb", extrasamples=extra, iccprofile=like.profile, extratags=words, metadata=None,
-            software=False,
-        )  # fmt: skip
-        return
-    import cv2
-
-    blocks = {cv2.IMAGE_METADATA_EXIF: like.exif.removeprefix(b"Exif\0\0"), cv2.IMAGE_METADATA_ICCP: like.profile}
-    found = {name: np.frombuffer(block, np.uint8) for name, block in blocks.items() if block}
-    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    _, file = cv2.imencodeWithMetadata(".png", cv2.cvtColor(pixels, order), list(found), list(found.values()))
-    path.write_bytes(file.tobytes())

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import relook
-from relook.config import File, PerceiveConfig, PhotoConfig, ViewsConfig
+from relook.config import FILES, File, PerceiveConfig, PhotoConfig, ViewsConfig
 from relook.errors import InputError, RelookError
 from relook.files import check_writable, picture_format
-from relook.options import EXISTING, POSITIONAL, Group, check_there
+from relook.options import EXISTING, POSITIONAL, check_there
 from relook.present.arguments import one_of, parse
 from relook.present.terminal import ERR, OUT, drawn, speak
 
@@ -42,19 +42,16 @@ EXAMPLES = {
 }
 
 
-FILES = Group("files")
-
-
 @dataclass(frozen=True)
 class Photo:
-    """Restyle one picture: writes the picture, its segments, and a record from which it can be repeated."""
+    """Restyle one picture: writes the picture, and a record from which it can be repeated."""
 
     structure: Annotated[File, POSITIONAL, FILES] = None
     """The picture that keeps its structure."""
     style: Annotated[File, FILES] = None
     """The picture that gives the look."""
     out: Annotated[Path | None, FILES] = None
-    """Where to write (png, jpg, webp or tif); the record and the segments come beside it. JPEG cannot hold kept pixels exactly."""
+    """Where to write (png, tif, jpg, webp, avif or heic); the record comes beside it. Only png, tif and webp hold kept pixels exactly."""
     from_record: Annotated[File, FILES] = None
     """Repeat a recorded result exactly: the JSON beside it. Needs no other option."""
     config: PhotoConfig = field(default_factory=PhotoConfig)

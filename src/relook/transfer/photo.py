@@ -14,9 +14,7 @@ from torch import Tensor
 
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence
-from relook.errors import InputError
-from relook.files import check_writable, picture_format, sha256, together, write_json
-from relook.io import check_format, read_depth, read_picture, read_segments, write_image, write_segments
+from relook.io import check_format, read_depth, read_picture, read_segments
 from relook.ops.fill import whole_depth
 from relook.perceive.exif import focal_of
 from relook.progress import SILENT, Progress
@@ -24,11 +22,9 @@ from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
 from relook.transfer.composite import composite
 from relook.transfer.resolve import Run, resolve
+from relook.transfer.saving import Picture, check_place, write_result
 from relook.transfer.settings import Preset
 from relook.types import Metadata, Result, View
-
-Picture = str | Path | View
-"""A picture's file, or a view with what is known of it."""
 
 
 def restyle_photo(
@@ -43,7 +39,7 @@ def restyle_photo(
 ) -> Result:
     """Give the structure picture the look of the style picture, at the structure's own size.
 
-    With `out`, writes the picture there, its record and the segments of both pictures beside it (see `write_result`).
+    With `out`, writes the picture there and its record beside it (see `relook.transfer.saving`).
     session: what is loaded stays in it for the next picture; None: nothing stays. preset: in place of the configuration's.
     Raises an error of relook.errors, one sentence, for inputs or options that cannot be used; nothing is written then.
     """
@@ -79,14 +75,14 @@ def _restyled(
 ) -> Result:
     """The straight path; recorded: the record that is repeated, or nothing."""
     config.check()
-    _check_place(out, *pictures, config)
+    check_place(out, pictures, config)
     clock = Clock()
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
         with clock.part("read"):
             read = _read(pictures, config)
             (structure, metadata), (style, _) = read
             if out is not None:
-                check_format(out, metadata)
+                check_format(out, metadata, config.quality)
         with clock.part("load"):
             run = resolve(config, session, (structure, style), progress, preset)
             check_weights(recorded, run.weights)
@@ -99,7 +95,7 @@ def _restyled(
     image = composite(structure.image, new.cpu(), correspondence.kept)
     record = make_record(*pictures, run.config, weights=run.weights, timings=clock.seconds, preset=preset)
     result = Result(image, record, structure, style, metadata)
-    return result if out is None else write_result(out, result)
+    return result if out is None else write_result(out, result, config)
 
 
 def _read(pictures: tuple[Picture, Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
@@ -181,42 +177,3 @@ def _painted(
         new = refined(new, small, run.refiner, prompt=run.config.prompt, seed=run.config.seed, progress=progress)
         seen = enlarged(seen, (new.shape[-2], new.shape[-1]))
     return carried(structure.image, seen, new)
-
-
-def write_result(out: str | Path, result: Result) -> Result:
-    """Write OUT, OUT.json (its record), OUT.structure.png and OUT.style.png (segments, each with a JSON of names).
-
-    All of them or none; the picture comes last but one, its record last.
-    """
-    out = Path(out)
-    with together(out.parent) as folder:
-        for name, view in (("structure", result.structure), ("style", result.style)):
-            if view.segments is not None:
-                write_segments(folder / f"{out.stem}.{name}.png", view.segments)
-        write_image(folder / out.name, result.image, result.metadata)
-        record = result.record | {"output": {"path": str(out.resolve()), "sha256": sha256(folder / out.name)}}
-        write_json(folder / f"{out.stem}.json", record)
-    return replace(result, record=record)
-
-
-def _check_place(out: str | Path | None, structure: Picture, style: Picture, config: PhotoConfig) -> None:
-    """Raise before any work if the result could not be written, or would write over an input."""
-    if out is None:
-        return
-    out = Path(out)
-    picture_format(out)
-    maps = (
-        config.segments,
-        config.style_segments,
-        config.depth,
-        config.style_depth,
-        config.layout,
-        config.style_layout,
-    )
-    inputs = [structure, style, *maps]
-    files = {Path(value).resolve() for value in inputs if isinstance(value, str | Path)}
-    if written := files & {
-        path.resolve() for path in (out, *(out.with_name(f"{out.stem}.{n}.png") for n in ("structure", "style")))
-    }:
-        raise InputError(f"Expected an output that is no input, got {written.pop()} as both; choose another name.")
-    check_writable(out)

@@ -1,25 +1,122 @@
-"""Regions where no network sees any: the floor, the ceiling and the walls of the room's layout."""
+"""Regions where no network sees any: floor, ceiling and walls of the room's layout, as far as nothing stands before them.
+
+planes of the layout -> patches of one colour -> those across the foot of a wall are things -> the colours of each plane -> what has them
+"""
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
+from scipy.ndimage import gaussian_filter
+from skimage.color import rgb2lab
+from skimage.segmentation import felzenszwalb
 
+from relook.ops.resize import at_most, resized
 from relook.perceive.layout.planes import FLOOR, WALLS, seen_planes
-from relook.perceive.segment.regions import with_confidence
+from relook.perceive.segment.regions import connected_parts, with_confidence
 from relook.types import UNLABELLED, Region, Segments, View
 
 NAMES = ("floor", "ceiling", "wall")
-"""Of planes 1 to 3; all walls are one region."""
-BARE = 0.7
-"""How sure a place on a plane that is where it should be belongs to it: much of a room hides behind its furniture."""
+"""Their names, ids from 1; all walls are one region."""
+SIDE = 512
+"""Longer side of the picture in which they are looked for."""
+ACROSS = 0.15
+"""A patch with at least this share on the floor and on a wall stands before both."""
+REACH = 0.1
+"""Standard deviation, in parts of the longer side, of the neighbourhood whose colours a pixel is compared with."""
+STEADY = 0.3
+"""Share of a neighbourhood at which its own colours count as much as the main colour."""
+TOLERANCE = (14.0, 5.0, 6.0)
+"""Differences of Lab that are half way to another colour: of light, and of the two axes of colour."""
+ROUNDS = 4
+"""Of colours and of what has them, in turn."""
+SMALLEST = 0.001
+"""Share of the picture below which a part of a surface is a mistake, and a hole in it as well."""
+SHOWN = 0.3
+"""Share of a plane that must have its main colour; less may be a thing before it."""
+LINEN = (75.0, 95.0)
+"""Lightness from which on a colour is seldom a floor's, and hardly ever: beds and white sofas stand before more floor than anything else."""
+BINS = (10.0, 4.0, 4.0)
+"""Steps of Lab in which the main colour is counted."""
 
 
 def segments(view: View) -> Segments:
-    """The sure planes of the view's layout, as far as things before them do not hide them; the rest, and a view without layout, is unlabelled."""
+    """Floor, ceiling and wall where their colour is seen on a sure plane of the view's layout; all else, and a view without layout, has no label.
+
+    A region is as sure as its planes are, and less where much of them is hidden.
+    """
     if view.layout is None:
         return Segments(torch.full(view.size, UNLABELLED))
-    planes = seen_planes(view.layout).ids
-    labels = planes.clamp_max(WALLS)
-    sure = torch.tensor([0.0, view.layout.floor, view.layout.ceiling, *(wall.confidence for wall in view.layout.walls)])
-    regions = {id: Region(name) for id, name in enumerate(NAMES, start=FLOOR)}
-    return with_confidence(Segments(labels, regions), BARE * sure[planes].numpy())
+    size = at_most(view.size, SIDE)
+    planes = seen_planes(view.layout.resized(size)).ids.numpy()
+    lab = rgb2lab(resized(view.image.cpu(), size).clamp(0, 1).permute(1, 2, 0).numpy()).astype(np.float32)
+    patches = felzenszwalb(lab / 100, scale=40, sigma=0.6, min_size=40, channel_axis=2)
+    free = planes * ~_across(patches, planes)
+    layout, labels, chances = view.layout, np.zeros(size, np.int64), np.zeros(size)
+    sure = (0, layout.floor, layout.ceiling, *(wall.confidence for wall in layout.walls))
+    for plane in np.unique(free[free > 0]).tolist():
+        seen = _surface(lab, free == plane, patches, LINEN if plane == FLOOR else None)
+        share = seen.sum() / (planes == plane).sum()
+        if share >= SHOWN:
+            labels[seen], chances[seen] = min(plane, WALLS), sure[plane] * share**0.5
+    found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(NAMES, start=1)})
+    return with_confidence(found, chances).resized(view.size)
+
+
+def _across(patches: Int[np.ndarray, "h w"], planes: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Patches that show as much floor as wall, so that they are neither."""
+    area = np.bincount(patches.flat)
+    floor, wall = (np.bincount(patches.flat, where.flat) / area for where in (planes == FLOOR, planes >= WALLS))
+    return (np.minimum(floor, wall) >= ACROSS)[patches]
+
+
+def _surface(
+    lab: Float[np.ndarray, "h w 3"],
+    zone: Bool[np.ndarray, "h w"],
+    patches: Int[np.ndarray, "h w"],
+    rare: tuple[float, float] | None,
+) -> Bool[np.ndarray, "h w"]:
+    """The patches of a zone that have its main colour (see `_main`), as it changes slowly from place to place."""
+    main = _main(lab[zone], rare)
+    pixels = np.bincount(patches[zone], minlength=patches.max() + 1)
+    near = np.broadcast_to(main, lab.shape)
+    for _ in range(ROUNDS):
+        far = np.sqrt((((lab - near) / TOLERANCE) ** 2).sum(-1))
+        alike = np.bincount(patches[zone], far[zone] < 1, minlength=len(pixels)) / np.maximum(pixels, 1)
+        seen = zone & (alike > 0.5)[patches]
+        near = _around(lab, seen, main)
+    return _whole(seen, zone)
+
+
+def _around(
+    lab: Float[np.ndarray, "h w 3"], seen: Bool[np.ndarray, "h w"], main: Float[np.ndarray, " 3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """The mean colour of what is seen around every pixel, drawn to the main one where that is little."""
+    side = 2 * round(REACH * max(seen.shape)) + 1
+    share = seen.astype(np.float32)
+    total = lab * share[..., None]
+    for _ in range(2):
+        total, share = cv2.blur(total, (side, side)), cv2.blur(share, (side, side))
+    return (total + STEADY * main) / (share + STEADY)[..., None]
+
+
+def _main(colours: Float[np.ndarray, "N 3"], rare: tuple[float, float] | None) -> Float[np.ndarray, " 3"]:
+    """The most frequent colour; lightness counts ever less between the two of `rare`."""
+    bins = np.floor((colours - colours.min(0)) / BINS).astype(int)
+    counts = np.zeros(bins.max(0) + 1)
+    weights = 1.0 if rare is None else np.interp(colours[:, 0], rare, (1.0, 0.1))
+    np.add.at(counts, tuple(bins.T), weights)
+    best = np.unravel_index(gaussian_filter(counts, 0.7, mode="constant").argmax(), counts.shape)
+    return np.median(colours[(np.abs(bins - best) <= 1).all(1)], 0)
+
+
+def _whole(seen: Bool[np.ndarray, "h w"], zone: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Without small parts and without small holes."""
+    result = seen.copy()
+    for fill, where in ((False, seen), (True, zone & ~seen)):
+        for place, part, area in connected_parts(where):
+            if area < SMALLEST * seen.size:
+                result[place][part] = fill
+    return result
