@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from relook.errors import InputError
-from relook.options import EXISTING, LISTED, Configuration, Formerly, Group, Without
+from relook.options import EXISTING, LISTED, Configuration, Formerly, Group, Without, check_file
 
 Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter", "palette"]
 Preset = Literal["relook", "paper", "released"]
@@ -23,7 +23,7 @@ Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
 File = Annotated[Path | None, EXISTING]
 """A file that is read."""
-ONE_PICTURE = ("segments", "depth", "layout", "quality", "keep_maps", "layers")
+ONE_PICTURE = ("segments", "depth", "layout", "quality", "keep_maps", "layers", "label_edited", "certificate", "key")
 """Options that say something of one picture or of its file."""
 USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")
 SEEING, MACHINE, WALK, FILES = Group("seeing"), Group("machine"), Group("walk"), Group("files")
@@ -104,6 +104,12 @@ class PhotoConfig(Configuration):
     """Write what was seen into a folder OUT.maps: regions (to repaint and give back), depth and layout of both pictures."""
     layers: Annotated[bool, FILES] = False
     """Write OUT.psd too: the structure picture below, on top each thing's new look as a layer with a mask. Needs `relook[psd]`."""
+    label_edited: Annotated[bool, FILES] = False
+    """Put a mark into the lower right corner, "virtually restyled", and write OUT.before-after.jpg: both pictures side by side."""
+    certificate: Annotated[Path | None, FILES] = None
+    """Sign the record into the picture as C2PA content credentials: the signer's chain of certificates (PEM). Needs `relook[credentials]`."""
+    key: Annotated[Path | None, FILES] = None
+    """The private key of the certificate (PEM)."""
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use; every run calls this first."""
@@ -112,6 +118,11 @@ class PhotoConfig(Configuration):
             raise InputError(
                 f"Expected a method that denoises before refining, got palette and {self.refine!r}; name a family."
             )
+        signing = [path for path in (self.certificate, self.key) if path is not None]
+        if len(signing) == 1:
+            raise InputError("Expected a certificate and its key, got one of them; give both or none.")
+        for path in signing:
+            check_file(path)
         self.matches  # noqa: B018  raises for what is no correspondence
 
     @property

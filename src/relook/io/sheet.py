@@ -17,15 +17,18 @@ SIDE = 256
 """Longer side in pixels of a picture in a page or on a sheet; smaller ones stay as they are."""
 
 
-def contact_sheet(lines: Sequence[Sequence[Picture | None]], names: Sequence[str], gap: int = 4) -> Image.Image:
-    """Pictures in lines, with names above the columns; None leaves a place free. They may be of any sizes: large ones are shrunk to SIDE."""
-    held = [[None if picture is None else as_pillow(picture) for picture in line] for line in lines]
+def contact_sheet(
+    lines: Sequence[Sequence[Picture | None]], names: Sequence[str], gap: int = 4, *, side: int = SIDE
+) -> Image.Image:
+    """Pictures in lines, with names above the columns; None leaves a place free. They may be of any sizes: large ones are shrunk to `side`."""
+    held = [[None if picture is None else as_pillow(picture, side) for picture in line] for line in lines]
     columns = [[line[c] for line in held if c < len(line)] for c in range(len(names))]
     widths = [max((p.width for p in column if p is not None), default=SIDE // 4) for column in columns]
     heights = [max((picture.height for picture in line if picture is not None), default=SIDE // 4) for line in held]
-    font = ImageFont.load_default(10)
+    size = max(10, side // 40)
+    font = ImageFont.load_default(size)
     words = [_wrapped(name, width, font) for name, width in zip(names, widths, strict=True)]
-    head = 6 + 13 * max((word.count("\n") + 1 for word in words), default=1)
+    head = 6 + (size + 3) * max((word.count("\n") + 1 for word in words), default=1)
     sheet = Image.new("RGB", (gap + sum(widths) + gap * len(widths), head + sum(heights) + gap * len(heights)), "white")
     draw, top = ImageDraw.Draw(sheet), head
     lefts = [gap + sum(widths[:column]) + gap * column for column in range(len(widths))]

@@ -1,4 +1,4 @@
-"""The command line: `relook photo | views | perceive | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | views | perceive | audit | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
+  relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
   relook demo [--out demo]                         a grid of rooms: every method against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook compare REPORT REPORT...                  runs of a suite side by side, and what differs between them
@@ -148,6 +149,27 @@ def _room(layout: Layout) -> str:
     return f"a room {layout.height:.1f} m high ({layout.scale} scale), {sure} of {len(layout.walls)} walls sure"
 
 
+@dataclass(frozen=True)
+class Audited:
+    """Say what was changed in a restyled picture, by thing, and that what was to be kept is identical: from its record and its pixels."""
+
+    picture: Annotated[File, POSITIONAL, FILES] = None
+    """The picture, with its record (the JSON of its name) beside it."""
+
+
+def audit(words: Sequence[str]) -> int:
+    """relook audit."""
+    options = parse(Audited, "relook audit", words)
+    if options.picture is None:
+        raise InputError("Expected a restyled picture, got none; name it behind relook audit.")
+    from relook.present.audit import shown
+    from relook.transfer.audit import audit_photo
+
+    found = audit_photo(options.picture)
+    OUT.print(shown(found))
+    return 0 if found.unchanged and not found.kept_differ else FAILED
+
+
 def demo(words: Sequence[str]) -> int:
     """relook demo."""
     from relook.present.demo import DemoConfig, run_demo
@@ -232,7 +254,7 @@ def models(words: Sequence[str]) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    run.__name__: run for run in (photo, views, perceive, demo, evaluate, compare, train, models)
+    run.__name__: run for run in (photo, views, perceive, audit, demo, evaluate, compare, train, models)
 }
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.config import PhotoConfig
@@ -21,10 +21,11 @@ from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
 from relook.transfer.composite import composite
+from relook.transfer.label import labelled
 from relook.transfer.resolve import Run, resolve
 from relook.transfer.saving import Picture, check_place, write_result
 from relook.transfer.settings import Preset
-from relook.types import Metadata, Result, View
+from relook.types import Metadata, Result, Segments, View
 
 
 def restyle_photo(
@@ -58,10 +59,29 @@ def repeat_photo(
     Raises RecordError if an input or a weight is not what it was.
     """
     recorded = read_record(record)
-    config = PhotoConfig.from_json(recorded["configuration"])
-    pictures = (recorded["inputs"]["structure"]["path"], recorded["inputs"]["style"]["path"])
-    preset = None if recorded.get("preset") is None else Preset.from_json(recorded["preset"])
+    pictures, config, preset = _recorded(recorded)
     return _restyled(pictures, config, out or recorded["output"]["path"], session, progress, recorded, preset)
+
+
+def see_again(record: Mapping[str, Any], session: Session | None = None) -> tuple[Segments | None, Bool[Tensor, "H W"]]:
+    """What a recorded run saw in the structure picture: its regions, and which pixels were to be kept.
+
+    Raises RecordError where a weight is not what it was, MissingModelError where it is gone.
+    """
+    pictures, config, preset = _recorded(record)
+    with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
+        read = _read(pictures, config)
+        run = resolve(config, session, (read[0][0], read[1][0]), SILENT, preset)
+        check_weights(record, run.weights)
+        structure, style = _perceived(run, read, SILENT)
+        return structure.segments, run.correspondence(structure, style).kept
+
+
+def _recorded(record: Mapping[str, Any]) -> tuple[tuple[Picture, Picture], PhotoConfig, Preset | None]:
+    """The pictures of a record, its configuration and its preset."""
+    pictures = (record["inputs"]["structure"]["path"], record["inputs"]["style"]["path"])
+    preset = None if record.get("preset") is None else Preset.from_json(record["preset"])
+    return pictures, PhotoConfig.from_json(record["configuration"]), preset
 
 
 def _restyled(
@@ -95,6 +115,7 @@ def _restyled(
     image = composite(structure.image, new.cpu(), correspondence.kept)
     record = make_record(*pictures, run.config, weights=run.weights, timings=clock.seconds, preset=preset)
     result = Result(image, record, structure, style, metadata)
+    result = labelled(result) if config.label_edited else result
     return result if out is None else write_result(out, result, config)
 
 

@@ -1,0 +1,32 @@
+"""An audit as people read it in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+
+from relook.transfer.audit import Audit
+
+
+def shown(audit: Audit) -> Group:
+    """Where the file stands, a line per thing, and what could not be said."""
+    table = Table("thing", "share of picture %", "changed %", "mean change (of 255)", "to be kept %")
+    for one in (*audit.things, audit.whole):
+        numbers = (100 * one.share, 100 * one.changed, one.difference, 100 * one.kept)
+        table.add_row(one.name, *(f"{value:.1f}" for value in numbers))
+    file = "The file is the one that was written." if audit.unchanged else "The file was changed since it was written."
+    kept = "All pixels that were to be kept are identical."
+    if audit.kept_differ:
+        kept = f"{audit.kept_differ} pixels that were to be kept are not identical."
+    elif not audit.whole.kept:
+        kept = "No pixels were to be kept." if audit.things else "What was to be kept is not known."
+    return Group(file, _origin(audit), table, kept, *audit.notes)
+
+
+def _origin(audit: Audit) -> str:
+    """What the file says of itself."""
+    if audit.credentials is not None:
+        one = audit.credentials
+        words = {"Trusted": "known to an authority", "Valid": "of an unknown authority"}
+        return f"Content credentials: signed by {one.signer}, {words.get(one.state, 'but changed since')}."
+    return "The file carries its record (XMP), not signed." if audit.embedded else "The file carries no record."
