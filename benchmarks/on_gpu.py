@@ -125,7 +125,7 @@ class Bench:
         ]  # fmt: skip
 
     def decoders(self, kind: str) -> Part:
-        """The autoencoder's decoder and the tiny one of `--preview`."""
+        """The autoencoder's decoder and the tiny one of `--tiny-decoder`."""
         return Part(f"decoders {kind}", "Decoding", 5, partial(decoders, self, kind))
 
     def compiled(self, kind: str, estimate: float) -> Part:

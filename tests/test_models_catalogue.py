@@ -23,7 +23,7 @@ def test_every_entry_is_complete(name: str) -> None:
     assert bool(one.file) != bool(one.repository)
     assert one.commercial or one.licence_url
     assert set(one.along) <= set(CATALOGUE)
-    assert {one.control, one.autoencoder, one.preview} - {""} <= set(one.along), "a family brings its parts"
+    assert {one.control, one.autoencoder, one.tiny_decoder} - {""} <= set(one.along), "a family brings its parts"
     for hashed in (one.sha256, *one.hashes.values()):
         assert not hashed or (len(hashed) == 64 and set(hashed) <= HEX)
     if one.file:

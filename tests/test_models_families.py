@@ -211,18 +211,18 @@ def test_a_tiny_decoder_stands_in(tmp_path: Path) -> None:
 
     folder = tiny.write_family(tmp_path)
     with pytest.raises(InputError, match="tiny decoder"):
-        load_family(folder, preview=True)
+        load_family(folder, tiny_decoder=True)
     small = AutoencoderTiny(
         encoder_block_out_channels=(8, 8, 8), decoder_block_out_channels=(8, 8, 8), num_encoder_blocks=(1, 1, 1),
         num_decoder_blocks=(1, 1, 1),
     )  # fmt: skip
-    small.save_pretrained(folder / "preview")
-    family = load_family(folder, preview=True)
+    small.save_pretrained(folder / "tiny_decoder")
+    family = load_family(folder, tiny_decoder=True)
     latents = torch.randn(1, 4, 6, 8)
     with torch.no_grad():
         expected = (small.decode(latents).sample / 2 + 0.5).clamp(0, 1)
         torch.testing.assert_close(family.decode(latents), expected)
-    assert any("preview" in str(file) for file in family.weights)
+    assert any("tiny_decoder" in str(file) for file in family.weights)
 
 
 def test_a_mirror_of_the_hub_serves_a_public_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -20,7 +20,9 @@ import torch
 import relook
 from pulling import WEIGHTS, file_entry
 from relook import PhotoConfig, restyle_photo
+from relook.errors import MissingModelError
 from relook.models import catalogue, store
+from relook.models.pulling import pull
 from relook.perceive import first_use
 from relook.progress import Progress
 from relook.session import Session
@@ -86,7 +88,10 @@ def test_both_are_fetched_with_one_line(
         found = first_use.first_use(PhotoConfig(), session, VIEW, reads_depth=False, progress=progress)
     assert found == PhotoConfig(), "what is here now is found by `auto`"
     assert [store.is_here(name) for name in (first_use.SEGMENTS, first_use.DEPTH)] == [True, True]
-    assert [record.message.partition(" (")[0] for record in caplog.records] == ["fetching ade20k and fastdepth"]
+    (line,) = [record.message for record in caplog.records]
+    assert line.startswith("fetching ade20k and fastdepth (depth under MIT, depth under MIT; "), (
+        "the line says what and under which licence"
+    )
     assert {stage for stage, whole in heard if whole} == {"fetching ade20k", "fetching fastdepth"}
 
 
@@ -108,6 +113,43 @@ def test_a_server_that_never_answers_is_left_alone(
     assert "relook models pull ade20k fastdepth" in said
     first_use.first_use(PhotoConfig(), session, VIEW)
     assert warnings(caplog) == [said], "said once, and asked for once"
+
+
+def test_a_server_that_stops_halfway_is_left_alone(
+    serving: str, enter: Any, monkeypatch: pytest.MonkeyPatch, session: Session
+) -> None:
+    begun: list[str] = []
+
+    def stuck(names: list[str], *, alone: bool, progress: Progress) -> None:
+        begun.extend(names)
+        with progress.stage("fetching", 1000) as tick:
+            tick(10)
+            stopped.wait(30)
+
+    stopped = Event()
+    monkeypatch.setattr(first_use, "pull", stuck)
+    monkeypatch.setattr(first_use, "PATIENCE", 0.1)
+    enter(*both(serving))
+    found = first_use.first_use(PhotoConfig(), session, VIEW)
+    stopped.set()
+    assert (found.segmenter, found.depth_estimator) == ("layout", "none")
+    assert begun == [first_use.SEGMENTS], "after one that does not come the other is not tried"
+
+
+def test_offline_nothing_is_fetched_by_anybody(
+    serving: str, enter: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, session: Session
+) -> None:
+    enter(*both(serving))
+    monkeypatch.setenv("RELOOK_OFFLINE", "1")
+    assert first_use.first_use(PhotoConfig(), session, VIEW).segmenter == "layout"
+    (said,) = warnings(caplog)
+    assert "offline" in said
+    with pytest.raises(MissingModelError, match="leave out --offline and RELOOK_OFFLINE"):
+        pull([first_use.SEGMENTS])
+    with pytest.raises(MissingModelError, match="leave out --offline and RELOOK_OFFLINE"):
+        store.find("owner/name", "a segmenter")
+    monkeypatch.setenv("RELOOK_OFFLINE", "0")
+    assert [one.fetched for one in pull([first_use.SEGMENTS])] == [True]
 
 
 def test_nothing_is_asked_offline_or_where_it_is_not_needed(

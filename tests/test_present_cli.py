@@ -307,3 +307,13 @@ def test_what_needs_no_network_is_answered_without_loading_one(line: list[str], 
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert run.returncode == code, run.stderr
     assert says in run.stdout + run.stderr
+
+
+@pytest.mark.usefixtures("models_folder")
+def test_offline_may_be_said_to_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RELOOK_OFFLINE", "0")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert main(["models", "pull", "taesd", "--offline"]) == 2
+    assert "nothing is fetched offline" in capsys.readouterr().err

@@ -269,3 +269,23 @@ def test_a_cancelled_run_leaves_nothing(rooms: tuple[Room, Room], tmp_path: Path
     with pytest.raises(CancelledError):
         restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method="palette"), out=out, progress=progress)
     assert not out.parent.exists()
+
+
+def test_a_preview_comes_first(rooms: tuple[Room, Room], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relook.transfer.photo.PREVIEW", 26)
+    out, there = tmp_path / "out" / "new.png", []
+
+    def listen(step: Step) -> None:
+        if step.stage == "restyling" and step.done == 0:
+            there.append((out.parent / "new.preview.png").is_file())
+
+    result = restyle_photo(
+        rooms[0].image, rooms[1].image, given(rooms, preview=True), out=out, progress=Progress(listen)
+    )
+    assert there == [False, True], "it is on the disk before the full picture is begun"
+    assert read_image(out.parent / "new.preview.png").shape == (3, 18, 26)
+    assert read_image(out).shape == result.image.shape == (3, 36, 52)
+    plain = restyle_photo(rooms[0].image, rooms[1].image, given(rooms))
+    assert torch.equal(result.image, plain.image), "the full picture is the same without a preview"
+    with pytest.raises(InputError, match="no input"):
+        restyle_photo(out.parent / "new.preview.png", rooms[1].image, given(rooms, preview=True), out=out)

@@ -23,7 +23,9 @@ Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
 File = Annotated[Path | None, EXISTING]
 """A file that is read."""
-ONE_PICTURE = ("segments", "depth", "layout", "quality", "keep_maps", "layers", "label_edited", "certificate", "key")
+ONE_PICTURE = (
+    "segments", "depth", "layout", "preview", "quality", "keep_maps", "layers", "label_edited", "certificate", "key",
+)  # fmt: skip
 """Options that say something of one picture or of its file."""
 USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")
 SEEING, MACHINE, WALK, FILES = Group("seeing"), Group("machine"), Group("walk"), Group("files")
@@ -43,6 +45,8 @@ class PhotoConfig(Configuration):
     """Regions without a counterpart: take from `everything`, `keep` their look, or take only the overall `colour`."""
     segments: Annotated[File, USED] = None
     """Label map of the structure picture: PNG of region ids, with a JSON of names beside it, as `relook perceive` writes it."""
+    preview: Annotated[bool, USED] = False
+    """First write a picture of at most 512 pixels, OUT.preview.png, in a few seconds; then the full one."""
     method: Annotated[Method, LOOK] = "auto"
     """How to restyle. `auto`: restyle3d if a family is named, else palette, which needs no weights and suits photographs."""
     preset: Annotated[Preset, LOOK] = "relook"
@@ -70,7 +74,7 @@ class PhotoConfig(Configuration):
     style_memory: Annotated[Path | None, DENOISING] = None
     """Folder that keeps what the denoiser makes of the style picture: the next structure of the same working size in that style takes
     less time. It grows by some hundred megabytes a style for large families; delete it when you like."""
-    preview: Annotated[bool, DENOISING] = False
+    tiny_decoder: Annotated[bool, DENOISING] = False
     """Decode with the family's tiny decoder (TAESD): quick and a little soft, to look at."""
     segmenter: Annotated[str, SEEING] = "auto"
     """Which segmenter finds the regions where there is no label map: `ade20k`, `embedded`, `layout` (the room's planes, no network), `whole`, or

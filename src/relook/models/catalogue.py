@@ -75,7 +75,7 @@ class Checkpoint:
     """A family's depth ControlNet, by its name in the catalogue."""
     autoencoder: str = ""
     """What takes the place of a family's own autoencoder, by its name in the catalogue."""
-    preview: str = ""
+    tiny_decoder: str = ""
     """The tiny decoder for a family's latents, by its name in the catalogue."""
 
     @property

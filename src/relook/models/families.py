@@ -57,7 +57,7 @@ class Family:
     """Length in pixels of the pictures it was trained on."""
     place: Placement = CPU
     """Device and precision."""
-    preview: AutoencoderTiny | None = None
+    tiny_decoder: AutoencoderTiny | None = None
     """A tiny decoder that stands in for the autoencoder's."""
     tuned: bool = False
     """Whether Relook's own presets were tuned on it, as its relook.json says."""
@@ -102,7 +102,7 @@ class Family:
 
     def decode(self, latents: Float[Tensor, "B C h w"]) -> Float[Tensor, "B 3 H W"]:
         """RGB pictures in [0, 1] of latents; EditError when the decoder overflows, as some do in fp16."""
-        decoder = self.autoencoder if self.preview is None else self.preview
+        decoder = self.autoencoder if self.tiny_decoder is None else self.tiny_decoder
         latents = latents.to(self.device, decoder.dtype) / decoder.config["scaling_factor"] + _shift(decoder)
         picture = decoder.decode(latents).sample.float()
         if not bool(torch.isfinite(picture).all()):
@@ -215,16 +215,16 @@ class Family:
         raise InputError(f"Expected a denoiser of epsilon, v_prediction or sample, got {kind!r}; use another family.")
 
 
-def load_family(name: str | Path, place: Placement = CPU, *, preview: bool = False) -> Family:
+def load_family(name: str | Path, place: Placement = CPU, *, tiny_decoder: bool = False) -> Family:
     """Load a family by its name (embedded, `sd15`, `sdxl`), folder, hub id, or one .safetensors file.
 
     Looks for a folder of that path, the families that ship with Relook, $RELOOK_MODELS/name, the hub's cache, the hub.
-    preview: decode with the family's tiny decoder. Raises MissingModelError, one sentence, when it or one of its parts is nowhere to
-    be found, and InputError for a preview where the family has none.
+    tiny_decoder: decode with the family's. Raises MissingModelError, one sentence, when it or one of its parts is nowhere to
+    be found, and InputError for a tiny decoder where the family has none.
     """
-    files = family_files.find(str(name), half=place.dtype == torch.float16, preview=preview)
-    if preview and files.preview is None:
-        raise InputError(f"Expected a family with a tiny decoder, got {name!r}, which has none; leave the preview out.")
+    files = family_files.find(str(name), half=place.dtype == torch.float16, tiny_decoder=tiny_decoder)
+    if tiny_decoder and files.tiny_decoder is None:
+        raise InputError(f"Expected a family with a tiny decoder, got {name!r}, which has none; leave it out.")
     denoiser, autoencoder = parts.denoiser(files, place), parts.autoencoder(files, place)
     notes = settings(files.folder, "relook.json", optional=True)
     published = settings(files.folder / "scheduler", "scheduler_config.json", optional=True)
@@ -239,7 +239,7 @@ def load_family(name: str | Path, place: Placement = CPU, *, preview: bool = Fal
         weights=files.weights,
         size=int(notes.get("size", side or 512)),
         place=place,
-        preview=parts.preview(files, place),
+        tiny_decoder=parts.tiny_decoder(files, place),
         tuned=bool(notes.get("tuned", False)),
         few_steps=published.get("_class_name") == "LCMScheduler" or published.get("timestep_spacing") == "trailing",
     )

@@ -38,7 +38,7 @@ class FamilyFiles:
     control: Path | None = None
     autoencoder: Path | None = None
     """In place of the folder's."""
-    preview: Path | None = None
+    tiny_decoder: Path | None = None
     single: Path | None = None
     """One .safetensors file with the weights of denoiser, autoencoder and text encoders, as their authors published them."""
     half: bool = False
@@ -48,15 +48,15 @@ class FamilyFiles:
     def weights(self) -> tuple[Path, ...]:
         """Every file of weights that is read, in the order of parts and names."""
         own = [self.folder / part for part in WEIGHTS if part != "vae" or self.autoencoder is None]
-        folders = [*([] if self.single else own), self.autoencoder, self.control, self.preview]
+        folders = [*([] if self.single else own), self.autoencoder, self.control, self.tiny_decoder]
         found = [file for folder in folders if folder is not None for file in weights_in(folder, self.half)]
         return (self.single, *found) if self.single else tuple(found)
 
 
-def find(name: str, *, half: bool = False, preview: bool = False) -> FamilyFiles:
+def find(name: str, *, half: bool = False, tiny_decoder: bool = False) -> FamilyFiles:
     """The files of a family by its name, folder, hub id or .safetensors file; a hub repository that is not here is fetched.
 
-    half: prefer weights in half precision. preview: also the tiny decoder, if there is one.
+    half: prefer weights in half precision. tiny_decoder: also that, if there is one.
     Raises MissingModelError, one sentence, when the family or one of its parts is nowhere to be found.
     """
     path = Path(name).expanduser()
@@ -83,7 +83,7 @@ def find(name: str, *, half: bool = False, preview: bool = False) -> FamilyFiles
         folder,
         control=part(one.control, "controlnet"),
         autoencoder=part(one.autoencoder),
-        preview=part(one.preview, "preview") if preview else None,
+        tiny_decoder=part(one.tiny_decoder, "tiny_decoder") if tiny_decoder else None,
         single=single,
         half=half,
     )

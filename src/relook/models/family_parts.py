@@ -34,9 +34,9 @@ def control(files: FamilyFiles, place: Placement) -> ControlNetModel | None:
     return None if folder is None else place.placed(_model(folder, ControlNetModel, place.dtype, files.half))
 
 
-def preview(files: FamilyFiles, place: Placement) -> AutoencoderTiny | None:
+def tiny_decoder(files: FamilyFiles, place: Placement) -> AutoencoderTiny | None:
     """The tiny decoder, if it was asked for."""
-    folder = files.preview
+    folder = files.tiny_decoder
     return None if folder is None else place.placed(_model(folder, AutoencoderTiny, place.dtype, files.half))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,10 +19,24 @@ from relook.models.catalogue import Checkpoint, known
 Tick = Callable[[int], None]
 """Takes how many bytes have come."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
+OFFLINE = "RELOOK_OFFLINE"
+"""Environment variable by which nothing is ever fetched, if it is 1 (`--offline` sets it)."""
 PATIENCE = 30
 """Seconds without an answer until a server counts as gone."""
 SILENT = ("ConnectionError", "ConnectError", "LocalEntryNotFoundError", "OfflineModeIsEnabled")
 """Errors of both clients, by their classes' names, for a server that does not answer."""
+
+
+def offline() -> bool:
+    """Whether the user wants no network."""
+    return os.environ.get(OFFLINE, "") not in ("", "0")
+
+
+def _check_online(wanted: str) -> None:
+    if offline():
+        raise MissingModelError(
+            f"Expected {wanted} on this machine, got none, and nothing is fetched offline; leave out --offline and {OFFLINE}."
+        )
 
 
 def file(one: Checkpoint, folder: Path, tick: Tick) -> tuple[str, Mapping[str, str]]:
@@ -32,6 +47,7 @@ def file(one: Checkpoint, folder: Path, tick: Tick) -> tuple[str, Mapping[str, s
     import pooch
     import requests
 
+    _check_online(one.name)
     pooch.get_logger().setLevel(logging.ERROR)
     download = pooch.HTTPDownloader(
         progressbar=_bar(tick, one.size)(total=one.size, unit="B"), chunk_size=1 << 16, timeout=PATIENCE
@@ -61,6 +77,7 @@ def repository(
     """
     import huggingface_hub
 
+    _check_online(one.name)
     patterns = [variant(pattern) if half else pattern for pattern in one.patterns]
     with _hub_errors(one):
         commit = _commit(one, revision)
@@ -101,6 +118,7 @@ def into_hub_cache(one: Checkpoint, what: str) -> Path:
             f"Expected {one.repository} ({one.facts}) on this machine, got none; read its licence ({one.licence_url}) and get it with "
             f"`relook models pull {one.name} --accept-licence`, or name a local folder."
         )
+    _check_online(f"{what or 'the model'} {one.repository}")
     try:
         with _hub_errors(one, what):
             return Path(snapshot_download(one.repository, revision=one.revision, allow_patterns=list(one.patterns)))

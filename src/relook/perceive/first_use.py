@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from relook.errors import RelookError
 from relook.models.catalogue import entry, readable
+from relook.models.fetch import offline
 from relook.models.pulling import pull
 from relook.models.store import is_here, root
 from relook.perceive.depth import ESTIMATORS
@@ -52,8 +53,9 @@ def first_use(
             if SEGMENTS in missing
             else ""
         )
-        log.warning("no network for %s is here, and none answered: %s; get it with `relook models pull %s`.",
-                    " and ".join(entry(name).task for name in missing), alone or "depth is left out",
+        why = "none is fetched offline" if _silenced() else f"none came within {PATIENCE:.0f} seconds"
+        log.warning("no network that sees %s is here, and %s: %s; get it with `relook models pull %s`.",
+                    " and ".join(entry(name).task for name in missing), why, alone or "depth is left out",
                     " ".join(missing))  # fmt: skip
     return replace(
         config,
@@ -65,14 +67,15 @@ def first_use(
 def _fetched(names: Sequence[str], session: Session, progress: Progress) -> list[str]:
     """Fetch those of the networks that are not here; the names of those that could not be had.
 
-    Says on the log, in one line, that it fetches. A hub that is switched off (HF_HUB_OFFLINE) is not asked, and no session asks twice.
+    Says on the log, in one line, that it fetches. Nobody is asked offline, after one that did not answer, or twice in a session.
     """
     missing = [name for name in names if not is_here(name)]
-    wanted = [] if os.environ.get("HF_HUB_OFFLINE") else [name for name in missing if name not in _unanswered(session)]
+    wanted = [] if _silenced() else [name for name in missing if name not in _unanswered(session)]
     if wanted:
         size = readable(sum(entry(name).size for name in wanted))
-        log.info("fetching %s (%s, once) into %s: small networks that see photographs",
-                 " and ".join(wanted), size, root())  # fmt: skip
+        facts = ", ".join(f"{entry(name).task} under {entry(name).licence}" for name in wanted)
+        log.info("fetching %s (%s; %s, once) into %s: small networks that see photographs",
+                 " and ".join(wanted), facts, size, root())  # fmt: skip
     for name in wanted:
         if not _pull(name, progress):
             break
@@ -81,13 +84,18 @@ def _fetched(names: Sequence[str], session: Session, progress: Progress) -> list
     return missing
 
 
+def _silenced() -> bool:
+    """Whether the user wants no network, for Relook or for the hub's client."""
+    return offline() or bool(os.environ.get("HF_HUB_OFFLINE"))
+
+
 def _unanswered(session: Session) -> set[str]:
     """What the session asked for in vain: nobody waits for it, or reads of it, twice."""
     return session.loaded("asked for in vain", set)
 
 
 def _pull(name: str, progress: Progress) -> bool:
-    """Pull one network in a thread that nobody waits for unless somebody answers it: whether somebody did, be it with an error."""
+    """Pull one network in a thread that nobody waits for longer than PATIENCE without a byte: whether it came."""
     answered = Event()
     with progress.stage(f"fetching {name}", entry(name).size) as tick:
 
@@ -103,9 +111,11 @@ def _pull(name: str, progress: Progress) -> bool:
 
         pulling, worker = Progress(hear), Thread(target=ask, daemon=True)
         worker.start()
-        if not answered.wait(PATIENCE):
-            pulling.cancel()
-            return False
-        worker.join()
+        while worker.is_alive():
+            if not answered.wait(PATIENCE):
+                pulling.cancel()
+                return False
+            answered.clear()
+            worker.join(0.05)
         progress.check()
-    return True
+    return is_here(name)

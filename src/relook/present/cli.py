@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import relook
 from relook.config import FILES, File, PerceiveConfig, PhotoConfig, ViewsConfig
 from relook.errors import InputError, RelookError
 from relook.files import check_writable, picture_format
+from relook.models.fetch import OFFLINE
 from relook.options import EXISTING, POSITIONAL, check_there
 from relook.present.arguments import one_of, parse
 from relook.present.terminal import ERR, OUT, drawn, speak
@@ -35,7 +37,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook train WHAT                                train the embedded family
   relook models list|pull|verify|where|remove      what can be had, its licence and size; get it, check it, find it, delete it
 
-relook COMMAND --help lists a command's options; relook --version."""
+relook COMMAND --help lists a command's options; relook COMMAND --offline asks no network (as RELOOK_OFFLINE=1 does); relook --version."""
 EXAMPLES = {
     "photo": "example: relook photo room.jpg --style look.jpg --out new.png --keep window,door --match sofa=armchair",
     "views": "example: relook views walk.mp4 --style look.jpg --out restyled --every 5 --keep window",
@@ -262,6 +264,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 0, 2 after an error that is the user's to mend (one sentence), 130 after Ctrl-C."""
     words = list(sys.argv[1:] if words is None else words)
     speak()
+    if "--offline" in words:
+        words.remove("--offline")
+        os.environ[OFFLINE] = "1"
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             OUT.print(SHORT.format(version=relook.__version__))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence
-from relook.io import check_format, read_depth, read_picture, read_segments
+from relook.io import check_format, read_depth, read_picture, read_segments, write_image
 from relook.ops.fill import whole_depth
 from relook.perceive.exif import focal_of
 from relook.progress import SILENT, Progress
@@ -23,9 +24,14 @@ from relook.session import Session, opened
 from relook.transfer.composite import composite
 from relook.transfer.label import labelled
 from relook.transfer.resolve import Run, resolve
-from relook.transfer.saving import Picture, check_place, write_result
+from relook.transfer.saving import Picture, check_place, preview_of, write_result
 from relook.transfer.settings import Preset
+from relook.transfer.working import carried, shrunk, working_side
 from relook.types import Metadata, Result, Segments, View
+
+PREVIEW = 512
+"""Longer side of a preview in pixels."""
+log = logging.getLogger("relook")
 
 
 def restyle_photo(
@@ -106,17 +112,36 @@ def _restyled(
         with clock.part("load"):
             run = resolve(config, session, (structure, style), progress, preset)
             check_weights(recorded, run.weights)
-        with clock.part("perceive"):
-            structure, style = _perceived(run, read, progress)
-        with clock.part("match"), progress.stage("matching"):
-            correspondence = run.correspondence(structure, style)
-        with clock.part("restyle"):
-            new = _painted(run, structure, style, correspondence, progress)
-    image = composite(structure.image, new.cpu(), correspondence.kept)
+        if config.preview and out is not None:
+            with clock.part("preview"):
+                _write_preview(out, run, read, progress)
+        image, structure, style = _with_look(run, read, progress, clock)
     record = make_record(*pictures, run.config, weights=run.weights, timings=clock.seconds, preset=preset)
     result = Result(image, record, structure, style, metadata)
     result = labelled(result) if config.label_edited else result
     return result if out is None else write_result(out, result, config)
+
+
+def _with_look(
+    run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress, clock: Clock
+) -> tuple[Float[Tensor, "3 H W"], View, View]:
+    """The structure picture restyled, and both pictures with what was seen of them."""
+    with clock.part("perceive"):
+        structure, style = _perceived(run, read, progress)
+    with clock.part("match"), progress.stage("matching"):
+        correspondence = run.correspondence(structure, style)
+    with clock.part("restyle"):
+        new = _painted(run, structure, style, correspondence, progress)
+    return composite(structure.image, new.cpu(), correspondence.kept), structure, style
+
+
+def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress) -> None:
+    """Write the same at PREVIEW pixels beside `out`, and say so."""
+    small = [(shrunk(view, PREVIEW), metadata) for view, metadata in read]
+    image, *_ = _with_look(run, small, progress, Clock())
+    path = preview_of(out)
+    write_image(path, image)
+    log.info("%s is a preview of %s pixels; the full picture follows", path, PREVIEW)
 
 
 def _read(pictures: tuple[Picture, Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
@@ -182,7 +207,6 @@ def _painted(
     from relook.transfer.refine import enlarged, refined
     from relook.transfer.restyle import restyle
     from relook.transfer.scene import Options
-    from relook.transfer.working import carried, shrunk, working_side
 
     longest = run.config.size or working_side(run.family.size)
     small, small_style = shrunk(structure, longest), shrunk(style, longest)

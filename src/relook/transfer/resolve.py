@@ -112,15 +112,15 @@ def family_of(config: PhotoConfig, session: Session) -> Family:
     from relook.models.families import load_family
 
     name = config.family or "dollhouse"
-    load = partial(load_family, name, session.place, preview=config.preview)
-    return session.loaded(("family", name, config.preview), load)
+    load = partial(load_family, name, session.place, tiny_decoder=config.tiny_decoder)
+    return session.loaded(("family", name, config.tiny_decoder), load)
 
 
 def _adapter(config: PhotoConfig, family: Family, session: Session) -> tuple[Adapter, str]:
     """The image prompt's adapter for a family, and its revision."""
     from relook.models.image_prompt import adapter, find
 
-    key = ("image prompt", config.image_prompt, config.family, config.preview)
+    key = ("image prompt", config.image_prompt, config.family, config.tiny_decoder)
     return session.loaded(key, lambda: adapter(config.image_prompt, family)), find(config.image_prompt, family).revision
 
 

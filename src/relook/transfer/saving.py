@@ -66,6 +66,11 @@ def check_place(out: str | Path | None, pictures: tuple[Picture, Picture], confi
         check_writable(maps_of(out), folder=True)
 
 
+def preview_of(out: str | Path) -> Path:
+    """The small picture that is written before a result."""
+    return Path(out).with_name(f"{Path(out).stem}.preview.png")
+
+
 def maps_of(out: Path) -> Path:
     """The folder of what was seen of both pictures of a result."""
     return out.with_name(f"{out.stem}.maps")
@@ -79,6 +84,8 @@ def _sheet(out: Path) -> Path:
 def _places(out: Path, config: PhotoConfig) -> Iterator[Path]:
     """Every file that may be written."""
     yield from (out, out.with_suffix(".json"))
+    if config.preview:
+        yield preview_of(out)
     if config.layers:
         yield out.with_suffix(".psd")
     if config.label_edited:

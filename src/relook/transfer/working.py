@@ -20,7 +20,7 @@ def working_side(trained: int) -> int:
 
 
 def shrunk(view: View, longest: int) -> View:
-    """The view with its longer side at most `longest` pixels; depth and labels by nearest neighbour. The camera is left out."""
+    """The view with its longer side at most `longest` pixels; depth and labels by nearest neighbour, and its layout. The camera is left out."""
     height, width = view.size
     if max(height, width) <= longest:
         return view
@@ -28,7 +28,8 @@ def shrunk(view: View, longest: int) -> View:
     image = interpolate(view.image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1)
     segments = None if view.segments is None else view.segments.resized(size)
     depth = None if view.depth is None else view.depth.resized(size)
-    return View(image, segments, depth, pictures=view.pictures)
+    layout = None if view.layout is None else view.layout.resized(size)
+    return View(image, segments, depth, layout=layout, pictures=view.pictures)
 
 
 def carried(

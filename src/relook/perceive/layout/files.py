@@ -13,6 +13,8 @@ from relook.io.pictures import by
 from relook.ops.align import nearest_rotation
 from relook.types import Camera, Layout, Wall
 
+SAME_SHAPE = 0.02
+"""By which height over width may be off in the same picture at another size."""
 DIGITS = 4
 """Decimals of what is written: a tenth of a millimetre."""
 
@@ -43,10 +45,10 @@ def write_layout(path: PathLike, layout: Layout) -> None:
 
 
 def read_layout(path: PathLike, size: tuple[int, int] | None = None) -> Layout:
-    """Read what `write_layout` wrote, perhaps edited; `size` = (H, W) of the picture that it must fit.
+    """Read what `write_layout` wrote, perhaps edited; `size` = (H, W) of the picture that it is for.
 
-    Confidences that are left out are 1. Down and ahead are put at right angles. Raises GeometryError, one sentence, for anything that is no
-    layout: missing entries, a camera below the floor or above the ceiling, a wall without length, another picture's size.
+    One of the same picture at another size is resized. Confidences that are left out are 1. Down and ahead are put at right angles. Raises GeometryError, one sentence, for anything that is no
+    layout: missing entries, a camera below the floor or above the ceiling, a wall without length, a picture of another shape.
     """
     try:
         layout = _layout(read_json(path))
@@ -58,7 +60,7 @@ def read_layout(path: PathLike, size: tuple[int, int] | None = None) -> Layout:
         raise GeometryError(
             f"Expected a layout as relook perceive writes it in {path}, got something else ({type(error).__name__}: {error}); correct it."
         ) from error
-    if size is not None and layout.size != tuple(size):
+    if size is not None and abs(size[0] * layout.size[1] / (size[1] * layout.size[0]) - 1) > SAME_SHAPE:
         raise GeometryError(
             f"Expected a layout for a picture of {by(size)} pixels in {path}, got one for {by(layout.size)}; write one for this picture."
         )
@@ -70,7 +72,7 @@ def read_layout(path: PathLike, size: tuple[int, int] | None = None) -> Layout:
         raise GeometryError(
             f"Expected walls with two different ends in {path}, got none in wall {empty[0]}; correct it."
         )
-    return layout
+    return layout if size is None else layout.resized(size)
 
 
 def _layout(content: Mapping[str, Any]) -> Layout:

@@ -96,10 +96,8 @@ def _around(
     """The mean colour of what is seen around every pixel, drawn to the main one where that is little."""
     side = 2 * round(REACH * max(seen.shape)) + 1
     share = seen.astype(np.float32)
-    total = lab * share[..., None]
-    for _ in range(2):
-        total, share = cv2.blur(total, (side, side)), cv2.blur(share, (side, side))
-    return (total + STEADY * main) / (share + STEADY)[..., None]
+    blurred = [cv2.blur(cv2.blur(one, (side, side)), (side, side)) for one in (lab * share[..., None], share)]
+    return (blurred[0] + STEADY * main) / (blurred[1] + STEADY)[..., None]
 
 
 def _main(colours: Float[np.ndarray, "N 3"], rare: tuple[float, float] | None) -> Float[np.ndarray, " 3"]:
