@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -187,3 +190,24 @@ def test_parts_smaller_than_a_cell_join_what_surrounds_them() -> None:
     assert (found[:, :20] == WALL).all()
     assert (found[30:34, 30:34] == CHAIR).all()
     assert torch.equal(found[:, 20:], classes[:, 20:])
+
+
+def test_two_threads_ask_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network hears its own layers; at the same time it would answer about the other thread's picture."""
+    inside: list[int] = []
+    seen: list[int] = []
+
+    def slow(network: object, image: torch.Tensor) -> torch.Tensor:
+        inside.append(1)
+        time.sleep(0.05)
+        seen.append(len(inside))
+        inside.pop()
+        return image
+
+    monkeypatch.setattr(embedded, "answers", slow)
+    monkeypatch.setattr(embedded, "network", lambda session: None)
+    pictures = [torch.full((3, 32, 32), shade) for shade in (0.2, 0.4, 0.6)]
+    with Session("cpu") as session, ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(partial(embedded.perceived, session=session), pictures))
+    assert seen == [1, 1, 1]
+    assert [float(one.mean()) for one in found] == pytest.approx([0.2, 0.4, 0.6])  # type: ignore[attr-defined]

@@ -86,6 +86,16 @@ def test_a_room_is_found_with_its_segments(found: Layout, exact: Layout) -> None
     assert (wall_shares(found, exact, sure=0.5)[0] or 0) > 0.9
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_small_picture_shows_its_room_too(number: int) -> None:
+    case = photographed("rooms", 0, number, 128)
+    assert case.layout is not None
+    layout = room_layout(View(case.view.image, case.view.segments))
+    assert layout is not None
+    assert up_error(layout, case.layout) < 3
+    assert horizontal_error(layout, case.layout) < 2
+
+
 def test_a_room_is_found_by_lines_and_colours_alone(room: Photographed, exact: Layout) -> None:
     alone = room_layout(View(room.view.image))
     assert alone is not None

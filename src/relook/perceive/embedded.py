@@ -25,7 +25,13 @@ def perceived(image: Float[Tensor, "3 H W"], session: Session) -> Perceived:
     """The network's answers for one picture (B = 1) on the CPU, at about SIDE x SIDE pixels; the last few pictures are remembered."""
     small = at_working_size(image)
     key = (tuple(small.shape), sha256(small.numpy().tobytes()).digest())
-    return session.remembered("perceiver", key, lambda: answers(network(session), small))
+    return session.remembered("perceiver", key, lambda: _alone(small, session))
+
+
+def _alone(image: Float[Tensor, "3 h w"], session: Session) -> Perceived:
+    """The answers for one picture at a time: the network listens to its own layers, and would hear those of another thread's picture."""
+    with session.lock:
+        return answers(network(session), image)
 
 
 def at_working_size(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 h w"]:

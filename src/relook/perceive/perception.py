@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
+from relook.perceive.layout.faces import squared
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.session import Session
 from relook.types import View
@@ -37,7 +38,8 @@ class Perception:
         return find(view)
 
     def depth(self, view: View) -> View:
-        """The view with depth, unless nobody estimates it."""
+        """The view with depth, unless nobody estimates it; where its room is looked for, square to the room."""
         if view.depth is not None or self.depth_estimator == "none":
             return view
-        return replace(view, depth=estimator(self.depth_estimator, self.session)(view))
+        view = replace(view, depth=estimator(self.depth_estimator, self.session)(view))
+        return view if view.layout is None else squared(view)

@@ -185,7 +185,7 @@ def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Pr
 def _seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
     """One picture with segments, and with layout and depth where the run reads them."""
     view, metadata = picture
-    layout = layout if run.reads_layout else "none"
+    layout = layout if run.reads_layout(view) else "none"
     return run.perception.depth(run.perception.regions_and_room(view, layout, focal_of(metadata, view.size)))
 
 

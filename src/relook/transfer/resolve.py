@@ -55,10 +55,10 @@ class Run:
     weights: dict[str, str]
     """Revision of everything learned that the run uses, by its name in the record."""
 
-    @property
-    def reads_layout(self) -> bool:
-        """Whether the run has a use for the room's layout: the weight-free method, and where nothing else gives regions."""
-        return self.family is None or self.perception.by_layout
+    def reads_layout(self, view: View) -> bool:
+        """Whether the run has a use for a view's layout: the weight-free method, where nothing else gives regions, and for estimated depth
+        that patterns are to lie on."""
+        return self.family is None or self.perception.by_layout or (self.preset.finish.textures and view.depth is None)
 
     def correspondence(self, structure: View, style: View) -> Correspondence:
         """Which regions correspond, as the user and the preset want it. Raises SegmentsError for a view without segments."""

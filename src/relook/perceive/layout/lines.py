@@ -12,10 +12,10 @@ from torch import Tensor
 
 from relook.io import as_pixels
 
-SIDE = 1024
-"""Longer side in pixels at which lines are looked for."""
-SHORTEST = 0.02
-"""Of the longer side; shorter segments are texture."""
+SIDE, ENLARGED = 1024, 2.0
+"""Longer side in pixels at which lines are looked for, and the most by which a small picture is enlarged: more shows its pixels' own edges."""
+SHORTEST, SHORTEST_PIXELS = 0.02, 12.8
+"""Of the longer side, and of the pixels that lines are looked for in; shorter segments are texture."""
 COUNTED = 0.25
 """Of the longer side: the length beyond which a line counts no more."""
 
@@ -66,9 +66,10 @@ def find_lines(image: Float[Tensor, "3 H W"]) -> Lines:
     """Segments of the LSD detector (Grompone von Gioi et al. 2010) on the grey picture, its contrast evened out by CLAHE."""
     grey = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2GRAY)
     side = max(grey.shape)
-    small = cv2.resize(grey, None, fx=SIDE / side, fy=SIDE / side, interpolation=cv2.INTER_AREA)
-    even = cv2.createCLAHE(2.0, (8, 8)).apply(small)
+    scale = min(SIDE / side, ENLARGED)
+    seen = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    even = cv2.createCLAHE(2.0, (8, 8)).apply(seen)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(even)[0]
-    ends = np.zeros((0, 4)) if found is None else found.reshape(-1, 4).astype(np.float64) * (side / SIDE)
+    ends = np.zeros((0, 4)) if found is None else found.reshape(-1, 4).astype(np.float64) / scale
     lines = Lines(ends, side)
-    return lines[lines.lengths > SHORTEST * side]
+    return lines[lines.lengths > max(SHORTEST * side, SHORTEST_PIXELS / scale)]
