@@ -46,12 +46,12 @@ class Face(NamedTuple):
 
 def square_faces(
     depth: Float[Tensor, "H W"],
-    labels: Int[Tensor, "H W"],
+    labels: Int[Tensor, "h w"],
     K: Float[Tensor, "3 3"],
     axes: Float[Tensor, "3 3"],
     upright: Mapping[int, bool],
 ) -> Float[Tensor, "H W"]:
-    """The depth of the faces that explain each region's depth and normals best; where none does, the depth as it was.
+    """The depth of the faces that explain each region's depth and normals best; NaN where none does.
 
     A face is a plane across an axis (row of `axes`, in the camera's axes): its depth along the ray r is distance / (axis . r). Faces are found
     greedily, the one that explains most of what is left first; every pixel takes the one that its neighbourhood agrees on. upright: what is
@@ -65,7 +65,7 @@ def square_faces(
     rays = torch.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], torch.ones_like(x)])
     steps = (axes @ rays.flatten(1)).view(rays.shape)
     turned = (axes @ normals.flatten(1)).abs().view(rays.shape)
-    reach, result = max(1, round(WINDOW * max(depth.shape))), depth.clone()
+    reach, result = max(1, round(WINDOW * max(depth.shape))), torch.full_like(depth, math.nan)
     for id in labels.unique().tolist():
         where = labels == id
         rows, columns = (_stretch(where.any(dim)) for dim in (1, 0))

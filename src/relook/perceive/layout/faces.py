@@ -17,7 +17,7 @@ from relook.types import Camera, Depth, Segments, View
 
 SURE = 0.2
 """Confidence of a layout's directions from which on they are better than those that rough depth tells."""
-NEAR, EXPLAINED = 0.06, 0.5
+NEAR, EXPLAINED = 0.06, 0.7
 """Share of the picture whose depth has to be about (as a difference of logarithms) that of its face; else it is too rough, or no room."""
 UPRIGHT = {-1 - FLOOR: False, -1 - CEILING: False, -1 - WALLS: True}
 """Ids of the surfaces that are the room itself: whether they are upright."""
@@ -37,7 +37,7 @@ def squared(view: View) -> View:
     flat = square_faces(depth, labels, camera.K, camera.world_to_camera[:3, :3].T, UPRIGHT)
     if float(((flat / depth).log().abs() < NEAR).double().mean()) < EXPLAINED:
         return view
-    return replace(view, depth=Depth(flat, "metric"), camera=camera)
+    return replace(view, depth=Depth(torch.where(flat.isnan(), depth, flat), "metric"), camera=camera)
 
 
 def _surfaces(segments: Segments) -> Int[Tensor, "H W"]:
