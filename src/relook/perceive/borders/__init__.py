@@ -1,0 +1,44 @@
+"""Regions whose borders are those of the picture and of the room: what a segmenter saw coarsely, at full resolution.
+
+    labels of a segmenter -> islands go -> floors cut out by colour -> things cut out one by one -> full size -> straight lines of the layout
+
+Every step is refused where it would change a region too much, so that a wrong cut does no harm.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from relook.errors import SegmentsError
+from relook.io import as_pixels
+from relook.ops.resize import at_most, resized
+from relook.perceive.borders.carry import carried
+from relook.perceive.borders.regions import Kinds, kinds_of, without_islands
+from relook.perceive.borders.straight import straightened
+from relook.perceive.borders.surface import floors_cut
+from relook.perceive.borders.things import things_cut
+from relook.types import Segments, View
+
+WORKING_SIDE = 768
+"""Longer side of the picture in which regions are cut out."""
+
+
+def refined_segments(view: View) -> Segments:
+    """The view's regions with the borders of its picture, and straight where floor, walls and ceiling of a sure layout meet.
+
+    The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
+    Raises SegmentsError for a view without segments.
+    """
+    segments = view.segments
+    if segments is None:
+        raise SegmentsError("Expected a view with segments, got one without; segment it first.")
+    kinds = kinds_of(segments)
+    size = at_most(view.size, WORKING_SIDE)
+    pixels = as_pixels(resized(view.image.cpu(), size))
+    lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
+    labels = without_islands(segments.resized(size).labels.cpu().numpy().astype(np.int32), kinds)
+    labels = things_cut(lab, floors_cut(lab, labels, kinds), kinds)
+    full = straightened(view, carried(view.image.cpu(), labels), kinds)
+    return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)

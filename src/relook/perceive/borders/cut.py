@@ -1,0 +1,63 @@
+"""One region cut out of a picture near the border that is known coarsely: by its colours, or by the picture's slopes."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+ROUNDS = 3
+"""Of colours and cut in turn."""
+SMOOTH = 1.0
+"""Standard deviation in pixels of the blur before slopes are taken."""
+FEWEST = 50
+"""Pixels; fewer have no colours of their own."""
+
+
+def cut(
+    lab: UInt8[np.ndarray, "h w 3"],
+    likely: Bool[np.ndarray, "h w"],
+    sure: Bool[np.ndarray, "h w"],
+    never: Bool[np.ndarray, "h w"],
+) -> Bool[np.ndarray, "h w"]:
+    """The region that a graph cut by colours finds from what is likely in it, surely in it, and never (Rother, Kolmogorov, Blake 2004).
+
+    As `likely` is where there is too little of either to learn colours from. Deterministic.
+    """
+    seeds = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    seeds[sure], seeds[never] = cv2.GC_FGD, cv2.GC_BGD
+    inside = (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+    if min(inside.sum(), (~inside).sum()) < FEWEST:
+        return likely
+    cv2.setRNGSeed(0)
+    cv2.grabCut(lab, seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+
+
+def depth_inside(mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Distance in pixels from the nearest pixel outside of a mask; the edge of the picture is no border."""
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5))
+
+
+def flooded(
+    lab: UInt8[np.ndarray, "h w 3"],
+    likely: Bool[np.ndarray, "h w"],
+    sure: Bool[np.ndarray, "h w"],
+    never: Bool[np.ndarray, "h w"],
+) -> Bool[np.ndarray, "h w"]:
+    """The region that a watershed of the picture's slopes finds between what is surely in it and what never is (Meyer 1992).
+
+    `likely` decides on the lines between the two, and everywhere if nothing is sure or nothing impossible.
+    """
+    if not sure.any() or not never.any():
+        return likely
+    markers = np.where(never, 2, sure.astype(np.int32))
+    cv2.watershed(cv2.GaussianBlur(lab, (0, 0), SMOOTH), markers)
+    return np.asarray((markers == 1) | ((markers == -1) & likely))
+
+
+def slopes(lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """Change of a picture's colours per pixel, after a light blur."""
+    calm = cv2.GaussianBlur(lab, (0, 0), SMOOTH).astype(np.float32)
+    across, down = (cv2.Sobel(calm, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1)))
+    return np.asarray(np.sqrt((across**2 + down**2).sum(-1)))

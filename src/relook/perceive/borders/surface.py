@@ -1,0 +1,127 @@
+"""Floors: where they end by the picture's own edges, and what stands on them, thin legs too, by its colour."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from relook.perceive.borders.cut import depth_inside, flooded, slopes
+from relook.perceive.borders.regions import Kinds
+from relook.perceive.segment.regions import around, connected_parts
+from relook.types import UNLABELLED
+
+BAND = 0.035
+"""How far, in parts of the longer side, a floor's border may move."""
+ROUNDS = ((0.07, 1.2), (0.07, 1.0), (0.035, 1.0), (0.035, 1.0), (0.035, 1.0))
+"""Standard deviation, in parts of the longer side, of the neighbourhood whose colours a floor's pixel is compared with, and how far a pixel
+of that neighbourhood may be to count."""
+LEAST, SPREADS = np.array([26, 8, 9], np.float32), np.array([4, 3.5, 3.5], np.float32)
+"""What counts as a distance of 1 in L*, a* and b*: so much at least, and so many of the surface's own deviations."""
+DOUBTFUL, FOREIGN = 1.0, 1.6
+"""Distances of colour from which on a pixel may not be floor, and is not."""
+SHADED = 0.8
+"""The most that a shadow counts."""
+DARKEST, SAME_HUE = 0.16, 0.1
+"""A shadow leaves at least this share of the light, and changes the shares of red, green and blue by less than this."""
+SHARP = 6.0
+"""Change of Lab (of 8 bits) per pixel below which there is no edge."""
+HOLE = 0.0003
+"""Share of the picture below which a hole is filled."""
+CHANGES = (0.7, 1.3)
+"""Bounds of the ratio of new to old area."""
+FEWEST = 50
+"""Pixels; fewer have no colours of their own."""
+
+
+def floors_cut(lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], kinds: Kinds) -> Int[np.ndarray, "h w"]:
+    """The labels with every floor's border moved to the picture's edges, and without what stands on it.
+
+    What a floor loses joins the region that it touches most, or no region where it touches none.
+    """
+    result = labels.copy()
+    for id in kinds.floors:
+        mask = result == id
+        if mask.sum() < FEWEST:
+            continue
+        new = _floor(lab, mask)
+        if CHANGES[0] < new.sum() / mask.sum() < CHANGES[1]:
+            result[new] = id
+            _hand_over(result, mask & ~new, id)
+    return result
+
+
+def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """How far each pixel's colour is from the surface's own colours near it; about 1 where it stops to be likely.
+
+    In deviations (robust, and bounded below) from the mean of the surface's likely pixels around, which are found in turn with it. What
+    differs by light alone, as a shadow does, counts at most SHADED.
+    """
+    values = cv2.cvtColor(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    middle = np.median(values[mask], 0)
+    near, spread = np.broadcast_to(middle, values.shape), 1.3 * _spread(values[mask] - middle)
+    for reach, limit in ROUNDS:
+        likely = mask & (_far(values - near, spread) < limit)
+        near = _mean_around(values, likely.astype(np.float32), reach * max(mask.shape), middle)
+        spread = _spread((values - near)[likely])
+    far = _far(values - near, spread)
+    return np.where(_shadow(values, near), np.minimum(far, SHADED), far)
+
+
+def _floor(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """One floor: sure are its likely pixels far from its border; never is what is far outside, or foreign."""
+    far, band = foreign(lab, mask), BAND * max(mask.shape)
+    likely, outside = mask & (far <= DOUBTFUL), mask & (far > FOREIGN)
+    sure = likely & (depth_inside(mask & ~outside) > band)
+    new = flooded(lab, likely, sure, (depth_inside(~mask) > band) | outside) & (far <= FOREIGN)
+    for place, part, area in connected_parts(~new):
+        if area < HOLE * mask.size:
+            new[place][part] = True
+    return _without_soft_losses(lab, mask, new)
+
+
+def _without_soft_losses(
+    lab: UInt8[np.ndarray, "h w 3"], old: Bool[np.ndarray, "h w"], new: Bool[np.ndarray, "h w"]
+) -> Bool[np.ndarray, "h w"]:
+    """The new mask with the lost parts back that no edge of the picture divides from it: light that lies on a floor, not a thing."""
+    steep = slopes(lab)
+    beside = cv2.dilate(new.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    result = new.copy()
+    for place, part, _ in connected_parts(old & ~new):
+        border = steep[place][part & beside[place]]
+        if len(border) and np.median(border) < SHARP:
+            result[place][part] = True
+    return result
+
+
+def _mean_around(
+    values: Float[np.ndarray, "h w 3"], weights: Float[np.ndarray, "h w"], reach: float, middle: Float[np.ndarray, "3"]
+) -> Float[np.ndarray, "h w 3"]:
+    """Weighted mean of the neighbourhood; `middle` where there is next to none."""
+    total = cv2.GaussianBlur(weights, (0, 0), reach)[..., None] + 1e-4
+    return np.asarray((cv2.GaussianBlur(values * weights[..., None], (0, 0), reach) + 1e-4 * middle) / total)
+
+
+def _spread(differences: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "3"]:
+    """Robust standard deviation around 0."""
+    return np.asarray(1.4826 * np.median(np.abs(differences), 0))
+
+
+def _far(differences: Float[np.ndarray, "h w 3"], spread: Float[np.ndarray, "3"]) -> Float[np.ndarray, "h w"]:
+    return np.asarray(np.sqrt(((differences / np.maximum(LEAST, SPREADS * spread)) ** 2).sum(-1)), np.float32)
+
+
+def _shadow(values: Float[np.ndarray, "h w 3"], near: Float[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:
+    """Where a pixel is as the surface around would be with less light."""
+    own, lit = (cv2.cvtColor(np.asarray(one, np.float32), cv2.COLOR_LAB2RGB).clip(0, 1) ** 2.2 + 0.003 for one in (values, near))
+    light, usual = own.sum(-1, keepdims=True), lit.sum(-1, keepdims=True)
+    hue = np.abs(own / light - lit / usual).sum(-1)
+    ratio = (light / usual)[..., 0]
+    return np.asarray((ratio < 1) & (ratio > DARKEST) & (hue < SAME_HUE))
+
+
+def _hand_over(labels: Int[np.ndarray, "h w"], lost: Bool[np.ndarray, "h w"], floor: int) -> None:
+    for place, part, _ in connected_parts(lost):
+        touched = around(labels, place, part)
+        touched = touched[touched != floor]
+        labels[place][part] = np.bincount(touched).argmax() if len(touched) else UNLABELLED
