@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from relook.perceive.borders import refined_segments
 from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
 from relook.perceive.layout.faces import squared
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.session import Session
 from relook.types import View
+
+COARSE = ("ade20k",)
+"""Segmenters whose borders are refined."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,19 @@ class Perception:
         return SEGMENTERS.chosen(self.segmenter) == "layout"
 
     def regions_and_room(self, view: View, layout: str = "auto", focal: float | None = None) -> View:
-        """The view with its segments and its layout (see `known_layout`): regions help to find the room, or the room gives them."""
+        """The view with its segments and its layout (see `known_layout`): regions help to find the room, or the room gives them.
+
+        Regions with coarse borders then get those of the picture and the room.
+        """
         find = lambda view: replace(view, layout=known_layout(view, layout, self.session, focal=focal))  # noqa: E731
         if view.segments is None and self.by_layout:
             view = find(view)
             return replace(view, segments=segmenter("layout", self.session)(view))
+        coarse = view.segments is None and SEGMENTERS.chosen(self.segmenter) in COARSE
         if view.segments is None:
             view = replace(view, segments=segmenter(self.segmenter, self.session)(view))
-        return find(view)
+        view = find(view)
+        return replace(view, segments=refined_segments(view)) if coarse else view
 
     def depth(self, view: View) -> View:
         """The view with depth, unless nobody estimates it; where its room is looked for, square to the room."""

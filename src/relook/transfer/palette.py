@@ -19,6 +19,7 @@ from relook.correspond.semantic import Correspondence
 from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
+from relook.ops.soft import soft_weights
 from relook.types import Segments, View
 
 SAMPLES = 20_000
@@ -33,8 +34,6 @@ SLOPES = (0.5, 1.5)
 """Bounds of the lightness curve's slope around the main lightness."""
 GAINS = (0.6, 1.35)
 """Bounds of the gain of fine detail."""
-BORDER = 3e-5
-"""Variance of colour above which an edge of the picture counts as the border of a region."""
 RATIOS = (0.35, 1.6)
 """Bounds of the ratio of new to old main lightness (1.6 in OKLab is four times the light)."""
 BRIGHTEST = 0.95
@@ -74,7 +73,7 @@ def palette(
     lab = rgb_to_oklab(image)
     smooth = guided_filter(image, lab[:1], radius=0.015, epsilon=0.002)[0]
     pairs = _pairs(correspondence)
-    weights = _soft(image, torch.stack([region for region, _ in pairs]))
+    weights = soft_weights(image, torch.stack([region for region, _ in pairs]))
     flat, flat_smooth = lab.flatten(1), smooth.flatten()
     result, covered = torch.zeros_like(flat), torch.zeros_like(flat_smooth)
     for weight, (region, counterpart) in zip(weights, pairs, strict=True):
@@ -107,14 +106,6 @@ def _pairs(correspondence: Correspondence) -> list[tuple[Bool[Tensor, "H W"], Bo
     classes, style_classes = correspondence.structure_classes, correspondence.style_classes
     shown = set(style_classes.unique().tolist()) - {0}
     return [(classes == id, style_classes == id if id in shown else None) for id in classes.unique().tolist()]
-
-
-def _soft(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K H W"]) -> Float[Tensor, "K H W"]:
-    """Weights that follow the picture's edges near the borders of the masks and sum to 1."""
-    if len(masks) == 1:
-        return masks.to(image.dtype)
-    weights = guided_filter(image, masks.to(image.dtype), radius=0.008, epsilon=BORDER, working_side=1280).clamp(0, 1)
-    return weights / weights.sum(0).clamp_min(1e-6)
 
 
 def _colours(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"] | None = None) -> _Colours:

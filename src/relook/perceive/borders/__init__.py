@@ -1,6 +1,6 @@
 """Regions whose borders are those of the picture and of the room: what a segmenter saw coarsely, at full resolution.
 
-    labels of a segmenter -> islands go -> floors cut out by colour -> things cut out one by one -> full size -> straight lines of the layout
+    labels of a segmenter -> islands go -> floors end at edges -> things are cut out one by one -> full size -> straight lines of the layout
 
 Every step is refused where it would change a region too much, so that a wrong cut does no harm.
 """
@@ -15,7 +15,7 @@ from relook.errors import SegmentsError
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
 from relook.perceive.borders.carry import carried
-from relook.perceive.borders.regions import Kinds, kinds_of, without_islands
+from relook.perceive.borders.regions import kinds_of, without_islands
 from relook.perceive.borders.straight import straightened
 from relook.perceive.borders.surface import floors_cut
 from relook.perceive.borders.things import things_cut

@@ -10,6 +10,7 @@ from torch import Tensor
 from relook.ops.guided import guided_filter
 
 RADIUS, EPSILON = 0.004, 1e-5
+"""Reach in parts of the longer side, and the variance of colour below which the picture counts as flat."""
 
 
 def carried(image: Float[Tensor, "3 H W"], labels: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "H W"]:

@@ -30,7 +30,7 @@ def cut(
     if min(inside.sum(), (~inside).sum()) < FEWEST:
         return likely
     cv2.setRNGSeed(0)
-    cv2.grabCut(lab, seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(lab, seeds, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
     return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
 
 

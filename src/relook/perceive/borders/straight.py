@@ -20,7 +20,7 @@ from relook.types import View
 SIDE = 640
 """Longer side at which the layout's borders are looked for."""
 SHORTEST = 0.05
-"""Part of the longer side below which a border is left alone."""
+"""Part of the longer side from which on a border is made straight."""
 REACH = 0.04
 """How far, in parts of the longer side, labels may lie from the straight border that replaces theirs."""
 SHIFT, SHIFTS = 0.015, 13

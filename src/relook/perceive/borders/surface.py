@@ -113,7 +113,9 @@ def _far(differences: Float[np.ndarray, "h w 3"], spread: Float[np.ndarray, "3"]
 
 def _shadow(values: Float[np.ndarray, "h w 3"], near: Float[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:
     """Where a pixel is as the surface around would be with less light."""
-    own, lit = (cv2.cvtColor(np.asarray(one, np.float32), cv2.COLOR_LAB2RGB).clip(0, 1) ** 2.2 + 0.003 for one in (values, near))
+    own, lit = (
+        cv2.cvtColor(np.asarray(one, np.float32), cv2.COLOR_LAB2RGB).clip(0, 1) ** 2.2 + 0.003 for one in (values, near)
+    )
     light, usual = own.sum(-1, keepdims=True), lit.sum(-1, keepdims=True)
     hue = np.abs(own / light - lit / usual).sum(-1)
     ratio = (light / usual)[..., 0]

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int, UInt8
 
+from relook.ops.fill import filled
 from relook.perceive.borders.cut import cut, depth_inside
 from relook.perceive.borders.regions import Kinds
-from relook.ops.fill import filled
 
 SMALLEST = 0.003
 """Share of the picture from which on a region is cut out."""

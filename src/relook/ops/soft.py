@@ -1,0 +1,80 @@
+"""Masks as weights between 0 and 1: antialiased where their border is straight, along the picture's edges elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from relook.errors import ShapeError
+from relook.ops.guided import guided_filter
+
+RADIUS, EDGE = 0.008, 3e-5
+"""Reach of the picture's edges in parts of the longer side, and the variance of colour above which one counts as a border."""
+STRAIGHT = 0.0045
+"""Standard deviation, in parts of the longer side, of the neighbourhood in which a border is straight or not."""
+RAGGED, CLEAN = 0.75, 0.92
+"""Straightness up to which a border is ragged (hair, fringe, leaves), and from which on it is a clean line."""
+STEEP = 0.3
+"""Rise of a guided weight per pixel from which on it follows an edge of the picture; a step rises by a half."""
+ANTIALIASED = 0.6
+"""Standard deviation in pixels of a clean border."""
+
+
+def soft_weights(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K h w"]) -> Float[Tensor, "K H W"]:
+    """Weights of masks that cover the picture; they sum to 1 where a mask is.
+
+    A border that is straight where the picture has no edge (the line in which two white walls meet) stays a line, antialiased. Every other
+    one follows the picture's edges (guided filter; He, Sun, Tang 2013), soft where there is hair or fringe. Raises ShapeError for masks of
+    another size than the picture's.
+    """
+    if masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
+        raise ShapeError(
+            f"Expected masks K x H x W of a picture of {tuple(image.shape[1:])}, got {tuple(masks.shape)}; resize them."
+        )
+    hard = masks.to(image.dtype)
+    if len(masks) == 1:
+        return hard
+    longest = max(image.shape[1:])
+    found = guided_filter(image, hard, RADIUS, EDGE, working_side=1280).clamp(0, 1)
+    for weight, mask in zip(found, hard, strict=True):
+        clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
+        weight.lerp_(_blurred(mask, ANTIALIASED), clean * _without_edge(weight, mask, max(1, round(RADIUS * longest))))
+    return found / found.sum(0).clamp_min(1e-6)
+
+
+def straightness(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W"]:
+    """How straight a mask's border is near each pixel: 1 for a line, less for a ragged one; 1 also where there is no border.
+
+    A step that is blurred by a Gaussian rises by pdf(d) at distance d from it, and its value there is cdf(d): so the slope that belongs to
+    a value v is pdf(cdf^-1(v)). Borders that are ragged within the blur rise less.
+    """
+    calm = _blurred(mask, sigma)
+    down, across = torch.gradient(calm)
+    value = calm.clamp(1e-3, 1 - 1e-3)
+    normal = torch.special.ndtri(value)
+    expected = torch.exp(-normal.square() / 2) / math.sqrt(2 * math.pi) / sigma
+    near = (calm > 0.05) & (calm < 0.95)
+    return torch.where(near, torch.sqrt(down.square() + across.square()) / expected, 1.0).clamp(0, 1)
+
+
+def _without_edge(weight: Float[Tensor, "H W"], mask: Float[Tensor, "H W"], radius: int) -> Float[Tensor, "H W"]:
+    """1 where the guided weight near a border rises slowly over the whole window, as it does where the picture has no edge; 0 at edges."""
+    down, across = torch.gradient(weight)
+    steepest = functional.max_pool2d(
+        torch.sqrt(down.square() + across.square())[None], 2 * radius + 1, stride=1, padding=radius
+    )
+    slow = 1.2 / (2 * radius + 1)
+    return ((STEEP - steepest[0]) / max(STEEP - slow, 0.05)).clamp(0, 1)
+
+
+def _blurred(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W"]:
+    """Gaussian blur."""
+    import cv2
+
+    return torch.from_numpy(cv2.GaussianBlur(mask.cpu().numpy(), (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)).to(
+        mask
+    )

@@ -1,0 +1,50 @@
+"""Soft weights of masks: sums, straight lines without an edge, fringes with one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from relook.errors import ShapeError
+from relook.ops.soft import soft_weights, straightness
+
+
+def halves(height: int = 200, width: int = 300) -> torch.Tensor:
+    """Left and right of a slanted line."""
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    left = x + 0.3 * y < 180
+    return torch.stack([left, ~left])
+
+
+def test_weights_sum_to_one() -> None:
+    weights = soft_weights(torch.rand(3, 200, 300, generator=torch.Generator().manual_seed(0)), halves())
+    assert torch.allclose(weights.sum(0), torch.ones(200, 300), atol=1e-5)
+    assert bool((weights >= 0).all())
+
+
+def test_a_straight_border_without_an_edge_stays_a_line() -> None:
+    weights = soft_weights(torch.full((3, 200, 300), 0.9), halves())
+    between = (weights[0] > 0.02) & (weights[0] < 0.98)
+    assert between[20:-20].sum(1).float().mean() < 4.5  # a guided filter alone spreads it over some ten pixels
+    assert bool(((weights[0] > 0.5) == halves()[0]).float().mean() > 0.999)
+
+
+def test_a_border_beside_an_edge_of_the_picture_moves_onto_it() -> None:
+    masks = halves(400, 600)
+    true = masks[0].roll(2, 1)  # the mask ends two pixels before the picture's edge
+    moved = soft_weights(torch.where(true, 0.2, 0.8).expand(3, -1, -1), masks)[0] > 0.5
+    inner = slice(60, 340), slice(30, 570)
+    assert (moved != true)[inner].sum() < 0.2 * (masks[0] != true)[inner].sum()
+
+
+def test_ragged_borders_are_told_from_straight_ones() -> None:
+    line, comb = halves()[0].float(), halves()[0].float()
+    comb[::2] = line[::2].roll(6, 1)
+    near = (line - line.roll(1, 1)).abs() > 0
+    assert straightness(line, 3.0)[20:-20][near[20:-20]].median() > 0.95
+    assert straightness(comb, 3.0)[20:-20][near[20:-20]].median() < 0.8
+
+
+def test_masks_of_another_size_are_refused() -> None:
+    with pytest.raises(ShapeError, match="resize"):
+        soft_weights(torch.rand(3, 20, 30), torch.ones(2, 10, 15, dtype=torch.bool))
