@@ -22,7 +22,7 @@ SIDE = 640
 SHORTEST = 0.05
 """Part of the longer side from which on a border is made straight."""
 REACH = 0.04
-"""How far, in parts of the longer side, labels may lie from the straight border that replaces theirs."""
+"""How far, in parts of the longer side, labels may be from the straight border that takes their place."""
 SHIFT, SHIFTS = 0.015, 13
 """How far each end of a border moves to find the picture's edge, and in how many steps."""
 EDGE = 1.5
