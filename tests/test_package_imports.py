@@ -25,6 +25,7 @@ ORDER = [
         "captures",
         "cache",
         "config",
+        "stated",
         "options",
         "record",
         "session",

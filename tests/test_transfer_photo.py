@@ -11,7 +11,7 @@ import torch
 
 from pictures import Room, write_room
 from relook import PhotoConfig, restyle_photo
-from relook.errors import CancelledError, InputError, MissingModelError, RecordError, ShapeError
+from relook.errors import CancelledError, InputError, MissingModelError, RecordError, SegmentsError, ShapeError
 from relook.io import read_image, read_segments
 from relook.models.families import load_family
 from relook.progress import Progress, Step
@@ -20,6 +20,7 @@ from relook.transfer.composite import composite
 from relook.transfer.photo import repeat_photo
 from relook.transfer.presets import PRESETS
 from relook.transfer.settings import Preset
+from relook.types import Region, Segments, View
 from tiny import write_adapter, write_family
 
 
@@ -289,3 +290,97 @@ def test_a_preview_comes_first(rooms: tuple[Room, Room], tmp_path: Path, monkeyp
     assert torch.equal(result.image, plain.image), "the full picture is the same without a preview"
     with pytest.raises(InputError, match="no input"):
         restyle_photo(out.parent / "new.preview.png", rooms[1].image, given(rooms, preview=True), out=out)
+
+
+def test_a_thing_takes_from_the_picture_that_is_named_for_it(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    velvet = write_room(tmp_path, "velvet", (30, 30), seed=7)
+    plain = restyle_photo(rooms[0].image, rooms[1].image, given(rooms, segmenter="whole")).image
+    named = given(rooms, segmenter="whole", reference=(f"sofa={velvet.image}",))
+    result = restyle_photo(rooms[0].image, rooms[1].image, named, out=tmp_path / "new.png")
+    change = (plain - result.image).abs().mean(0)
+    segments = read_segments(rooms[0].segments)
+    inside = segments.mask("sofa")
+    assert change[inside].mean() > 10 * change[segments.mask("floor")].mean()
+    assert result.record["inputs"]["reference sofa"]["path"] == str(velvet.image.resolve())
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+    assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    write_room(tmp_path, "velvet", (30, 30), seed=8)
+    with pytest.raises(RecordError, match=r"reference sofa .* other content"):
+        repeat_photo(tmp_path / "new.json")
+
+
+def test_of_several_styles_the_next_gives_what_the_first_lacks(tmp_path: Path) -> None:
+    names = {1: Region("wall"), 2: Region("floor"), 3: Region("sofa")}
+    labels = torch.ones(30, 40, dtype=torch.int64)
+    labels[20:], labels[10:25, 10:30] = 2, 3
+    colours = torch.rand(3, 4, 3, generator=torch.Generator().manual_seed(2)) * 0.6 + 0.2
+    room, first, second = (View(colour[labels].permute(2, 0, 1), Segments(labels, names)) for colour in colours)
+    bare = replace(first, segments=Segments(torch.where(labels == 3, 1, labels), names))
+    config = PhotoConfig(layout="none", style_layout="none")
+    together = restyle_photo(room, [bare, second], config)
+    sofa = labels == 3
+    alone = restyle_photo(room, second, config).image
+    close = (together.image - alone).abs().mean(0)
+    assert close[sofa].mean() < 0.03, "the first has no sofa"
+    assert close[~sofa].mean() > 2 * close[sofa].mean(), "walls and floor are the first's"
+    assert set(together.record["inputs"]) == {"structure", "style", "style 2"}
+
+
+@pytest.mark.parametrize("method", ["restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id"])
+def test_every_method_takes_from_several_pictures_and_repeats(
+    method: str, rooms: tuple[Room, Room], tmp_path: Path
+) -> None:
+    family = write_family(tmp_path / "family")
+    more = write_room(tmp_path, "more", (30, 50), seed=5)
+    config = given(
+        rooms, method=method, family=str(family), steps=4, reference=(f"sofa={more.image}",), segmenter="whole"
+    )
+    restyle_photo(rooms[0].image, [rooms[1].image, more.image], config, out=tmp_path / "new.png")
+    repeat_photo(tmp_path / "new.json", out=tmp_path / "again.png")
+    assert (tmp_path / "new.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    plain = restyle_photo(rooms[0].image, rooms[1].image, given(rooms, method=method, family=str(family), steps=4))
+    assert not torch.equal(plain.image, read_image(tmp_path / "new.png"))
+
+
+def test_a_thing_has_a_strength_of_its_own(rooms: tuple[Room, Room]) -> None:
+    segments, own = read_segments(rooms[0].segments), read_image(rooms[0].image)
+    full = restyle_photo(rooms[0].image, rooms[1].image, given(rooms)).image
+    sofa, floor = (segments.mask(name) for name in ("sofa", "floor"))
+    mixed = restyle_photo(
+        rooms[0].image, rooms[1].image, given(rooms, strength=0.5, strengths=("sofa=1,window=0",))
+    ).image
+
+    def share(image: torch.Tensor, where: torch.Tensor) -> float:
+        return float((image - own)[:, where].abs().mean() / (full - own)[:, where].abs().mean())
+
+    assert share(mixed, sofa) > 0.8
+    assert 0.35 < share(mixed, floor) < 0.65
+    assert share(mixed, segments.mask("window")) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"reference": ("sofa",)}, "such as sofa=velvet.jpg"),
+        ({"reference": ("sofa=nowhere.jpg",)}, "readable file at nowhere.jpg"),
+        ({"strengths": ("sofa=2",)}, "0 to 1 for sofa"),
+        ({"strengths": ("sofa=much",)}, "0 to 1 for sofa"),
+        ({"strengths": ("sofa=1", "sofa=0")}, "once for sofa"),
+    ],
+)
+def test_what_is_said_of_single_things_is_checked(options: dict, part: str) -> None:
+    with pytest.raises(InputError, match=part):
+        PhotoConfig(**options).check()
+
+
+def test_a_name_that_no_picture_has_is_refused(rooms: tuple[Room, Room], tmp_path: Path) -> None:
+    more = write_room(tmp_path, "more")
+    for options in ({"strengths": ("piano=1",)}, {"reference": (f"piano={more.image}",)}):
+        with pytest.raises(SegmentsError, match="structure picture, got 'piano'"):
+            restyle_photo(rooms[0].image, rooms[1].image, given(rooms, segmenter="whole", **options))
+    with pytest.raises(SegmentsError, match="style picture, got 'piano'"):
+        restyle_photo(
+            rooms[0].image, rooms[1].image, given(rooms, segmenter="whole", reference=(f"sofa={more.image}#piano",))
+        )
+    with pytest.raises(InputError, match="at least one style"):
+        restyle_photo(rooms[0].image, [], given(rooms))

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Interval
 
 from relook.errors import InputError
-from relook.options import EXISTING, LISTED, Configuration, Formerly, Group, Without, check_file
+from relook.options import EXISTING, LISTED, REPEATED, Configuration, Formerly, Group, PerThing, Without, check_file
+from relook.stated import Reference, references, stated, strengths
 
 Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter", "palette"]
 Preset = Literal["relook", "paper", "released"]
@@ -39,8 +40,8 @@ class PhotoConfig(Configuration):
     """Correspondences that you state, structure=style, e.g. `sofa=armchair`; separate several by commas or spaces."""
     keep: Annotated[Names, USED] = ()
     """Names of structure regions whose pixels stay exactly as they are, e.g. `window,door`."""
-    strength: Annotated[float, Interval(ge=0, le=1), USED] = 1.0
-    """How much of the new look arrives: 0 none, 1 all."""
+    strength: Annotated[float, Interval(ge=0, le=1), PerThing("strengths"), USED] = 1.0
+    """How much of the new look arrives: 0 none, 1 all; and besides, for single things of the structure, e.g. `sofa=.6`."""
     unmatched: Annotated[Unmatched, USED] = "everything"
     """Regions without a counterpart: take from `everything`, `keep` their look, or take only the overall `colour`."""
     segments: Annotated[File, USED] = None
@@ -57,6 +58,11 @@ class PhotoConfig(Configuration):
     """For `palette`: floors and planked ceilings take the style's own material, in its true size, where both pictures show their planes."""
     seed: Annotated[int, Interval(ge=0, le=2**63 - 1), LOOK] = 0
     """Seed of every random draw; the same seed and inputs give the same picture."""
+    reference: Annotated[tuple[str, ...], REPEATED, LOOK] = ()
+    """The picture that one thing takes from, thing=picture, e.g. `sofa=velvet.jpg`, or a region of it, `sofa=velvet.jpg#armchair`; once
+    for each thing."""
+    strengths: Annotated[Names, LOOK] = ()
+    """The strength for single things, e.g. `sofa=.6,rug=0`; the same as `--strength sofa=.6`."""
     family: Annotated[str | None, DENOISING] = None
     """Model family: `dollhouse` (embedded, for its own rooms), a folder or a hub id. Default: dollhouse."""
     steps: Annotated[int | None, Ge(1), DENOISING] = None
@@ -125,9 +131,13 @@ class PhotoConfig(Configuration):
         signing = [path for path in (self.certificate, self.key) if path is not None]
         if len(signing) == 1:
             raise InputError("Expected a certificate and its key, got one of them; give both or none.")
-        for path in signing:
+        self.matches, self.thing_strengths  # noqa: B018  raise for what is none
+        for path in (*signing, *self.reference_files):
             check_file(path)
-        self.matches  # noqa: B018  raises for what is no correspondence
+
+    def files(self) -> dict[str, Path]:
+        """The files that a run reads, by the option that names them, or by the thing that takes from them."""
+        return super().files() | {f"reference {name}": one.path for name, one in self.references.items()}
 
     @property
     def chosen_method(self) -> str:
@@ -139,15 +149,27 @@ class PhotoConfig(Configuration):
     @property
     def matches(self) -> Mapping[str, str]:
         """Structure name -> style name, as the user stated them."""
-        stated: dict[str, str] = {}
-        for words in self.match:
-            structure, equals, style = (part.strip() for part in words.partition("="))
-            if not (structure and equals and style) or "=" in style:
-                raise InputError(
-                    f"Expected a correspondence such as sofa=armchair, got {words!r}; write structure=style."
-                )
-            stated[structure] = style
-        return stated
+        return stated(self.match, "a correspondence such as sofa=armchair")
+
+    @property
+    def references(self) -> Mapping[str, Reference]:
+        """Structure name -> the picture that it takes from."""
+        return references(self.reference)
+
+    @property
+    def reference_files(self) -> tuple[Path, ...]:
+        """The pictures that single things take from, each once."""
+        return tuple(dict.fromkeys(one.path for one in self.references.values()))
+
+    @property
+    def thing_strengths(self) -> Mapping[str, float]:
+        """Structure name -> its own strength."""
+        return strengths(self.strengths)
+
+    @property
+    def strongest(self) -> float:
+        """The largest strength with which anything takes the new look."""
+        return max(self.strength, *self.thing_strengths.values(), 0.0)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,12 @@ def check_writable(path: PathLike, *, folder: bool = False) -> None:
         )
 
 
+def check_there(path: Path) -> None:
+    """Raise InputError unless a file or a folder is there."""
+    if not path.exists():
+        raise InputError(f"Expected a file or a folder at {path}, got none; check the name.")
+
+
 def picture_format(path: PathLike) -> str:
     """Pillow's name of the format that a file's ending names. Raises PictureError for an ending that is none of FORMATS."""
     kind = FORMATS.get(Path(path).suffix.lower())

@@ -49,9 +49,16 @@ class Without:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class PerThing:
+    """Another option holds its values for single things: `--strength sofa=.6` beside `--strength .8`."""
+
+    name: str
+
+
 C = TypeVar("C", bound="Configuration")
-POSITIONAL, LISTED, EXISTING = "positional", "listed", "existing"
-"""Marks of options: given without its name; words that may be separated by commas; a file that must be there."""
+POSITIONAL, LISTED, EXISTING, REPEATED = "positional", "listed", "existing", "repeated"
+"""Marks of options: given without its name; words that may be separated by commas; a file that must be there; named again for each value."""
 NO_GROUP = Group("options")
 TYPES: Mapping[type, tuple[Any, str, str]] = {
     bool: (bool, "boolean", "yes or no"), int: (Integral, "integer", "a whole number"), float: (Real, "number", "a number"),
@@ -102,6 +109,11 @@ class Option:
     def former(self) -> tuple[str, ...]:
         """Names that it had."""
         return tuple(mark.name for mark in self.marks if isinstance(mark, Formerly))
+
+    @property
+    def per_thing(self) -> str:
+        """The option that holds its value for single things, if any."""
+        return next((mark.name for mark in self.marks if isinstance(mark, PerThing)), "")
 
     @property
     def bounds(self) -> Mapping[str, Any]:
@@ -230,12 +242,6 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         what = "a folder" if path.is_dir() else "none"
         raise InputError(f"Expected a readable file at {path}, got {what}; check the name.")
-
-
-def check_there(path: Path) -> None:
-    """Raise InputError unless a file or a folder is there."""
-    if not path.exists():
-        raise InputError(f"Expected a file or a folder at {path}, got none; check the name.")
 
 
 def like(word: str, words: Iterable[str]) -> str:

@@ -38,21 +38,20 @@ class Clock:
 
 
 def make_record(
-    structure: Any,
-    style: Any,
+    pictures: Mapping[str, Any],
     config: PhotoConfig,
     *,
     weights: Mapping[str, str],
     timings: Mapping[str, float],
     preset: Any = None,
 ) -> dict[str, Any]:
-    """The record of a run. structure, style: paths, or pictures in memory (recorded by content only).
+    """The record of a run. pictures: by name (`structure`, `style`, `style 2`, ...) paths, or pictures in memory (recorded by content only).
 
     preset: a dataclass that stood in place of the configuration's; recorded whole, so that it can be repeated.
     """
     import torch
 
-    named = {"structure": structure, "style": style} | config.files()
+    named = dict(pictures) | config.files()
     return {
         "relook": relook.__version__,
         "inputs": {name: _input(value) for name, value in named.items()},

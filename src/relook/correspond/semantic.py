@@ -162,6 +162,11 @@ def match_segments(
     return Correspondence(structure, pictures[0], allowed, unmatched, tuple(sorted(locked)), aside)
 
 
+def regions_named(segments: Segments, name: str) -> tuple[int, ...]:
+    """Ids of the structure regions that a user names: by exactly this name, else by its meaning. Raises SegmentsError for no such region."""
+    return _Names(segments, "structure").regions(name)
+
+
 def at_grid(
     classes: Int[Tensor, "H W"], grid: tuple[int, int], shrinking: Shrinking = "majority"
 ) -> Int[Tensor, "h w"]:

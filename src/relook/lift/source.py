@@ -93,7 +93,7 @@ def key_of(walk: Walk, source: ViewSource, style: str | Path | View, config: Vie
     """What makes a run the same run: all its pictures, depth and cameras, the style, the options, this code."""
     photo = config.photo
     style = Path(style) if isinstance(style, str) else style
-    parts = [len(source), config.as_json(), *_content((style, photo.style_segments, photo.style_depth))]
+    parts = [len(source), config.as_json(), *_content((style, *photo.files().values()))]
     if isinstance(walk, str | Path) and Path(walk).suffix.lower() in VIDEOS:
         return cache.key(*parts, sha256(walk))
     views = source.frames if isinstance(source, Capture) else map(source.view, range(len(source)))

@@ -62,7 +62,7 @@ def _record(
 ) -> dict[str, Any]:
     """Everything that a reader must know of the run; timings, frames and points are added by what measures and writes them."""
     weights = {} if refiner is None else {"view refiner": refiner.revision}
-    record = make_record(views.view(0), style, config.photo, weights=weights, timings={})
+    record = make_record({"structure": views.view(0), "style": style}, config.photo, weights=weights, timings={})
     path = str(Path(walk).resolve()) if isinstance(walk, str | Path) else None
     record["inputs"]["structure"] = {"path": path}
     return record | {"configuration": config.as_json(), "geometry": views.geometry}

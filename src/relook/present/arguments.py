@@ -13,7 +13,7 @@ from textwrap import fill
 from typing import Any, TypeVar
 
 from relook.errors import InputError
-from relook.options import NO_GROUP, POSITIONAL, TYPES, Option, check, like, options
+from relook.options import NO_GROUP, POSITIONAL, REPEATED, TYPES, Option, check, like, options
 
 T = TypeVar("T")
 METAVARS: Mapping[type, str] = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
@@ -69,11 +69,18 @@ def _parser(kind: type, program: str, example: str, known: Mapping[str, Option])
 
 
 class _Once(argparse.Action):
-    """Keeps the value of an option, which must not come twice."""
+    """Keeps the value of an option, which must not come twice; words such as sofa=.6 go to the option for single things."""
+
+    def __init__(self, *, per_thing: str = "", **how: Any) -> None:
+        super().__init__(**how)
+        self.per_thing = per_thing
 
     def __call__(
         self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None
     ) -> None:
+        if self.per_thing and "=" in values:
+            setattr(namespace, self.per_thing, [*getattr(namespace, self.per_thing, []), values])
+            return
         if hasattr(namespace, self.dest):
             raise InputError(
                 f"Expected {option_string} once, got it twice ({getattr(namespace, self.dest)} and {values}); leave one out."
@@ -89,8 +96,10 @@ def _add(section: Any, option: Option) -> None:
             option.name, nargs="*" if option.many else "?", metavar=option.name.upper(), help=_help(option)
         )
         return
-    how: dict[str, Any] = {"metavar": metavar, "action": _Once}
-    if option.many:
+    how: dict[str, Any] = {"metavar": metavar, "action": partial(_Once, per_thing=option.per_thing)}
+    if REPEATED in option.marks:
+        how = {"metavar": metavar, "action": "append"}
+    elif option.many:
         how = {"metavar": metavar, "action": "extend", "nargs": "*"}
     elif option.kind is bool:
         how = {"action": argparse.BooleanOptionalAction}

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import relook
-from relook.config import FILES, File, PerceiveConfig, PhotoConfig, ViewsConfig
-from relook.errors import InputError, RelookError
-from relook.files import check_writable, picture_format
+from relook.config import FILES, PerceiveConfig, ViewsConfig
+from relook.errors import RelookError
+from relook.files import check_there, check_writable
 from relook.models.fetch import OFFLINE
-from relook.options import EXISTING, POSITIONAL, check_there
+from relook.options import EXISTING, POSITIONAL
 from relook.present.arguments import one_of, parse
+from relook.present.photo import photo
 from relook.present.terminal import ERR, OUT, drawn, speak
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ FAILED, INTERRUPTED = 2, 130
 
 SHORT = """[bold]relook[/bold] {version}: each object takes the look of its counterpart in a style picture, the structure stays.
 
-  relook photo STRUCTURE --style STYLE --out OUT   restyle one picture
+  relook photo STRUCTURE STYLE --out OUT           restyle one picture, several, or a folder of them
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
@@ -39,52 +40,9 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
 
 relook COMMAND --help lists a command's options; relook COMMAND --offline asks no network (as RELOOK_OFFLINE=1 does); relook --version."""
 EXAMPLES = {
-    "photo": "example: relook photo room.jpg --style look.jpg --out new.png --keep window,door --match sofa=armchair",
     "views": "example: relook views walk.mp4 --style look.jpg --out restyled --every 5 --keep window",
     "perceive": "example: relook perceive room.jpg --out seen; then relook photo room.jpg --segments seen/segments.png ...",
 }
-
-
-@dataclass(frozen=True)
-class Photo:
-    """Restyle one picture: writes the picture, and a record from which it can be repeated."""
-
-    structure: Annotated[File, POSITIONAL, FILES] = None
-    """The picture that keeps its structure."""
-    style: Annotated[File, FILES] = None
-    """The picture that gives the look."""
-    out: Annotated[Path | None, FILES] = None
-    """Where to write (png, tif, jpg, webp, avif or heic); the record comes beside it. Only png, tif and webp hold kept pixels exactly."""
-    from_record: Annotated[File, FILES] = None
-    """Repeat a recorded result exactly: the JSON beside it. Needs no other option."""
-    config: PhotoConfig = field(default_factory=PhotoConfig)
-
-
-def photo(words: Sequence[str]) -> int:
-    """relook photo."""
-    options = parse(Photo, "relook photo", words, EXAMPLES["photo"])
-    if options.out is not None:
-        picture_format(options.out)
-    if options.from_record is not None:
-        if options.structure or options.style:
-            raise InputError("Expected only --from-record (and --out), got pictures as well; leave them out.")
-        from relook.transfer.photo import repeat_photo
-
-        with drawn() as progress:
-            result = repeat_photo(options.from_record, out=options.out, progress=progress)
-    else:
-        if options.structure is None or options.style is None or options.out is None:
-            raise InputError(
-                "Expected STRUCTURE, --style and --out (or --from-record), got less; see relook photo --help."
-            )
-        check_writable(options.out)
-        from relook.transfer.photo import restyle_photo
-
-        with drawn() as progress:
-            result = restyle_photo(options.structure, options.style, options.config, out=options.out, progress=progress)
-    seconds = sum(result.record["timings"].values())
-    OUT.print(f"{result.record['output']['path']} in {seconds:.1f} s", markup=False)
-    return 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence
+from relook.errors import InputError
 from relook.io import check_format, read_depth, read_picture, read_segments, write_image
 from relook.ops.fill import whole_depth
 from relook.perceive.exif import focal_of
@@ -23,20 +25,24 @@ from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
 from relook.transfer.composite import composite
 from relook.transfer.label import labelled
+from relook.transfer.references import joined
 from relook.transfer.resolve import Run, resolve
 from relook.transfer.saving import Picture, check_place, preview_of, write_result
 from relook.transfer.settings import Preset
+from relook.transfer.strength import weakened
 from relook.transfer.working import carried, shrunk, working_side
 from relook.types import Metadata, Result, Segments, View
 
 PREVIEW = 512
 """Longer side of a preview in pixels."""
 log = logging.getLogger("relook")
+Styles = Picture | Sequence[Picture]
+"""The style picture, or several: what the first has no counterpart for takes from the next."""
 
 
 def restyle_photo(
     structure: Picture,
-    style: Picture,
+    style: Styles,
     config: PhotoConfig | None = None,
     *,
     out: str | Path | None = None,
@@ -44,13 +50,16 @@ def restyle_photo(
     progress: Progress = SILENT,
     preset: Preset | None = None,
 ) -> Result:
-    """Give the structure picture the look of the style picture, at the structure's own size.
+    """Give the structure picture the look of the style picture, or of several, at the structure's own size.
 
     With `out`, writes the picture there and its record beside it (see `relook.transfer.saving`).
     session: what is loaded stays in it for the next picture; None: nothing stays. preset: in place of the configuration's.
     Raises an error of relook.errors, one sentence, for inputs or options that cannot be used; nothing is written then.
     """
-    return _restyled((structure, style), config or PhotoConfig(), out, session, progress, {}, preset)
+    styles = (style,) if isinstance(style, str | Path | View) else tuple(style)
+    if not styles:
+        raise InputError("Expected at least one style picture, got none; name one.")
+    return _restyled((structure, *styles), config or PhotoConfig(), out, session, progress, {}, preset)
 
 
 def repeat_photo(
@@ -77,21 +86,21 @@ def see_again(record: Mapping[str, Any], session: Session | None = None) -> tupl
     pictures, config, preset = _recorded(record)
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
         read = _read(pictures, config)
-        run = resolve(config, session, (read[0][0], read[1][0]), SILENT, preset)
+        run = resolve(config, session, [view for view, _ in read], SILENT, preset)
         check_weights(record, run.weights)
         structure, style = _perceived(run, read, SILENT)
         return structure.segments, run.correspondence(structure, style).kept
 
 
-def _recorded(record: Mapping[str, Any]) -> tuple[tuple[Picture, Picture], PhotoConfig, Preset | None]:
-    """The pictures of a record, its configuration and its preset."""
-    pictures = (record["inputs"]["structure"]["path"], record["inputs"]["style"]["path"])
+def _recorded(record: Mapping[str, Any]) -> tuple[list[Picture], PhotoConfig, Preset | None]:
+    """The structure and the styles of a record, its configuration and its preset."""
+    pictures = [entry["path"] for name, entry in record["inputs"].items() if name.split()[0] in ("structure", "style")]
     preset = None if record.get("preset") is None else Preset.from_json(record["preset"])
     return pictures, PhotoConfig.from_json(record["configuration"]), preset
 
 
 def _restyled(
-    pictures: tuple[Picture, Picture],
+    pictures: Sequence[Picture],
     config: PhotoConfig,
     out: str | Path | None,
     session: Session | None,
@@ -99,24 +108,24 @@ def _restyled(
     recorded: Mapping[str, Any],
     preset: Preset | None,
 ) -> Result:
-    """The straight path; recorded: the record that is repeated, or nothing."""
+    """The straight path. pictures: the structure, then the styles; recorded: the record that is repeated, or nothing."""
     config.check()
     check_place(out, pictures, config)
     clock = Clock()
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
         with clock.part("read"):
             read = _read(pictures, config)
-            (structure, metadata), (style, _) = read
+            metadata = read[0][1]
             if out is not None:
                 check_format(out, metadata, config.quality)
         with clock.part("load"):
-            run = resolve(config, session, (structure, style), progress, preset)
+            run = resolve(config, session, [view for view, _ in read], progress, preset)
             check_weights(recorded, run.weights)
         if config.preview and out is not None:
             with clock.part("preview"):
                 _write_preview(out, run, read, progress)
         image, structure, style = _with_look(run, read, progress, clock)
-    record = make_record(*pictures, run.config, weights=run.weights, timings=clock.seconds, preset=preset)
+    record = make_record(_named(pictures), run.config, weights=run.weights, timings=clock.seconds, preset=preset)
     result = Result(image, record, structure, style, metadata)
     result = labelled(result) if config.label_edited else result
     return result if out is None else write_result(out, result, config)
@@ -131,8 +140,8 @@ def _with_look(
     with clock.part("match"), progress.stage("matching"):
         correspondence = run.correspondence(structure, style)
     with clock.part("restyle"):
-        new = _painted(run, structure, style, correspondence, progress)
-    return composite(structure.image, new.cpu(), correspondence.kept), structure, style
+        new = weakened(_painted(run, structure, style, correspondence, progress).cpu(), structure, run.config)
+    return composite(structure.image, new, correspondence.kept), structure, style
 
 
 def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress) -> None:
@@ -144,14 +153,24 @@ def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadat
     log.info("%s is a preview of %s pixels; the full picture follows", path, PREVIEW)
 
 
-def _read(pictures: tuple[Picture, Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
-    """Both pictures, with the segments and depth that the user names, and what else their files hold (see `read_picture`).
+def _named(pictures: Sequence[Picture]) -> dict[str, Picture]:
+    """The structure and the styles as a record names them."""
+    styles = ("style" if number == 1 else f"style {number}" for number in range(1, len(pictures)))
+    return dict(zip(("structure", *styles), pictures, strict=True))
 
-    A sensor's depth has its holes filled; the style picture comes in the colours of the structure picture's profile.
+
+def _read(pictures: Sequence[Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
+    """The pictures, and those that single things take from, with the segments and depth that the user names of the first two, and what else
+    their files hold (see `read_picture`).
+
+    A sensor's depth has its holes filled; style pictures come in the colours of the structure picture's profile. A style that is put
+    together already (`joined`) has what single things take from.
     """
     found: list[tuple[View, Metadata]] = []
-    maps = ((config.segments, config.depth), (config.style_segments, config.style_depth))
-    for picture, (segments, depth) in zip(pictures, maps, strict=True):
+    whole = isinstance(pictures[1], View) and pictures[1].pictures
+    pictures = (*pictures, *(() if whole else config.reference_files))
+    maps = chain(((config.segments, config.depth), (config.style_segments, config.style_depth)), repeat((None, None)))
+    for picture, (segments, depth) in zip(pictures, maps, strict=False):
         if isinstance(picture, View):
             view, metadata = picture, Metadata()
         else:
@@ -166,25 +185,29 @@ def _read(pictures: tuple[Picture, Picture], config: PhotoConfig) -> list[tuple[
 
 
 def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progress) -> tuple[View, View]:
-    """Both pictures with segments, with layout and depth where the run reads them, and with what the user named over the segments.
+    """The structure and the style, of one picture or several, with segments, with layout and depth where the run reads them, and with what
+    the user named over the segments.
 
-    On the CPU both are seen at the same time: much of it runs on one core.
+    On the CPU two are seen at a time: much of it runs on one core.
     """
     at_once = 2 if run.config.device == "cpu" and not run.config.low_vram else 1
+    layouts = chain((run.config.layout, run.config.style_layout), repeat("auto"))
     views: list[View] = []
-    with progress.stage("perceiving", 2) as tick, ThreadPoolExecutor(at_once) as threads:
-        for view in threads.map(partial(_seen, run), pictures, (run.config.layout, run.config.style_layout)):
+    with progress.stage("perceiving", len(pictures)) as tick, ThreadPoolExecutor(at_once) as threads:
+        for view in threads.map(partial(_seen, run), pictures, islice(layouts, len(pictures))):
             views.append(view)
             tick(len(views))
     if run.labels is not None:
         with progress.stage("labelling"):
             views = run.labels(views)
-    return views[0], views[1]
+    return views[0], joined(views[1:])
 
 
 def _seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
     """One picture with segments, and with layout and depth where the run reads them."""
     view, metadata = picture
+    if view.pictures:
+        return view
     layout = layout if run.reads_layout(view) else "none"
     return run.perception.depth(run.perception.regions_and_room(view, layout, focal_of(metadata, view.size)))
 
@@ -198,11 +221,11 @@ def _painted(
         from relook.transfer.palette import palette
 
         with progress.stage("restyling"):
-            image = palette(structure, style, correspondence, run.config.strength)
+            image = palette(structure, style, correspondence, run.config.strongest)
         if not run.config.materials or run.perception.by_layout:
             return image
         with progress.stage("materials"):
-            return with_materials(image, structure, style, correspondence, run.config.strength)
+            return with_materials(image, structure, style, correspondence, run.config.strongest)
     from relook.transfer.memory import StyleMemory
     from relook.transfer.refine import enlarged, refined
     from relook.transfer.restyle import restyle
@@ -214,7 +237,7 @@ def _painted(
         correspondence = run.correspondence(small, small_style)
     memory = None if run.config.style_memory is None else StyleMemory(run.config.style_memory)
     options = Options(
-        run.config.steps, run.config.seed, run.config.strength, run.config.prompt, run.adapter, run.descriptor, memory
+        run.config.steps, run.config.seed, run.config.strongest, run.config.prompt, run.adapter, run.descriptor, memory
     )
     new = restyle(run.family, small, small_style, correspondence, run.preset, options, progress).cpu()
     seen = small.image

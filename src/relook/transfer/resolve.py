@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from relook.config import PhotoConfig
 from relook.correspond.features import Descriptor, descriptor
-from relook.correspond.semantic import Correspondence, match_segments
+from relook.correspond.semantic import Correspondence, Source, match_segments
 from relook.errors import SegmentsError
 from relook.models.load import absolute
 from relook.perceive.depth import ESTIMATORS
@@ -62,13 +62,21 @@ class Run:
 
     def correspondence(self, structure: View, style: View) -> Correspondence:
         """Which regions correspond, as the user and the preset want it. Raises SegmentsError for a view without segments."""
+        pictures = [view.segments for view in style.pictures or (style,) if view.segments is not None]
         if structure.segments is None or style.segments is None:
             raise SegmentsError("Expected segments of both pictures, got none; perceive them first.")
         config = self.config
-        return match_segments(
-            structure.segments, style.segments, matches=config.matches, keep=config.keep, unmatched=config.unmatched,
-            instances=config.instances, minimum_area=self.preset.minimum_area,
+        found = match_segments(
+            structure.segments, pictures, matches={**config.matches, **self._sources(len(pictures))}, keep=config.keep,
+            unmatched=config.unmatched, instances=config.instances, minimum_area=self.preset.minimum_area,
         )  # fmt: skip
+        return replace(found, style=style.segments)
+
+    def _sources(self, pictures: int) -> dict[str, Source]:
+        """What single things take from; the files that they name are the last of the style's pictures."""
+        files = self.config.reference_files
+        numbers = {path: pictures - len(files) + place for place, path in enumerate(files)}
+        return {name: Source(one.region, numbers[one.path]) for name, one in self.config.references.items()}
 
 
 def resolve(
@@ -78,7 +86,7 @@ def resolve(
 
     preset: in place of the configuration's. Raises an error of relook.errors for what is not here or cannot be used.
     """
-    config = _absolute(config, session)
+    config = absolute_config(config, session)
     denoises = config.chosen_method != "palette"
     family = refiner = adapter = described = None
     weights: dict[str, str] = {}
@@ -143,7 +151,7 @@ def _revisions(config: PhotoConfig, views: Sequence[View], reads_depth: bool) ->
     return used
 
 
-def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
+def absolute_config(config: PhotoConfig, session: Session) -> PhotoConfig:
     """The configuration with the paths of models made absolute and the device named, so that its record repeats from any folder."""
     config = replace(
         config,
@@ -153,6 +161,7 @@ def _absolute(config: PhotoConfig, session: Session) -> PhotoConfig:
         style_layout=absolute(config.style_layout, ("auto", "none")),
         image_prompt=absolute(config.image_prompt, ("auto",)),
         refine=absolute(config.refine, ("none", "same")),
+        reference=tuple(f"{name}={replace(one, path=one.path.resolve())}" for name, one in config.references.items()),
         device=str(session.device),
         precision=session.place.precision,
     )

@@ -5,7 +5,7 @@ Where they are asked for: OUT.maps/ with what was seen, OUT.psd with every thing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def write_result(out: str | Path, result: Result, config: PhotoConfig) -> Result
     return replace(result, record=record)
 
 
-def check_place(out: str | Path | None, pictures: tuple[Picture, Picture], config: PhotoConfig) -> None:
+def check_place(out: str | Path | None, pictures: Sequence[Picture], config: PhotoConfig) -> None:
     """Raise before any work if the result could not be written, or would write over an input."""
     if out is None:
         return

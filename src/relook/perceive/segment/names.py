@@ -13,19 +13,21 @@ from relook.perceive.segment.vocabulary import canonical, tidy
 from relook.types import View
 
 
-def check_names(config: PhotoConfig, structure: View, style: View) -> None:
-    """Raise SegmentsError for a name in `keep` or `match` that no region of the structure or of the style can have.
+def check_names(config: PhotoConfig, structure: View, *styles: View) -> None:
+    """Raise SegmentsError for a name in the options that no region of the structure, or of any style picture, can have.
 
     A name counts as known if another of its meaning is (couch, sofa), or if it is looked for besides (`label`). What a label map that
     is not read yet holds is not known: every name passes.
     """
-    for which, view, wanted in (
-        ("structure", structure, (*config.matches, *config.keep)),
-        ("style", style, (*config.matches.values(),)),
+    things = (*config.matches, *config.keep, *config.references, *config.thing_strengths)
+    regions = [one.region for one in config.references.values() if one.region]
+    for which, views, wanted in (
+        ("structure", (structure,), things),
+        ("style", styles, (*config.matches.values(), *regions)),
     ):
-        known = possible(config.segmenter) if view.segments is None else view.segments.names
-        names = {canonical(name): name for name in (*(known or ()), *config.label)}
-        for name in wanted if known is not None else ():
+        known = [possible(config.segmenter) if view.segments is None else view.segments.names for view in views]
+        names = {canonical(name): name for some in (*known, config.label) for name in some or ()}
+        for name in wanted if None not in known else ():
             if canonical(name) not in names:
                 there = like(canonical(name), names) or f"it can have: {closest(name, names.values())}"
                 raise SegmentsError(f"Expected a class name of the {which} picture, got {name!r}; {there}.")
