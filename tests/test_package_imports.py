@@ -26,6 +26,7 @@ ORDER = [
         "cache",
         "config",
         "stated",
+        "covers",
         "options",
         "record",
         "session",

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence, match_segments
+from relook.covers import Cover
 from relook.dollhouse.classes import CLASS_ID
+from relook.dollhouse.patterns import PATTERNS
 from relook.dollhouse.render import render
 from relook.dollhouse.rooms import sample_layout
 from relook.dollhouse.style import Style, sample_style
+from relook.errors import RecordError, SegmentsError
 from relook.evaluate.sources.shots import exact_layout
+from relook.io import write_image, write_segments
 from relook.ops.flat import places, straight_on
-from relook.transfer.materials import with_materials
-from relook.transfer.materials.sample import sampled, turned
+from relook.perceive.layout.files import write_layout
+from relook.transfer.materials import with_covers, with_materials
+from relook.transfer.materials.sample import sampled
 from relook.transfer.materials.shading import lit, shading_of
-from relook.transfer.materials.surface import surface_of
+from relook.transfer.materials.surface import Surface, surfaces_of
+from relook.transfer.materials.swatch import of_picture
 from relook.transfer.palette import palette
+from relook.transfer.photo import repeat_photo, restyle_photo
 from relook.types import View
 
 SIDE = 256
@@ -61,10 +70,15 @@ def rooms() -> Rooms:
     return Rooms(views[0], views[1], regions, moved, answer, here.classes == CLASS_ID["floor"])
 
 
+def floor_of(view: View) -> Surface:
+    assert view.segments is not None
+    (surface,) = surfaces_of(view, "floor", view.segments.mask("floor"))
+    return surface
+
+
 def spectrum(image: torch.Tensor, view: View, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Power of a floor's pattern by frequency, across and ahead, as seen straight on."""
-    surface = surface_of(view, "floor", where)
-    assert surface is not None
+    (surface,) = surfaces_of(view, "floor", where)
     found = places(surface.H, where)
     cell = 0.02
     low = found.place.quantile(0.1, dim=1)
@@ -92,7 +106,7 @@ def test_what_is_no_floor_stays_as_it_is(rooms: Rooms) -> None:
     found = with_materials(rooms.moved, rooms.structure, rooms.style, rooms.regions)
     away = torch.nn.functional.max_pool2d(rooms.floor[None].float(), 9, 1, 4)[0] == 0
     assert torch.equal(found[:, away], rooms.moved[:, away])
-    assert torch.equal(with_materials(rooms.moved, rooms.structure, rooms.style, rooms.regions, 0.0), rooms.moved)
+    assert torch.equal(with_materials(rooms.moved, rooms.structure, rooms.style, rooms.regions, (), 0.0), rooms.moved)
 
 
 def test_unknown_planes_and_small_samples_change_nothing(rooms: Rooms) -> None:
@@ -101,15 +115,13 @@ def test_unknown_planes_and_small_samples_change_nothing(rooms: Rooms) -> None:
     for unsure in (None, replace(layout, floor=0.4), replace(layout, directions=0.4)):
         style = replace(rooms.style, layout=unsure)
         assert torch.equal(with_materials(rooms.moved, rooms.structure, style, rooms.regions), rooms.moved)
-    surface = surface_of(rooms.style, "floor", rooms.style.segments.mask("floor"))  # type: ignore[union-attr]
-    assert surface is not None
+    surface = floor_of(rooms.style)
     assert sampled(rooms.style.image, surface) is not None
     assert sampled(rooms.style.image, surface, least=100.0) is None
 
 
-def test_a_sample_has_no_light_left_and_can_be_turned(rooms: Rooms) -> None:
-    surface = surface_of(rooms.style, "floor", rooms.style.segments.mask("floor"))  # type: ignore[union-attr]
-    assert surface is not None
+def test_a_sample_has_no_light_left(rooms: Rooms) -> None:
+    surface = floor_of(rooms.style)
     dark = torch.linspace(1, 0.5, SIDE) * rooms.style.image
     bright, shaded = sampled(rooms.style.image, surface), sampled(dark, surface)
     assert bright is not None
@@ -118,9 +130,6 @@ def test_a_sample_has_no_light_left_and_can_be_turned(rooms: Rooms) -> None:
     both = bright.detail.known & shaded.detail.known
     assert float((bright.detail.values - shaded.detail.values)[:, both].abs().mean()) < 0.03
     assert bright.lines > 0.2  # planks run ahead
-    back = turned(turned(turned(turned(bright))))
-    assert torch.equal(back.detail.values, bright.detail.values)
-    assert turned(bright).lines == -bright.lines
 
 
 def test_shading_keeps_shadows_and_loses_the_pattern() -> None:
@@ -140,3 +149,106 @@ def test_highlights_never_clip() -> None:
     assert bool((light <= 1).all())
     assert bool((light[:, 0] < light[:, 1]).all())
     assert float(light[0, 0]) == pytest.approx(0.9 * 2.71828**-1, rel=1e-3)
+
+
+def tile(pattern: str, frequency: int, pixels: int = 200) -> torch.Tensor:
+    """A picture of one tile of a drawn pattern, TILE metres wide."""
+    places = (torch.arange(pixels) + 0.5) / pixels
+    u, v = places.expand(pixels, -1), 1 - places[:, None].expand(-1, pixels)
+    share = PATTERNS[pattern](u, v, frequency, 0.0)
+    first, second = torch.tensor([0.6, 0.5, 0.4]), torch.tensor([0.2, 0.25, 0.3])
+    return torch.lerp(first[:, None, None], second[:, None, None], share)
+
+
+def test_a_stated_material_has_the_size_that_is_stated(rooms: Rooms, tmp_path: Path) -> None:
+    """A gingham with four periods in .8 m: .2 m on the floor, and .4 m at twice the scale."""
+    write_image(tmp_path / "gingham.png", tile("gingham", 4))
+    for scale, period in ((0.8, 0.2), (1.6, 0.4)):
+        cover = Cover("floor", tmp_path / "gingham.png", scale)
+        found = with_covers(rooms.moved, rooms.structure, [cover])
+        across, ahead = spectrum(found, rooms.structure, rooms.floor)
+        wanted = 64 * 0.02 / period  # cycles in the square that is looked at
+        for power in (across, ahead):
+            peak = int(power[1:].argmax()) + 2
+            assert abs(peak - wanted) < 1.5
+        away = torch.nn.functional.max_pool2d(rooms.floor[None].float(), 9, 1, 4)[0] == 0
+        assert torch.equal(found[:, away], rooms.moved[:, away])
+
+
+def test_a_material_is_turned(rooms: Rooms, tmp_path: Path) -> None:
+    write_image(tmp_path / "stripes.png", tile("stripes", 4))
+    powers = []
+    for turn in (0.0, 90.0):
+        cover = Cover("floor", tmp_path / "stripes.png", 0.8, turn)
+        across, ahead = spectrum(with_covers(rooms.moved, rooms.structure, [cover]), rooms.structure, rooms.floor)
+        powers.append((float(across[2:].max()), float(ahead[2:].max())))
+    assert powers[0][1] > 5 * powers[0][0]
+    assert powers[1][0] > 5 * powers[1][1]
+
+
+def test_what_does_not_repeat_is_grown() -> None:
+    noise = torch.rand(3, 80, 120, generator=torch.Generator().manual_seed(0))
+    slope = torch.linspace(0.2, 1, 120).expand(3, 80, 120)
+    assert not of_picture(0.5 * noise + 0.5 * slope, 1.0).repeats
+    assert of_picture(tile("checks", 2), 1.0).repeats
+
+
+def test_paint_has_its_colour_in_the_main_light(rooms: Rooms) -> None:
+    colour = (0.3, 0.5, 0.7)
+    found = with_covers(rooms.moved, rooms.structure, [Cover("wall", colour=colour)])
+    assert rooms.structure.segments is not None
+    wall = rooms.structure.segments.mask("wall")
+    inside = torch.nn.functional.avg_pool2d(wall[None].float(), 9, 1, 4)[0] > 0.999
+    pixels = found[:, inside]
+    for channel, value in zip(pixels, colour, strict=True):
+        assert float(channel.quantile(0.75)) == pytest.approx(value, abs=0.02)
+        assert float(channel.max()) < 1
+    dark = rooms.structure.image.mean(0)[inside]
+    assert float(torch.corrcoef(torch.stack([dark, pixels.mean(0)]))[0, 1]) > 0.9  # shadows stay where they are
+
+
+def test_covers_that_cannot_be_are_refused(rooms: Rooms, tmp_path: Path) -> None:
+    with pytest.raises(SegmentsError, match="piano"):
+        with_covers(rooms.moved, rooms.structure, [Cover("piano", colour=(0.0, 0.0, 0.0))])
+    write_image(tmp_path / "tiles.png", tile("tiles", 2))
+    nowhere = replace(rooms.structure, layout=None)
+    with pytest.raises(SegmentsError, match="known plane"):
+        with_covers(rooms.moved, nowhere, [Cover("floor", tmp_path / "tiles.png")])
+
+
+def test_walls_take_a_material_on_each_of_their_planes(rooms: Rooms, tmp_path: Path) -> None:
+    write_image(tmp_path / "stripes.png", tile("stripes", 2))
+    found = with_covers(rooms.moved, rooms.structure, [Cover("wall", tmp_path / "stripes.png", 0.8)])
+    assert rooms.structure.segments is not None
+    wall = rooms.structure.segments.mask("wall")
+    parts = surfaces_of(rooms.structure, "wall", wall)
+    assert len(parts) >= 2
+    for part in parts:
+        if int(part.mask.sum()) > 500:
+            assert float((found - rooms.moved)[:, part.mask].abs().mean()) > 0.02
+    assert not bool((parts[0].mask & parts[1].mask).any())
+
+
+def test_a_photograph_with_stated_covers_can_be_made_again(rooms: Rooms, tmp_path: Path) -> None:
+    for name, view in (("structure", rooms.structure), ("style", rooms.style)):
+        write_image(tmp_path / f"{name}.png", view.image)
+        assert view.segments is not None
+        assert view.layout is not None
+        write_segments(tmp_path / f"{name}.labels.png", view.segments)
+        write_layout(tmp_path / f"{name}.json", view.layout)
+    write_image(tmp_path / "tiles.png", tile("tiles", 2))
+    config = PhotoConfig(
+        segments=tmp_path / "structure.labels.png", style_segments=tmp_path / "style.labels.png",
+        layout=str(tmp_path / "structure.json"), style_layout=str(tmp_path / "style.json"), device="cpu",
+        material=(f"floor={tmp_path / 'tiles.png'}",), scale=(".8",), colour=("wall=#306090",),
+    )  # fmt: skip
+    out = tmp_path / "out.png"
+    result = restyle_photo(tmp_path / "structure.png", tmp_path / "style.png", config, out=out)
+    assert result.record["inputs"]["material floor"]["sha256"]
+    before = out.read_bytes()
+    out.unlink()
+    repeat_photo(out.with_suffix(".json"))
+    assert out.read_bytes() == before
+    (tmp_path / "tiles.png").write_bytes(b"other")
+    with pytest.raises(RecordError, match="material floor"):
+        repeat_photo(out.with_suffix(".json"))

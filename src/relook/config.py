@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Interval
 
+from relook.covers import Cover, covers
 from relook.errors import InputError
 from relook.options import EXISTING, LISTED, REPEATED, Configuration, Formerly, Group, PerThing, Without, check_file
 from relook.stated import Reference, references, stated, strengths
@@ -56,6 +57,14 @@ class PhotoConfig(Configuration):
     """Several objects of one class: `shared`, each takes from all counterparts; `matched`, each from one, by position, size and outline."""
     materials: Annotated[bool, LOOK] = True
     """For `palette`: floors and planked ceilings take the style's own material, in its true size, where both pictures show their planes."""
+    material: Annotated[Names, LOOK] = ()
+    """For `palette`: flat pictures, as from a shop's page, that cover floor, rug, ceiling or wall, e.g. `floor=oak.jpg,wall=brick.png`."""
+    scale: Annotated[Names, LOOK] = ()
+    """Metres that such a picture is wide: `1.2`, or `floor=1.2,wall=.5`. Default: 1."""
+    turn: Annotated[Names, LOOK] = ()
+    """Degrees by which it is turned against the clock, in the same way."""
+    colour: Annotated[Names, LOOK] = ()
+    """For `palette`: paint for things of the structure, e.g. `wall=#d8cfc0`: the sRGB colour that they have in the room's main light."""
     seed: Annotated[int, Interval(ge=0, le=2**63 - 1), LOOK] = 0
     """Seed of every random draw; the same seed and inputs give the same picture."""
     reference: Annotated[tuple[str, ...], REPEATED, LOOK] = ()
@@ -132,12 +141,23 @@ class PhotoConfig(Configuration):
         if len(signing) == 1:
             raise InputError("Expected a certificate and its key, got one of them; give both or none.")
         self.matches, self.thing_strengths  # noqa: B018  raise for what is none
-        for path in (*signing, *self.reference_files):
+        for path in (*signing, *self.reference_files, *(one.picture for one in self.covers if one.picture is not None)):
             check_file(path)
+        if self.covers and self.chosen_method != "palette":
+            raise InputError(
+                f"Expected the palette for stated materials and colours, got {self.chosen_method}; leave one of them out."
+            )
 
     def files(self) -> dict[str, Path]:
         """The files that a run reads, by the option that names them, or by the thing that takes from them."""
-        return super().files() | {f"reference {name}": one.path for name, one in self.references.items()}
+        taken = {f"reference {name}": one.path for name, one in self.references.items()}
+        covering = {f"material {one.thing}": one.picture for one in self.covers if one.picture is not None}
+        return super().files() | taken | covering
+
+    @property
+    def covers(self) -> tuple[Cover, ...]:
+        """What single things are covered with, as the user stated it."""
+        return covers(self.material, self.scale, self.turn, self.colour)
 
     @property
     def chosen_method(self) -> str:

@@ -217,15 +217,16 @@ def _painted(
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture restyled: by the palette, or by diffusion at the working size and carried to its own."""
     if run.family is None:
-        from relook.transfer.materials import with_materials
+        from relook.transfer.materials import with_covers, with_materials
         from relook.transfer.palette import palette
 
         with progress.stage("restyling"):
             image = palette(structure, style, correspondence, run.config.strongest)
-        if not run.config.materials or run.perception.by_layout:
-            return image
         with progress.stage("materials"):
-            return with_materials(image, structure, style, correspondence, run.config.strongest)
+            stated = run.config.covers
+            if run.materials:
+                image = with_materials(image, structure, style, correspondence, stated, run.config.strongest)
+            return with_covers(image, structure, stated, run.config.strongest)
     from relook.transfer.memory import StyleMemory
     from relook.transfer.refine import enlarged, refined
     from relook.transfer.restyle import restyle

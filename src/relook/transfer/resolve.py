@@ -20,6 +20,7 @@ from relook.perceive.segment.names import check_names
 from relook.perceive.segment.open_vocabulary import LABELLERS, absolute_labeller, label_views
 from relook.progress import Progress
 from relook.session import Session
+from relook.transfer.materials import check_covers
 from relook.transfer.presets import preset_of
 from relook.transfer.settings import Preset
 from relook.types import View
@@ -54,6 +55,8 @@ class Run:
     """Finds what the user named, over the segments."""
     weights: dict[str, str]
     """Revision of everything learned that the run uses, by its name in the record."""
+    materials: bool
+    """Whether surfaces take the style's materials: not where regions are no more than the room's planes."""
 
     def reads_layout(self, view: View) -> bool:
         """Whether the run has a use for a view's layout: the weight-free method, where nothing else gives regions, and for estimated depth
@@ -87,6 +90,7 @@ def resolve(
     preset: in place of the configuration's. Raises an error of relook.errors for what is not here or cannot be used.
     """
     config = absolute_config(config, session)
+    check_covers(config.covers)
     denoises = config.chosen_method != "palette"
     family = refiner = adapter = described = None
     weights: dict[str, str] = {}
@@ -108,10 +112,11 @@ def resolve(
     reads_depth = family is not None and family.control is not None and preset.denoising.depth
     seen = first_use(config, session, *views, reads_depth=reads_depth, progress=progress)
     check_names(seen, *views)
+    perception = Perception(session, seen.segmenter, seen.depth_estimator if reads_depth else "none")
+    planes_only = perception.by_layout and any(view.segments is None for view in views)
     return Run(
-        config, preset, family, adapter, refiner, described,
-        Perception(session, seen.segmenter, seen.depth_estimator if reads_depth else "none"),
-        labels=_labeller(config, session), weights=weights | _revisions(seen, views, reads_depth),
+        config, preset, family, adapter, refiner, described, perception, labels=_labeller(config, session),
+        weights=weights | _revisions(seen, views, reads_depth), materials=config.materials and not planes_only,
     )  # fmt: skip
 
 
@@ -162,6 +167,7 @@ def absolute_config(config: PhotoConfig, session: Session) -> PhotoConfig:
         image_prompt=absolute(config.image_prompt, ("auto",)),
         refine=absolute(config.refine, ("none", "same")),
         reference=tuple(f"{name}={replace(one, path=one.path.resolve())}" for name, one in config.references.items()),
+        material=tuple(f"{one.thing}={one.picture.resolve()}" for one in config.covers if one.picture is not None),
         device=str(session.device),
         precision=session.place.precision,
     )

@@ -1,4 +1,4 @@
-"""Materials on planes: floors and ceilings take the style's own material, in its true size, lit as the structure is.
+"""Materials on planes: floors and ceilings take the style's own material, in its true size, lit as the structure is; and what a user states.
 
 style:      region on its plane -> sample: seen straight on, light taken out
 structure:  region on its plane -> the sample grown over what is seen of it -> fetched for every pixel -> its own light on it
@@ -6,20 +6,25 @@ structure:  region on its plane -> the sample grown over what is seen of it -> f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
+from relook.covers import Cover
+from relook.errors import InputError, SegmentsError
+from relook.ops.srgb import to_linear
 from relook.perceive.segment.vocabulary import canonical
-from relook.transfer.materials.cover import covered
+from relook.transfer.materials.cover import MAIN, covered, painted
 from relook.transfer.materials.sample import DIRECTED, Material, plain, sampled, turned
-from relook.transfer.materials.surface import Surface, surface_of
+from relook.transfer.materials.surface import PLANES, Surface, surfaces_of
+from relook.transfer.materials.swatch import swatch
 from relook.types import Segments, View
 
 SHOWN: Mapping[str, tuple[str, ...]] = {"floor": ("floor", "rug"), "ceiling": ("ceiling",)}
-"""Things that take a material -> things that show one, on the same plane."""
+"""Things that take the style's material -> things that show one, on the same plane."""
 STRONG = 0.1
 """Deviation of a pattern that counts on a ceiling: most are plain, and their steps and lamps are no pattern."""
 COARSELY = 0.01
@@ -27,14 +32,20 @@ COARSELY = 0.01
 
 
 def with_materials(
-    image: Float[Tensor, "3 H W"], structure: View, style: View, correspondence: Correspondence, strength: float = 1.0
+    image: Float[Tensor, "3 H W"],
+    structure: View,
+    style: View,
+    correspondence: Correspondence,
+    stated: Sequence[Cover] = (),
+    strength: float = 1.0,
 ) -> Float[Tensor, "3 H W"]:
     """A recoloured structure picture with the style's materials on its floor and ceiling, turned to the direction of its own.
 
-    A surface stays as it is where its plane is unknown in either picture, and where the style's shows too little of its material
-    (`sampled`). strength: 0 leaves the picture as it is, 1 is the full change.
+    A surface stays as it is where its plane is unknown in either picture, where the style's shows too little of its material (`sampled`),
+    and where something else is stated (see `with_covers`). strength: 0 leaves the picture as it is, 1 is the full change.
     """
-    for name in SHOWN:
+    taken = {canonical(cover.thing) for cover in stated}
+    for name in (name for name in SHOWN if name not in taken):
         here = _on_plane(structure, name, _named(correspondence.structure, name))
         material = None if here is None else _material(name, style, correspondence)
         if here is None or material is None:
@@ -46,7 +57,29 @@ def with_materials(
             if own is None or not _planked(own):
                 continue
             material = plain(material)
-        image = covered(image, structure.image, here, material, strength)
+        image = covered(image, structure.image, [here], material, strength)
+    return image
+
+
+def with_covers(
+    image: Float[Tensor, "3 H W"], structure: View, stated: Sequence[Cover], strength: float = 1.0
+) -> Float[Tensor, "3 H W"]:
+    """A picture with stated materials and colours on things of the structure.
+
+    Raises SegmentsError for a thing that the structure does not show, or that no known plane of its room carries; InputError for a file
+    that is no picture.
+    """
+    for cover in stated:
+        mask = _shown(structure, cover.thing)
+        if cover.colour is not None:
+            image = painted(image, structure.image, mask, to_linear(torch.tensor(cover.colour)), strength)
+            continue
+        surfaces = surfaces_of(structure, canonical(cover.thing), mask)
+        if not surfaces:
+            raise SegmentsError(
+                f"Expected a known plane under {cover.thing} for a material, got none; mend the layout that relook perceive writes."
+            )
+        image = covered(image, structure.image, surfaces, swatch(cover), strength, MAIN)
     return image
 
 
@@ -68,9 +101,30 @@ def _named(segments: Segments, name: str) -> list[int]:
     return [id for id, region in segments.regions.items() if canonical(region.name) == name]
 
 
-def _on_plane(view: View, plane: str, ids: list[int]) -> Surface | None:
+def _on_plane(view: View, thing: str, ids: list[int]) -> Surface | None:
     """Regions of a view on its floor or ceiling."""
-    return None if view.segments is None or not ids else surface_of(view, plane, view.segments.among(ids))
+    if view.segments is None or not ids:
+        return None
+    return next(iter(surfaces_of(view, thing, view.segments.among(ids))), None)
+
+
+def check_covers(stated: Sequence[Cover]) -> None:
+    """Raise InputError for a material on what does not lie on a plane of its room."""
+    for cover in stated:
+        if cover.picture is not None and canonical(cover.thing) not in PLANES:
+            raise InputError(
+                f"Expected a material for {', '.join(PLANES)}, got one for {cover.thing}; name a colour, or a picture that shows such a thing."
+            )
+
+
+def _shown(view: View, thing: str) -> Bool[Tensor, "H W"]:
+    """Where a view shows a thing. Raises SegmentsError where it does not."""
+    segments = view.segments
+    ids = [] if segments is None else _named(segments, canonical(thing))
+    if segments is None or not bool(segments.among(ids).any()):
+        there = "nothing" if segments is None else ", ".join(segments.names)
+        raise SegmentsError(f"Expected a thing of the structure picture to cover, got {thing!r}; it has: {there}.")
+    return segments.among(ids)
 
 
 def _planked(material: Material) -> bool:

@@ -1,50 +1,86 @@
-"""A surface of the structure picture in another material, under its own light."""
+"""A surface of the structure picture in another material or colour, under its own light."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from relook.ops.exemplar import fetched, grown
-from relook.ops.flat import Places, before, places
-from relook.ops.guided import guided_filter
+from relook.ops.exemplar import Exemplar, fetched, grown
+from relook.ops.flat import Places, places
+from relook.ops.soft import soft_weights
 from relook.ops.srgb import from_linear
 from relook.transfer.materials.sample import DIRECTED, Material
-from relook.transfer.materials.shading import lit, shading_of
+from relook.transfer.materials.shading import light_over, lit, shading_of
 from relook.transfer.materials.surface import Surface
 
-RADIUS, EDGE, SIDE = 0.004, 1e-4, 2048
-"""Of a surface's border: half window as a fraction of the longer side, variance of colour that is an edge, longer side on which it is found."""
 FULL = (0.08, 0.92)
 """Weights below and above count as none and all."""
 LONG = 4.0
 """Aspect of the patches of a pattern with lines."""
 FAR = 24.0
 """Pixels that show more than so many cells across show the mean."""
+TYPICAL, MAIN = 0.5, 0.75
+"""Quantiles of the light on a surface: that under which a style picture shows it, and the room's main light, under which a colour is stated."""
 
 
 def covered(
     image: Float[Tensor, "3 H W"],
     original: Float[Tensor, "3 H W"],
-    surface: Surface,
+    surfaces: Sequence[Surface],
     material: Material,
     strength: float = 1.0,
+    light: float = TYPICAL,
 ) -> Float[Tensor, "3 H W"]:
-    """A picture with a material on a surface, under the light that the original picture shows there; soft only at its border.
+    """A picture with a material on surfaces, under the light that the original picture shows there; soft only at their border.
 
-    Unchanged where the material's pattern cannot be grown over the surface.
+    light: quantile of the light on the surfaces under which the material has its colour. A surface over which the material's pattern
+    cannot be grown stays.
     """
-    alpha = guided_filter(original, surface.mask[None].to(image), RADIUS, EDGE, working_side=SIDE)[0]
-    alpha = ((alpha - FULL[0]) / (FULL[1] - FULL[0])).clamp(0, 1)
-    where = (alpha > 0) & before(surface.H, (alpha.shape[0], alpha.shape[1]))
-    detail = _pattern(places(surface.H, where), surface.mask[where], material)
-    if detail is None:
-        return image
-    light = lit(material.colour, detail, shading_of(original, surface.mask)[where])
-    result = image.clone()
-    result[:, where] = torch.lerp(image[:, where], from_linear(light).clamp(0, 1), strength * alpha[where])
+    mask = torch.stack([surface.mask for surface in surfaces]).any(0)
+    alpha, shading, result = _weights(original, mask), shading_of(original, mask, light), image.clone()
+    for surface in surfaces:
+        where = (alpha > 0) & surface.plane
+        detail = _pattern(_turned(places(surface.H, where), material.turn), surface.mask[where], material)
+        if detail is not None:
+            new = from_linear(lit(material.colour, detail, shading[where])).clamp(0, 1)
+            result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])
     return result
+
+
+def painted(
+    image: Float[Tensor, "3 H W"],
+    original: Float[Tensor, "3 H W"],
+    mask: Bool[Tensor, "H W"],
+    colour: Float[Tensor, " 3"],
+    strength: float = 1.0,
+) -> Float[Tensor, "3 H W"]:
+    """A picture with a region in one colour (linear RGB), which it has under the room's main light; its relief and shadows stay."""
+    alpha = _weights(original, mask)
+    where = alpha > 0
+    shading = light_over(original, mask, MAIN)[where]
+    new = from_linear(lit(colour, torch.zeros(3, len(shading)), shading)).clamp(0, 1)
+    result = image.clone()
+    result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])
+    return result
+
+
+def _weights(original: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """How much of every pixel a region has."""
+    alpha = soft_weights(original, torch.stack([mask, ~mask]))[0]
+    return ((alpha - FULL[0]) / (FULL[1] - FULL[0])).clamp(0, 1)
+
+
+def _turned(found: Places, angle: float) -> Places:
+    """Places as the material counts them, which is turned against the clock."""
+    if angle == 0:
+        return found
+    c, s = math.cos(angle), math.sin(angle)
+    turn = torch.tensor([[c, s], [-s, c]])
+    return found._replace(place=turn @ found.place, along=turn @ found.along)
 
 
 def _pattern(found: Places, inside: Bool[Tensor, " N"], material: Material) -> Float[Tensor, "3 N"] | None:
@@ -53,11 +89,20 @@ def _pattern(found: Places, inside: Bool[Tensor, " N"], material: Material) -> F
     near = inside & (found.short < FAR * detail.cell)
     if not bool(detail.values.any()) or not bool(near.any()):
         return torch.zeros(3, len(inside))
+    if material.repeats:
+        return fetched(*_repeated(detail, found), found.short, found.along)
     rows, columns = detail.known.nonzero(as_tuple=True)
     middle = torch.stack([columns, rows]).float().mean(1) * detail.cell + torch.tensor(detail.corner)
     shift = found.place[:, near].median(1).values - middle  # its middle comes to where most is seen
     texture = grown(detail, found.place[:, near], (float(shift[0]), float(shift[1])), _aspect(material))
     return None if texture is None else fetched(texture, found.place, found.short, found.along)
+
+
+def _repeated(detail: Exemplar, found: Places) -> tuple[Exemplar, Float[Tensor, "2 N"]]:
+    """Three by three copies, and the places within the middle one."""
+    size = torch.tensor([detail.known.shape[1], detail.known.shape[0]])[:, None] * detail.cell
+    copies = detail._replace(values=detail.values.repeat(1, 3, 3), known=detail.known.repeat(3, 3))
+    return copies, found.place.remainder(size) + size
 
 
 def _aspect(material: Material) -> float:

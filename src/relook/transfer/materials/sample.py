@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -60,6 +61,10 @@ class Material:
     """Linear RGB."""
     lines: float
     """Log ratio of the gradients across to those ahead: above 0 its lines run ahead."""
+    turn: float = 0.0
+    """Radians by which it is turned, against the clock."""
+    repeats: bool = False
+    """It goes on over its sides."""
 
     @property
     def contrast(self) -> float:
@@ -78,7 +83,7 @@ def sampled(
     detail = detail._replace(known=_broad(detail))
     if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < least:
         return None
-    return Material(detail, colour, _lines(detail))
+    return Material(detail, colour, lines_of(detail))
 
 
 def plain(material: Material) -> Material:
@@ -88,9 +93,7 @@ def plain(material: Material) -> Material:
 
 def turned(material: Material) -> Material:
     """A quarter turn."""
-    one = material.detail
-    values, known = one.values.rot90(1, (1, 2)).contiguous(), one.known.rot90(1, (0, 1)).contiguous()
-    return replace(material, detail=one._replace(values=values, known=known), lines=-material.lines)
+    return replace(material, turn=material.turn + math.pi / 2)
 
 
 def _seen(image: Float[Tensor, "3 H W"], surface: Surface, finest: float) -> Exemplar | None:
@@ -179,7 +182,7 @@ def _quantile(values: Float[Tensor, " N"], share: float) -> float:
     return float(values[:: -(-len(values) // SPREAD)].quantile(share))
 
 
-def _lines(detail: Exemplar) -> float:
+def lines_of(detail: Exemplar) -> float:
     """Log ratio of the mean gradients across to those ahead, of the pattern a little smoothed."""
     grey = cv2.GaussianBlur(detail.values.mean(0).numpy(), (0, 0), 1.5)
     inside = binary_erosion(detail.known.numpy(), iterations=4)

@@ -11,6 +11,10 @@ from torch import Tensor
 from relook.ops.resize import at_most
 from relook.ops.srgb import luminance, to_linear
 
+DARK = 0.004
+"""Light below counts as this."""
+SPREAD = 100_000
+"""Pixels of which quantiles are found."""
 SIDE = 512
 """Longer side on which shading is looked for."""
 REACH, RANGE = 6.0, 0.12
@@ -23,11 +27,11 @@ SHOULDER = 0.8
 """Light above is compressed, so that nothing is clipped."""
 
 
-def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-    """log of the light on a surface over its median: shadows and slow changes, without the surface's pattern."""
+def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float = 0.5) -> Float[Tensor, "H W"]:
+    """log of the light on a surface over that quantile of it: shadows and slow changes, without the surface's pattern."""
     height, width = mask.shape
     rows, columns = at_most((height, width), SIDE)
-    light = luminance(to_linear(image)).clamp_min(0.004).log().numpy()
+    light = _light(image).numpy()
     small = cv2.resize(light, (columns, rows), interpolation=cv2.INTER_AREA)
     inside = cv2.resize(mask.numpy().astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     weight = (inside > 0.95).astype(np.float32)
@@ -38,8 +42,19 @@ def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Floa
     for _ in range(2):
         found = cv2.bilateralFilter(found, -1, max(RANGE, TEXTURE * pattern), REACH).astype(np.float32)
     found = np.where(weight > 0, found, _mean(found, weight, 4.0))
-    found -= np.median(found[weight > 0])
+    found -= np.quantile(found[weight > 0], share)
     return torch.from_numpy(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def light_over(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float) -> Float[Tensor, "H W"]:
+    """log of light over that quantile of it in a region, with all its relief."""
+    light = _light(image)
+    inside = light[mask]
+    return light - inside[:: -(-len(inside) // SPREAD)].quantile(share)
+
+
+def _light(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "H W"]:
+    return luminance(to_linear(image)).clamp_min(DARK).log()
 
 
 def lit(colour: Float[Tensor, "3"], detail: Float[Tensor, "3 N"], shading: Float[Tensor, " N"]) -> Float[Tensor, "3 N"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,8 +10,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.ops.flat import before, homography
-from relook.perceive.layout.planes import SURE
-from relook.types import View
+from relook.perceive.layout.planes import SURE, WALLS, seen_planes
+from relook.types import Layout, View, Wall
+
+PLANES: Mapping[str, str] = {"floor": "floor", "rug": "floor", "ceiling": "ceiling", "wall": "walls"}
+"""Things that lie on the room's planes -> which."""
 
 
 class Surface(NamedTuple):
@@ -18,17 +22,39 @@ class Surface(NamedTuple):
 
     mask: Bool[Tensor, "H W"]
     """Its pixels."""
+    plane: Bool[Tensor, "H W"]
+    """Pixels that would show the plane if nothing stood before it."""
     H: Float[Tensor, "3 3"]
-    """(x, y, 1) ~ H (u, v, 1): u across, v ahead, in metres, from below or above the camera."""
+    """(x, y, 1) ~ H (u, v, 1) in metres: on floor and ceiling u across and v ahead from the camera, on a wall u to the right and v up."""
 
 
-def surface_of(view: View, plane: str, mask: Bool[Tensor, "H W"]) -> Surface | None:
-    """A region on a view's floor or ceiling; None where that plane is unknown, or the region is not in front of the camera."""
+def surfaces_of(view: View, thing: str, mask: Bool[Tensor, "H W"]) -> list[Surface]:
+    """The parts of a region of such a thing on the planes that are known; none where a room's directions are not."""
     layout = view.layout
-    if layout is None or layout.directions < SURE or getattr(layout, plane) < SURE:
-        return None
-    height = 0.0 if plane == "floor" else -layout.height
-    axes = torch.eye(3)
-    H = homography(layout.camera, height * axes[1], axes[0], axes[2])
-    mask = mask & before(H, view.size)
-    return Surface(mask, H) if bool(mask.any()) else None
+    if layout is None or layout.directions < SURE:
+        return []
+    found = (Surface(mask & plane, plane, H) for plane, H in _planes(layout, PLANES[thing]))
+    return [surface for surface in found if bool(surface.mask.any())]
+
+
+def _planes(layout: Layout, kind: str) -> Iterator[tuple[Bool[Tensor, "H W"], Float[Tensor, "3 3"]]]:
+    """Where known planes of a kind are seen, and how."""
+    if kind == "walls":
+        ids = seen_planes(layout).ids
+        for number, wall in enumerate(layout.walls):
+            if wall.confidence >= SURE and bool((ids == WALLS + number).any()):
+                yield ids == WALLS + number, _upright(layout, wall)
+        return
+    if getattr(layout, kind) >= SURE:
+        height, (across, down, ahead) = 0.0 if kind == "floor" else -layout.height, torch.eye(3)
+        H = homography(layout.camera, height * down, across, ahead)
+        yield before(H, layout.size), H
+
+
+def _upright(layout: Layout, wall: Wall) -> Float[Tensor, "3 3"]:
+    """The homography of a wall, from its left end on the floor."""
+    start, end = torch.tensor(wall.start), torch.tensor(wall.end)
+    along = (end - start) / (end - start).norm()
+    origin = torch.tensor([wall.start[0], 0.0, wall.start[1]])
+    across = torch.stack([along[0], torch.zeros(()), along[1]])
+    return homography(layout.camera, origin, across, torch.tensor([0.0, -1.0, 0.0]))
