@@ -17,6 +17,7 @@ from relook.correspond.semantic import Correspondence, match_segments
 from relook.errors import InputError, MissingModelError, ShapeError
 from relook.evaluate.methods import baselines
 from relook.evaluate.sources.dollhouse import draw_pair
+from relook.ops.transport import cells
 from relook.session import Session
 from relook.types import Region, Segments
 
@@ -170,10 +171,10 @@ def test_a_class_of_one_pixel(method: Callable[..., Tensor]) -> None:
 
 def test_many_colours_fill_a_bounded_number_of_cells() -> None:
     values = rgb2lab(np.random.default_rng(0).random((50_000, 1, 3)))[:, 0]
-    colours, shares = baselines._cells(values)
-    assert 50 < len(colours) <= baselines.CELLS
-    assert shares.sum() == pytest.approx(1)
-    assert np.abs(shares @ colours - values.mean(0)).max() < 1e-6
+    found = cells(values, baselines.CELL)
+    assert 50 < len(found.colours) <= 256
+    assert found.shares.sum() == pytest.approx(1)
+    assert np.abs(found.mean - values.mean(0)).max() < 1e-6
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -45,6 +45,9 @@ class PhotoConfig(Configuration):
     """How much of the new look arrives: 0 none, 1 all; and besides, for single things of the structure, e.g. `sofa=.6`."""
     unmatched: Annotated[Unmatched, USED] = "everything"
     """Regions without a counterpart: take from `everything`, `keep` their look, or take only the overall `colour`."""
+    restyle: Annotated[Names, USED] = ()
+    """By palette, lamps, windows, mirrors, pictures, plants, people and screens stay as they are (`docs/segments.md` lists them) unless you
+    name them here or in `match`, e.g. `lamp,painting`; `all`: all of them."""
     segments: Annotated[File, USED] = None
     """Label map of the structure picture: PNG of region ids, with a JSON of names beside it, as `relook perceive` writes it."""
     preview: Annotated[bool, USED] = False

@@ -105,6 +105,16 @@ class Segments:
         present = set(self.labels.unique().tolist())
         return tuple(sorted({region.name for id, region in self.regions.items() if id in present}))
 
+    def confidence(self, mask: Bool[Tensor, "H W"]) -> float:
+        """Mean confidence of the regions under a mask; 1 where there is none."""
+        ids, pixels = self.labels[mask].unique(return_counts=True)
+        sure = [self.regions[id].confidence if id in self.regions else 1.0 for id in ids.tolist()]
+        return (
+            sum(n * one for n, one in zip(pixels.tolist(), sure, strict=True)) / max(int(pixels.sum()), 1)
+            if sure
+            else 1.0
+        )
+
     def mask(self, name: str) -> Bool[Tensor, "H W"]:
         """Pixels of every region called `name`."""
         return self.among([id for id, region in self.regions.items() if region.name == name])

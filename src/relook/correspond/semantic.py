@@ -56,6 +56,8 @@ class Correspondence:
     """Class names of the structure whose pixels stay bit-identical."""
     aside: frozenset[int] = frozenset()
     """Pictures of the style that serve single regions only (`Region.picture`): they have no part in the look of the whole."""
+    still: tuple[str, ...] = ()
+    """Class names of the structure that the weight-free method leaves as they are, with soft borders (`relook.correspond.stays`)."""
 
     def __post_init__(self) -> None:
         owner: dict[int, int] = {}

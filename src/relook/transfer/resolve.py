@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from relook.config import PhotoConfig
 from relook.correspond.features import Descriptor, descriptor
 from relook.correspond.semantic import Correspondence, Source, match_segments
+from relook.correspond.stays import stays
 from relook.errors import SegmentsError
 from relook.models.load import absolute
 from relook.perceive.depth import ESTIMATORS
@@ -73,7 +74,9 @@ class Run:
             structure.segments, pictures, matches={**config.matches, **self._sources(len(pictures))}, keep=config.keep,
             unmatched=config.unmatched, instances=config.instances, minimum_area=self.preset.minimum_area,
         )  # fmt: skip
-        return replace(found, style=style.segments)
+        named = (*config.restyle, *config.matches, *config.references)
+        still = stays(structure.segments, named) if self.family is None else ()
+        return replace(found, style=style.segments, still=still)
 
     def _sources(self, pictures: int) -> dict[str, Source]:
         """What single things take from; the files that they name are the last of the style's pictures."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError, ShapeError
+from relook.ops.transport import cells, entropic_map
 from relook.session import Session
 
 Image = Float[Tensor, "3 H W"]
@@ -30,14 +31,8 @@ OtherColours = Float[np.ndarray, "M 3"]
 BLUR = 7.0
 """Standard deviation, in units of CIE Lab, by which the plan is smoothed. Measured on dollhouse pairs: PSNR rises with it up to 10, LPIPS
 is level from 3 to 10, and photographs lose contrast above."""
-CELL, CELLS = 3.0, 256
-"""Side of the cells of Lab in which like colours are counted as one, and how many cells a region may fill before they grow."""
-ROUNDS, CLOSE = 300, 1e-6
-"""Most iterations of Sinkhorn's algorithm, and the error of the marginals at which it stops."""
-STEEP = 500.0
-"""Costs, in units of the regularisation, above which exp(-cost) could vanish and the slower iteration on logarithms is needed."""
-CHUNK = 1 << 16
-"""Pixels that are moved at a time."""
+CELL = 3.0
+"""Side of the cells of Lab in which like colours are counted as one."""
 
 
 def copy(structure: Image) -> Image:
@@ -63,9 +58,7 @@ def transport(structure: Image, style: OtherImage, correspondence: Correspondenc
     """Every matched class takes its counterpart's colours by optimal transport in CIE Lab; others stay.
 
     The map is the entropic one (Pooladian and Niles-Weed 2021), the barycentric projection of the plan of Cuturi (2013), found by
-    Sinkhorn's algorithm (POT, Flamary et al. 2021) between the colours x and y_j of the two regions:
-    T(x) = sum_j y_j w_j(x), w_j(x) = softmax_j (g_j - |x - y_j|^2 / (2 blur^2)), g the dual potential over the style.
-    A blur near 0 is optimal transport without regularisation; a large one gives the style's mean colour alone.
+    Sinkhorn's algorithm (`relook.ops.transport.entropic_map`). A blur near 0 is optimal transport without regularisation; a large one gives the style's mean colour alone.
     Raises InputError for a blur that is not positive, ShapeError if the correspondence belongs to pictures of other sizes.
     """
     if not blur > 0:
@@ -116,38 +109,9 @@ def _matched(values: Colours, wanted: OtherColours) -> Colours:
 
 
 def _transported(values: Colours, wanted: OtherColours, blur: float) -> Colours:
-    """The values under the entropic map to the wanted ones, both taken from their means: a shift leaves the plan the same."""
-    import ot
-
-    middle, wanted_middle = values.mean(0), wanted.mean(0)
-    (cells, shares), (wanted_cells, wanted_shares) = _cells(values - middle), _cells(wanted - wanted_middle)
-    costs = ot.dist(cells, wanted_cells) / (2 * blur**2)
-    method, potential = ("sinkhorn_stabilized", "logv") if costs.max() < STEEP else ("sinkhorn_log", "log_v")
-    with np.errstate(over="ignore"):  # POT also returns the exponential of the potential, which may be out of range
-        _, log = ot.sinkhorn(
-            shares, wanted_shares, costs, 1.0, method=method, numItermax=ROUNDS, stopThr=CLOSE, warn=False, log=True
-        )
-    targets = torch.from_numpy(wanted_cells).float()
-    bias = torch.from_numpy(log[potential] - (wanted_cells**2).sum(1) / (2 * blur**2)).float()
-    moved = [
-        torch.softmax(part @ targets.T / blur**2 + bias, 1) @ targets
-        for part in torch.from_numpy(values - middle).float().split(CHUNK)
-    ]
-    return torch.cat(moved).double().numpy() + wanted_middle
-
-
-def _cells(values: Colours) -> tuple[OtherColours, Float[np.ndarray, " M"]]:
-    """Mean colours of the cells of Lab that the values fill, and the share of the values in each."""
-    side = CELL
-    while True:
-        grid = np.floor((values - values.min(0)) / side).astype(np.int64)
-        cell = np.ravel_multi_index(tuple(grid.T), tuple(grid.max(0) + 1))
-        counts = np.bincount(cell)
-        filled = counts > 0
-        if filled.sum() <= CELLS:
-            sums = np.stack([np.bincount(cell, channel) for channel in values.T], 1)
-            return sums[filled] / counts[filled, None], counts[filled] / len(values)
-        side *= 1.25
+    """The values under the entropic map to the wanted ones."""
+    move = entropic_map(cells(values, CELL), cells(wanted, CELL), blur)
+    return move(torch.from_numpy(values).float()).double().numpy()
 
 
 def _check(structure: Tensor, style: Tensor, correspondence: Correspondence) -> None:

@@ -137,7 +137,7 @@ METHODS = ("restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "
 RESTYLE3D, EYE = PhotoConfig(method="restyle3d"), PhotoConfig(method="eye-for-an-eye")
 
 PRODUCTS: Mapping[str, Product] = {
-    "palette": Product("Relook without weights: colours and light by optimal transport per class", PhotoConfig(method="palette")),
+    "palette": Product("Relook without weights: colours and light by optimal transport per class", PhotoConfig(method="palette", restyle=("all",))),
     "adain": Product("AdaIN per class in latents, and nothing else", RESTYLE3D, preset_of("restyle3d", "adain")),
     DEFAULT: Product("Relook's default: materials, light and textures of the style, and semantic attention", RESTYLE3D),
     **{

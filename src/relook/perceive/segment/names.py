@@ -19,7 +19,8 @@ def check_names(config: PhotoConfig, structure: View, *styles: View) -> None:
     A name counts as known if another of its meaning is (couch, sofa), or if it is looked for besides (`label`). What a label map that
     is not read yet holds is not known: every name passes.
     """
-    things = (*config.matches, *config.keep, *config.references, *config.thing_strengths)
+    restyled = [name for name in config.restyle if name != "all"]
+    things = (*config.matches, *config.keep, *restyled, *config.references, *config.thing_strengths)
     regions = [one.region for one in config.references.values() if one.region]
     for which, views, wanted in (
         ("structure", (structure,), things),

@@ -1,0 +1,169 @@
+"""The colours of a region, and the map that carries them to the colours of its counterpart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from relook.ops.transport import Cells, cells, entropic_map
+
+SIDE = 0.02
+"""Side of the cells of OKLab in which like colours are counted as one."""
+BLUR = 0.08
+"""Standard deviation, in OKLab, by which the plan is smoothed; what it takes from the structure's own colours is put back (`PLAIN`)."""
+PLAIN, DOUBT = 0.02, 0.4
+"""Standard deviation of lightness up to which the colours of a region vary by the light on it, which stays, and not by its pattern, which
+goes; and how much that grows per doubt of the region."""
+LEAST = (0.2, 0.5)
+"""How much of shading, and of fine detail, stays at least."""
+CHROMA = 0.2
+"""How much of the variation of chroma inside a region stays."""
+GAINS = (0.4, 1.1)
+"""Bounds of the gain of detail."""
+SPREAD, FOREIGN = 0.08, 0.2
+"""Distance in OKLab within which a pixel counts for a colour, and how much of a region of no confidence is taken to be other things."""
+MAIN = 0.03
+"""Distance in OKLab within which colours count as a region's main ones, per doubt of the region."""
+GLOW, BLOWN = 0.65, 0.95
+"""How much of its brightness a light source keeps when its region gets darker, and the lightness from which it is one."""
+NODES = 17
+"""Of the map's table along each axis."""
+DIRECTIONS = np.stack([(math.cos(angle), math.sin(angle)) for angle in np.arange(16) * math.pi / 8]).astype(np.float32)
+"""In the plane of chroma, in which the colours of a region are bounded."""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The colours of one region in OKLab; those far from its main ones count less the less sure the region is."""
+
+    cells: Cells
+    """Like colours counted as one."""
+    confidence: float
+    """Of the region."""
+    spread: float
+    """Standard deviation of lightness."""
+    brightest: float
+    """98 % quantile of lightness."""
+    reach: Float[Tensor, " 16"]
+    """How far chroma goes in each of DIRECTIONS."""
+
+    def chance(self, values: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
+        """That a pixel of this colour is of the region, not something before it that was labelled with it.
+
+        p / (p + FOREIGN (1 - confidence)), p the share of the region that has about this colour.
+        """
+        colours, shares = (torch.from_numpy(part).float() for part in (self.cells.colours, self.cells.shares))
+        near = torch.exp(torch.cdist(values, colours).square() / (-2 * SPREAD**2)) @ shares
+        return near / (near + FOREIGN * (1 - self.confidence) + 1e-9)
+
+
+def colours_of(pixels: Float[Tensor, "3 N"], confidence: float = 1.0) -> Colours:
+    """The colours of a region from a sample of its pixels."""
+    values = pixels.T.double().numpy()
+    found = cells(values, SIDE)
+    shares = _main(found, (1 - confidence)) if confidence < 1 else found.shares
+    found = Cells(found.colours, shares)
+    lightness = found.colours[:, 0]
+    spread = math.sqrt(max(0.0, float(shares @ (lightness - shares @ lightness) ** 2)))
+    kept = found.colours[shares > 0.02 * shares.max(), 1:]
+    reach = torch.from_numpy((DIRECTIONS @ kept.T).max(1)).float()
+    return Colours(found, confidence, spread, float(np.quantile(values[:, 0], 0.98)), reach)
+
+
+def _main(found: Cells, doubt: float) -> Float[np.ndarray, " M"]:
+    """Shares of the cells that fall off with the distance from the region's main colour (mean shift, from the densest cell)."""
+
+    def near(colour: np.ndarray, width: float) -> np.ndarray:
+        return np.exp(((found.colours - colour) ** 2).sum(1) / (-2 * width**2))
+
+    densest = max(range(len(found.shares)), key=lambda cell: float(found.shares @ near(found.colours[cell], BLUR)))
+    colour, width = found.colours[densest], MAIN / doubt
+    for _ in range(5):
+        shares = found.shares * near(colour, width)
+        shares /= shares.sum()
+        colour = shares @ found.colours
+    return shares
+
+
+def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float) -> Colours:
+    """The style's colours as light and pale as paint: a mean chroma of at most `chroma`, a mean lightness of at least `lightness`, or as the
+    structure already is."""
+    mean, own = style.cells.mean, structure.cells.mean
+    pale = min(1.0, max(chroma, float(np.hypot(*own[1:]))) / max(float(np.hypot(*mean[1:])), 1e-6))
+    lift = max(0.0, min(lightness, float(own[0])) - float(mean[0]))
+    colours = np.column_stack([(style.cells.colours[:, 0] + lift).clip(0, 1), pale * style.cells.colours[:, 1:]])
+    return replace(style, cells=Cells(colours, style.cells.shares), reach=pale * style.reach)
+
+
+@dataclass(frozen=True)
+class ColourChange:
+    """A map of colours as a table over a box of OKLab, with what happens to the detail that the smooth colours leave out."""
+
+    table: Float[Tensor, "5 n n n"]
+    """New lightness and chroma (L, a, b); gain of the detail of lightness and of chroma."""
+    low: Float[Tensor, " 3"]
+    """The box's corner."""
+    size: Float[Tensor, " 3"]
+    """Its sides."""
+    reach: Float[Tensor, " 16"]
+    """How far new chroma may go in each of DIRECTIONS, unless the old one went farther."""
+    centre: Float[Tensor, " 2"]
+    """The chroma from which that is measured."""
+
+    def applied(self, pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, "3 N"]) -> Float[Tensor, "3 N"]:
+        """New OKLab pixels; `smooth` are the same without fine detail."""
+        place = ((smooth - self.low[:, None]) / self.size[:, None] * 2 - 1).flip(0).T
+        new = functional.grid_sample(
+            self.table[None], place[None, None, None], mode="bilinear", padding_mode="border", align_corners=True
+        )[0, :, 0, 0]
+        detail = pixels - smooth
+        light = (new[0] + new[3] * detail[0]).clamp(0, 1)
+        chroma = self._bounded(new[1:3] + new[4] * detail[1:], pixels[1:])
+        return torch.cat([light[None], chroma])
+
+    def _bounded(self, chroma: Float[Tensor, "2 N"], own: Float[Tensor, "2 N"]) -> Float[Tensor, "2 N"]:
+        """Chroma drawn towards the centre until it is nowhere beyond both the style's reach and the pixel's own."""
+        step, share = chroma - self.centre[:, None], torch.ones_like(chroma[0])
+        for direction, reach in zip(torch.from_numpy(DIRECTIONS), self.reach, strict=True):
+            middle = float(direction @ self.centre)
+            room = (torch.maximum(direction @ own, reach) - middle).clamp_min(0)
+            along = direction @ step
+            share = torch.where(along > room, torch.minimum(share, room / along.clamp_min(1e-6)), share)
+        return self.centre[:, None] + share * step
+
+
+def colour_change(structure: Colours, style: Colours, box: tuple[Tensor, Tensor]) -> ColourChange:
+    """The map from the colours of a region to those of its counterpart, for colours between two corners.
+
+    new = T(z) + k g (z - S(z)), T the entropic map to the style's colours, S that to the structure's own, which says what the blur takes;
+    k = T / S of lightness, g by how plain the region is. As much of it as it is likely that the colour is the region's.
+    """
+    low, size = box[0], (box[1] - box[0]).clamp_min(0.02)
+    axes = [low[i] + size[i] * torch.linspace(0, 1, NODES) for i in range(3)]
+    nodes = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
+    wanted = entropic_map(structure.cells, style.cells, BLUR)(nodes)
+    own = entropic_map(structure.cells, structure.cells, BLUR)(nodes)
+    plain = PLAIN + DOUBT * (1 - structure.confidence)
+    contrast = 1 / (1 + (structure.spread / plain) ** 2)
+    kept = torch.tensor([max(LEAST[0], contrast), CHROMA, CHROMA])
+    gain = (wanted[:, :1] / own[:, :1].clamp_min(0.05)).clamp(*GAINS)
+    new = wanted + gain * kept * (nodes - own)
+    new[:, 0] = _glowing(nodes[:, 0], new[:, 0].clamp(0, 1), structure.brightest)
+    chance = structure.chance(nodes)[:, None]
+    new = torch.cat([new, max(LEAST[1], contrast**0.5) * gain, CHROMA * gain], 1)
+    old = torch.cat([nodes, torch.ones_like(nodes[:, :2])], 1)
+    table = (old + chance * (new - old)).T.reshape(5, NODES, NODES, NODES)
+    return ColourChange(table, low, size, style.reach, torch.from_numpy(style.cells.mean[1:]).float())
+
+
+def _glowing(old: Float[Tensor, " N"], new: Float[Tensor, " N"], brightest: float) -> Float[Tensor, " N"]:
+    """What is brighter than nearly all of its region and about white is a light source: it keeps GLOW of its brightness."""
+    first = min(max(BLOWN, brightest), 0.99)
+    source = ((old - first) / (1 - first)).clamp(0, 1)
+    return new + GLOW * source * (old - new).clamp_min(0)
