@@ -13,7 +13,11 @@ import torch
 from PIL import Image
 
 from relook.dollhouse import render, sample_layout, sample_style
+from relook.engine import Engine
 from relook.errors import DepthError, InputError, PictureError, SegmentsError
+from relook.evaluate import folder
+from relook.evaluate.instruments import Instruments
+from relook.evaluate.run import run
 from relook.evaluate.sources import disk
 from relook.evaluate.sources.folder import Folder
 from relook.evaluate.sources.pair import Source
@@ -307,3 +311,31 @@ def test_the_example_of_the_documentation(own: Path) -> None:
     source = pairs(own, listed)
     assert list(source.names) == ["kitchen--loft", "kitchen--farmhouse", "bedroom--loft"]
     assert [case.exact is None for case in source.cases.values()] == [False, True, True]
+
+
+def test_designers_see_before_and_now_side_by_side(own: Path, tmp_path: Path) -> None:
+    (own / "pairs.csv").write_text(HEAD + "a,warm,,\nb,warm,,\n", encoding="utf-8")
+    last, today = tmp_path / "last", tmp_path / "today"
+    for name in "ab":
+        write_image(last / f"{name}--warm.png", torch.full((3, 24, 32), 0.5))
+    shared = {"path": own, "engine": Engine(workers=1), "now": "copy", "instruments": Instruments(None, None)}
+    suite = folder.suite(folder.Config(**shared, out=today, rows=("before", "copy"), before=last))
+    run(suite)
+    assert (today / "cases/a--warm/before.png").is_file()
+    assert read_image(today / "cases/a--warm/before.png").shape == (3, 48, 64), "at the structure's size"
+    flaws = json.loads((today / "summary.json").read_text())["folder"]
+    assert all(flaws["copy"][name]["mean"] == pytest.approx(0) for name in ("foreign_chroma", "clouds", "halo"))
+    assert flaws["before"]["clouds"]["mean"] == pytest.approx(0), "a grey picture has none"
+    assert "For designers: structure, style, before, copy" in (today / "report.html").read_text(encoding="utf-8")
+    write_image(last / "a--warm.png", torch.zeros(3, 24, 32))
+    run(suite)
+    assert not read_image(today / "cases/a--warm/before.png").any(), "another earlier picture"
+    again = folder.suite(folder.Config(**shared, out=tmp_path / "next", rows=("before", "copy"), before=today))
+    run(again)
+    made, kept = (place / "cases/b--warm" for place in (tmp_path / "next", today))
+    assert (made / "before.png").read_bytes() == (kept / "copy.png").read_bytes()
+
+
+def test_an_earlier_picture_that_is_not_there_is_named(own: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"Expected an earlier picture of a--warm in .*put a--warm\.png there"):
+        folder.earlier(tmp_path, "palette", "a--warm")

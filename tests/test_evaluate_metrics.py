@@ -19,7 +19,7 @@ from relook.evaluate.metrics.declare import declare
 from relook.evaluate.metrics.pattern import pattern_error
 from relook.evaluate.metrics.truth import by_class, colour_error, lpips, psnr, ssim
 
-GROUPS = ("truth", "structure", "style", "realism", "matching", "views", "segments", "depth")
+GROUPS = ("truth", "structure", "style", "flaws", "realism", "matching", "views", "segments", "depth")
 """In the order of the document."""
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from relook.errors import PictureError, ShapeError
 from relook.evaluate.instruments import Observer
 from relook.evaluate.metrics.depth import depth_abs_rel, depth_abs_rel_exact, depth_delta1, depth_sq_rel
+from relook.evaluate.metrics.flaws import clouds, crookedness, foreign_chroma, halo
 from relook.evaluate.metrics.pattern import pattern_error
 from relook.evaluate.metrics.realism import fid, kid
 from relook.evaluate.metrics.segments import mean_of
@@ -27,13 +28,15 @@ from relook.evaluate.metrics.style import (
 from relook.evaluate.metrics.truth import by_class
 from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.sources.pair import Pair
+from relook.perceive.layout import known_layout
+from relook.perceive.layout.planes import ceiling_lines
 
 Vectors = Mapping[str, Float[np.ndarray, "_ _"]]
 """Feature vectors by set of features, a row for each picture."""
 
 
 def measure(pair: Pair, image: Float[Tensor, "3 H W"], observer: Observer) -> list[Number]:
-    """All numbers of an output: against the exact answer (if there is one), against the structure, against the style.
+    """All numbers of an output: against the exact answer (if there is one, else its flaws), against the structure, against the style.
 
     Of classes only what is known has an entry. Raises ShapeError for a picture that has not the structure's size, PictureError for
     one that is not finite, InputError for an instrument that does not exist.
@@ -48,7 +51,7 @@ def measure(pair: Pair, image: Float[Tensor, "3 H W"], observer: Observer) -> li
             f"Expected a finite picture for {pair.name}, got NaN or infinity; look for it in the method."
         )
     image = image.detach().float().cpu().clamp(0, 1)
-    found = [*_truth(pair, image, observer), *_structure(pair, image, observer), *_style(pair, image, observer)]
+    found = [part for of in (_truth, _structure, _style, _flaws) for part in of(pair, image, observer)]
     return [one for one in map(_finite, found) if one.region == WHOLE or one.value is not None]
 
 
@@ -116,6 +119,23 @@ def _style(pair: Pair, image: Tensor, observer: Observer) -> Iterator[Number]:
         found = histogram_distances(image, style, regions.structure_classes, regions.style_classes)
         for id, value in found.items():
             yield Number("a_hist", regions.class_name(id), value)
+
+
+def _flaws(pair: Pair, image: Tensor, observer: Observer) -> Iterator[Number]:
+    """What can be seen to be wrong where nobody knows the answer."""
+    if pair.exact is not None:
+        return
+    structure, style = pair.structure, pair.style
+    matched = structure.segments is not None and style.segments is not None
+    regions = pair.correspondence() if matched else None
+    classes = (None, None) if regions is None else (regions.structure_classes, regions.style_classes)
+    yield Number("foreign_chroma", WHOLE, foreign_chroma(image, structure.image, style.image, *classes))
+    for metric, function in (("clouds", clouds), ("halo", halo)):
+        known = structure.segments is not None
+        yield Number(metric, WHOLE, function(image, structure.image, structure.segments.labels) if known else None)  # type: ignore[union-attr]
+    layout = known_layout(structure, "auto", observer.session)
+    lines = None if layout is None else ceiling_lines(layout)
+    yield Number("crookedness", WHOLE, None if lines is None else crookedness(image, structure.image, lines))
 
 
 def _finite(one: Number) -> Number:

@@ -1,11 +1,44 @@
-"""An audit as people read it in a terminal."""
+"""relook audit: what became of a picture, as people read it in a terminal."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Group
 from rich.table import Table
 
-from relook.transfer.audit import Audit
+from relook.config import FILES
+from relook.options import EXISTING, POSITIONAL
+from relook.present.arguments import parse
+from relook.present.terminal import OUT
+
+if TYPE_CHECKING:
+    from relook.transfer.audit import Audit
+
+
+CHANGED = 1
+"""What relook audit returns for a picture that is not what it should be."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Say what was changed in a restyled picture, by thing, and that what was to be kept is identical: from its record and its pixels."""
+
+    picture: Annotated[Path, EXISTING, POSITIONAL, FILES]
+    """The picture, with its record (the JSON of its name) beside it."""
+
+
+def audit(words: Sequence[str]) -> int:
+    """relook audit: 0 where the file is as it was written and all that was to be kept is identical, else CHANGED."""
+    options = parse(Audited, "relook audit", words)
+    from relook.transfer.audit import audit_photo
+
+    found = audit_photo(options.picture)
+    OUT.print(shown(found))
+    return 0 if found.unchanged and not found.kept_differ else CHANGED
 
 
 def shown(audit: Audit) -> Group:

@@ -18,6 +18,7 @@ from relook.files import check_there, check_writable
 from relook.models.fetch import OFFLINE
 from relook.options import EXISTING, POSITIONAL
 from relook.present.arguments import one_of, parse
+from relook.present.audit import audit
 from relook.present.photo import photo
 from relook.present.terminal import ERR, OUT, drawn, speak
 
@@ -107,27 +108,6 @@ def _room(layout: Layout) -> str:
     if layout.directions < 0.5:
         return "layout unknown"
     return f"a room {layout.height:.1f} m high ({layout.scale} scale), {sure} of {len(layout.walls)} walls sure"
-
-
-@dataclass(frozen=True)
-class Audited:
-    """Say what was changed in a restyled picture, by thing, and that what was to be kept is identical: from its record and its pixels."""
-
-    picture: Annotated[File, POSITIONAL, FILES] = None
-    """The picture, with its record (the JSON of its name) beside it."""
-
-
-def audit(words: Sequence[str]) -> int:
-    """relook audit."""
-    options = parse(Audited, "relook audit", words)
-    if options.picture is None:
-        raise InputError("Expected a restyled picture, got none; name it behind relook audit.")
-    from relook.present.audit import shown
-    from relook.transfer.audit import audit_photo
-
-    found = audit_photo(options.picture)
-    OUT.print(shown(found))
-    return 0 if found.unchanged and not found.kept_differ else FAILED
 
 
 def demo(words: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 Image = Float[Tensor, "3 H W"]
 """RGB in [0, 1]."""
 Better = Literal["higher", "lower"]
-Group = Literal["truth", "structure", "style", "realism", "matching", "views", "segments", "depth"]
+Group = Literal["truth", "structure", "style", "realism", "matching", "views", "segments", "depth", "flaws"]
 """What a number is about; one table of docs/metrics.md each."""
 Function = TypeVar("Function", bound=Callable[..., float | None])
 

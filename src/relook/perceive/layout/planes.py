@@ -62,3 +62,15 @@ def _nearest_wall(
         nearer = (t > 0) & (s >= 0) & (s <= 1) & (t < reach)
         number, reach = torch.where(nearer, index, number), torch.where(nearer, t, reach)
     return number, reach
+
+
+def ceiling_lines(layout: Layout, *, shortest: float = 0.05, sure: float = SURE) -> Float[Tensor, "N 4"]:
+    """Where walls are seen to meet the ceiling: a line (x0, y0, x1, y1) in pixels for every wall, those at least so much of the width long."""
+    ids = seen_planes(layout, sure=sure).ids
+    above, below = ids[:-1], ids[1:]
+    lines = []
+    for wall in below[below >= WALLS].unique():
+        y, x = ((above == CEILING) & (below == wall)).nonzero(as_tuple=True)
+        if len(x) and int(x.max() - x.min()) >= shortest * layout.size[1]:
+            lines.append(torch.stack([place[end] for end in (x.argmin(), x.argmax()) for place in (x, y)]).float())
+    return torch.stack(lines) if lines else torch.zeros(0, 4)
