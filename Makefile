@@ -5,15 +5,15 @@ READY := .venv/.ready
 
 .PHONY: demo test check clean
 
-demo: $(READY)  ## a small grid of rooms: every method against the exact answer, about a minute on two cores
+demo: $(READY)  ## a photograph, then a small grid of rooms against the exact answer: about a minute on two cores
 	$(BIN)/relook demo --out demo
 
 test: $(READY)  ## everything that needs no GPU and no hub, one worker per core
 	$(BIN)/python -m pytest -n auto --dist loadfile --durations 5
 
 check: $(READY)  ## lint, format and types
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests tools
+	$(BIN)/ruff format --check src tests tools
 	$(BIN)/mypy
 
 $(READY): pyproject.toml constraints.txt

@@ -24,6 +24,7 @@ from relook.evaluate.records import EVERY, WHOLE, Record, read_records
 from relook.evaluate.run import run
 from relook.evaluate.sources.dollhouse import HELD_OUT, draw_pair
 from relook.evaluate.sources.pair import Pair
+from relook.io import read_image
 from relook.present.demo import DemoConfig, run_demo
 from relook.progress import Progress
 from relook.session import Session
@@ -258,10 +259,34 @@ def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("relook.models.families.load_family", no_family)
     monkeypatch.setattr("relook.engine.cores", lambda: 1)  # in this process
-    _, page = run_demo(DemoConfig(out=tmp_path, pairs=1, frames=0, steps=1))
+    _, page = run_demo(DemoConfig(out=tmp_path, photograph=False, pairs=1, frames=0, steps=1))
     assert "Left out" in page.read_text()
     assert (tmp_path / "grid.png").is_file()
     assert not (tmp_path / "walk.png").exists()
+
+
+def test_the_demo_begins_with_a_photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Structure, style and output side by side; the output is there by itself too, and is not the structure."""
+    from relook.present import demo
+
+    for name in ("structure", "style"):
+        with Image.open(demo.PHOTOGRAPHS / f"{name}.jpg") as picture:  # type: ignore[arg-type]
+            picture.resize((96, 64)).save(tmp_path / f"{name}.jpg")
+    monkeypatch.setattr(demo, "PHOTOGRAPHS", tmp_path)
+    sheet = demo._photograph(tmp_path / "out")
+    assert sheet.width > 3 * 96
+    with Image.open(tmp_path / "out" / "photo.jpg") as written:
+        assert written.size == sheet.size
+    structure, new = (read_image(path) for path in (tmp_path / "structure.jpg", tmp_path / "out" / "photo" / "new.png"))
+    assert (structure - new).abs().mean() > 0.02
+
+
+def test_the_photographs_are_small_and_ours_to_ship() -> None:
+    from relook.present.demo import PHOTOGRAPHS
+
+    pictures = [PHOTOGRAPHS / f"{name}.jpg" for name in ("structure", "style")]
+    assert sum(len(picture.read_bytes()) for picture in pictures) < 500_000
+    assert "CC0" in (PHOTOGRAPHS / "LICENSE.md").read_text()
 
 
 def test_the_demo_makes_a_walk(tmp_path: Path) -> None:

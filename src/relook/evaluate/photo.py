@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from PIL.Image import Image as Sheet
 from torch import Tensor
 
 from relook import cache
@@ -75,6 +76,8 @@ class PhotoSuite(Suite):
     """The row that the others are compared with, or one for each row."""
     against: str | None = None
     """What those are, in words."""
+    sheets: Sequence[tuple[str, Sheet]] = ()
+    """Pictures that the page begins with, with their captions."""
     modules = (*PAINTING, "evaluate/metrics", "evaluate/measure.py", "evaluate/instruments.py")
 
     def __post_init__(self) -> None:
@@ -146,7 +149,16 @@ class PhotoSuite(Suite):
             [row for row in self.columns if row in rows] or rows[:8],
         )
         notes = {row: self.rows[row].note for row in rows}
-        return [Part(self.name, notes=notes, reference=self.reference, against=self.against, gallery=gallery)]
+        return [
+            Part(
+                self.name,
+                notes=notes,
+                reference=self.reference,
+                against=self.against,
+                gallery=gallery,
+                sheets=self.sheets,
+            )
+        ]
 
     def _pair(self, case: str, session: Session) -> Pair:
         return session.remembered("pair", (self.source, case), lambda: self.source.pair(case, session), 2)

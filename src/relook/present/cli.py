@@ -33,7 +33,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
-  relook demo [--out demo]                         a grid of rooms: every method against the exact answer
+  relook demo [--out demo]                         a photograph, then drawn rooms against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook compare REPORT REPORT...                  runs of a suite side by side, and what differs between them
   relook train WHAT                                train the embedded family

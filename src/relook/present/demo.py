@@ -1,25 +1,32 @@
-"""`relook demo`: a few rooms, every method and baseline against the exact answer, and a walk through a room; pictures and pages."""
+"""`relook demo`: a photograph in the look of another, drawn rooms against the exact answer, and a walk through one; pictures and pages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relook.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from rich.console import RenderableType
 
 COLUMNS = ("reinhard", "statistics", "palette", "cross-image-attention/relook", "eye-for-an-eye/relook", "relook")
+PHOTOGRAPHS = files("relook.present") / "photographs"
+"""Two rooms that look like photographs, rendered by tools/rooms."""
+CAPTION = "A photograph: relook photo structure.jpg --style style.jpg --out new.png"
 
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """A small grid of rooms, three methods and baselines against the exact answer (grid.png, report.html), and a walk (walk.png, walk/)."""
+    """A photograph in the look of another (photo.jpg, photo/), a grid of drawn rooms against the exact answer (grid.png), a walk (walk.png, walk/), one page (report.html)."""
 
     out: Path = Path("demo")
     """Folder of the results."""
+    photograph: bool = True
+    """Begin with `relook photo` on two pictures that come with Relook."""
     pairs: int = 4
     """Number of pairs."""
     seed: int = 0
@@ -44,10 +51,27 @@ def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[Renderabl
     )
     options = Config(out=config.out, pairs=config.pairs, seed=config.seed, steps=config.steps)
     source = Dollhouse(config.seed, config.pairs)
-    table = run(PhotoSuite("relook demo", options, lead=lead, rows=rows, source=source, columns=COLUMNS), progress)
+    sheets = [(CAPTION, _photograph(config.out, progress))] if config.photograph else []
+    suite = PhotoSuite("relook demo", options, lead=lead, rows=rows, source=source, columns=COLUMNS, sheets=sheets)
+    table = run(suite, progress)
     if config.frames:
         _walk(config, progress)
     return table, config.out / "report.html"
+
+
+def _photograph(out: Path, progress: Progress = SILENT) -> Image:
+    """The room that comes with Relook in the look of the other (photo/new.png); the three side by side (photo.jpg)."""
+    from relook.files import replacing
+    from relook.io.sheet import contact_sheet
+    from relook.transfer.photo import restyle_photo
+
+    with as_file(PHOTOGRAPHS) as folder:
+        structure, style = folder / "structure.jpg", folder / "style.jpg"
+        output = restyle_photo(structure, style, out=out / "photo" / "new.png", progress=progress).image
+        sheet = contact_sheet([[structure, style, output]], ["structure", "style", "output"], side=640)
+    with replacing(out / "photo.jpg") as temporary:
+        sheet.save(temporary, format="JPEG", quality=90)
+    return sheet
 
 
 def _walk(config: DemoConfig, progress: Progress = SILENT) -> None:
