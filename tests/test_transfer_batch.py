@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from pictures import write_room
 from relook import PhotoConfig, restyle_photo
@@ -13,6 +15,7 @@ from relook.engine import Engine
 from relook.errors import InputError
 from relook.present.cli import main
 from relook.transfer.batch import Job, jobs_in, jobs_of, restyle_photos
+from relook.types import Region, Segments, View
 
 HERE = Engine(workers=1)
 WHOLE = PhotoConfig(segmenter="whole", layout="none", style_layout="none")
@@ -68,6 +71,21 @@ def test_one_failure_stops_nothing_and_is_said(flat: Path, caplog: pytest.LogCap
     ]
     assert (flat / "out" / "contact-sheet.jpg").is_file()
     assert "bed.png failed: Expected a readable picture" in caplog.text
+
+
+def test_the_look_is_seen_once_for_all_rooms(flat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    def segmenter(name: str, session: object) -> Callable[[View], Segments]:
+        def answer(view: View) -> Segments:
+            sizes.append(view.size)
+            return Segments(torch.ones(view.size, dtype=torch.int64), {1: Region("wall")})
+
+        return answer
+
+    monkeypatch.setattr("relook.perceive.perception.segmenter", segmenter)
+    restyle_photos(jobs_of([flat / "rooms"], [flat / "look.png"], flat / "out"), WHOLE, engine=HERE)
+    assert sorted(sizes) == [(36, 52)] * 3 + [(44, 40)]
 
 
 def test_processes_make_the_same_pictures(flat: Path) -> None:

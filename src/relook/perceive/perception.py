@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from relook.perceive.borders import refined_segments
 from relook.perceive.depth import estimator
@@ -30,6 +31,20 @@ class Perception:
     def by_layout(self) -> bool:
         """Whether no network sees regions, so that the room gives them."""
         return SEGMENTERS.chosen(self.segmenter) == "layout"
+
+    def seen(self, view: View, layout: str = "auto", focal: float | None = None) -> View:
+        """The view with segments, layout and depth, each unless it has its own or nobody is asked.
+
+        What is seen of a plain picture is remembered in the session: of a style that many rooms take, once.
+        """
+
+        def see() -> View:
+            return self.depth(self.regions_and_room(view, layout, focal))
+
+        if view != View(view.image) or layout not in ("auto", "none"):
+            return see()
+        key = (view.size, sha256(view.image.cpu().numpy().tobytes()).digest(), self.segmenter, self.depth_estimator)
+        return self.session.remembered("seen", (*key, layout, focal), see)
 
     def regions_and_room(self, view: View, layout: str = "auto", focal: float | None = None) -> View:
         """The view with its segments and its layout (see `known_layout`): regions help to find the room, or the room gives them.

@@ -209,7 +209,7 @@ def _seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
     if view.pictures:
         return view
     layout = layout if run.reads_layout(view) else "none"
-    return run.perception.depth(run.perception.regions_and_room(view, layout, focal_of(metadata, view.size)))
+    return run.perception.seen(view, layout, focal_of(metadata, view.size))
 
 
 def _painted(
