@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from relook.correspond.semantic import Correspondence, match_segments
+from relook.correspond.semantic import Correspondence, Source, match_segments
 from relook.dollhouse.classes import CLASS_ID
 from relook.dollhouse.render import render
 from relook.dollhouse.rooms import sample_layout
@@ -15,7 +15,8 @@ from relook.dollhouse.style import Material, Style, sample_style
 from relook.evaluate.metrics.pattern import pattern_error
 from relook.transfer.finish import finished
 from relook.transfer.presets import RELOOK
-from relook.transfer.texture import style_textures
+from relook.transfer.references import joined
+from relook.transfer.texture import facing_of, style_textures
 from relook.types import Depth, View
 
 
@@ -68,6 +69,24 @@ def test_a_floor_takes_the_pattern_in_its_size(rooms: Rooms) -> None:
     assert errors[0] is not None
     assert errors[1] is not None
     assert errors[0] < 0.6 * errors[1]
+
+
+def test_of_several_pictures_the_one_that_is_named_gives_its_pattern(rooms: Rooms) -> None:
+    plain = render(sample_layout(13, "living"), dressed(7), (80, 120)).view()
+    style = joined([plain, rooms.style])
+    assert rooms.structure.segments is not None
+    assert style.segments is not None
+    pictures = [one.segments for one in style.pictures if one.segments is not None]
+    names = {region.name for region in rooms.structure.segments.regions.values()} & set(pictures[1].names)
+    shown = {name: Source(name, 1) for name in names & set(rooms.structure.segments.names)}
+    found = match_segments(rooms.structure.segments, pictures, matches=shown)
+    several = style_textures(rooms.structure, style, replace(found, style=style.segments))
+    alone = style_textures(rooms.structure, rooms.style, rooms.regions)
+    assert several is not None
+    assert alone is not None
+    floor = rooms.floor & alone.known
+    assert torch.equal(several.detail[:, floor], alone.detail[:, floor])
+    assert facing_of(style).normals.shape == style.image.shape
 
 
 def test_the_pattern_neither_brightens_nor_darkens(rooms: Rooms) -> None:

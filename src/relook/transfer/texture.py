@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +12,13 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import gaussian_filter
 from scipy.ndimage import label as components
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import InputError
 from relook.ops.exemplar import Exemplar, fetched, grown, rectified
 from relook.ops.light import Surfaces, light_of, residual_of
+from relook.ops.mosaic import mosaic
 from relook.ops.normals import Facing, facing, pinhole
 from relook.ops.planes import Planes, planes
 from relook.ops.surface import edges
@@ -49,18 +52,21 @@ def style_textures(structure: View, style: View, correspondence: Correspondence)
     in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None
     where a depth is not in metres, or is a rough guess: patterns would come out bent.
     """
-    if not _metric(structure) or not _metric(style):
+    rooms = style.pictures or (style,)
+    if not all(map(_metric, (structure, *rooms))):
         return None
-    towards, away = facing_of(structure), facing_of(style)
-    if min(towards.calm, away.calm) < CALM:
+    towards, *away = map(facing_of, (structure, *rooms))
+    if min(one.calm for one in (towards, *away)) < CALM:
         return None
     classes, style_classes = correspondence.structure_classes.cpu(), correspondence.style_classes.cpu()
-    here, pieces = _planes(structure, towards), _pieces(style, style_classes, away)
+    here = _planes(structure, towards)
+    pieces = [_pieces(room, correspondence, faces) for room, faces in zip(rooms, away, strict=True)]
     detail, known = torch.zeros(3, *classes.shape), torch.zeros(classes.shape, dtype=torch.bool)
     for label in sorted((set(classes.unique().tolist()) & set(style_classes.unique().tolist())) - {0}):
         for level in (False, True):
             where = (classes == label) & ((here.axis == LEVEL) == level)
-            exemplar = pieces.exemplar(label, level) if bool(where.any()) else None
+            seen = (one.exemplar(label, level) for one in pieces if bool(where.any()))
+            exemplar = next((one for one in seen if one is not None), None)
             texture = None if exemplar is None else grown(exemplar, here.place[:, where])
             if texture is not None:
                 detail[:, where] = fetched(texture, here.place[:, where], here.grain[where])
@@ -71,10 +77,15 @@ def style_textures(structure: View, style: View, correspondence: Correspondence)
 
 
 def facing_of(view: View) -> Facing:
-    """Which way the surfaces of a view with depth and segments face, by its camera where it has one.
+    """Which way the surfaces of a view with depth and segments face, by its camera where it has one; each picture's of a style of several.
 
     Raises InputError for a view without them.
     """
+    if view.pictures:
+        parts = [facing_of(one) for one in view.pictures]
+        whole = mosaic([one.size for one in view.pictures]).pasted([one.normals for one in parts])
+        normals = interpolate(whole[None], view.size, mode="nearest-exact")[0]
+        return Facing(normals, min(one.calm for one in parts))
     depth, segments = _known(view)
     return facing(depth.values.cpu(), segments.labels.cpu(), _camera(view))
 
@@ -118,8 +129,10 @@ class _Pieces(NamedTuple):
         return None if seen is None else _even(seen)
 
 
-def _pieces(style: View, classes: Int[Tensor, "h w"], faces: Facing) -> _Pieces:
+def _pieces(style: View, correspondence: Correspondence, faces: Facing) -> _Pieces:
+    """Those of one style picture, with the common ids of their classes."""
     depth, segments = _known(style)
+    classes = replace(correspondence, style=segments).style_classes.cpu()
     surfaces = Surfaces(style.image.cpu(), classes, faces.normals)
     margins = [(edges(segments.labels, depth.disparity(), reach=reach).cpu() < 0.5, least) for reach, least in MARGINS]
     return _Pieces(residual_of(surfaces, light_of(surfaces)), _planes(style, faces), classes, margins)
