@@ -326,7 +326,7 @@ def test_designers_see_before_and_now_side_by_side(own: Path, tmp_path: Path) ->
     flaws = json.loads((today / "summary.json").read_text())["folder"]
     assert all(flaws["copy"][name]["mean"] == pytest.approx(0) for name in ("foreign_chroma", "clouds", "halo"))
     assert flaws["before"]["clouds"]["mean"] == pytest.approx(0), "a grey picture has none"
-    assert "For designers: structure, style, before, copy" in (today / "report.html").read_text(encoding="utf-8")
+    assert "For designers: structure, style, before, now (copy)" in (today / "report.html").read_text(encoding="utf-8")
     write_image(last / "a--warm.png", torch.zeros(3, 24, 32))
     run(suite)
     assert not read_image(today / "cases/a--warm/before.png").any(), "another earlier picture"

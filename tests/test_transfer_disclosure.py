@@ -110,7 +110,7 @@ def test_an_audit_says_what_changed_and_that_the_rest_is_identical(
     said = " ".join(capsys.readouterr().out.split())
     assert "the one that was written" in said
     assert "to be kept are identical" in said
-    assert "under the mark" in said
+    assert "under the corner mark" in said
 
 
 def test_an_audit_finds_a_pixel_that_was_painted_over(rooms: tuple[Room, Room], tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ class FolderSuite(PhotoSuite):
         rows = [row for row in (BEFORE, self.config.now) if row in results.rows(self.name)]
         if self.config.now not in rows:
             return [part]
-        words = f"For designers: structure, style, {', '.join(rows)}"
+        words = f"For designers: structure, style, {', '.join([*rows[:-1], 'now'])} ({self.config.now})"
         return [replace(part, sheets=[(words, self._sheet(rows, results, session))])]
 
     def _sheet(self, rows: Sequence[str], results: Results, session: Session) -> Image.Image:
@@ -70,7 +70,7 @@ class FolderSuite(PhotoSuite):
             pair = self._pair(case, session)
             made = [results.picture(Trial(self.name, row, case)) for row in rows]
             lines.append([pair.structure.image, pair.style.image, *made])
-        return contact_sheet(lines, ["structure", "style", *rows], side=SIDE)
+        return contact_sheet(lines, ["structure", "style", *rows[:-1], "now"], side=SIDE)
 
     def _painted(self, trial: Trial) -> str:
         """What the picture depends on; that of an earlier version on its file too."""

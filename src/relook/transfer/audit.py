@@ -20,6 +20,9 @@ from relook.transfer.disclosure import read_disclosure
 from relook.transfer.photo import see_again
 from relook.types import Segments
 
+EXACT = (".png", ".tif", ".tiff", ".webp")
+"""Endings of formats that lose nothing, where no quality is asked for."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -73,14 +76,14 @@ def audit_photo(picture: str | Path, *, session: Session | None = None) -> Audit
     difference = (after - before).abs().amax(0) * 255
     differs = difference > (0.5 if metadata.bits == 8 else 0.5 / 257)
     mark = _mark(record, differs)
-    notes = [] if not mark.any() else ["Pixels under the mark that says so are left out."]
+    notes = [] if not mark.any() else ["Pixels under the corner mark are left out."]
     try:
         segments, kept = see_again(record, session)
     except (MissingModelError, RecordError) as error:
         segments, kept = None, torch.zeros_like(differs)
         notes.append(f"What was seen cannot be seen again: {error}")
     kept = kept & ~mark
-    if picture.suffix.lower() not in (".png", ".tif", ".tiff", ".webp") and kept.any():
+    if kept.any() and (picture.suffix.lower() not in EXACT or record["configuration"].get("quality") is not None):
         notes.append(f"A {picture.suffix[1:]} loses detail everywhere, so its kept pixels cannot be identical.")
     return Audit(
         sha256(picture) == record["output"]["sha256"], read_disclosure(picture) is not None, read_credentials(picture),
