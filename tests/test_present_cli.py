@@ -281,6 +281,7 @@ def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     drawn = run(True)
     assert "fetching" in drawn
     assert "2.0/5.0 MB" in drawn
+    assert " s left" in drawn
     assert run(False) == ""
 
 

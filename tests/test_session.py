@@ -83,3 +83,17 @@ def test_a_cancelled_run_stops_at_its_next_step() -> None:
     with pytest.raises(CancelledError, match="nothing was left half written"):
         run()
     assert reached == [1, 2, 3]
+
+
+def test_what_a_stage_is_expected_to_take_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, heard = [0.0], list[Step]()
+    monkeypatch.setattr("relook.progress.time.perf_counter", lambda: now[0])
+    progress = Progress(heard.append)
+    with progress.stage("perceiving", 2, expected=4.0) as tick:
+        now[0] = 6.0
+        tick(1)
+        now[0] = 8.0
+        tick(2)
+    with progress.stage("restyling", expected=3.0):
+        now[0] = 9.0
+    assert [step.seconds_left for step in heard] == [4, 0, 0, 6, 0], "twice as slow as expected, so is what follows"

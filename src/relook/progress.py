@@ -22,7 +22,7 @@ class Step:
     total: int
     """Steps of the stage; 0 where nobody knows."""
     seconds_left: float | None
-    """Of the stage, at the pace so far; None before its first step, or where nobody knows."""
+    """Of the stage: as it is expected to take, or at the pace so far; None where nobody knows."""
 
 
 class Progress:
@@ -32,6 +32,7 @@ class Progress:
         """listen: called for every step, in the thread of the run."""
         self._listen = listen
         self._cancelled = Event()
+        self._spent, self._expected = 0.0, 0.0
 
     def cancel(self) -> None:
         """Stop the run at its next step; nothing half written is left."""
@@ -43,21 +44,29 @@ class Progress:
             raise CancelledError("Expected to finish, got a request to stop; nothing was left half written.")
 
     @contextmanager
-    def stage(self, name: str, total: int = 1) -> Iterator[Callable[[int], None]]:
-        """Begin a stage; `tick(done)` says how many of its steps are finished. A stage of one step ticks by itself at its end."""
+    def stage(self, name: str, total: int = 1, *, expected: float | None = None) -> Iterator[Callable[[int], None]]:
+        """Begin a stage; `tick(done)` says how many of its steps are finished. A stage of one step ticks by itself at its end.
+
+        expected: seconds that it takes on a usual machine; this machine and its load are known from the stages before.
+        """
         start = time.perf_counter()
+        slowness = self._spent / self._expected if self._expected else 1.0
+        whole = None if expected is None else expected * slowness
 
         def tick(done: int) -> None:
             self.check()
             if self._listen is not None:
                 spent = time.perf_counter() - start
-                left = spent * (total - done) / done if done and total else None
+                pace = spent * (total - done) / done if done and total else None
+                left = pace if whole is None or done == total else max(0.0, whole - spent)
                 self._listen(Step(name, done, total, left))
 
         tick(0)
         yield tick
         if total == 1:
             tick(1)
+        if expected is not None:
+            self._spent, self._expected = self._spent + time.perf_counter() - start, self._expected + expected
 
 
 SILENT = Progress()

@@ -54,7 +54,8 @@ class Perception:
         find = lambda view: replace(view, layout=known_layout(view, layout, self.session, focal=focal))  # noqa: E731
         if view.segments is None and self.by_layout:
             view = find(view)
-            return replace(view, segments=segmenter("layout", self.session)(view))
+            view = replace(view, segments=segmenter("layout", self.session)(view))
+            return replace(view, segments=refined_segments(view))
         coarse = view.segments is None and SEGMENTERS.chosen(self.segmenter) in COARSE
         if view.segments is None:
             view = replace(view, segments=segmenter(self.segmenter, self.session)(view))

@@ -33,6 +33,8 @@ from relook.transfer.strength import weakened
 from relook.transfer.working import carried, shrunk, working_side
 from relook.types import Metadata, Result, Segments, View
 
+PACE = {"perceiving": (1.5, 1.0), "matching": (0.0, 0.1), "restyling": (0.2, 0.6), "materials": (0.6, 0.4)}
+"""Seconds of a stage on two cores, and those of every megapixel, about: what a user reads of the time left."""
 PREVIEW = 512
 """Longer side of a preview in pixels."""
 log = logging.getLogger("relook")
@@ -137,7 +139,7 @@ def _with_look(
     """The structure picture restyled, and both pictures with what was seen of them."""
     with clock.part("perceive"):
         structure, style = _perceived(run, read, progress)
-    with clock.part("match"), progress.stage("matching"):
+    with clock.part("match"), progress.stage("matching", expected=_expected("matching", structure)):
         correspondence = run.correspondence(structure, style)
     with clock.part("restyle"):
         new = weakened(_painted(run, structure, style, correspondence, progress).cpu(), structure, run.config)
@@ -184,6 +186,12 @@ def _read(pictures: Sequence[Picture], config: PhotoConfig) -> list[tuple[View, 
     return found
 
 
+def _expected(stage: str, *views: View) -> float:
+    """About how many seconds a stage takes that works on these views at the same time."""
+    once, megapixel = PACE[stage]
+    return once + megapixel * max(view.size[0] * view.size[1] for view in views) / 1e6
+
+
 def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progress) -> tuple[View, View]:
     """The structure and the style, of one picture or several, with segments, with layout and depth where the run reads them, and with what
     the user named over the segments.
@@ -193,7 +201,8 @@ def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Pr
     at_once = 2 if run.config.device == "cpu" and not run.config.low_vram else 1
     layouts = chain((run.config.layout, run.config.style_layout), repeat("auto"))
     views: list[View] = []
-    with progress.stage("perceiving", len(pictures)) as tick, ThreadPoolExecutor(at_once) as threads:
+    expected = _expected("perceiving", *(view for view, _ in pictures)) * -(-len(pictures) // at_once)
+    with progress.stage("perceiving", len(pictures), expected=expected) as tick, ThreadPoolExecutor(at_once) as threads:
         for view in threads.map(partial(_seen, run), pictures, islice(layouts, len(pictures))):
             views.append(view)
             tick(len(views))
@@ -220,9 +229,9 @@ def _painted(
         from relook.transfer.materials import with_covers, with_materials
         from relook.transfer.palette import palette
 
-        with progress.stage("restyling"):
+        with progress.stage("restyling", expected=_expected("restyling", structure)):
             image = palette(structure, style, correspondence, run.config.strongest)
-        with progress.stage("materials"):
+        with progress.stage("materials", expected=_expected("materials", structure)):
             stated = run.config.covers
             if run.materials:
                 image = with_materials(image, structure, style, correspondence, stated, run.config.strongest)

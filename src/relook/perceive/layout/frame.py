@@ -7,6 +7,7 @@ follow from the lines: five numbers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,12 +124,13 @@ def following(lines: Lines, K: Float[np.ndarray, "3 3"], axes: Float[np.ndarray,
 
 def turned(down: Float[np.ndarray, " 3"], turns: Float[np.ndarray, "*T"]) -> Float[np.ndarray, "*T 3 3"]:
     """Axes (rows across, down, ahead) for a direction down, turned about it from where the camera looks."""
-    down = down / np.linalg.norm(down)
-    ahead = np.array([0.0, 0.0, 1.0]) - down * down[2]
-    ahead /= np.linalg.norm(ahead)
-    across = np.cross(down, ahead)
+    x, y, z = (down / np.sqrt(down @ down)).tolist()
+    level = math.hypot(x, y)
+    across, ahead = np.array([y / level, -x / level, 0.0]), np.array([-x * z / level, -y * z / level, level])
     c, s = np.cos(turns)[..., None], np.sin(turns)[..., None]
-    return np.stack([c * across + s * ahead, np.broadcast_to(down, (*turns.shape, 3)), c * ahead - s * across], -2)
+    axes = np.empty((*turns.shape, 3, 3))
+    axes[..., 0, :], axes[..., 1, :], axes[..., 2, :] = c * across + s * ahead, (x, y, z), c * ahead - s * across
+    return axes
 
 
 def _vertical(lines: Lines, size: tuple[int, int]) -> Float[np.ndarray, " 3"]:

@@ -36,7 +36,7 @@ SMALLEST = 0.001
 """Share of the picture below which a part of a surface is a mistake, and a hole in it as well."""
 SHOWN = 0.3
 """Share of a plane that must have its main colour; less may be a thing before it."""
-LINEN = (75.0, 95.0)
+LINEN = (65.0, 88.0)
 """Lightness from which on a colour is seldom a floor's, and hardly ever: beds and white sofas stand before more floor than anything else."""
 BINS = (10.0, 4.0, 4.0)
 """Steps of Lab in which the main colour is counted."""
