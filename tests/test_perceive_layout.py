@@ -361,3 +361,10 @@ def test_what_stands_before_a_plane_is_cut_out_of_it(session: Session) -> None:
         assert float(mask[right].float().mean()) > 0.9, f"most of the {name} stays"
     sure = {one.name: one.confidence for one in seen.segments.regions.values()}
     assert 0.5 < sure["floor"] < 0.8 < sure["ceiling"], "as sure as the plane, less where much of it is hidden"
+
+
+def test_floor_and_ceiling_end_where_the_wall_is_unknown(room: Photographed, exact: Layout, session: Session) -> None:
+    unsure = replace(exact, walls=tuple(replace(one, confidence=0.1) for one in exact.walls))
+    seen = Perception(session, "layout").regions_and_room(View(room.view.image, layout=unsure))
+    assert seen.segments is not None
+    assert seen.segments.names == ()

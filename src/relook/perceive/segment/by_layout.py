@@ -14,7 +14,7 @@ from skimage.color import rgb2lab
 from skimage.segmentation import felzenszwalb
 
 from relook.ops.resize import at_most, resized
-from relook.perceive.layout.planes import FLOOR, WALLS, seen_planes
+from relook.perceive.layout.planes import FLOOR, UNKNOWN, WALLS, seen_planes
 from relook.perceive.segment.regions import connected_parts, with_confidence
 from relook.types import UNLABELLED, Region, Segments, View
 
@@ -50,7 +50,7 @@ def segments(view: View) -> Segments:
     if view.layout is None:
         return Segments(torch.full(view.size, UNLABELLED))
     size = at_most(view.size, SIDE)
-    planes = seen_planes(view.layout.resized(size)).ids.numpy()
+    planes = _bounded(seen_planes(view.layout.resized(size)).ids.numpy())
     lab = rgb2lab(resized(view.image.cpu(), size).clamp(0, 1).permute(1, 2, 0).numpy()).astype(np.float32)
     patches = felzenszwalb(lab / 100, scale=40, sigma=0.6, min_size=40, channel_axis=2)
     free = planes * ~_across(patches, planes)
@@ -63,6 +63,12 @@ def segments(view: View) -> Segments:
             labels[seen], chances[seen] = min(plane, WALLS), sure[plane] * share**0.5
     found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(NAMES, start=1)})
     return with_confidence(found, chances).resized(view.size)
+
+
+def _bounded(planes: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
+    """The planes without floor and ceiling in columns whose wall is unknown: where they end is unknown there too."""
+    unsure = (planes == UNKNOWN).any(0) & ~(planes >= WALLS).any(0)
+    return np.where(unsure, UNKNOWN, planes)
 
 
 def _across(patches: Int[np.ndarray, "h w"], planes: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
