@@ -128,7 +128,7 @@ def evaluate(words: Sequence[str]) -> int:
         "dollhouse-photo": "dollhouse_photo", "ablation": "ablation", "folder": "folder", "scene-transfer": "scene_transfer",
         "dollhouse-views": "dollhouse_views", "dollhouse-correspondence": "perception.correspondence",
         "perception": "perception.segments_depth", "matching": "perception.matching", "geometry": "perception.geometry",
-        "autoencoder": "perception.autoencoder", "layout": "perception.layout",
+        "autoencoder": "perception.autoencoder", "layout": "perception.layout", "masks": "perception.masks",
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         OUT.print(

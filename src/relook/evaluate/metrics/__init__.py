@@ -2,13 +2,14 @@
 
 # The order of these imports is the order of METRICS, and so of the tables.
 # isort: off
-from relook.evaluate.metrics import truth, pattern, segments, depth, structure, style, flaws, realism, matching, views
+from relook.evaluate.metrics import truth, pattern, segments, masks, depth, structure, style, flaws, realism, matching, views
 from relook.evaluate.metrics.declare import METRICS
 
 __all__ = [
     "METRICS",
     "depth",
     "flaws",
+    "masks",
     "matching",
     "pattern",
     "realism",

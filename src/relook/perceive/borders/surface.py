@@ -20,10 +20,13 @@ LEAST, SPREADS = np.array([26, 8, 9], np.float32), np.array([4, 3.5, 3.5], np.fl
 """What counts as a distance of 1 in L*, a* and b*: so much at least, and so many of the surface's own deviations."""
 DOUBTFUL, FOREIGN = 1.0, 1.6
 """Distances of colour from which on a pixel may not be floor, and is not."""
+ALIKE = 0.5
+"""A part that was floor, between the legs of a chair perhaps, stays floor where its colours are nearer than this."""
 SHADED = 0.8
 """The most that a shadow counts."""
-DARKEST, SAME_HUE = 0.16, 0.1
-"""A shadow leaves at least this share of the light, and changes the shares of red, green and blue by less than this."""
+DARKEST, SAME_HUE, HUE_PER_SPREAD = 0.16, 0.1, 0.005
+"""A shadow leaves at least this share of the light, and changes the shares of red, green and blue by less than this, or a little more where
+the surface itself has several hues."""
 SHARP = 6.0
 """Change of Lab (of 8 bits) per pixel below which there is no edge."""
 HOLE = 0.0003
@@ -65,7 +68,7 @@ def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> F
         near = _mean_around(values, likely.astype(np.float32), reach * max(mask.shape), middle)
         spread = _spread((values - near)[likely])
     far = _far(values - near, spread)
-    return np.where(_shadow(values, near), np.minimum(far, SHADED), far)
+    return np.where(_shadow(values, near, spread), np.minimum(far, SHADED), far)
 
 
 def _floor(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -77,7 +80,11 @@ def _floor(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Bo
     for place, part, area in connected_parts(~new):
         if area < HOLE * mask.size:
             new[place][part] = True
-    return _without_soft_losses(lab, mask, new)
+    new = _without_soft_losses(lab, mask, new)
+    for place, part, _ in connected_parts(mask & ~new & (far <= DOUBTFUL)):
+        if np.median(far[place][part]) < ALIKE:
+            new[place][part] = True
+    return new
 
 
 def _without_soft_losses(
@@ -111,7 +118,9 @@ def _far(differences: Float[np.ndarray, "h w 3"], spread: Float[np.ndarray, "3"]
     return np.asarray(np.sqrt(((differences / np.maximum(LEAST, SPREADS * spread)) ** 2).sum(-1)), np.float32)
 
 
-def _shadow(values: Float[np.ndarray, "h w 3"], near: Float[np.ndarray, "h w 3"]) -> Bool[np.ndarray, "h w"]:
+def _shadow(
+    values: Float[np.ndarray, "h w 3"], near: Float[np.ndarray, "h w 3"], spread: Float[np.ndarray, "3"]
+) -> Bool[np.ndarray, "h w"]:
     """Where a pixel is as the surface around would be with less light."""
     own, lit = (
         cv2.cvtColor(np.asarray(one, np.float32), cv2.COLOR_LAB2RGB).clip(0, 1) ** 2.2 + 0.003 for one in (values, near)
@@ -119,7 +128,7 @@ def _shadow(values: Float[np.ndarray, "h w 3"], near: Float[np.ndarray, "h w 3"]
     light, usual = own.sum(-1, keepdims=True), lit.sum(-1, keepdims=True)
     hue = np.abs(own / light - lit / usual).sum(-1)
     ratio = (light / usual)[..., 0]
-    return np.asarray((ratio < 1) & (ratio > DARKEST) & (hue < SAME_HUE))
+    return np.asarray((ratio < 1) & (ratio > DARKEST) & (hue < SAME_HUE + HUE_PER_SPREAD * spread[1:].max()))
 
 
 def _hand_over(labels: Int[np.ndarray, "h w"], lost: Bool[np.ndarray, "h w"], floor: int) -> None:

@@ -1,0 +1,136 @@
+"""Masks of surfaces of photographs against polygons drawn by hand, as a segmenter sees them and refined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+
+from relook.engine import Engine
+from relook.evaluate.gallery import Gallery
+from relook.evaluate.metrics.masks import boundary_f, mask_iou
+from relook.evaluate.records import EVERY, WHOLE, Number, Record
+from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
+from relook.evaluate.sections import Column, Part
+from relook.evaluate.sources.polygons import Drawn, drawn_surfaces
+from relook.evaluate.weights import revision
+from relook.files import sha256
+from relook.io import read_image, write_image
+from relook.perceive.borders import refined_segments
+from relook.perceive.layout import room_layout
+from relook.perceive.overlay import overlay
+from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.segment.vocabulary import canonical
+from relook.session import Session
+from relook.types import Segments, View
+
+REFINED = ", refined"
+"""What stands behind a segmenter's name in the second of its rows."""
+TOLERANCE = 6 / 1280
+"""How far, in parts of the longer side, a border may be from the true one."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Masks of floors, walls, ceilings and things in photographs, before and after their borders are refined."""
+
+    polygons: Path = Path("tests/data/polygons")
+    """Folder of surfaces drawn by hand, one JSON file per picture."""
+    photos: Path = Path("../shared/photos")
+    """Folder of their pictures."""
+    out: Path = Path("runs/masks")
+    """Folder of the results; a run that was stopped resumes there."""
+    segmenters: tuple[str, ...] = ("ade20k",)
+    """Segmenters by name, hub id or folder."""
+    device: str = "cpu"
+    """Where they run: `cpu` or `cuda`."""
+    engine: Engine = field(default_factory=Engine)
+
+
+def suite(config: Config) -> Suite:
+    """Every segmenter on every picture, before and after. Raises InputError for polygons or pictures that are not there."""
+    drawn = drawn_surfaces(config.polygons, config.photos)
+    count = sum(len(one.surfaces) for one in drawn.values())
+    lead = (
+        f"{count} surfaces of {len(drawn)} photographs against polygons drawn by hand; borders within 6 pixels at 1280."
+    )
+    return Masks("masks", config, config.device, lead, ",".join(drawn), drawn=drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks(Suite):
+    """Masks before and after."""
+
+    drawn: Mapping[str, Drawn]
+    """By the picture's name."""
+
+    def trials(self) -> Sequence[Trial]:
+        """Both rows of every segmenter on every picture."""
+        rows = [name + tail for name in self.config.segmenters for tail in ("", REFINED)]
+        return [Trial(self.name, row, case) for case in self.drawn for row in rows]
+
+    def learned(self, session: Session) -> Mapping[str, str]:
+        """Revisions of the segmenters."""
+        return {name: revision(SEGMENTERS, name) for name in self.config.segmenters}
+
+    def depends(self, trial: Trial) -> Any:
+        """The picture, its polygons and the segmenter."""
+        case = self.drawn[trial.case]
+        return sha256(case.picture), repr(case.surfaces), self.config.device, self.weights
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """The masks of one picture; its picture is what was seen, drawn over it."""
+        name = trial.row.removesuffix(REFINED)
+        view = session.remembered("seen", (name, trial.case), lambda: self._seen(name, trial.case, session), 1)
+        found = view.segments if trial.row == name else refined_segments(replace(view, layout=room_layout(view)))
+        write_image(place.picture, overlay(view.image, found))
+        return Outcome(numbers(found, self.drawn[trial.case]), pictured=True)
+
+    def together(self, results: Results, session: Session) -> Sequence[Record]:
+        """Means over all surfaces, and over those of each class."""
+        values: dict[tuple[str, str, str], list[float]] = {}
+        for record in results.records():
+            for region in (record.region.split(" ")[0], WHOLE):
+                if record.value is not None:
+                    values.setdefault((record.row, record.metric, region), []).append(record.value)
+        return [
+            Record(self.name, self.name, row, EVERY, metric, region, mean(held))
+            for (row, metric, region), held in values.items()
+        ]
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """One table, with what was seen drawn over the pictures."""
+        classes = sorted({canonical(one.name) for case in self.drawn.values() for one in case.surfaces})
+        columns = [
+            Column(metric, region, f"{title} {region}", "higher", digits)
+            for region in (WHOLE, *classes)
+            for metric, title, digits in (("mask_iou", "IoU", 3), ("boundary_f", "F", 2))
+        ]
+        gallery = Gallery(
+            results.cases(self.name), lambda case: {"photograph": self.drawn[case].picture},
+            lambda case, row: results.picture(Trial(self.name, row, case)), results.rows(self.name),
+        )  # fmt: skip
+        return [Part(self.name, columns=columns, gallery=gallery)]
+
+    def _seen(self, name: str, case: str, session: Session) -> View:
+        view = View(read_image(self.drawn[case].picture))
+        return replace(view, segments=segmenter(name, session)(view))
+
+
+def numbers(found: Segments, drawn: Drawn) -> list[Number]:
+    """IoU and boundary F of every surface; regions `CLASS NUMBER`, counted in the file's order."""
+    size = found.labels.shape[0], found.labels.shape[1]
+    measured = []
+    for number, surface in enumerate(drawn.surfaces, start=1):
+        name = canonical(surface.name)
+        ids = [id for id, region in found.regions.items() if canonical(region.name) == name]
+        seen = torch.isin(found.labels, torch.tensor(ids, dtype=found.labels.dtype))
+        own, true = surface.part(seen), surface.part(surface.mask(size))
+        region = f"{name} {number}"
+        measured.append(Number("mask_iou", region, mask_iou(own, true)))
+        measured.append(Number("boundary_f", region, boundary_f(own, true, TOLERANCE * max(size))))
+    return measured
