@@ -2,7 +2,19 @@
 
 # The order of these imports is the order of METRICS, and so of the tables.
 # isort: off
-from relook.evaluate.metrics import truth, pattern, segments, masks, depth, structure, style, flaws, realism, matching, views
+from relook.evaluate.metrics import (
+    truth,
+    pattern,
+    segments,
+    masks,
+    depth,
+    structure,
+    style,
+    flaws,
+    realism,
+    matching,
+    views,
+)
 from relook.evaluate.metrics.declare import METRICS
 
 __all__ = [

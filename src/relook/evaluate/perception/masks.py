@@ -84,9 +84,12 @@ class Masks(Suite):
 
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """The masks of one picture; its picture is what was seen, drawn over it."""
-        name = trial.row.removesuffix(REFINED)
-        view = session.remembered("seen", (name, trial.case), lambda: self._seen(name, trial.case, session), 1)
-        found = view.segments if trial.row == name else refined_segments(replace(view, layout=room_layout(view)))
+        name, view = trial.row.removesuffix(REFINED), View(read_image(self.drawn[trial.case].picture))
+        find = segmenter(name, session)
+        found = session.remembered("seen", (name, trial.case), lambda: find(view), 1)
+        if trial.row != name:
+            view = replace(view, segments=found)
+            found = refined_segments(replace(view, layout=room_layout(view)))
         write_image(place.picture, overlay(view.image, found))
         return Outcome(numbers(found, self.drawn[trial.case]), pictured=True)
 
@@ -115,10 +118,6 @@ class Masks(Suite):
             lambda case, row: results.picture(Trial(self.name, row, case)), results.rows(self.name),
         )  # fmt: skip
         return [Part(self.name, columns=columns, gallery=gallery)]
-
-    def _seen(self, name: str, case: str, session: Session) -> View:
-        view = View(read_image(self.drawn[case].picture))
-        return replace(view, segments=segmenter(name, session)(view))
 
 
 def numbers(found: Segments, drawn: Drawn) -> list[Number]:
