@@ -74,11 +74,13 @@ def test_shading_stays_monotone() -> None:
     assert light[10, 0] - light[10, -1] > 0.03
 
 
-def test_borders_are_clean() -> None:
-    """No halo: near the border each side looks as it does far from it."""
-    output = restyle(STRUCTURE, STYLE)
-    assert (output[:, 22] - output[:, 10]).abs().max() < 0.03
-    assert (output[:, 26] - output[:, 40]).abs().max() < 0.03
+@pytest.mark.parametrize("size", [(48, 64), (960, 1280)])
+def test_borders_are_clean(size: tuple[int, int]) -> None:
+    """No halo: near the border each side looks as it does far from it, at any size."""
+    half = size[0] // 2
+    output = restyle(room((0.9, 0.9, 0.88), (0.2, 0.3, 0.6), size), STYLE)
+    assert (output[:, half - 2] - output[:, half // 2]).abs().max() < 0.03
+    assert (output[:, half + 2] - output[:, half + half // 2]).abs().max() < 0.03
 
 
 @pytest.mark.parametrize("sofa", [(0.02, 0.02, 0.03), (0.2, 0.3, 0.6)])
@@ -189,6 +191,23 @@ def test_lights_windows_pictures_plants_people_and_screens_stay_unless_named(nam
     assert (output - structure.image)[:, :20].abs().mean() > 0.05
     assert stays(structure.segments, [name]) == stays(structure.segments, ["all"]) == ()
     assert not torch.equal(palette(structure, style, matched)[:, 28:], structure.image[:, 28:])
+
+
+def test_a_rim_of_wall_that_was_labelled_as_window_changes_with_the_wall() -> None:
+    """What has the wall's colours and hangs together with it; not the window, and not what a frame parts from the wall."""
+    size = (96, 128)
+    labels, image = (
+        torch.ones(size, dtype=torch.int64),
+        torch.tensor([0.9, 0.8, 0.6])[:, None, None].expand(3, *size).clone(),
+    )
+    labels[30:70, 40:90] = 2
+    image[:, 32:68, 42:88] = 0.1  # its frame, two pixels inside the mask
+    image[:, 34:66, 44:86] = torch.tensor([0.9, 0.8, 0.6])[:, None, None]  # curtains behind it, of the wall's colour
+    structure = View(image, Segments(labels, {1: Region("wall"), 2: Region("window")}))
+    matched = replace(match_segments(structure.segments, STYLE.segments), still=("window",))
+    output = palette(structure, STYLE, matched)
+    assert (output[:, 30:32, 45:85] - output[:, 10:11, 45:85]).abs().max() < 0.05
+    assert torch.equal(output[:, 38:62, 48:82], image[:, 38:62, 48:82])
 
 
 def test_a_white_wall_that_was_perceived_becomes_no_wood() -> None:

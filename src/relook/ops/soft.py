@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
@@ -63,12 +63,13 @@ def straightness(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W
 
 def _without_edge(weight: Float[Tensor, "H W"], mask: Float[Tensor, "H W"], radius: int) -> Float[Tensor, "H W"]:
     """1 where the guided weight near a border rises slowly over the whole window, as it does where the picture has no edge; 0 at edges."""
+    import cv2
+
     down, across = torch.gradient(weight)
-    steepest = functional.max_pool2d(
-        torch.sqrt(down.square() + across.square())[None], 2 * radius + 1, stride=1, padding=radius
-    )
+    rise = torch.sqrt(down.square() + across.square()).cpu().numpy()
+    steepest = torch.from_numpy(cv2.dilate(rise, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8))).to(weight)
     slow = 1.2 / (2 * radius + 1)
-    return ((STEEP - steepest[0]) / max(STEEP - slow, 0.05)).clamp(0, 1)
+    return ((STEEP - steepest) / max(STEEP - slow, 0.05)).clamp(0, 1)
 
 
 def _blurred(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W"]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
@@ -21,6 +21,7 @@ from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical, countable
 from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of
+from relook.transfer.rims import rims_given
 from relook.types import Segments, View
 
 SAMPLES = 20_000
@@ -35,8 +36,8 @@ STILL = -1
 """Class of what stays as it is."""
 THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
 """Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
-PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75)}
-"""Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood."""
+PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
+"""Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def palette(
         return image.clone()
     lab = rgb_to_oklab(image)
     smooth = guided_filter(image, lab, radius=0.015, epsilon=0.001)
-    pairs, change = _pairs(correspondence), torch.zeros_like(lab).flatten(1)
+    pairs, change = _pairs(correspondence, lab), torch.zeros_like(lab).flatten(1)
     for pair, weight in zip(pairs, soft_weights(image, torch.stack([pair.region for pair in pairs])), strict=True):
         if pair.share > 0:
             here = (weight.flatten() > FAINT).nonzero()[:, 0]
@@ -88,11 +89,22 @@ def _check(view: View, segments: Segments) -> None:
         )
 
 
-def _pairs(correspondence: Correspondence) -> list[_Pair]:
-    """The classes of the structure that have a counterpart, what has none, and what stays as it is: every pixel in one of them."""
-    classes, style_classes = correspondence.structure_classes.clone(), correspondence.style_classes
+def _classes(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> Int[Tensor, "H W"]:
+    """Common ids of the structure's pixels, STILL for what stays as it is."""
+    classes = correspondence.structure_classes.clone()
+    still = torch.zeros_like(correspondence.kept)
     for name in correspondence.still:
-        classes[correspondence.structure.mask(name)] = STILL
+        still |= correspondence.structure.mask(name)
+    if not bool(still.any()) or bool(still.all()):
+        return torch.where(still, STILL, classes)
+    beside = {id: classes[~still] == id for id in classes[~still].unique().tolist() if id != 0}
+    colours = {id: colours_of(_sample(lab[:, ~still][:, where])) for id, where in beside.items()}
+    return rims_given(torch.where(still, STILL, classes), still, lab, colours)
+
+
+def _pairs(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> list[_Pair]:
+    """The classes of the structure that have a counterpart, what has none, and what stays as it is: every pixel in one of them."""
+    classes, style_classes = _classes(correspondence, lab), correspondence.style_classes
     shown, pairs = set(style_classes.unique().tolist()) - {0}, []
     for id in classes.unique().tolist():
         region, counterpart, name, share = classes == id, correspondence.overall, "", UNMATCHED
@@ -128,11 +140,14 @@ def _colours(
     image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"] | None = None, segments: Segments | None = None
 ) -> Colours:
     """Of the pixels under a mask (without one: of the picture), from a sample, as sure as its segments."""
-    flat = image.flatten(1)
-    inside = torch.arange(flat.shape[1]) if mask is None else mask.flatten().nonzero()[:, 0]
-    sample = flat[:, inside[:: max(1, len(inside) // SAMPLES)]]
+    sample = _sample(image.flatten(1) if mask is None else image[:, mask])
     confidence = 1.0 if mask is None or segments is None else segments.confidence(mask)
     return colours_of(rgb_to_oklab(sample[..., None])[..., 0], confidence)
+
+
+def _sample(pixels: Float[Tensor, "3 N"]) -> Float[Tensor, "3 n"]:
+    """About SAMPLES of them, evenly."""
+    return pixels[:, :: max(1, pixels.shape[1] // SAMPLES)]
 
 
 def _believed(name: str, confidence: float) -> float:
