@@ -126,6 +126,13 @@ def test_jobs_that_cannot_be_are_refused_at_once(jobs: list[Job], part: str) -> 
         restyle_photos(jobs, WHOLE, engine=HERE)
 
 
+def test_a_map_of_one_picture_is_none_of_several(flat: Path) -> None:
+    jobs = jobs_of([flat / "rooms"], [flat / "look.png"], flat / "out")
+    with pytest.raises(InputError, match="no map of one picture"):
+        restyle_photos(jobs, PhotoConfig(segments=flat / "bed-map.png"), engine=HERE)
+    assert not (flat / "out").exists()
+
+
 def test_the_command_makes_a_folder(flat: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--segmenter", "whole", "--layout", "none", "--style-layout", "none", "--workers", "1"]
     rooms, look, out = (str(flat / name) for name in ("rooms", "look.png", "out"))

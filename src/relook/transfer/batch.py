@@ -57,7 +57,7 @@ def restyle_photos(
     """
     config = config or PhotoConfig()
     config.check()
-    _check(jobs)
+    _check(jobs, config)
     with opened(None, config.device, config.precision, low_vram=config.low_vram) as session:
         resolve(config, session, [View(torch.zeros(3, 8, 8))] * 2, progress)  # raises for what no picture can use
         failed = _failures(jobs, config, engine, session, progress)
@@ -119,10 +119,12 @@ def _pictures(folder: Path) -> list[Path]:
     return found
 
 
-def _check(jobs: Sequence[Job]) -> None:
-    """Raise InputError before any work for jobs that cannot all be written, or have no style."""
+def _check(jobs: Sequence[Job], config: PhotoConfig) -> None:
+    """Raise InputError before any work for jobs that cannot all be written or have no style, and for a map that fits one picture only."""
     if not jobs:
         raise InputError("Expected at least one picture to restyle, got none; name some.")
+    if len(jobs) > 1 and (config.segments or config.depth or config.layout not in ("auto", "none")):
+        raise InputError("Expected no map of one picture (segments, depth, layout) for several, got one; leave it out.")
     for job in jobs:
         if not job.styles:
             raise InputError(f"Expected a style for {job.structure}, got none; name one.")
