@@ -193,6 +193,14 @@ def test_lights_windows_pictures_plants_people_and_screens_stay_unless_named(nam
     assert not torch.equal(palette(structure, style, matched)[:, 28:], structure.image[:, 28:])
 
 
+def test_a_white_wall_that_was_perceived_stays_as_bright_as_it_is_lit() -> None:
+    grey = room((0.84, 0.84, 0.86), (0.5, 0.6, 0.45), size=(40, 56))
+    found, before = (
+        rgb_to_oklab(one)[0, 5:15].mean() for one in (restyle(perceived(STRUCTURE), perceived(grey)), STRUCTURE.image)
+    )
+    assert abs(found - before) < 0.01 < before - rgb_to_oklab(grey.image)[0, 5:15].mean()
+
+
 def test_a_rim_of_wall_that_was_labelled_as_window_changes_with_the_wall() -> None:
     """What has the wall's colours and hangs together with it; not the window, and not what a frame parts from the wall."""
     size = (96, 128)
