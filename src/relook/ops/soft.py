@@ -42,7 +42,7 @@ def soft_weights(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K h w"]) ->
     found = guided_filter(image, hard, RADIUS, EDGE, working_side=1280).clamp(0, 1)
     for weight, mask in zip(found, hard, strict=True):
         clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
-        weight.lerp_(_blurred(mask, ANTIALIASED), clean * _without_edge(weight, mask, max(1, round(RADIUS * longest))))
+        weight.lerp_(_blurred(mask, ANTIALIASED), clean * _without_edge(weight, max(1, round(RADIUS * longest))))
     return found / found.sum(0).clamp_min(1e-6)
 
 
@@ -61,7 +61,7 @@ def straightness(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W
     return torch.where(near, torch.sqrt(down.square() + across.square()) / expected, 1.0).clamp(0, 1)
 
 
-def _without_edge(weight: Float[Tensor, "H W"], mask: Float[Tensor, "H W"], radius: int) -> Float[Tensor, "H W"]:
+def _without_edge(weight: Float[Tensor, "H W"], radius: int) -> Float[Tensor, "H W"]:
     """1 where the guided weight near a border rises slowly over the whole window, as it does where the picture has no edge; 0 at edges."""
     import cv2
 
