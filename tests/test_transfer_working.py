@@ -25,6 +25,15 @@ def test_shrunk_views_agree_with_themselves():
     assert set(small.segments.labels.unique().tolist()) <= whole
 
 
+def test_a_shrunk_view_is_seen_by_its_own_camera():
+    view = render(sample_layout(1), sample_style(1), (80, 120)).view()
+    small = shrunk(view, 60)
+    assert view.camera is not None
+    assert small.camera is not None
+    torch.testing.assert_close(small.camera.K[:2], view.camera.K[:2] / 2)
+    torch.testing.assert_close(small.camera.K[2], torch.tensor([0.0, 0.0, 1.0]))
+
+
 def test_no_change_is_carried_as_no_change():
     view = render(sample_layout(1), sample_style(1), (80, 120)).view()
     small = shrunk(view, 60)

@@ -31,6 +31,11 @@ class Camera:
     world_to_camera: Float[Tensor, "4 4"]
     """Rigid transform from world to camera (x right, y down, z forward)."""
 
+    def resized(self, before: tuple[int, int], after: tuple[int, int]) -> Camera:
+        """The camera of the same picture when its size (H, W) was `before` and is `after`."""
+        scale = torch.tensor([after[1] / before[1], after[0] / before[0], 1.0]).to(self.K)
+        return Camera(self.K * scale[:, None], self.world_to_camera)
+
 
 @dataclass(frozen=True)
 class Depth:
@@ -203,8 +208,7 @@ class Layout:
 
     def resized(self, size: tuple[int, int]) -> Layout:
         """The same for the picture at another size (H, W)."""
-        scale = torch.tensor([size[1] / self.size[1], size[0] / self.size[0], 1.0])
-        return replace(self, size=size, camera=Camera(self.camera.K * scale[:, None], self.camera.world_to_camera))
+        return replace(self, size=size, camera=self.camera.resized(self.size, size))
 
 
 @dataclass(frozen=True)

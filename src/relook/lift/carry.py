@@ -18,7 +18,7 @@ from relook.lift.look import Look, RestyledFrame, blend
 from relook.ops.released_views import eight_bits, released_flow, released_importance, released_splat
 from relook.ops.warp import look_up, nearness, softmax_splat
 from relook.perceive.match import Matcher
-from relook.types import Camera, View
+from relook.types import View
 
 LEAST = 0.25
 """Matches of less confidence are no matches."""
@@ -182,10 +182,7 @@ def glance(view: View, side: int = GLANCE) -> View:
         return view
     size = (max(8, round(height * scale)), max(8, round(width * scale)))
     image = interpolate(view.image[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
-    camera = view.camera
-    if camera is not None:
-        stretch = torch.tensor([size[1] / width, size[0] / height, 1.0])
-        camera = Camera(camera.K * stretch[:, None], camera.world_to_camera)
+    camera = None if view.camera is None else view.camera.resized(view.size, size)
     return View(image, depth=None if view.depth is None else view.depth.resized(size), camera=camera)
 
 

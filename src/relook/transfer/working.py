@@ -20,7 +20,7 @@ def working_side(trained: int) -> int:
 
 
 def shrunk(view: View, longest: int) -> View:
-    """The view with its longer side at most `longest` pixels; depth and labels by nearest neighbour, and its layout. The camera is left out."""
+    """The view with its longer side at most `longest` pixels; depth and labels by nearest neighbour, with its camera and layout."""
     height, width = view.size
     if max(height, width) <= longest:
         return view
@@ -29,7 +29,8 @@ def shrunk(view: View, longest: int) -> View:
     segments = None if view.segments is None else view.segments.resized(size)
     depth = None if view.depth is None else view.depth.resized(size)
     layout = None if view.layout is None else view.layout.resized(size)
-    return View(image, segments, depth, layout=layout, pictures=view.pictures)
+    camera = None if view.camera is None else view.camera.resized(view.size, size)
+    return View(image, segments, depth, camera, layout=layout, pictures=view.pictures)
 
 
 def carried(
