@@ -35,7 +35,8 @@ def rims_given(
     for id, own in colours.items():
         here = still & near & (beside == id)
         frequent = torch.from_numpy(own.cells.colours[own.cells.shares > FREQUENT]).float()
-        alike[here] = torch.cdist(lab[:, here].T, frequent).amin(1) < ALIKE
+        if len(frequent):
+            alike[here] = torch.cdist(lab[:, here].T, frequent).amin(1) < ALIKE
     touching, taken = cv2.dilate(outside, _square(1.0)) > 0, np.zeros(still.shape, bool)
     for place, part, _ in connected_parts(alike.numpy()):
         taken[place] |= part & bool((part & touching[place]).any())
