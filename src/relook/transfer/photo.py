@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -32,6 +32,9 @@ from relook.transfer.settings import Preset
 from relook.transfer.strength import weakened
 from relook.transfer.working import carried, shrunk, working_side
 from relook.types import Metadata, Result, Segments, View
+
+if TYPE_CHECKING:
+    from relook.models.families import Family
 
 PACE = {"perceiving": (1.5, 1.0), "matching": (0.0, 0.1), "restyling": (0.2, 0.6), "materials": (0.6, 0.4)}
 """Seconds of a stage on two cores, and those of every megapixel, about: what a user reads of the time left."""
@@ -224,24 +227,38 @@ def _seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
 def _painted(
     run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress
 ) -> Float[Tensor, "3 H W"]:
-    """The structure picture restyled: by the palette, or by diffusion at the working size and carried to its own."""
+    """The structure picture restyled: by colours and materials, or by the family's denoiser."""
     if run.family is None:
-        from relook.transfer.materials import with_covers, with_materials
-        from relook.transfer.palette import palette
+        return _by_surfaces(run, structure, style, correspondence, progress)
+    return _by_denoising(run, run.family, structure, style, correspondence, progress)
 
-        with progress.stage("restyling", expected=_expected("restyling", structure)):
-            image = palette(structure, style, correspondence, run.config.strongest)
-        with progress.stage("materials", expected=_expected("materials", structure)):
-            stated = run.config.covers
-            if run.materials:
-                image = with_materials(image, structure, style, correspondence, stated, run.config.strongest)
-            return with_covers(image, structure, stated, run.config.strongest)
+
+def _by_surfaces(
+    run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress
+) -> Float[Tensor, "3 H W"]:
+    """The palette's colours, then the style's materials, then what the user covers things with."""
+    from relook.transfer.materials import with_covers, with_materials
+    from relook.transfer.palette import palette
+
+    stated, strength = run.config.covers, run.config.strongest
+    with progress.stage("restyling", expected=_expected("restyling", structure)):
+        image = palette(structure, style, correspondence, strength)
+    with progress.stage("materials", expected=_expected("materials", structure)):
+        if run.materials:
+            image = with_materials(image, structure, style, correspondence, stated, strength)
+        return with_covers(image, structure, stated, strength)
+
+
+def _by_denoising(
+    run: Run, family: Family, structure: View, style: View, correspondence: Correspondence, progress: Progress
+) -> Float[Tensor, "3 H W"]:
+    """Denoised at the family's working size, refined where that is wanted, and the change carried to the picture's own size."""
     from relook.transfer.memory import StyleMemory
     from relook.transfer.refine import enlarged, refined
     from relook.transfer.restyle import restyle
     from relook.transfer.scene import Options
 
-    longest = run.config.size or working_side(run.family.size)
+    longest = run.config.size or working_side(family.size)
     small, small_style = shrunk(structure, longest), shrunk(style, longest)
     if small is not structure or small_style is not style:
         correspondence = run.correspondence(small, small_style)
@@ -249,7 +266,7 @@ def _painted(
     options = Options(
         run.config.steps, run.config.seed, run.config.strongest, run.config.prompt, run.adapter, run.descriptor, memory
     )
-    new = restyle(run.family, small, small_style, correspondence, run.preset, options, progress).cpu()
+    new = restyle(family, small, small_style, correspondence, run.preset, options, progress).cpu()
     seen = small.image
     if run.refiner is not None:
         new = refined(new, small, run.refiner, prompt=run.config.prompt, seed=run.config.seed, progress=progress)
