@@ -17,7 +17,7 @@ from relook.correspond.stays import stays
 from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of
-from relook.transfer.palette import palette
+from relook.transfer.palette import UNSEEN, only_planes, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}
@@ -254,3 +254,53 @@ def test_a_burgundy_sheet_on_white_bedding_does_not_become_pink() -> None:
     found = rgb_to_oklab(restyle(structure, style))[:, 34:, 5:-5]
     assert found[0].mean() > 0.8
     assert found[1:].norm(dim=0).max() < 0.03
+
+
+def planes(view: View, labels: Tensor, confidence: float = 0.8) -> View:
+    """The view as the room's planes alone show it: wall and ceiling by these labels, and no thing."""
+    regions = {1: Region("wall", confidence=confidence), 2: Region("ceiling", confidence=confidence)}
+    return replace(view, segments=Segments(labels, regions))
+
+
+def test_where_only_planes_were_seen_things_follow_the_whole_picture_part_of_the_way() -> None:
+    """An unknown part changes as all of the picture would, a sure wall as the style's wall says."""
+    labels = (STRUCTURE.segments.labels == 1).long()
+    structure = planes(STRUCTURE, labels)
+    style = planes(STYLE, (STYLE.segments.labels == 1).long())
+    output, plain = restyle(structure, style), STRUCTURE.image
+    whole = Segments(torch.ones_like(labels), {1: Region("whole picture")})
+    overall = palette(
+        View(plain, whole), style, match_segments(whole, Segments(torch.ones(40, 56).long(), whole.regions))
+    )
+    expected = (rgb_to_oklab(overall) - rgb_to_oklab(plain))[:, 40:].mean((1, 2))
+    found = (rgb_to_oklab(output) - rgb_to_oklab(plain))[:, 40:].mean((1, 2))
+    assert expected.norm() > 0.05
+    torch.testing.assert_close(found, UNSEEN * expected, rtol=0, atol=0.02)
+    assert distance(output[:, :16], plain[:, :16]) > 0.1, "a sure wall changes wholly"
+
+
+def test_a_border_of_planes_that_the_picture_does_not_show_is_no_line_in_the_output() -> None:
+    """A ceiling that was found on a part of a plain wall goes over into it softly; where the picture has an edge it ends there."""
+    size = (96, 128)
+    labels = torch.ones(size, dtype=torch.int64)
+    labels[:48] = 2
+    plain = View(torch.full((3, *size), 0.85) * torch.linspace(1, 0.95, size[1]))
+    edged = View(plain.image.clone())
+    edged.image[:, 52:] *= 0.8  # four pixels off the border that was found
+    style_labels = torch.ones(40, 56, dtype=torch.int64)
+    style_labels[:20] = 2
+    style = room((0.9, 0.9, 0.9), (0.75, 0.62, 0.5), size=(40, 56))
+    steps = [
+        rgb_to_oklab(restyle(planes(one, labels), planes(style, style_labels)))[2, :, 64].diff().abs()
+        for one in (plain, edged)
+    ]
+    assert steps[0].sum() > 0.01
+    assert steps[0].max() < 0.35 * steps[0].sum()
+    assert 50 <= int(steps[1].argmax()) <= 52
+
+
+def test_what_a_network_saw_and_what_is_certain_is_not_only_planes() -> None:
+    assert only_planes(Segments(torch.zeros(4, 4).long(), {}))
+    assert only_planes(planes(STRUCTURE, STRUCTURE.segments.labels).segments)
+    assert not only_planes(perceived(STRUCTURE).segments), "a thing was seen"
+    assert not only_planes(Segments(torch.ones(4, 4).long(), {1: Region("wall")})), "it is certain"

@@ -49,7 +49,7 @@ def first_use(
     missing = _fetched(wanted, session, progress)
     if set(missing) - said:
         alone = (
-            "only the room's floor, walls and ceiling, found by its lines, take the look, things half of it"
+            "floor, walls and ceiling take the style's colours as far as the room's lines show them, all else follows the whole picture's"
             if SEGMENTS in missing
             else ""
         )

@@ -8,7 +8,8 @@ sure a region or its counterpart is, the less changes; what lights a room, hangs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -32,6 +33,10 @@ SOFT = 0.003
 """Half the width, in sides of the picture, over which one confidence goes over into another."""
 UNMATCHED = 0.35
 """How far regions without a counterpart follow the change of the whole picture."""
+UNSEEN = 0.6
+"""How far all that is no sure surface follows the change of the whole picture where no thing was seen, only planes of the room."""
+FEATHER, FLAT = 0.04, 1e-4
+"""Half the reach, in sides of the picture, over which planes go over into each other, and the variance of colour above which they do not."""
 STILL = -1
 """Class of what stays as it is."""
 THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
@@ -69,16 +74,31 @@ def palette(
     if strength == 0 or bool(kept.all()):
         return image.clone()
     lab = rgb_to_oklab(image)
-    smooth = guided_filter(image, lab, radius=0.015, epsilon=0.001)
-    pairs, change = _pairs(correspondence, lab), torch.zeros_like(lab).flatten(1)
-    for pair, weight in zip(pairs, soft_weights(image, torch.stack([pair.region for pair in pairs])), strict=True):
-        if pair.share > 0:
-            here = (weight.flatten() > FAINT).nonzero()[:, 0]
-            pixels, base = lab.flatten(1)[:, here], smooth.flatten(1)[:, here]
-            moved = _map(pair, image, style.image, correspondence, base).applied(pixels, base)
-            change.index_add_(1, here, pair.share * weight.flatten()[here] * (moved - pixels))
-    change = strength * _belief(correspondence.structure) * change.view_as(lab)
+    pairs = _pairs(correspondence, lab)
+    if only_planes(correspondence.structure):
+        pairs, weights = _and_whole(pairs, image, correspondence)
+        change = strength * _change(pairs, weights, structure, style, correspondence)
+    else:
+        weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
+        change = _change(pairs, weights, structure, style, correspondence)
+        change = strength * _belief(correspondence.structure) * change
     return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(lab + change))
+
+
+def _change(
+    pairs: Sequence[_Pair], weights: Float[Tensor, "K H W"], structure: View, style: View, found: Correspondence
+) -> Float[Tensor, "3 H W"]:
+    """What the maps of all pairs add to the structure in OKLab, each by its share and its weights."""
+    lab = rgb_to_oklab(structure.image)
+    smooth = guided_filter(structure.image, lab, radius=0.015, epsilon=0.001)
+    change = torch.zeros_like(lab).flatten(1)
+    for pair, weight in zip(pairs, weights, strict=True):
+        here = (weight.flatten() > FAINT).nonzero()[:, 0]
+        if pair.share > 0 and len(here):
+            pixels, base = lab.flatten(1)[:, here], smooth.flatten(1)[:, here]
+            moved = _map(pair, structure.image, style.image, found, base).applied(pixels, base)
+            change.index_add_(1, here, pair.share * weight.flatten()[here] * (moved - pixels))
+    return change.view_as(lab)
 
 
 def _check(view: View, segments: Segments) -> None:
@@ -115,6 +135,28 @@ def _pairs(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> list[
             share = 0.0
         pairs.append(_Pair(region, name, counterpart, share))
     return pairs
+
+
+def only_planes(segments: Segments) -> bool:
+    """Whether nothing but planes of a room was perceived, no thing, and none of it for certain."""
+    return not any(countable(region.name) or region.confidence == 1 for region in segments.regions.values())
+
+
+def _and_whole(
+    pairs: Sequence[_Pair], image: Float[Tensor, "3 H W"], found: Correspondence
+) -> tuple[list[_Pair], Float[Tensor, "K H W"]]:
+    """Planes by their confidence, soft wherever the picture has no edge, and the whole picture, which takes what they leave."""
+    planes = [pair for pair in pairs if pair.name]
+    planes = [
+        replace(one, share=one.share * _believed(one.name, found.structure.confidence(one.region))) for one in planes
+    ]
+    everything = torch.ones_like(found.kept)
+    if not planes:
+        return [_Pair(everything, "", found.overall, UNSEEN)], everything[None].float()
+    masks = torch.stack([pair.region for pair in planes]).float()
+    weights = guided_filter(image, masks, FEATHER, FLAT).clamp(0, 1)
+    left = (1 - (torch.tensor([pair.share for pair in planes])[:, None, None] * weights).sum(0)).clamp_min(0)
+    return [*planes, _Pair(everything, "", found.overall, UNSEEN)], torch.cat([weights, left[None]])
 
 
 def _map(

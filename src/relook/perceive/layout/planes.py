@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.ops.geometry import pixel_centres
@@ -34,10 +34,7 @@ def seen_planes(layout: Layout, *, sure: float = SURE) -> SeenPlanes:
     A ray t (rx, ry, rz) in the room's axes meets a wall from a to b, seen from above, where t (rx, rz) = a + s (b - a) with s in [0, 1]; the
     nearest wall ends floor and ceiling. sure: planes of less confidence are unknown; so is everything if the directions are.
     """
-    camera = layout.camera
-    pixels = pixel_centres(layout.size)
-    homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
-    x, y, z = (homogeneous @ (camera.world_to_camera[:3, :3].T @ torch.linalg.inv(camera.K)).T).unbind(-1)
+    x, y, z = _rays(layout)
     wall, reach = _nearest_wall(layout, x, z)
     floor = torch.where(y > 0, layout.eye / y, torch.inf)
     ceiling = torch.where(y < 0, (layout.eye - layout.height) / y, torch.inf)
@@ -47,6 +44,20 @@ def seen_planes(layout: Layout, *, sure: float = SURE) -> SeenPlanes:
     ids = torch.where((depth < FARTHEST) & (layout.directions >= sure), ids, UNKNOWN)
     ids = torch.where(known[ids], ids, UNKNOWN)
     return SeenPlanes(ids, torch.where(ids == UNKNOWN, torch.nan, depth))
+
+
+def above_eye(layout: Layout) -> Bool[Tensor, "H W"]:
+    """Pixels above the horizon: whatever they show is higher than the camera, as most furniture is not."""
+    return _rays(layout)[1] < 0
+
+
+def _rays(layout: Layout) -> tuple[Float[Tensor, "H W"], Float[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """The direction (x, y, z) in which every pixel looks, in the room's axes."""
+    camera = layout.camera
+    pixels = pixel_centres(layout.size)
+    homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
+    x, y, z = (homogeneous @ (camera.world_to_camera[:3, :3].T @ torch.linalg.inv(camera.K)).T).unbind(-1)
+    return x, y, z
 
 
 def _nearest_wall(

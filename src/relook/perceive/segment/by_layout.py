@@ -14,7 +14,7 @@ from skimage.color import rgb2lab
 from skimage.segmentation import felzenszwalb
 
 from relook.ops.resize import at_most, resized
-from relook.perceive.layout.planes import FLOOR, UNKNOWN, WALLS, seen_planes
+from relook.perceive.layout.planes import CEILING, FLOOR, UNKNOWN, WALLS, above_eye, seen_planes
 from relook.perceive.segment.regions import connected_parts, with_confidence
 from relook.types import UNLABELLED, Region, Segments, View
 
@@ -26,18 +26,26 @@ ACROSS = 0.15
 """A patch with at least this share on the floor and on a wall stands before both."""
 REACH = 0.1
 """Standard deviation, in parts of the longer side, of the neighbourhood whose colours a pixel is compared with."""
-STEADY = 0.3
+STEADY = 0.1
 """Share of a neighbourhood at which its own colours count as much as the main colour."""
 TOLERANCE = (14.0, 5.0, 6.0)
 """Differences of Lab that are half way to another colour: of light, and of the two axes of colour."""
-ROUNDS = 4
+ROUNDS = 6
 """Of colours and of what has them, in turn."""
 SMALLEST = 0.001
 """Share of the picture below which a part of a surface is a mistake, and a hole in it as well."""
-SHOWN = 0.3
-"""Share of a plane that must have its main colour; less may be a thing before it."""
-LINEN = (65.0, 88.0)
-"""Lightness from which on a colour is seldom a floor's, and hardly ever: beds and white sofas stand before more floor than anything else."""
+FLOORS = ((10.0, 25.0, 65.0, 88.0), (0.1, 1.0, 1.0, 0.1))
+"""Lightness, and how much a colour of it counts for a floor: black tables and white beds stand before more floor than anything else."""
+WOOD = (30.0, 80.0, 15.0, 2.0)
+"""Least and most hue in degrees and least chroma of wood, and how much more it counts for a floor."""
+SMALL = 0.02
+"""Share of the picture below which the part of a wall above the camera says nothing."""
+REACHING, BELOW = 0.1, 1.3
+"""Part of a patch of wall that is above the camera; how much nearer to the wall's colour it must be otherwise: furniture stands before it."""
+PLAIN = {FLOOR: 0.3, CEILING: 0.6, WALLS: 0.6}
+"""Share of a plane that must have its main colour for it to be as sure as the layout is; things stand on most of a floor."""
+SHOWN = 0.5
+"""Part of that which must be seen at least; less may be a thing before it."""
 BINS = (10.0, 4.0, 4.0)
 """Steps of Lab in which the main colour is counted."""
 
@@ -45,7 +53,8 @@ BINS = (10.0, 4.0, 4.0)
 def segments(view: View) -> Segments:
     """Floor, ceiling and wall where their colour is seen on a sure plane of the view's layout; all else, and a view without layout, has no label.
 
-    A region is as sure as its planes are, and less where much of them is hidden.
+    A region is as sure as its planes are, and less where much of them is hidden. A wall is known by what is above the camera, and is as sure
+    as the room's directions: how far away it is does not matter here.
     """
     if view.layout is None:
         return Segments(torch.full(view.size, UNLABELLED))
@@ -55,12 +64,16 @@ def segments(view: View) -> Segments:
     patches = felzenszwalb(lab / 100, scale=40, sigma=0.6, min_size=40, channel_axis=2)
     free = planes * ~_across(patches, planes)
     layout, labels, chances = view.layout, np.zeros(size, np.int64), np.zeros(size)
-    sure = (0, layout.floor, layout.ceiling, *(wall.confidence for wall in layout.walls))
+    high, anywhere = above_eye(layout.resized(size)).numpy(), np.ones(size, bool)
+    sure = {FLOOR: layout.floor, CEILING: layout.ceiling, WALLS: layout.directions}
     for plane in np.unique(free[free > 0]).tolist():
-        seen = _surface(lab, free == plane, patches, LINEN if plane == FLOOR else None)
-        share = seen.sum() / (planes == plane).sum()
-        if share >= SHOWN:
-            labels[seen], chances[seen] = min(plane, WALLS), sure[plane] * share**0.5
+        kind, zone = min(plane, WALLS), free == plane
+        clear = high if kind == WALLS and (zone & high).sum() > SMALL * zone.size else anywhere
+        likely = _floor_like(lab) if kind == FLOOR else np.ones(size)
+        seen = _surface(lab, zone, clear, patches, likely)
+        share = (seen & clear).sum() / ((planes == plane) & clear).sum()
+        if share >= SHOWN * PLAIN[kind]:
+            labels[seen], chances[seen] = kind, sure[kind] * min(1.0, share / PLAIN[kind], likely[seen].mean())
     found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(NAMES, start=1)})
     return with_confidence(found, chances).resized(view.size)
 
@@ -81,15 +94,20 @@ def _across(patches: Int[np.ndarray, "h w"], planes: Int[np.ndarray, "h w"]) -> 
 def _surface(
     lab: Float[np.ndarray, "h w 3"],
     zone: Bool[np.ndarray, "h w"],
+    clear: Bool[np.ndarray, "h w"],
     patches: Int[np.ndarray, "h w"],
-    rare: tuple[float, float] | None,
+    likely: Float[np.ndarray, "h w"],
 ) -> Bool[np.ndarray, "h w"]:
-    """The patches of a zone that have its main colour (see `_main`), as it changes slowly from place to place."""
-    main = _main(lab[zone], rare)
+    """The patches of a zone that have its main colour, as it changes slowly from place to place.
+
+    clear: where nothing is expected to stand before it; there the main colour is found (see `_main`), likely colours first.
+    """
+    main = _main(lab[zone & clear], likely[zone & clear])
     pixels = np.bincount(patches[zone], minlength=patches.max() + 1)
+    strict = np.bincount(patches[zone], clear[zone], minlength=len(pixels)) < REACHING * pixels
     near = np.broadcast_to(main, lab.shape)
     for _ in range(ROUNDS):
-        far = np.sqrt((((lab - near) / TOLERANCE) ** 2).sum(-1))
+        far = np.sqrt((((lab - near) / TOLERANCE) ** 2).sum(-1)) * np.where(strict[patches], BELOW, 1)
         alike = np.bincount(patches[zone], far[zone] < 1, minlength=len(pixels)) / np.maximum(pixels, 1)
         seen = zone & (alike > 0.5)[patches]
         near = _around(lab, seen, main)
@@ -106,11 +124,18 @@ def _around(
     return (blurred[0] + STEADY * main) / (blurred[1] + STEADY)[..., None]
 
 
-def _main(colours: Float[np.ndarray, "N 3"], rare: tuple[float, float] | None) -> Float[np.ndarray, " 3"]:
-    """The most frequent colour; lightness counts ever less between the two of `rare`."""
+def _floor_like(lab: Float[np.ndarray, "*size 3"]) -> Float[np.ndarray, "*size"]:
+    """How much each pixel's colour counts for a floor."""
+    least, most, chroma, more = WOOD
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    wood = (hue > least) & (hue < most) & (np.hypot(lab[..., 1], lab[..., 2]) > chroma)
+    return np.interp(lab[..., 0], *FLOORS) * np.where(wood, more, 1)
+
+
+def _main(colours: Float[np.ndarray, "N 3"], weights: Float[np.ndarray, " N"]) -> Float[np.ndarray, " 3"]:
+    """The most frequent colour."""
     bins = np.floor((colours - colours.min(0)) / BINS).astype(int)
     counts = np.zeros(bins.max(0) + 1)
-    weights = 1.0 if rare is None else np.interp(colours[:, 0], rare, (1.0, 0.1))
     np.add.at(counts, tuple(bins.T), weights)
     best = np.unravel_index(gaussian_filter(counts, 0.7, mode="constant").argmax(), counts.shape)
     return np.median(colours[(np.abs(bins - best) <= 1).all(1)], 0)
