@@ -40,8 +40,9 @@ WOOD = (30.0, 80.0, 15.0, 2.0)
 """Least and most hue in degrees and least chroma of wood, and how much more it counts for a floor."""
 SMALL = 0.02
 """Share of the picture below which the part of a wall above the camera says nothing."""
-REACHING, BELOW = 0.1, 1.3
-"""Part of a patch of wall that is above the camera; how much nearer to the wall's colour it must be otherwise: furniture stands before it."""
+REACHING, LINEN = 0.1, 3.0
+"""Part of a patch of wall that is above the camera, and how much more it counts if one without is lighter than the wall: beds and sofas may be,
+while light falls on walls from above."""
 PLAIN = {FLOOR: 0.3, CEILING: 0.6, WALLS: 0.6}
 """Share of a plane that must have its main colour for it to be as sure as the layout is; things stand on most of a floor."""
 SHOWN = 0.5
@@ -71,9 +72,9 @@ def segments(view: View) -> Segments:
         clear = high if kind == WALLS and (zone & high).sum() > SMALL * zone.size else anywhere
         likely = _floor_like(lab) if kind == FLOOR else np.ones(size)
         seen = _surface(lab, zone, clear, patches, likely)
-        share = (seen & clear).sum() / ((planes == plane) & clear).sum()
-        if share >= SHOWN * PLAIN[kind]:
-            labels[seen], chances[seen] = kind, sure[kind] * min(1.0, share / PLAIN[kind], likely[seen].mean())
+        share = (likely * (seen & clear)).sum() / (PLAIN[kind] * ((planes == plane) & clear).sum())
+        if share >= SHOWN:
+            labels[seen], chances[seen] = kind, sure[kind] * min(1.0, share, likely[seen].mean())
     found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(NAMES, start=1)})
     return with_confidence(found, chances).resized(view.size)
 
@@ -107,7 +108,9 @@ def _surface(
     strict = np.bincount(patches[zone], clear[zone], minlength=len(pixels)) < REACHING * pixels
     near = np.broadcast_to(main, lab.shape)
     for _ in range(ROUNDS):
-        far = np.sqrt((((lab - near) / TOLERANCE) ** 2).sum(-1)) * np.where(strict[patches], BELOW, 1)
+        apart = (lab - near) / TOLERANCE
+        apart[..., 0] *= np.where(strict[patches] & (apart[..., 0] > 0), LINEN, 1)
+        far = np.sqrt((apart**2).sum(-1))
         alike = np.bincount(patches[zone], far[zone] < 1, minlength=len(pixels)) / np.maximum(pixels, 1)
         seen = zone & (alike > 0.5)[patches]
         near = _around(lab, seen, main)
