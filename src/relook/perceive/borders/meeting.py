@@ -74,7 +74,7 @@ def _doubt(here: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> Flo
 
 
 def _costs(
-    lab: UInt8[np.ndarray, "h w 3"], surfaces: Bool[np.ndarray, "h w"], lines: Lines
+    lab: UInt8[np.ndarray, "H W 3"], surfaces: Bool[np.ndarray, "h w"], lines: Lines
 ) -> Float[np.ndarray, "h w"]:
     """Of a border through each pixel: little on a line, less than 1 on a slope that is steeper than most of the surfaces'."""
     size = surfaces.shape
