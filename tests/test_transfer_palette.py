@@ -16,7 +16,7 @@ from relook.correspond.semantic import match_segments
 from relook.correspond.stays import stays
 from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
-from relook.transfer.colours import DIRECTIONS, colour_change, colours_of
+from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
 from relook.transfer.palette import UNSEEN, only_planes, palette
 from relook.types import Region, Segments, View
 
@@ -272,10 +272,10 @@ def test_where_only_planes_were_seen_things_follow_the_whole_picture_part_of_the
     overall = palette(
         View(plain, whole), style, match_segments(whole, Segments(torch.ones(40, 56).long(), whole.regions))
     )
-    expected = (rgb_to_oklab(overall) - rgb_to_oklab(plain))[:, 40:].mean((1, 2))
-    found = (rgb_to_oklab(output) - rgb_to_oklab(plain))[:, 40:].mean((1, 2))
-    assert expected.norm() > 0.05
-    torch.testing.assert_close(found, UNSEEN * expected, rtol=0, atol=0.02)
+    before, after, whole_way = (rgb_to_oklab(image)[:, 40:] for image in (plain, output, overall))
+    expected, found = mixed(before, whole_way, UNSEEN) - before, after - before
+    assert (whole_way - before).mean((1, 2)).norm() > 0.05
+    torch.testing.assert_close(found.mean((1, 2)), expected.mean((1, 2)), rtol=0, atol=0.02)
     assert distance(output[:, :16], plain[:, :16]) > 0.1, "a sure wall changes wholly"
 
 
@@ -304,3 +304,14 @@ def test_what_a_network_saw_and_what_is_certain_is_not_only_planes() -> None:
     assert only_planes(planes(STRUCTURE, STRUCTURE.segments.labels).segments)
     assert not only_planes(perceived(STRUCTURE).segments), "a thing was seen"
     assert not only_planes(Segments(torch.ones(4, 4).long(), {1: Region("wall")})), "it is certain"
+
+
+def test_dark_wood_half_way_to_white_is_not_pink() -> None:
+    """The sum of both would have half of the wood's red; a colour that gets darker keeps its share."""
+    wood, white = torch.tensor([[0.3, 0.08, 0.05]]).T, torch.tensor([[0.95, 0.0, 0.0]]).T
+    half = mixed(wood, white, 0.5)
+    assert half[0].item() == pytest.approx(0.625)
+    assert 0 < half[1].item() < 0.01
+    assert mixed(white, wood, 0.5)[1].item() == pytest.approx(0.04)
+    assert torch.equal(mixed(wood, white, 0.0), wood)
+    assert torch.allclose(mixed(wood, white, 1.0), white)

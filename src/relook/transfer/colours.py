@@ -145,7 +145,8 @@ def colour_change(structure: Colours, style: Colours, box: tuple[Tensor, Tensor]
     """The map from the colours of a region to those of its counterpart, for colours between two corners.
 
     new = T(z) + k g (z - S(z)), T the entropic map to the style's colours, S that to the structure's own, which says what the blur takes;
-    k = T / S of lightness, g by how plain the region is. As much of it as it is likely that the colour is the region's.
+    k = T / S of lightness, for chroma never more than S / T (what gets lighter loses its own colour), g by how plain the region is. As much
+    of it as it is likely that the colour is the region's.
     """
     low, size = box[0], (box[1] - box[0]).clamp_min(0.02)
     axes = [low[i] + size[i] * torch.linspace(0, 1, NODES) for i in range(3)]
@@ -155,14 +156,29 @@ def colour_change(structure: Colours, style: Colours, box: tuple[Tensor, Tensor]
     plain = PLAIN + DOUBT * (1 - structure.confidence)
     contrast = 1 / (1 + (structure.spread / plain) ** 2)
     kept = torch.tensor([max(LEAST[0], contrast), CHROMA, CHROMA])
-    gain = (wanted[:, :1] / own[:, :1].clamp_min(0.05)).clamp(*GAINS)
+    raised = wanted[:, :1] / own[:, :1].clamp_min(0.05)
+    gain = raised.clamp(*GAINS)
+    gain = torch.cat([gain, *[torch.minimum(gain, 1 / raised.clamp_min(1))] * 2], 1)
     new = wanted + gain * kept * (nodes - own)
     new[:, 0] = _glowing(nodes[:, 0], new[:, 0].clamp(0, 1), structure.brightest)
     chance = structure.chance(nodes)[:, None]
-    new = torch.cat([new, max(LEAST[1], contrast**0.5) * gain, CHROMA * gain], 1)
-    old = torch.cat([nodes, torch.ones_like(nodes[:, :2])], 1)
-    table = (old + chance * (new - old)).T.reshape(5, NODES, NODES, NODES)
+    gains = torch.cat([max(LEAST[1], contrast**0.5) * gain[:, :1], CHROMA * gain[:, 1:2]], 1)
+    new = torch.cat([mixed(nodes.T, new.T, chance[:, 0]), (1 + chance * (gains - 1)).T])
+    table = new.reshape(5, NODES, NODES, NODES)
     return ColourChange(table, low, size, style.reach, torch.from_numpy(style.cells.mean[1:]).float())
+
+
+def mixed(
+    old: Float[Tensor, "3 *N"], new: Float[Tensor, "3 *N"], share: Float[Tensor, "*N"] | float
+) -> Float[Tensor, "3 *N"]:
+    """OKLab colours a share of the way from old to new; what is left of the old chroma fades as they get lighter.
+
+    A colour half way from dark mahogany to white would be pink, which neither has: its old chroma counts by the square of old over new
+    lightness.
+    """
+    light = old[0] + share * (new[0] - old[0])
+    left = (1 - share) * (old[0] / light.clamp_min(1e-3)).clamp(0, 1).square()
+    return torch.cat([light[None], new[1:] + left * (old[1:] - new[1:])])
 
 
 def _glowing(old: Float[Tensor, " N"], new: Float[Tensor, " N"], brightest: float) -> Float[Tensor, " N"]:

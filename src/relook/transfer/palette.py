@@ -21,7 +21,7 @@ from relook.ops.guided import box, guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical, countable
-from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of
+from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of, mixed
 from relook.transfer.rims import rims_given
 from relook.types import Segments, View
 
@@ -81,7 +81,7 @@ def palette(
     else:
         weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
         change = _change(pairs, weights, structure, style, correspondence)
-        change = strength * _belief(correspondence.structure) * change
+        change = strength * (mixed(lab, lab + change, _belief(correspondence.structure)) - lab)
     return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(lab + change))
 
 
@@ -97,7 +97,7 @@ def _change(
         if pair.share > 0 and len(here):
             pixels, base = lab.flatten(1)[:, here], smooth.flatten(1)[:, here]
             moved = _map(pair, structure.image, style.image, found, base).applied(pixels, base)
-            change.index_add_(1, here, pair.share * weight.flatten()[here] * (moved - pixels))
+            change.index_add_(1, here, weight.flatten()[here] * (mixed(pixels, moved, pair.share) - pixels))
     return change.view_as(lab)
 
 
