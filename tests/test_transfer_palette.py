@@ -315,3 +315,17 @@ def test_dark_wood_half_way_to_white_is_not_pink() -> None:
     assert mixed(white, wood, 0.5)[1].item() == pytest.approx(0.04)
     assert torch.equal(mixed(wood, white, 0.0), wood)
     assert torch.allclose(mixed(wood, white, 1.0), white)
+
+
+def test_a_lamp_in_a_ceiling_that_a_network_is_sure_of_keeps_its_colour() -> None:
+    """A brown lamp, a hundredth of a white ceiling that becomes blue; where labels are certain it becomes blue as well."""
+    labels = torch.ones(40, 60, dtype=torch.int64)
+    image = torch.full((3, 40, 60), 0.85)
+    image[:, 18:22, 27:33] = torch.tensor([0.45, 0.3, 0.2])[:, None, None]
+    blue = torch.tensor([0.7, 0.78, 0.86])[:, None, None].expand(3, 40, 60)
+    moved = []
+    for confidence in (0.98, 1.0):
+        segments = Segments(labels, {1: Region("ceiling", confidence=confidence)})
+        output = restyle(View(image, segments), View(blue, segments))
+        moved.append((output - image).abs().sum(0)[19:21, 28:32].mean())
+    assert moved[0] < 0.4 * moved[1]

@@ -54,15 +54,17 @@ class Colours:
     """98 % quantile of lightness."""
     reach: Float[Tensor, " 16"]
     """How far chroma goes in each of DIRECTIONS."""
+    doubt: float
+    """That what has other colours is of the region."""
 
     def chance(self, values: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """That a pixel of this colour is of the region, not something before it that was labelled with it.
 
-        p / (p + FOREIGN (1 - confidence)), p the share of the region that has about this colour.
+        p / (p + FOREIGN doubt), p the share of the region that has about this colour.
         """
         colours, shares = (torch.from_numpy(part).float() for part in (self.cells.colours, self.cells.shares))
         near = torch.exp(torch.cdist(values, colours).square() / (-2 * SPREAD**2)) @ shares
-        return near / (near + FOREIGN * (1 - self.confidence) + 1e-9)
+        return near / (near + FOREIGN * self.doubt + 1e-9)
 
 
 def colours_of(pixels: Float[Tensor, "3 N"], confidence: float = 1.0) -> Colours:
@@ -75,7 +77,7 @@ def colours_of(pixels: Float[Tensor, "3 N"], confidence: float = 1.0) -> Colours
     spread = math.sqrt(max(0.0, float(shares @ (lightness - shares @ lightness) ** 2)))
     kept = found.colours[shares > 0.02 * shares.max(), 1:]
     reach = torch.from_numpy((DIRECTIONS @ kept.T).max(1)).float()
-    return Colours(found, confidence, spread, float(np.quantile(values[:, 0], 0.98)), reach)
+    return Colours(found, confidence, spread, float(np.quantile(values[:, 0], 0.98)), reach, 1 - confidence)
 
 
 def _main(found: Cells, doubt: float) -> Float[np.ndarray, " M"]:

@@ -41,6 +41,8 @@ STILL = -1
 """Class of what stays as it is."""
 THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
 """Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
+DOUBTED = 0.2
+"""How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
 
@@ -175,6 +177,7 @@ def _map(
         paint = PAINTS.get(canonical(pair.name))
         if paint is not None and old.confidence < 1:
             new = as_paint(new, old, *paint)
+            old = replace(old, doubt=max(DOUBTED, old.doubt))
     return colour_change(old, new, (base.amin(1), base.amax(1)))
 
 
