@@ -26,7 +26,6 @@ from relook.models.pulling import pull
 from relook.perceive import first_use
 from relook.progress import Progress
 from relook.session import Session
-from relook.transfer.palette import UNSEEN
 from relook.types import Segments, View
 
 VIEW = View(torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(0)))
@@ -169,10 +168,11 @@ def test_nothing_is_asked_offline_or_where_it_is_not_needed(
 def test_without_a_network_what_has_no_planes_changes_gently(enter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     result = restyle_photo(VIEW, STYLE)
-    gentle = restyle_photo(VIEW, STYLE, PhotoConfig(segmenter="whole", strength=UNSEEN))
+    whole = restyle_photo(VIEW, STYLE, PhotoConfig(segmenter="whole"))
+    gently, wholly = (float((one.image - VIEW.image).abs().mean()) for one in (result, whole))
     assert result.structure.segments is not None
     assert result.structure.segments.names == (), "noise is no room"
-    torch.testing.assert_close(result.image, gentle.image, rtol=0, atol=1e-5)
+    assert 0.05 < gently < 0.8 * wholly
     assert result.record["weights"] == {}, "the embedded networks were not asked"
     assert result.record["configuration"]["segmenter"] == "auto"
 

@@ -329,3 +329,17 @@ def test_a_lamp_in_a_ceiling_that_a_network_is_sure_of_keeps_its_colour() -> Non
         output = restyle(View(image, segments), View(blue, segments))
         moved.append((output - image).abs().sum(0)[19:21, 28:32].mean())
     assert moved[0] < 0.4 * moved[1]
+
+
+def test_patterns_of_what_was_not_seen_keep_their_contrast() -> None:
+    """Planks, whose two tones would go far apart, to the light and the dark half of the style."""
+    size = (96, 128)
+    tones = torch.where(torch.arange(size[0]) // 2 % 2 == 0, 0.6, 0.68)[:, None].expand(*size)
+    image = tones.expand(3, *size).clone()
+    image[:, :, :24], image[:, :, 104:] = 0.1, 0.95  # dark and light things beside them
+    structure = planes(View(image), torch.zeros(size, dtype=torch.int64))
+    two_tones = room((0.8, 0.8, 0.8), (0.3, 0.3, 0.3), size=(40, 56), noise=0.1)
+    style = planes(two_tones, torch.zeros(40, 56, dtype=torch.int64))
+    output = restyle(structure, style)
+    before, after = (rgb_to_oklab(one)[0, 20:76, 40:88].std(0).mean() for one in (image, output))
+    assert after < 1.3 * before

@@ -35,6 +35,8 @@ UNMATCHED = 0.35
 """How far regions without a counterpart follow the change of the whole picture."""
 UNSEEN = 0.6
 """How far all that is no sure surface follows the change of the whole picture where no thing was seen, only planes of the room."""
+BROAD = (0.04, 0.01)
+"""Guided filter of all that: patterns keep their contrast."""
 FEATHER, FLAT = 0.04, 1e-4
 """Half the reach, in sides of the picture, over which planes go over into each other, and the variance of colour above which they do not."""
 STILL = -1
@@ -59,6 +61,8 @@ class _Pair:
     """Pixels of the style that it takes from."""
     share: float
     """How much of the change it takes."""
+    smooth: tuple[float, float] = (0.015, 0.001)
+    """Radius and epsilon of the guided filter that leaves out fine detail, which does not follow the map of colours."""
 
 
 def palette(
@@ -92,12 +96,12 @@ def _change(
 ) -> Float[Tensor, "3 H W"]:
     """What the maps of all pairs add to the structure in OKLab, each by its share and its weights."""
     lab = rgb_to_oklab(structure.image)
-    smooth = guided_filter(structure.image, lab, radius=0.015, epsilon=0.001)
+    smooth = {kind: guided_filter(structure.image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
     change = torch.zeros_like(lab).flatten(1)
     for pair, weight in zip(pairs, weights, strict=True):
         here = (weight.flatten() > FAINT).nonzero()[:, 0]
         if pair.share > 0 and len(here):
-            pixels, base = lab.flatten(1)[:, here], smooth.flatten(1)[:, here]
+            pixels, base = lab.flatten(1)[:, here], smooth[pair.smooth].flatten(1)[:, here]
             moved = _map(pair, structure.image, style.image, found, base).applied(pixels, base)
             change.index_add_(1, here, weight.flatten()[here] * (mixed(pixels, moved, pair.share) - pixels))
     return change.view_as(lab)
@@ -154,11 +158,11 @@ def _and_whole(
     ]
     everything = torch.ones_like(found.kept)
     if not planes:
-        return [_Pair(everything, "", found.overall, UNSEEN)], everything[None].float()
+        return [_Pair(everything, "", found.overall, UNSEEN, BROAD)], everything[None].float()
     masks = torch.stack([pair.region for pair in planes]).float()
     weights = guided_filter(image, masks, FEATHER, FLAT).clamp(0, 1)
     left = (1 - (torch.tensor([pair.share for pair in planes])[:, None, None] * weights).sum(0)).clamp_min(0)
-    return [*planes, _Pair(everything, "", found.overall, UNSEEN)], torch.cat([weights, left[None]])
+    return [*planes, _Pair(everything, "", found.overall, UNSEEN, BROAD)], torch.cat([weights, left[None]])
 
 
 def _map(
