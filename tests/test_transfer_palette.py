@@ -17,7 +17,7 @@ from relook.correspond.stays import stays
 from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
-from relook.transfer.palette import UNSEEN, only_planes, palette
+from relook.transfer.palette import RAISED, UNSEEN, only_planes, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}
@@ -315,6 +315,21 @@ def test_dark_wood_half_way_to_white_is_not_pink() -> None:
     assert mixed(white, wood, 0.5)[1].item() == pytest.approx(0.04)
     assert torch.equal(mixed(wood, white, 0.0), wood)
     assert torch.allclose(mixed(wood, white, 1.0), white)
+
+
+def test_dark_wood_that_was_perceived_becomes_no_white() -> None:
+    """Its lightness rises by RAISED at most; where labels are certain it becomes as light as the style's."""
+    labels = torch.ones(40, 60, dtype=torch.int64)
+    wood, white = (
+        torch.tensor(colour)[:, None, None].expand(3, 40, 60) for colour in ([0.3, 0.12, 0.06], [0.9, 0.9, 0.9])
+    )
+    light = {}
+    for confidence in (0.98, 1.0):
+        segments = Segments(labels, {1: Region("cabinet", confidence=confidence)})
+        light[confidence] = float(rgb_to_oklab(restyle(View(wood, segments), View(white, segments)))[0].mean())
+    own, wanted = (float(rgb_to_oklab(image)[0].mean()) for image in (wood, white))
+    assert own < light[0.98] <= (RAISED + 0.01) * own
+    assert light[1.0] == pytest.approx(wanted, abs=0.05)
 
 
 def test_a_lamp_in_a_ceiling_that_a_network_is_sure_of_keeps_its_colour() -> None:

@@ -106,6 +106,12 @@ def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float
     return replace(style, cells=Cells(colours, style.cells.shares), reach=pale * style.reach)
 
 
+def no_lighter(style: Colours, structure: Colours, most: float) -> Colours:
+    """The style's colours, their lightness scaled to a mean of at most `most` times the structure's: shading of dark wood is no shading of white."""
+    scale = min(1.0, most * float(structure.cells.mean[0]) / max(float(style.cells.mean[0]), 1e-6))
+    return replace(style, cells=Cells(style.cells.colours * np.array([scale, 1.0, 1.0]), style.cells.shares))
+
+
 @dataclass(frozen=True)
 class ColourChange:
     """A map of colours as a table over a box of OKLab, with what happens to the detail that the smooth colours leave out."""

@@ -21,7 +21,7 @@ from relook.ops.guided import box, guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical, countable
-from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of, mixed
+from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of, mixed, no_lighter
 from relook.transfer.rims import rims_given
 from relook.types import Segments, View
 
@@ -45,6 +45,8 @@ THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
 """Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
 DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
+RAISED = 1.6
+"""Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light)."""
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
 
@@ -182,6 +184,8 @@ def _map(
         if paint is not None and old.confidence < 1:
             new = as_paint(new, old, *paint)
             old = replace(old, doubt=max(DOUBTED, old.doubt))
+        elif old.confidence < 1:
+            new = no_lighter(new, old, RAISED)
     return colour_change(old, new, (base.amin(1), base.amax(1)))
 
 
