@@ -13,7 +13,7 @@ from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.session import Session
 from relook.types import View
 
-COARSE = ("ade20k",)
+COARSE = ("ade20k", "layout")
 """Segmenters whose borders are refined."""
 
 
@@ -51,16 +51,13 @@ class Perception:
 
         Regions with coarse borders then get those of the picture and the room.
         """
-        find = lambda view: replace(view, layout=known_layout(view, layout, self.session, focal=focal))  # noqa: E731
-        if view.segments is None and self.by_layout:
-            view = find(view)
-            view = replace(view, segments=segmenter("layout", self.session)(view))
-            return replace(view, segments=refined_segments(view))
-        coarse = view.segments is None and SEGMENTERS.chosen(self.segmenter) in COARSE
-        if view.segments is None:
-            view = replace(view, segments=segmenter(self.segmenter, self.session)(view))
-        view = find(view)
-        return replace(view, segments=refined_segments(view)) if coarse else view
+        asked = None if view.segments is not None else SEGMENTERS.chosen(self.segmenter)
+        if asked is not None and asked != "layout":
+            view = replace(view, segments=segmenter(asked, self.session)(view))
+        view = replace(view, layout=known_layout(view, layout, self.session, focal=focal))
+        if asked == "layout":
+            view = replace(view, segments=segmenter(asked, self.session)(view))
+        return replace(view, segments=refined_segments(view)) if asked in COARSE else view
 
     def depth(self, view: View) -> View:
         """The view with depth, unless nobody estimates it; where its room is looked for, square to the room."""

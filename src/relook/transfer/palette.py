@@ -85,26 +85,29 @@ def palette(
     pairs = _pairs(correspondence, lab)
     if only_planes(correspondence.structure):
         pairs, weights = _and_whole(pairs, image, correspondence)
-        change = strength * _change(pairs, weights, structure, style, correspondence)
+        change = strength * _change(pairs, weights, lab, (image, style.image), correspondence)
     else:
         weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
-        change = _change(pairs, weights, structure, style, correspondence)
+        change = _change(pairs, weights, lab, (image, style.image), correspondence)
         change = strength * (mixed(lab, lab + change, _belief(correspondence.structure)) - lab)
     return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(lab + change))
 
 
 def _change(
-    pairs: Sequence[_Pair], weights: Float[Tensor, "K H W"], structure: View, style: View, found: Correspondence
+    pairs: Sequence[_Pair],
+    weights: Float[Tensor, "K H W"],
+    lab: Float[Tensor, "3 H W"],
+    images: tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 h w"]],
+    found: Correspondence,
 ) -> Float[Tensor, "3 H W"]:
-    """What the maps of all pairs add to the structure in OKLab, each by its share and its weights."""
-    lab = rgb_to_oklab(structure.image)
-    smooth = {kind: guided_filter(structure.image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
+    """What the maps of all pairs add to the structure in OKLab (`lab`), each by its share and its weights. images: structure and style."""
+    smooth = {kind: guided_filter(images[0], lab, *kind) for kind in {pair.smooth for pair in pairs}}
     change = torch.zeros_like(lab).flatten(1)
     for pair, weight in zip(pairs, weights, strict=True):
         here = (weight.flatten() > FAINT).nonzero()[:, 0]
         if pair.share > 0 and len(here):
             pixels, base = lab.flatten(1)[:, here], smooth[pair.smooth].flatten(1)[:, here]
-            moved = _map(pair, structure.image, style.image, found, base).applied(pixels, base)
+            moved = _map(pair, *images, found, base).applied(pixels, base)
             change.index_add_(1, here, weight.flatten()[here] * (mixed(pixels, moved, pair.share) - pixels))
     return change.view_as(lab)
 
