@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from relook.errors import SegmentsError
+from relook.perceive import perception
 from relook.perceive.borders import refined_segments
 from relook.perceive.borders.surface import foreign
+from relook.perceive.perception import COARSE, Perception
+from relook.session import Session
 from relook.types import Camera, Layout, Region, Segments, View, Wall
 
 WALL, FLOOR, CEILING, CHAIR = 1, 2, 3, 4
@@ -113,3 +116,16 @@ def test_repeats_to_the_pixel_and_needs_segments() -> None:
     assert (refined(image, coarse(true)) == refined(image, coarse(true))).all()
     with pytest.raises(SegmentsError, match="segment it first"):
         refined_segments(View(image))
+
+
+def test_only_what_was_seen_coarsely_gets_new_borders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layout's regions do; those that the view brings, and those of other segmenters, stay as they are."""
+    image, labels = drawn()
+    new = Segments(torch.zeros(labels.shape, dtype=torch.int64))
+    monkeypatch.setattr(perception, "refined_segments", lambda view: new)
+    own = View(image, Segments(torch.from_numpy(labels), REGIONS))
+    session = Session("cpu")
+    assert Perception(session, "layout").regions_and_room(View(image), "none").segments is new
+    assert Perception(session, "whole").regions_and_room(View(image), "none").segments is not new
+    assert Perception(session, "layout").regions_and_room(own, "none").segments is own.segments
+    assert set(COARSE) == {"ade20k", "layout"}
