@@ -19,6 +19,7 @@ ROOT = Path(relook.__file__).parent
 ORDER = [
     {
         "types",
+        "gaussians",
         "errors",
         "files",
         "io",
