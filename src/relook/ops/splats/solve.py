@@ -17,9 +17,13 @@ RIDGE = 0.05
 """How strongly a solution is held to its prior, in pixels' worth of weight (study: .005 to .05)."""
 STEPS = 10
 """Of conjugate gradients: ten suffice."""
+CHANNELS = 32
+"""So many columns are worked on at a time: memory beside the values themselves does not grow with their width."""
 
 Maps = Sequence[Float[Tensor, "D _ _"]]
+"""One map per view; a sequence that makes its maps when they are asked for is asked once per view (`solve`: once per CHANNELS)."""
 Confidences = Sequence[Float[Tensor, "_ _"]] | None
+"""Weights of pixels; what a map holds where its confidence is 0 does not count, even if it is not a number."""
 
 
 class Uplifted(NamedTuple):
@@ -39,16 +43,18 @@ class Uplifted(NamedTuple):
 def uplift(blends: Sequence[Blend], maps: Maps, confidence: Confidences = None) -> Uplifted:
     """Every Gaussian's mean over the pixels that show it: A^T (c m) / A^T c, summed over views (LUDVIG, Marrie et al. 2024, its uplifting).
 
-    Raises ShapeError where views and maps are not as many.
+    Views are worked on one after the other, each once. Raises ShapeError where views and maps are not as many.
     """
     _check(blends, maps, confidence)
-
-    def part(number: int, one: Blend) -> Tensor:
-        trust = _trust(one, confidence, number)
-        return one.transposed(torch.cat([maps[number] * trust, trust[None]]))
-
-    total = reduce(torch.add, (part(number, one) for number, one in enumerate(blends)))
-    return Uplifted(total[:, :-1] / total[:, -1:].clamp_min(1e-6), total[:, -1])
+    total, weight = torch.zeros(0, 0), torch.zeros(0)
+    for number, one in enumerate(blends):
+        shown, trust = maps[number], _trust(one, confidence, number)
+        if not number:
+            total, weight = torch.zeros(one.count, len(shown)), torch.zeros(one.count)
+        weight += one.transposed(trust[None])[:, 0]
+        for some in _columns(len(shown)):
+            total[:, some] += one.transposed(_counted(shown[some], trust))
+    return Uplifted(total.div_(weight.clamp_min(1e-6)[:, None]), weight)
 
 
 def solve(
@@ -65,21 +71,53 @@ def solve(
     Columns are solved side by side, from the prior; a prior of zero is far worse than the uplift. Raises ShapeError as `uplift`.
     """
     _check(blends, maps, confidence)
+    trusts = [_trust(one, confidence, number) for number, one in enumerate(blends)]
+    diagonal = ridge + _summed(blends, lambda v, one: one.transposed(trusts[v][None], power=2))
+    values = torch.empty_like(prior)
+    for some in _columns(prior.shape[1]):
+        start = prior[:, some].contiguous()
+        residual = _summed(
+            blends,
+            lambda v, one, f=start, k=some: one.transposed(_counted(maps[v][k] - one.render(f), trusts[v])),  # type: ignore[misc]
+        )
+        values[:, some] = _conjugate(blends, trusts, start, residual, diagonal, (ridge, steps))
+    return values
 
-    def summed(part: Callable[[int, Blend, Tensor], Tensor]) -> Tensor:
-        return reduce(torch.add, (part(v, one, _trust(one, confidence, v)) for v, one in enumerate(blends)))
 
-    diagonal = ridge + summed(lambda v, one, c: one.transposed(c[None], power=2))
-    residual = summed(lambda v, one, c: one.transposed(c * (maps[v] - one.render(prior))))
-    values, direction, before = prior.clone(), torch.zeros_like(prior), torch.ones(prior.shape[1])
+def _conjugate(
+    blends: Sequence[Blend],
+    trusts: Sequence[Tensor],
+    values: Float[Tensor, "N D"],
+    residual: Float[Tensor, "N D"],
+    diagonal: Float[Tensor, "N 1"],
+    how: tuple[float, int],
+) -> Float[Tensor, "N D"]:
+    """`how` = (ridge, steps) of conjugate gradients from values with this residual."""
+    ridge, steps = how
+    direction, before = torch.zeros_like(values), torch.ones(values.shape[1])
     for step in range(steps):
         preconditioned = residual / diagonal
         slope = (residual * preconditioned).sum(0)
         direction = preconditioned + (slope / before.clamp_min(1e-20) if step else 0) * direction
-        curved = ridge * direction + summed(lambda v, one, c, p=direction: one.normal(p, c))  # type: ignore[misc]
+        curved = ridge * direction + _summed(blends, lambda v, one, p=direction: one.normal(p, trusts[v]))  # type: ignore[misc]
         length = slope / (direction * curved).sum(0).clamp_min(1e-20)
         values, residual, before = values + length * direction, residual - length * curved, slope
     return values
+
+
+def _summed(blends: Sequence[Blend], part: Callable[[int, Blend], Tensor]) -> Tensor:
+    """Added up over views."""
+    return reduce(torch.add, (part(number, one) for number, one in enumerate(blends)))
+
+
+def _columns(width: int) -> list[slice]:
+    """CHANNELS at a time."""
+    return [slice(first, first + CHANNELS) for first in range(0, width, CHANNELS)]
+
+
+def _counted(shown: Float[Tensor, "D H W"], trust: Float[Tensor, "H W"]) -> Float[Tensor, "D H W"]:
+    """c m, 0 where c is."""
+    return torch.where(trust > 0, shown * trust, 0.0)
 
 
 def _trust(one: Blend, confidence: Confidences, number: int) -> Float[Tensor, "H W"]:

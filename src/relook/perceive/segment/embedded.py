@@ -29,6 +29,15 @@ def segments(view: View, session: Session) -> Segments:
     return segments_of(view.image, perceived(view.image, session), network(session).names)
 
 
+def chances(view: View, session: Session) -> Float[Tensor, "C H W"]:
+    """The chance of each of the dollhouse's classes (in their order) at every pixel, with the picture's edges; every pixel's sum to one.
+
+    Raises MissingModelError where the weights are not installed.
+    """
+    found = _full_size(view.image, perceived(view.image, session).scores[0].softmax(0)).clamp_min(0)
+    return found / found.sum(0).clamp_min(1e-6)
+
+
 def segments_of(image: Float[Tensor, "3 H W"], found: Perceived, names: tuple[str, ...]) -> Segments:
     """Segments from the network's answers for one picture: the best class per pixel, objects by their votes."""
     chances = found.scores[0].softmax(0)
