@@ -93,7 +93,44 @@ class TrainFlow:
     """Seed of weights, rooms, styles and order."""
 
 
+@dataclass(frozen=True)
+class TrainLift3d:
+    """Train the network that lifts any 2D model's maps to new views (Lift3D); a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/lift3d")
+    """Folder for rooms, checkpoints, the curve and the finished network (`lifter/`)."""
+    captures: tuple[Path, ...] = ()
+    """Posed captures to train on, with depth or reconstructed points. Default: rooms of the dollhouse."""
+    rooms: Count = 120
+    """Rooms of the dollhouse, ten views each."""
+    encoders: tuple[Literal["vgg", "perceiver"], ...] = ("vgg", "perceiver")
+    """Whose features are learned from, one at random in each step (the paper: DINO ViT-B/8 and CLIP ViT-B/16)."""
+    steps: Count = 6000
+    """Optimiser steps (the paper: 250000)."""
+    rays: Count = 256
+    """Rays per step (the paper: 2048)."""
+    coarse: Count = 24
+    """Samples per ray of the first stage (the paper: 64)."""
+    fine: Count = 24
+    """Samples per ray of the second stage (the paper: 128)."""
+    sources: tuple[int, int] = (4, 7)
+    """Fewest and most source views of a step (the paper: 8 and 12)."""
+    rate: Factor = 5e-4
+    """Highest learning rate; it falls to 2 % (the paper's)."""
+    correction: bool = True
+    """Correct foreign features as colours suggest (the paper's equation 3)."""
+    feature_loss: Annotated[float, Ge(0)] = 1.0
+    """Weight of the error of features (the paper's)."""
+    depth_loss: Annotated[float, Ge(0)] = 0.1
+    """Weight of the error of disparity where depth is known (the paper has none)."""
+    every: Count = 100
+    """Steps between checkpoints and lines of the curve."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
 SUBJECTS: Mapping[str, type] = {
     "dollhouse": TrainDollhouse, "perceiver": TrainPerceiver, "warp-refine": TrainWarpRefine, "flow": TrainFlow,
+    "lift3d": TrainLift3d,
 }  # fmt: skip
 """What can be trained -> its options; `run` of the module of that name trains it."""
