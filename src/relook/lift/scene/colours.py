@@ -1,0 +1,31 @@
+"""Colours of a scene whose geometry is fixed, in closed form: what its Gaussians must carry so that every view shows its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.ops.splats import Blend, solve, uplift
+from relook.ops.splats.solve import Confidences, Maps
+
+
+def solved_colours(blends: Sequence[Blend], pictures: Maps, trust: Confidences = None) -> Float[Tensor, "N 3"]:
+    """RGB of N Gaussians by least squares over all views, held to the mean of the pixels that show each (a prior of zero is far worse)."""
+    mean = uplift(blends, pictures, trust).values
+    return solve(blends, pictures, mean, trust).clamp(0, 1)
+
+
+def residual(
+    blends: Sequence[Blend], pictures: Maps, colours: Float[Tensor, "N 3"], trust: Confidences = None
+) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+    """A^T |A f - m|^2 summed over views, the squared error that each Gaussian takes part in, and A^T 1, in pixels that it fills."""
+    total, pixels = torch.zeros(len(colours)), torch.zeros(len(colours))
+    for number, (one, picture) in enumerate(zip(blends, pictures, strict=True)):
+        sure = torch.ones(one.size) if trust is None else trust[number]
+        error = (one.render(colours) - picture).square().mean(0) * sure
+        both = one.transposed(torch.stack([error, sure]))
+        total, pixels = total + both[:, 0], pixels + both[:, 1]
+    return total, pixels

@@ -1,0 +1,127 @@
+"""What a scene is fitted to: views with camera and depth, small enough, spread over the capture, some of them held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from relook.captures import VIDEOS, read_capture
+from relook.captures.frames import spread
+from relook.config import PhotoConfig, SceneConfig, ViewsConfig
+from relook.errors import GeometryError, InputError
+from relook.lift.geometry import MOST, MatchedViews, matched_views
+from relook.lift.source import Views, ViewSource, Walk
+from relook.ops.resize import at_most, resized
+from relook.progress import Progress
+from relook.session import Session
+from relook.types import Camera, View
+
+LEAST = 4
+"""Views from which one in `held_out` is left out of the fit, to measure it."""
+
+
+@dataclass(frozen=True)
+class Posed:
+    """Views of one size with a camera and depth, in memory."""
+
+    views: tuple[View, ...]
+    held: tuple[int, ...]
+    """Numbers of those that the fit does not see."""
+    geometry: str
+    """Where cameras and depth are from, for people."""
+
+    @property
+    def fitted(self) -> tuple[int, ...]:
+        """Numbers of the others."""
+        return tuple(number for number in range(len(self.views)) if number not in self.held)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.views[0].size
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """Of all views."""
+        return tuple(camera_of(view) for view in self.views)
+
+
+def posed_views(walk: Walk, config: SceneConfig, session: Session, progress: Progress) -> Posed:
+    """A capture's views as a scene needs them. Raises an error of relook.errors for captures that have, or yield, no cameras and depth."""
+    with TemporaryDirectory(prefix="relook-") as folder:
+        source = _read(walk, Path(folder))
+        matched = _matched(source, config, session)
+        if matched.view(0).camera is None:
+            raise GeometryError(
+                f"Expected a geometry with cameras and depth for a scene, got {matched.geometry}; choose colmap or matches."
+            )
+        views = []
+        with progress.stage("reading", len(matched)) as tick:
+            for number in range(len(matched)):
+                views.append(smaller(matched.view(number), config.size))
+                tick(number + 1)
+    cameras = [camera_of(view) for view in views]
+    _check_apart(cameras)
+    held = range(config.held_out // 2, len(views), config.held_out) if config.held_out and len(views) >= LEAST else ()
+    return Posed(tuple(views), tuple(held), matched.geometry)
+
+
+def smaller(view: View, longest: int) -> View:
+    """The view with at most `longest` pixels on its longer side; depth by nearest neighbour, so that none lies between surfaces."""
+    size = at_most(view.size, longest)
+    if size == view.size:
+        return view
+    return replace(
+        view,
+        image=resized(view.image, size),
+        depth=None if view.depth is None else view.depth.resized(size),
+        camera=None if view.camera is None else view.camera.resized(view.size, size),
+        points=None,
+    )
+
+
+def camera_of(view: View) -> Camera:
+    """The view's camera. Raises GeometryError where it has none."""
+    if view.camera is None:
+        raise GeometryError("Expected a camera in every view, got one without; choose geometry colmap or matches.")
+    return view.camera
+
+
+def _read(walk: Walk, folder: Path) -> ViewSource:
+    """The capture as views."""
+    if isinstance(walk, str | Path):
+        video = Path(walk).suffix.lower() in VIDEOS
+        return read_capture(walk, workspace=folder / "input" if video else None)
+    source = walk if isinstance(walk, ViewSource) else Views(walk.__getitem__, range(len(walk)))
+    if not len(source):
+        raise InputError("Expected a capture of at least one view, got none; name another one.")
+    return source
+
+
+def _matched(source: ViewSource, config: SceneConfig, session: Session) -> MatchedViews:
+    """At most `config.views` of the views with the geometry that the configuration names."""
+    first, name = source.view(0), config.geometry
+    if name == "auto" and not (first.camera is not None and (first.depth is not None or first.points is not None)):
+        name = "colmap" if find_spec("pycolmap") is not None else "matches"
+    most = (
+        config.views
+        if first.camera is not None and name in ("auto", "exact", "sensor", "sparse")
+        else min(config.views, MOST)
+    )
+    numbers = spread(len(source), most)
+    photo = PhotoConfig(depth_estimator=config.depth_estimator, device=config.device)
+    wanted = ViewsConfig(photo=photo, geometry=name)
+    return matched_views(Views(source.view, numbers), wanted, session)
+
+
+def _check_apart(cameras: list[Camera]) -> None:
+    """Raise GeometryError for views that are all from one place and direction: they hold no more than a picture does."""
+    poses = torch.stack([camera.world_to_camera for camera in cameras])
+    if len(cameras) > 1 and float((poses - poses[0]).abs().max()) < 1e-6:
+        raise GeometryError(
+            f"Expected views from several places, got {len(cameras)} from the same one; bring a walk, or one view alone."
+        )
