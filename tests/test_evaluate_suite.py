@@ -18,7 +18,7 @@ from relook.evaluate import ablation, dollhouse_photo
 from relook.evaluate.instruments import Instruments
 from relook.evaluate.methods import rows
 from relook.evaluate.methods.ablations import ABLATIONS
-from relook.evaluate.methods.rows import ROWS
+from relook.evaluate.methods.rows import ROWS, Setting
 from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.records import EVERY, WHOLE, Record, read_records
 from relook.evaluate.run import run
@@ -92,6 +92,8 @@ def test_an_ablation_compares_a_row_with_what_it_changes() -> None:
         for preset in ("paper", "released")
     }
     assert ABLATIONS["attention"].references["fresh noise, no attention"] == "fresh noise"
+    seeing = ABLATIONS["seeing"].references
+    assert seeing["relook, pictures alone, no layout"] == seeing["relook"] == "relook, pictures alone"
     assert ABLATIONS["steps"].references["relook, 50 steps"] == "relook, 10 steps"
 
 
@@ -207,6 +209,22 @@ def test_an_ablation_runs(tmp_path: Path) -> None:
     kept = psnr(draw_pair(0, 0, (32, 32)).structure.image, *_answer(draw_pair(0, 0, (32, 32), "unmatched")))
     assert found["relook, keep", "psnr"] == pytest.approx(kept, abs=0.05)
     assert found["relook, everything", "psnr"] != pytest.approx(kept, abs=0.05)
+
+
+def test_what_is_seen_is_switched_off_and_given_exactly() -> None:
+    """Rows of `seeing` get the pair's exact maps that their names say, and no others, and ask for what is not switched off."""
+    rows, pair = ABLATIONS["seeing"].rows, draw_pair(1, 0, (32, 32))
+    for name, segments, depth in (
+        ("no masks", False, False),
+        ("exact masks", True, False),
+        ("exact depth", False, True),
+    ):
+        product = rows[f"relook, pictures alone, {name}"].paint.__self__
+        shown = product._shown(pair.structure)
+        assert ((shown.segments is not None), (shown.depth is not None)) == (segments, depth)
+        assert product.options(pair, Setting()).depth_estimator == "embedded"
+    assert rows["relook, pictures alone, no masks"].paint.__self__.config.segmenter == "whole"
+    assert not rows["relook, pictures alone, no materials"].paint.__self__.numbers.finish.textures
 
 
 def test_an_ablation_shows_its_own_rows(tmp_path: Path) -> None:

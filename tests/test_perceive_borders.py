@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from relook.errors import SegmentsError
-from relook.perceive import perception
+from relook.perceive import borders, perception
+from relook.perceive import layout as layouts
 from relook.perceive.borders import refined_segments
 from relook.perceive.borders.surface import foreign
+from relook.perceive.layout import lines
+from relook.perceive.layout.lines import find_lines
 from relook.perceive.perception import COARSE, Perception
 from relook.session import Session
 from relook.types import Camera, Layout, Region, Segments, View, Wall
@@ -122,10 +125,20 @@ def test_only_what_was_seen_coarsely_gets_new_borders(monkeypatch: pytest.Monkey
     """The layout's regions do; those that the view brings, and those of other segmenters, stay as they are."""
     image, labels = drawn()
     new = Segments(torch.zeros(labels.shape, dtype=torch.int64))
-    monkeypatch.setattr(perception, "refined_segments", lambda view: new)
+    monkeypatch.setattr(perception, "refined_segments", lambda view, lines: new)
     own = View(image, Segments(torch.from_numpy(labels), REGIONS))
     session = Session("cpu")
     assert Perception(session, "layout").regions_and_room(View(image), "none").segments is new
     assert Perception(session, "whole").regions_and_room(View(image), "none").segments is not new
     assert Perception(session, "layout").regions_and_room(own, "none").segments is own.segments
     assert set(COARSE) == {"ade20k", "layout"}
+
+
+def test_lines_are_found_once_for_layout_and_borders(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, _ = drawn()
+    asked: list[torch.Tensor] = []
+    found = find_lines(image)
+    for place in (layouts, lines, borders):
+        monkeypatch.setattr(place, "find_lines", lambda image: asked.append(image) or found)
+    Perception(Session("cpu"), "layout").regions_and_room(View(image), "auto")
+    assert len(asked) == 1

@@ -14,11 +14,12 @@ from relook import PhotoConfig, restyle_photo
 from relook.errors import CancelledError, InputError, MissingModelError, RecordError, SegmentsError, ShapeError
 from relook.io import read_image, read_segments
 from relook.models.families import load_family
-from relook.progress import Progress, Step
+from relook.progress import SILENT, Progress, Step
 from relook.session import Session
 from relook.transfer.composite import composite
 from relook.transfer.photo import repeat_photo
 from relook.transfer.presets import PRESETS
+from relook.transfer.resolve import resolve
 from relook.transfer.settings import Preset
 from relook.types import Region, Segments, View
 from tiny import write_adapter, write_family
@@ -262,6 +263,18 @@ def test_a_session_loads_a_family_once(
         assert torch.equal(first, second)
     restyle_photo(rooms[0].image, rooms[1].image, config)
     assert len(loaded) == 2
+
+
+def test_the_embedded_family_warns_of_photographs(
+    rooms: tuple[Room, Room], session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    views = [View(read_image(room.image)) for room in rooms]
+    own = replace(views[0], segments=read_segments(rooms[0].segments, views[0].size))
+    for segmenter, seen, warned in (("layout", views, 1), ("embedded", views, 0), ("layout", [own, own], 0)):
+        caplog.clear()
+        config = PhotoConfig(family="dollhouse", segmenter=segmenter, depth_estimator="embedded", device="cpu")
+        resolve(config, session, seen, SILENT)
+        assert len([line for line in caplog.messages if "drawn rooms only" in line]) == warned
 
 
 def test_a_cancelled_run_leaves_nothing(rooms: tuple[Room, Room], tmp_path: Path) -> None:

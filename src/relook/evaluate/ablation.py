@@ -17,8 +17,11 @@ from relook.evaluate.sources.dollhouse import Dollhouse
 class Config(dollhouse_photo.Config):
     """One part of the methods off, or changed, on unseen pairs of rooms against the exact answer."""
 
-    of: Literal["attention", "guidance", "contrast", "adain", "mask", "unmatched", "steps", "history"] = "attention"
-    """What is off or changed. `history`: from how many frames a walk's next frame takes its look."""
+    of: Literal["attention", "guidance", "contrast", "adain", "mask", "unmatched", "seeing", "steps", "history"] = (
+        "attention"
+    )
+    """What is off or changed. `seeing`: what layout, masks, depth and materials bring on the
+    pictures alone. `history`: from how many frames a walk's next frame takes its look."""
     out: Path = Path("runs/ablation")
     """Folder of the results, one folder for each ablation; a run that was stopped resumes there."""
     pairs: int = 24

@@ -9,6 +9,7 @@ from relook.perceive.borders import refined_segments
 from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
 from relook.perceive.layout.faces import squared
+from relook.perceive.layout.lines import lines_of
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.session import Session
 from relook.types import View
@@ -57,7 +58,9 @@ class Perception:
         view = replace(view, layout=known_layout(view, layout, self.session, focal=focal))
         if asked == "layout":
             view = replace(view, segments=segmenter(asked, self.session)(view))
-        return replace(view, segments=refined_segments(view)) if asked in COARSE else view
+        if asked not in COARSE:
+            return view
+        return replace(view, segments=refined_segments(view, lines_of(view.image, self.session)))
 
     def depth(self, view: View) -> View:
         """The view with depth, unless nobody estimates it; where its room is looked for, square to the room."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 PALETTE = Preset()
 """The weight-free method has no denoising."""
+DRAWN = "dollhouse"
+"""The embedded family."""
+log = logging.getLogger("relook")
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ def resolve(
     reads_depth = family is not None and family.control is not None and preset.denoising.depth
     seen = first_use(config, session, *views, reads_depth=reads_depth, progress=progress)
     check_names(seen, *views)
+    if denoises and (config.family or DRAWN) == DRAWN and any(view.segments is None for view in views):
+        _warn_of_photographs(seen.segmenter)
     perception = Perception(session, seen.segmenter, seen.depth_estimator if reads_depth else "none")
     planes_only = perception.by_layout and any(view.segments is None for view in views)
     return Run(
@@ -123,11 +129,18 @@ def resolve(
     )  # fmt: skip
 
 
+def _warn_of_photographs(segmenter: str) -> None:
+    """Say in one sentence that the embedded family does not know what is asked of it: pictures whose regions are looked for as a photograph's."""
+    if SEGMENTERS.chosen(segmenter) not in ("embedded", "whole"):
+        log.warning("the family %s has seen drawn rooms only and smears photographs: leave --family out, name one that knows photographs, "
+                    "or say --segmenter embedded if these are drawn rooms.", DRAWN)  # fmt: skip
+
+
 def family_of(config: PhotoConfig, session: Session) -> Family:
     """The family that the configuration names, loaded once in a session."""
     from relook.models.families import load_family
 
-    name = config.family or "dollhouse"
+    name = config.family or DRAWN
     load = partial(load_family, name, session.place, tiny_decoder=config.tiny_decoder)
     return session.loaded(("family", name, config.tiny_decoder), load)
 

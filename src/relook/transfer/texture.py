@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import gaussian_filter
 from scipy.ndimage import label as components
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -18,6 +17,7 @@ from relook.correspond.semantic import Correspondence
 from relook.errors import InputError
 from relook.ops.exemplar import Exemplar, fetched, grown, rectified
 from relook.ops.light import Surfaces, light_of, residual_of
+from relook.ops.means import mean_of_known
 from relook.ops.mosaic import mosaic
 from relook.ops.normals import Facing, facing, pinhole
 from relook.ops.planes import Planes, planes
@@ -152,6 +152,5 @@ def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool, least: float)
 def _even(exemplar: Exemplar) -> Exemplar:
     """Without slow changes of brightness."""
     reach = SLOW * max(exemplar.known.shape)
-    known = exemplar.known.numpy().astype(np.float32)
-    slow = gaussian_filter(exemplar.values.mean(0).numpy() * known, reach) / (gaussian_filter(known, reach) + 1e-6)
+    slow = mean_of_known(exemplar.values.mean(0).numpy(), exemplar.known.numpy().astype(np.float32), reach)
     return exemplar._replace(values=exemplar.values - torch.from_numpy(slow))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from relook.evaluate.methods.rows import PRODUCTS, ROWS, PhotoRow, Product
+from relook.evaluate.methods.rows import ALONE, PRODUCTS, ROWS, PhotoRow, Product
 from relook.evaluate.sources.dollhouse import Scored
 from relook.transfer.settings import Preset
 
@@ -49,12 +49,28 @@ def _with(row: str, note: str, preset: Preset | None = None, **options: Any) -> 
     return Product(note, replace(PRODUCTS[row].config, **options), preset).row
 
 
+def _alone(row: str, **changed: tuple[dict[str, Any], dict[str, Any], frozenset[str]]) -> dict[str, PhotoRow]:
+    """A row on the pictures alone, and with something of it changed: what, in words with _ between them, by its preset, its options and the
+    exact maps that it is given."""
+    product = PRODUCTS[row].on_pictures_alone("embedded", "embedded")
+    found = {f"{row}, {ALONE}": product.row}
+    for words, (numbers, options, given) in changed.items():
+        note, preset = words.replace("_", " "), product.numbers.but(**numbers) if numbers else product.preset
+        one = replace(product, note=note, config=replace(product.config, **options), preset=preset, given=given)
+        found[f"{row}, {ALONE}, {note}"] = one.row
+    return found
+
+
 RELOOK, PAPER, CROSS_IMAGE, EYE = (
     "relook", "restyle3d/paper", "cross-image-attention/paper", "eye-for-an-eye/paper",
 )  # fmt: skip
 """The rows that are taken apart."""
 CODE = ("restyle3d/released", "cross-image-attention/released", "eye-for-an-eye/released")
 """The same of the methods' code."""
+NOTHING: frozenset[str] = frozenset()
+"""No exact map."""
+NO_LAYOUT, NO_MASKS = {"layout": "none", "style_layout": "none"}, {"segmenter": "whole"}
+"""Options that switch off what is seen."""
 _NUMBERS = PRODUCTS[RELOOK].numbers
 _FRESH = _NUMBERS.unfinished().but(start=1.0, recolour=False)
 """The default from fresh noise, without statistics and finish: only attention and depth are left."""
@@ -128,6 +144,27 @@ ABLATIONS: Mapping[str, Ablation] = {
             for policy in ("everything", "colour", "keep")
         },
         scored="unmatched",
+    ),
+    "seeing": Ablation(
+        "What a room's layout, masks, depth and materials each bring where nothing but the pictures is known, and what exact ones would.",
+        {
+            **_alone(
+                RELOOK,
+                no_layout=({}, NO_LAYOUT, NOTHING),
+                no_masks=({}, NO_MASKS, NOTHING),
+                no_depth=({}, {"depth_estimator": "none"}, NOTHING),
+                no_materials=({"textures": False}, {}, NOTHING),
+                exact_masks=({}, {}, frozenset({"segments"})),
+                exact_depth=({}, {}, frozenset({"depth"})),
+            ),
+            RELOOK: ROWS[RELOOK],
+            **_alone(
+                "palette",
+                no_masks=({}, NO_MASKS, NOTHING),
+                no_materials=({}, {"materials": False}, NOTHING),
+                exact_masks=({}, {}, frozenset({"segments"})),
+            ),
+        },
     ),
     "steps": Ablation(
         "The papers take 100 steps (Cross-Image Attention, Eye-for-an-eye) and 120 (ReStyle3D's code).",

@@ -27,6 +27,8 @@ DEFAULT = "relook"
 """Relook's default."""
 ALONE = "pictures alone"
 """How rows are called that see the pictures alone, without the pair's own segments and depth."""
+MAPS = frozenset({"segments", "depth"})
+"""What a pair knows of its pictures exactly."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Product:
     """Its own options; the suite's are put into it."""
     preset: Preset | None = None
     """In place of the configuration's."""
-    alone: bool = False
-    """Sees the pictures alone and perceives segments and depth, as a user has to; else it has the pair's own and estimates nothing."""
+    given: frozenset[str] = MAPS
+    """Maps of the pair that it gets, of MAPS; the others it perceives, as a user has to. With depth comes its camera."""
 
     @property
     def numbers(self) -> Preset:
@@ -76,7 +78,7 @@ class Product:
     def options(self, pair: Pair, setting: Setting) -> PhotoConfig:
         """The options of `relook photo`: the row's options with the suite's; the row's steps, else the suite's, else the preset's."""
         shared = replace(self.config, seed=setting.seed, prompt=pair.prompt, device=setting.device, precision="fp32")
-        if not self.alone:
+        if self.given == MAPS:
             shared = replace(shared, depth_estimator="none")
         if self.config.chosen_method == "palette":
             return shared
@@ -86,14 +88,21 @@ class Product:
         """The pair's structure in its style's look."""
         from relook.transfer.photo import restyle_photo
 
-        structure, style = (View(view.image) if self.alone else view for view in (pair.structure, pair.style))
+        structure, style = (self._shown(view) for view in (pair.structure, pair.style))
         options = self.options(pair, setting)
         return restyle_photo(structure, style, options, session=session, preset=self.preset).image.cpu()
+
+    def _shown(self, view: View) -> View:
+        """A view of the pair with the maps that the row gets."""
+        if self.given == MAPS:
+            return view
+        shown = View(view.image, view.segments if "segments" in self.given else None)
+        return replace(shown, depth=view.depth, camera=view.camera) if "depth" in self.given else shown
 
     def on_pictures_alone(self, segmenter: str, depth: str) -> Product:
         """The same without the pair's own segments and depth: these back ends perceive them."""
         config = replace(self.config, segmenter=segmenter, depth_estimator=depth)
-        return replace(self, note=f"{self.note}; segments and depth perceived", config=config, alone=True)
+        return replace(self, note=f"{self.note}; segments and depth perceived", config=config, given=frozenset())
 
 
 def _copy(pair: Pair, setting: Setting, session: Session) -> Image:

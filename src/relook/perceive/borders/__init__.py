@@ -20,17 +20,17 @@ from relook.perceive.borders.regions import kinds_of, without_islands
 from relook.perceive.borders.straight import straightened
 from relook.perceive.borders.surface import floors_cut
 from relook.perceive.borders.things import things_cut
-from relook.perceive.layout.lines import find_lines
+from relook.perceive.layout.lines import Lines, find_lines
 from relook.types import Segments, View
 
 WORKING_SIDE = 768
 """Longer side of the picture in which regions are cut out."""
 
 
-def refined_segments(view: View) -> Segments:
+def refined_segments(view: View, lines: Lines | None = None) -> Segments:
     """The view's regions with the borders of its picture, and straight where floor, walls and ceiling of a sure layout meet.
 
-    The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
+    lines: those of the picture, where they are known already. The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
     Raises SegmentsError for a view without segments.
     """
     segments = view.segments
@@ -41,7 +41,7 @@ def refined_segments(view: View) -> Segments:
     pixels = as_pixels(resized(view.image.cpu(), size))
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
     labels = without_islands(segments.resized(size).labels.cpu().numpy().astype(np.int32), kinds)
-    labels = met(lab, labels, find_lines(view.image), kinds)
+    labels = met(lab, labels, find_lines(view.image) if lines is None else lines, kinds)
     labels = things_cut(lab, floors_cut(lab, labels, kinds), kinds)
     full = straightened(view, carried(view.image.cpu(), labels), kinds)
     return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)

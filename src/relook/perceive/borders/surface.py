@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from relook.ops.means import mean_of_known
 from relook.perceive.borders.cut import depth_inside, flooded, slopes
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.segment.regions import around, connected_parts
@@ -65,7 +66,7 @@ def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> F
     near, spread = np.broadcast_to(middle, values.shape), 1.3 * _spread(values[mask] - middle)
     for reach, limit in ROUNDS:
         likely = mask & (_far(values - near, spread) < limit)
-        near = _mean_around(values, likely.astype(np.float32), reach * max(mask.shape), middle)
+        near = mean_of_known(values, likely.astype(np.float32), reach * max(mask.shape), middle, doubt=1e-4)
         spread = _spread((values - near)[likely])
     far = _far(values - near, spread)
     return np.where(_shadow(values, near, spread), np.minimum(far, SHADED), far)
@@ -99,14 +100,6 @@ def _without_soft_losses(
         if len(border) and np.median(border) < SHARP:
             result[place][part] = True
     return result
-
-
-def _mean_around(
-    values: Float[np.ndarray, "h w 3"], weights: Float[np.ndarray, "h w"], reach: float, middle: Float[np.ndarray, "3"]
-) -> Float[np.ndarray, "h w 3"]:
-    """Weighted mean of the neighbourhood; `middle` where there is next to none."""
-    total = cv2.GaussianBlur(weights, (0, 0), reach)[..., None] + 1e-4
-    return np.asarray((cv2.GaussianBlur(values * weights[..., None], (0, 0), reach) + 1e-4 * middle) / total)
 
 
 def _spread(differences: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "3"]:

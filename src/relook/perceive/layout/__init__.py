@@ -17,7 +17,7 @@ from relook.perceive.layout.evidence import LINE_BESIDE_SEGMENTS, Evidence, colo
 from relook.perceive.layout.files import read_layout
 from relook.perceive.layout.frame import Frame, find_frames
 from relook.perceive.layout.level import Level, level_view
-from relook.perceive.layout.lines import Lines, find_lines
+from relook.perceive.layout.lines import Lines, find_lines, lines_of
 from relook.perceive.layout.room import as_layout
 from relook.session import Session
 from relook.types import Layout, View
@@ -58,16 +58,16 @@ def known_layout(view: View, wanted: str, session: Session, *, focal: float | No
         *(None if one is None else sha256(one.cpu().numpy().tobytes()).digest() for one in (view.image, labels)),
         focal,
     )
-    return session.remembered("layout", key, lambda: room_layout(view, focal=focal))
+    return session.remembered("layout", key, lambda: room_layout(view, lines_of(view.image, session), focal=focal))
 
 
-def room_layout(view: View, *, focal: float | None = None) -> Layout | None:
+def room_layout(view: View, lines: Lines | None = None, *, focal: float | None = None) -> Layout | None:
     """Camera, floor, ceiling and walls of the room that a view shows, each with its confidence; None for a picture with hardly a line.
 
-    By the view's segments where it has some, else by lines and colours alone. focal: focal length in pixels, where it is known (EXIF); that
+    By the view's segments where it has some, else by lines and colours alone. lines: those of the picture, where they are known already. focal: focal length in pixels, where it is known (EXIF); that
     of the view's camera if it has one. Metres are a guess from usual ceilings (see `relook.perceive.layout.depth.scaled_by_depth`).
     """
-    lines = find_lines(view.image)
+    lines = find_lines(view.image) if lines is None else lines
     if len(lines) < FEWEST:
         return None
     if focal is None and view.camera is not None:

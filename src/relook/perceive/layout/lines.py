@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.io import as_pixels
+from relook.session import Session
 
 SIDE, ENLARGED = 1024, 2.0
 """Longer side in pixels at which lines are looked for, and the most by which a small picture is enlarged: more shows its pixels' own edges."""
@@ -60,6 +62,12 @@ class Lines:
         x = points[..., 0:1] - self.middles[:, 0] * points[..., 2:3]
         y = points[..., 1:2] - self.middles[:, 1] * points[..., 2:3]
         return np.abs(x * self.ways[:, 1] - y * self.ways[:, 0]) / np.maximum(np.sqrt(x * x + y * y), 1e-9)
+
+
+def lines_of(image: Float[Tensor, "3 H W"], session: Session) -> Lines:
+    """`find_lines` of a picture, found once as long as the session remembers it."""
+    key = sha256(image.cpu().numpy().tobytes()).digest()
+    return session.remembered("lines", (tuple(image.shape), key), lambda: find_lines(image))
 
 
 def find_lines(image: Float[Tensor, "3 H W"]) -> Lines:

@@ -15,6 +15,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from relook.ops.exemplar import Exemplar
 from relook.ops.flat import Places, places, straight_on
+from relook.ops.means import mean_of_known
 from relook.ops.srgb import to_linear
 from relook.transfer.materials.surface import Surface
 
@@ -172,8 +173,9 @@ def _mean(values: Float[Tensor, "C h w"], known: Bool[Tensor, "h w"], reach: flo
     factor = max(1, int(reach / SMOOTH))
     weight = known[None].float()
     both = avg_pool2d(torch.cat([values * weight, weight]), factor, ceil_mode=True, count_include_pad=False)
-    *sums, share = (cv2.GaussianBlur(one.numpy(), (0, 0), reach / factor) for one in both)
-    means = torch.from_numpy(np.stack(sums) / (share + 1e-6))
+    share = both[-1].numpy()
+    seen = (both[:-1] / both[-1].clamp_min(1e-6)).permute(1, 2, 0).numpy()
+    means = torch.from_numpy(mean_of_known(seen, share, reach / factor)).permute(2, 0, 1)
     return interpolate(means[None], scale_factor=factor, mode="bilinear")[0, :, : known.shape[0], : known.shape[1]]
 
 

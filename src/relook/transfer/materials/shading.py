@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from relook.ops.means import mean_of_known
 from relook.ops.resize import at_most
 from relook.ops.srgb import luminance, to_linear
 
@@ -37,11 +38,11 @@ def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: 
     weight = (inside > 0.95).astype(np.float32)
     if weight.sum() < 20:
         weight = (inside > 0.3).astype(np.float32)
-    found = np.where(weight > 0, small, _mean(small, weight + 1e-5 * inside, REACH)).astype(np.float32)
-    pattern = 1.4826 * float(np.median(np.abs(found - _mean(found, weight, 5.0))[weight > 0]))
+    found = np.where(weight > 0, small, mean_of_known(small, weight + 1e-5 * inside, REACH)).astype(np.float32)
+    pattern = 1.4826 * float(np.median(np.abs(found - mean_of_known(found, weight, 5.0))[weight > 0]))
     for _ in range(2):
         found = cv2.bilateralFilter(found, -1, max(RANGE, TEXTURE * pattern), REACH).astype(np.float32)
-    found = np.where(weight > 0, found, _mean(found, weight, 4.0))
+    found = np.where(weight > 0, found, mean_of_known(found, weight, 4.0))
     found -= np.quantile(found[weight > 0], share)
     return torch.from_numpy(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC))
 
@@ -63,10 +64,3 @@ def lit(colour: Float[Tensor, "3"], detail: Float[Tensor, "3 N"], shading: Float
     light = (colour.log()[:, None] + detail + shading).exp()
     room = 1 - SHOULDER
     return torch.where(light > SHOULDER, SHOULDER + room * (1 - (-(light - SHOULDER) / room).exp()), light)
-
-
-def _mean(values: Float[np.ndarray, "h w"], weight: Float[np.ndarray, "h w"], reach: float) -> Float[np.ndarray, "h w"]:
-    """Gaussian mean of what counts."""
-    share = cv2.GaussianBlur(weight, (0, 0), reach)
-    mean: Float[np.ndarray, "h w"] = cv2.GaussianBlur(values * weight, (0, 0), reach) / (share + 1e-6)
-    return mean
