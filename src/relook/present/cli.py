@@ -1,4 +1,4 @@
-"""The command line: `relook photo | views | perceive | audit | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | views | perceive | audit | studio | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from relook.options import EXISTING, POSITIONAL
 from relook.present.arguments import one_of, parse
 from relook.present.audit import audit
 from relook.present.photo import photo
+from relook.present.studio.command import studio
 from relook.present.terminal import ERR, OUT, drawn, speak
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
+  relook studio                                    the same in a browser, on this machine
   relook demo [--out demo]                         a photograph, then drawn rooms against the exact answer
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook compare REPORT REPORT...                  runs of a suite side by side, and what differs between them
@@ -194,7 +196,7 @@ def models(words: Sequence[str]) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    run.__name__: run for run in (photo, views, perceive, audit, demo, evaluate, compare, train, models)
+    run.__name__: run for run in (photo, views, perceive, audit, studio, demo, evaluate, compare, train, models)
 }
 
 

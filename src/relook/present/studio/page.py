@@ -1,0 +1,82 @@
+"""The page: the project's name on top, below it the parts of the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from relook.errors import RelookError
+from relook.present.studio.picture import Picture
+from relook.present.studio.project import Project
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.work import Studio
+
+FOLDER = Path(__file__).parent
+THEME = gr.themes.Default(
+    primary_hue="teal", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+)
+"""The fonts of the user's own machine."""
+ADDRESS = "(name) => { const at = new URL(location); at.searchParams.set('project', name); history.replaceState(null, '', at); return name; }"
+"""The address names the project, so that a reloaded or copied page shows it again."""
+
+
+class Page:
+    """All parts, wired."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        with gr.Blocks(
+            title="Relook studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+        ) as self.blocks:
+            self.last = gr.BrowserState("", storage_key="relook-project", secret="relook")  # a name, no secret
+            with gr.Row(elem_id="head"):
+                gr.HTML("<h1>Relook</h1>", elem_id="title", min_width=100)
+                self.shell = Shell(studio)
+                self.known = gr.Dropdown(
+                    label="Open a project", elem_id="open", scale=2, choices=[""], value="", info="or begin a new one"
+                )
+                self.new = gr.Button("New project", elem_id="new", min_width=120)
+            with gr.Tabs(), gr.Tab("Picture"):
+                self.picture = Picture(self.shell)
+            self._wire()
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What depends on the project, in all parts."""
+        return [self.shell.name, self.known, self.last, *self.picture.outputs]
+
+    def show(self, project: Project) -> list[Any]:
+        """All parts as the project has them."""
+        names = list(dict.fromkeys((project.name, *self.studio.projects.names())))
+        return [project.name, gr.update(choices=names, value=project.name), project.name, *self.picture.show(project)]
+
+    def _wire(self) -> None:
+        name = self.shell.name
+        load = self.blocks.load(self._load, [self.last], self.outputs, **QUIET)
+        opened = self.known.input(
+            polite(lambda name: self.show(self.shell.project(name))), [self.known], self.outputs, **QUIET
+        )
+        new = self.new.click(polite(lambda: self.show(self.studio.projects.new())), [], self.outputs, **QUIET)
+        named = name.submit(polite(self._renamed), [self.last, name], self.outputs, **QUIET)
+        for event in (load, opened, new, named):
+            event.then(None, [name], [name], js=ADDRESS, api_visibility="private")
+        self.picture.wire()
+
+    def _load(self, last: str, request: gr.Request) -> list[Any]:
+        """The project that the address names, else the last one of this browser, else a new one."""
+        for name in (request.query_params.get("project"), last):
+            try:
+                return self.show(self.shell.project(str(name or "")))
+            except RelookError:
+                continue
+        return self.show(self.studio.projects.new())
+
+    def _renamed(self, before: str, after: str) -> list[Any]:
+        """The project under another name, unless it is at work."""
+        project = self.shell.project(before)
+        job = self.studio.jobs.of(before)
+        if after != before and (job is None or job.over):
+            project = self.studio.projects.rename(project, after)
+        return self.show(project)

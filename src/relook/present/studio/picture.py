@@ -1,0 +1,189 @@
+"""The first part of the page: two pictures in, a preview, the full picture, what each thing takes, options, the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from relook.io import as_pixels
+from relook.present.studio.forms import changed, fields, form, shown, values_of
+from relook.present.studio.jobs import Job
+from relook.present.studio.project import Project
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shown import displayed, status
+
+ENDINGS = ["png", "jpg", "tif", "webp"]
+"""Formats of the full picture; the first holds kept pixels exactly."""
+DROP: dict[str, Any] = {
+    "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 220, "buttons": ["fullscreen"],
+}  # fmt: skip
+"""Drop zones keep the file as it is."""
+
+
+class Picture:
+    """Components and what they do. `show` says everything that depends on the project."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        with gr.Row():
+            with gr.Column(scale=2, min_width=320):
+                self._inputs()
+                with gr.Accordion("Options", open=False):
+                    self.form = form()
+            with gr.Column(scale=3, min_width=320):
+                self._results()
+
+    def _inputs(self) -> None:
+        with gr.Row():
+            self.structure = gr.Image(label="Your room", elem_id="structure", min_width=150, **DROP)
+            self.style = gr.Image(label="The look", elem_id="style", min_width=150, **DROP)
+        self.more = gr.File(
+            label="More pictures of the look", file_count="multiple", file_types=["image", ".heic"], height=110
+        )
+        with gr.Row():
+            self.go = gr.Button("Full picture", variant="primary", elem_id="go", min_width=120)
+            self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel", min_width=120)
+            self.undo = gr.Button("Undo", elem_id="undo", min_width=80)
+            self.redo = gr.Button("Redo", elem_id="redo", min_width=80)
+
+    def _results(self) -> None:
+        self.status = gr.HTML(elem_id="status")
+        self.slider = gr.ImageSlider(
+            label="Before and after", type="filepath", interactive=False, elem_id="slider", max_height=700, buttons=["fullscreen", "download"]
+        )  # fmt: skip
+        with gr.Row():
+            self.ending = gr.Dropdown(ENDINGS, value="png", label="Format", min_width=100, elem_id="format")
+            self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
+        self.line = gr.Code(label="Command", language="shell", interactive=False, elem_id="command", wrap_lines=True)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        names = ("structure", "style", "slider", "status", "go", "stop", "undo", "redo", "download", "line")
+        return [*(getattr(self, name) for name in names), self.shell.timer, *self.form.values()]
+
+    def wire(self) -> None:
+        """Connect what people do with what happens."""
+        name, held = self.shell.name, [*self.form.values()]
+        for zone, role in ((self.structure, "structure"), (self.style, "style")):
+            zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **QUIET)
+            zone.clear(polite(self._cleared(role)), [name], self.outputs, **QUIET)
+        self.more.change(polite(self._more), [name, self.more], self.outputs, **QUIET)
+        self.go.click(polite(self._begin), [name, self.ending], self.outputs, **QUIET)
+        self.stop.click(polite(self._stop), [name], self.outputs, **QUIET)
+        self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **QUIET)
+        self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **QUIET)
+        self.shell.timer.tick(polite(self._tick), [name], self.outputs, **QUIET)
+        for one in held:
+            changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **QUIET)
+
+    def show(self, project: Project, *, whole: bool = True) -> list[Any]:
+        """Every output as the project has it; not `whole`: what a running job changes."""
+        job, look = self.studio.jobs.of(project.name), project.look
+        busy = job is not None and not job.over
+        latest = self.studio.latest(project)
+        images = [displayed(project, one) if one else None for one in (look.structure, *look.styles[:1])]
+        images += [None] * (2 - len(images))
+        found = [
+            *(images if whole else [gr.skip()] * 2), self._pair(project, job), status(job, self.studio.jobs),
+            gr.update(interactive=look.ready), gr.update(visible=busy),
+            gr.update(interactive=project.undoable), gr.update(interactive=project.redoable),
+            gr.update(visible=latest is not None, value=None if latest is None else str(project.file(latest.out))),
+            self.studio.line(project), gr.Timer(active=busy),
+        ]  # fmt: skip
+        return [
+            *found,
+            *([self._value(name, look.options) for name in self.form] if whole else [gr.skip()] * len(self.form)),
+        ]
+
+    def _value(self, name: str, options: Any) -> Any:
+        """An option as its component shows it."""
+        schema = fields()[name]
+        return shown(schema, options.get(name, schema["default"]))
+
+    def _pair(self, project: Project, job: Job | None) -> Any:
+        """What the slider shows: the full picture, else a preview, else nothing."""
+        look = project.look
+        if (latest := self.studio.latest(project)) is not None:
+            return gr.update(
+                value=(displayed(project, look.structure), displayed(project, latest.out)),
+                label="Before and after, full size",
+            )
+        if not look.ready:
+            return gr.update(value=None)
+        if project.live is not None and project.live[0] == look:
+            after: Any = project.live[1]
+        elif (path := self.studio.preview_file(project)) is not None:
+            after = str(path)
+        else:
+            return gr.skip()
+        return gr.update(
+            value=(as_pixels(self.studio.small(project)[0].image), after), label="Before and after, preview"
+        )
+
+    def _taken(self, role: str) -> Any:
+        """A handler that takes a dropped picture."""
+
+        def take(name: str, path: str | None) -> list[Any]:
+            project = self.shell.project(name)
+            if path is not None:
+                place = project.take_in(path)
+                look = project.look
+                changed = {"structure": place, "segments": "", "layout": ""} if role == "structure" else {
+                    "styles": (place, *look.styles[1:]), "style_segments": ""}  # fmt: skip
+                project.decide(replace(look, **changed))
+                if project.look.ready:
+                    self.studio.full(project)
+            return self.show(project)
+
+        return take
+
+    def _cleared(self, role: str) -> Any:
+        """A handler that takes a picture away."""
+
+        def clear(name: str) -> list[Any]:
+            project = self.shell.project(name)
+            changed = (
+                {"structure": "", "segments": "", "layout": ""}
+                if role == "structure"
+                else {"styles": (), "style_segments": ""}
+            )
+            project.decide(replace(project.look, **changed))
+            return self.show(project)
+
+        return clear
+
+    def _more(self, name: str, paths: list[str] | None) -> list[Any]:
+        project = self.shell.project(name)
+        look = project.look
+        if look.styles:
+            project.decide(replace(look, styles=(look.styles[0], *(project.take_in(path) for path in paths or ()))))
+            if project.look.ready and project.look != look:
+                self.studio.full(project)
+        return self.show(project)
+
+    def _begin(self, name: str, ending: str) -> list[Any]:
+        project = self.shell.project(name)
+        self.studio.full(project, f".{ending}")
+        return self.show(project)
+
+    def _stop(self, name: str) -> list[Any]:
+        self.studio.jobs.stop(name)
+        return self.show(self.shell.project(name))
+
+    def _step(self, name: str, by: int) -> list[Any]:
+        project = self.shell.project(name)
+        project.step(by)
+        self.studio.refresh(project)
+        return self.show(project)
+
+    def _chosen(self, name: str, *values: Any) -> list[Any]:
+        project = self.shell.project(name)
+        project.decide(project.look.with_options(values_of(list(self.form), values)))
+        self.studio.refresh(project)
+        return self.show(project, whole=False)
+
+    def _tick(self, name: str) -> list[Any]:
+        return self.show(self.shell.project(name), whole=False)

@@ -1,0 +1,44 @@
+"""What all parts of the page share: the project of this tab, and handlers that say errors in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from relook.errors import RelookError
+from relook.present.studio.project import Project
+from relook.present.studio.work import Studio
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
+"""How events run: a handler is quick, heavy work is a job."""
+POLL = 0.7
+"""Seconds between two looks at a running job."""
+
+
+class Shell:
+    """The project of a tab. Every handler gets its name and asks for it here."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.name = gr.Textbox(label="Project", elem_id="project", max_lines=1, scale=2, info="Enter renames it")
+        self.timer = gr.Timer(POLL, active=False)
+
+    def project(self, name: str) -> Project:
+        """The project that a tab shows. Raises InputError where it is gone."""
+        return self.studio.projects.get(name)
+
+
+def polite(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler, whose errors for the user are said on the page."""
+
+    @wraps(handler)
+    def careful(*values: Any, **named: Any) -> Any:
+        try:
+            return handler(*values, **named)
+        except RelookError as error:
+            raise gr.Error(str(error), duration=20, print_exception=False) from error
+
+    return careful

@@ -1,0 +1,64 @@
+"""What a page shows of a project: pictures that browsers know, how far a job is, in words and as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+from relook.files import replacing
+from relook.io import read_image
+from relook.io.pictures import as_picture
+from relook.present.studio.jobs import Job, Jobs
+from relook.present.studio.project import Project
+
+KNOWN = (".jpg", ".png", ".webp")
+"""Endings that every browser shows."""
+STAGES = {
+    "perceiving": "seeing what is in the pictures", "labelling": "looking for the things you named", "matching": "finding counterparts",
+    "restyling": "restyling", "materials": "laying materials", "loading": "loading networks", "denoising": "denoising",
+    "inverting": "reading both pictures", "writing": "writing",
+}  # fmt: skip
+"""Stages in a designer's words; others are said as they are."""
+
+
+def displayed(project: Project, name: str) -> str:
+    """The file, or a JPEG of the same size where browsers do not know its format."""
+    path = project.file(name)
+    if path.suffix in KNOWN:
+        return str(path)
+    copy = project.folder / "shown" / f"{path.parent.name}-{path.stem}.jpg"
+    if not copy.is_file() or copy.stat().st_mtime < path.stat().st_mtime:
+        with replacing(copy) as temporary:
+            as_picture(read_image(path)).save(temporary, format="JPEG", quality=90)
+    return str(copy)
+
+
+def status(job: Job | None, jobs: Jobs) -> str:
+    """One line on a job, with a bar while it runs, that screen readers read when it changes."""
+    if job is None:
+        return _line("Drop a picture of a room and a picture whose look you like.")
+    if job.state == "failed":
+        return f'<p class="failed" role="alert">{escape(job.error)}</p>'
+    if job.state == "stopped":
+        return _line("Stopped; nothing was left half written.")
+    if job.state == "done":
+        return _line("Done.")
+    if job.state == "waiting":
+        return _line(f"Waiting: {jobs.ahead(job)} before it.") + "<progress aria-label='waiting'></progress>"
+    return _running(job)
+
+
+def _running(job: Job) -> str:
+    """Stage, its steps, and the seconds left."""
+    step = job.step
+    if step is None:
+        return _line("Starting.") + "<progress aria-label='starting'></progress>"
+    stage = STAGES.get(step.stage, step.stage)
+    count = f", {step.done} of {step.total}" if 1 < step.total < 10**6 else ""
+    left = job.seconds_left
+    time = "" if left is None else f", about {left:.0f} s left" if left >= 1 else ", nearly there"
+    bar = f' value="{step.done}" max="{step.total}"' if step.total > 1 and step.done else ""
+    return _line(f"{stage.capitalize()}{count}{time}") + f'<progress aria-label="{escape(stage)}"{bar}></progress>'
+
+
+def _line(text: str) -> str:
+    return f'<p role="status">{escape(text)}</p>'

@@ -1,0 +1,127 @@
+"""The studio in a real browser: Debian's chromium, driven by playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("needs a browser, and no chromium is installed (apt install chromium)", allow_module_level=True)
+pytest.importorskip("playwright", reason="needs playwright to drive the browser")
+pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
+
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
+
+SHOTS = Path(os.environ["RELOOK_SHOTS"]) if "RELOOK_SHOTS" in os.environ else None
+"""Where screenshots go."""
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A running studio with projects of its own, without networks."""
+    root = tmp_path_factory.mktemp("projects")
+    os.environ |= {"GRADIO_TEMP_DIR": str(root / ".uploads"), "GRADIO_ANALYTICS_ENABLED": "False"}
+    import jaxtyping
+
+    from relook.present.studio.server import Server
+    from relook.present.studio.work import Studio
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    held = Studio(root, "cpu")
+    jaxtyping.config.update("jaxtyping_disable", True)  # threads of the server: as a user has it
+    with Server(held, port=port) as server:
+        held.url = server.url
+        yield held
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two drawn rooms as photographs."""
+    from importlib.resources import files
+
+    from PIL import Image
+
+    folder, found = tmp_path_factory.mktemp("pictures"), {}
+    for name in ("structure", "style"):
+        with Image.open(str(files("relook.present") / "photographs" / f"{name}.jpg")) as picture:
+            picture.thumbnail((320, 320))
+            found[name] = folder / f"{name}.jpg"
+            picture.save(found[name])
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for all tests of this file."""
+    with sync_playwright() as held:
+        chromium = held.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Any, studio: Any) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a browser of its own; nothing outside this machine may be asked, and no script may fail."""
+    contexts, faults = [], []
+
+    def seen(request: Any) -> None:
+        if not request.url.startswith((studio.url, "data:", "blob:")):
+            faults.append(request.url)
+
+    def at(width: int = 1280, height: int = 900, **how: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **how)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("request", seen)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(studio.url)
+        page.wait_for_url("**project=**")
+        return page
+
+    yield at
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+def shot(page: Page, name: str) -> None:
+    if SHOTS is not None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def drop(page: Page, where: str, path: Path) -> None:
+    page.set_input_files(f"#{where} input[type=file]", path)
+    page.wait_for_selector(f"#{where} img")
+
+
+def test_from_two_photographs_to_a_picture(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
+    page = opened()
+    drop(page, "structure", pictures["structure"])
+    drop(page, "style", pictures["style"])
+    page.get_by_text("Done.").wait_for()
+    page.wait_for_selector("#slider img")
+    name = page.input_value("#project input, #project textarea")
+    project = studio.projects.get(name)
+    with page.expect_download() as download:
+        page.click("#download")
+    written = project.file(project.variants[-1].out)
+    assert Path(download.value.path()).read_bytes() == written.read_bytes()
+    assert written.with_suffix(".json").is_file()
+    assert f"--out {written}" in " ".join(page.inner_text("#command").split())
+    shot(page, "picture")
+    page.reload()  # finds its project, its picture and its choices again
+    page.wait_for_selector("#slider img")
+    assert page.input_value("#project input, #project textarea") == name
