@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate.records import Record, check_names
-from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
-from relook.evaluate.sections import Part
+from relook.evaluate.records import check_names
+from relook.evaluate.run import Suite
+from relook.evaluate.several import Several
 from relook.evaluate.views.capture import CaptureSuite
 from relook.evaluate.views.poses import PoseSuite
 from relook.evaluate.views.rooms import BASELINES
@@ -23,7 +21,6 @@ from relook.evaluate.views.walks import NAMED, WAYS, WalkSuite
 from relook.files import sha256
 from relook.lift.paint import Painting
 from relook.models.store import is_here
-from relook.session import Session
 
 PARTS = ("two-view", "steps", "walks", "poses", "capture")
 """What the suite consists of."""
@@ -111,42 +108,6 @@ def suite(config: Config) -> Suite:
         SUITE, config, config.device, lead, cases, asked, () if is_here("lpips_alex") else (empty,),
         suites={part: made[part] for part in parts},
     )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Several(Suite):
-    """A suite of several parts, each a suite of its own."""
-
-    suites: Mapping[str, ViewsSuite]
-    """By part."""
-
-    def trials(self) -> Sequence[Trial]:
-        """Of all parts."""
-        return [trial for one in self.suites.values() for trial in one.trials()]
-
-    def depends(self, trial: Trial) -> Any:
-        """As the part says."""
-        return self._of(trial).depends(trial)
-
-    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
-        """As the part does."""
-        return self._of(trial).measure(trial, place, session)
-
-    def learned(self, session: Session) -> Mapping[str, str]:
-        """What all parts share."""
-        return next(iter(self.suites.values())).learned(session)
-
-    def together(self, results: Results, session: Session) -> Sequence[Record]:
-        """Of all parts."""
-        return list(chain.from_iterable(one.together(results, session) for one in self.suites.values()))
-
-    def parts(self, results: Results, session: Session) -> Sequence[Part]:
-        """Of all parts that have a result."""
-        there = {trial.part for trial in results.done}
-        return [part for name, one in self.suites.items() if name in there for part in one.parts(results, session)]
-
-    def _of(self, trial: Trial) -> ViewsSuite:
-        return replace(self.suites[trial.part], weights=self.weights)
 
 
 def check(config: Config) -> None:

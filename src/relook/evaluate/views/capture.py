@@ -86,7 +86,9 @@ class CaptureSuite(ViewsSuite):
         return {
             ORIGINAL: [view.image for view in views],
             RELOOK: [read_image(frame) for frame in result.frames],
-            ALONE: per_frame(folder / ALONE, [View(view.image) for view in views], self.config.style, base, session),
+            ALONE: per_frame(
+                folder / ALONE, {n: View(view.image) for n, view in enumerate(views)}, self.config.style, base, session
+            ),
         }
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:

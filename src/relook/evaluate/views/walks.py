@@ -210,7 +210,7 @@ def restyled(folder: Path, way: Way, walk: Walk, base: ViewsConfig, session: Ses
     """A walk restyled in one way, in a folder where a stopped run goes on."""
     views = [room.view() for room in walk.old]
     if way.carry is None:
-        return Restyled(per_frame(folder, views, walk.style, base, session))
+        return Restyled(per_frame(folder, dict(enumerate(views)), walk.style, base, session))
     config = replace(base, carry=way.carry, fill=way.fill, first=way.first, history=way.history)
     if way.from_exact:
         _begin_with(folder, views, walk.style, config, walk.new[0].image)
@@ -237,12 +237,14 @@ def _begin_with(
         store.add(RestyledFrame(0, views[0], Look.painted(image, views[0]), notes))
 
 
-def per_frame(folder: Path, views: Sequence[View], style: View | Path, config: ViewsConfig, session: Session) -> Images:
-    """Every view restyled by itself; finished ones are read from the folder."""
+def per_frame(
+    folder: Path, views: Mapping[int, View], style: View | Path, config: ViewsConfig, session: Session
+) -> Images:
+    """Every view, by its number, restyled by itself; finished ones are read from the folder."""
     from relook.transfer.photo import restyle_photo
 
     images = []
-    for number, view in enumerate(views):
+    for number, view in views.items():
         place = folder / "frames" / f"{number:06d}.png"
         if not place.is_file():
             result = restyle_photo(view, style, config.photo, session=session)
