@@ -19,7 +19,7 @@ Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Instances = Literal["shared", "matched"]
-Carry = Literal["relook", "paper", "released"]
+Carry = Literal["auto", "scene", "relook", "paper", "released"]
 Fill = Literal["recolour", "refiner", "inpaint", "none"]
 Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
@@ -217,8 +217,9 @@ class ViewsConfig(Configuration):
     geometry: Annotated[str, WALK] = "auto"
     """What says where frames show the same: `exact`, `sensor`, `sparse`, `flow`, a matcher (`raft`, `sift`, ...), or a geometry from
     plain pictures (`colmap`, `matches`, `mapanything`, ...). `auto`: the best that the input and this machine allow."""
-    carry: Annotated[Carry, WALK] = "relook"
-    """How the look is carried: `relook`, fetched from where it was painted; `paper`, splatted from the previous frame and two random ones;
+    carry: Annotated[Carry, WALK] = "auto"
+    """How the look is carried: `scene`, what changes is decided once in a scene of all frames and applied to each, which needs cameras, depth
+    and method palette; `relook`, fetched from where it was painted; `auto`, the first of both that can be; `paper`, splatted from the previous frame and two random ones;
     `released`, as ReStyle3D's code does: the previous frame splatted, then all of the frame painted anew by the view refiner in 100 steps."""
     history: Annotated[int | None, Ge(1), WALK] = None
     """How many earlier frames each frame looks back on: the previous one, and others. Default: 3; 1 where `released` carries."""

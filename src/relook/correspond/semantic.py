@@ -25,6 +25,8 @@ from relook.types import UNLABELLED, Segments
 Shrinking = Literal["majority", "nearest"]
 """How labels come to a coarser grid: the most frequent of a cell, thin classes kept (`at_grid`), or the cell's upper left pixel
 (ReStyle3D's code)."""
+PARTS = 1 << 16
+"""Common ids lie below; parts of one class differ by multiples of it."""
 THIN_SHARE = 0.25
 """A thin class also takes the tokens of which it fills at least this much, if it would vanish from the grid otherwise."""
 
@@ -58,6 +60,8 @@ class Correspondence:
     """Pictures of the style that serve single regions only (`Region.picture`): they have no part in the look of the whole."""
     still: tuple[str, ...] = ()
     """Class names of the structure that the weight-free method leaves as they are, with soft borders (`relook.correspond.stays`)."""
+    apart: bool = False
+    """Whether the instances of a class change each in its own way under the weight-free method (a carpet and planks are both floors)."""
 
     def __post_init__(self) -> None:
         owner: dict[int, int] = {}
@@ -80,6 +84,15 @@ class Correspondence:
     def structure_classes(self) -> Int[Tensor, "H W"]:
         """Common ids of the structure's pixels: equal ids correspond, 0 is unmatched."""
         return _relabel(self.structure.labels, self._groups)
+
+    @cached_property
+    def structure_parts(self) -> Int[Tensor, "H W"]:
+        """What changes alike: common ids of the structure's pixels; apart, with the number of the instance in front."""
+        if not self.apart:
+            return self.structure_classes
+        regions = self.structure.regions
+        parts = {id: group + PARTS * regions[id].instance if group else 0 for id, group in self._groups.items()}
+        return _relabel(self.structure.labels, parts)
 
     @cached_property
     def style_classes(self) -> Int[Tensor, "H W"]:

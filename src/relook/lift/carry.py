@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from relook.captures.frames import spread
-from relook.config import Carry, Fill, ViewsConfig
+from relook.config import Fill, ViewsConfig
 from relook.lift.look import Look, RestyledFrame, blend
 from relook.ops.released_views import eight_bits, released_flow, released_importance, released_splat
 from relook.ops.warp import look_up, nearness, softmax_splat
@@ -57,7 +57,7 @@ class Carrying:
     """What paints holes, if the configuration does not say."""
 
 
-CARRYING: Mapping[Carry, Carrying] = {
+CARRYING: Mapping[str, Carrying] = {
     "relook": Carrying(),
     "paper": Carrying("splat", 10.0, "order", "random", 1.0, False),
     "released": Carrying(
@@ -70,7 +70,7 @@ anew over it; what several frames show is their mean."""
 
 def carrying_of(config: ViewsConfig) -> Carrying:
     """The way of carrying that the configuration names, with what the user says of it."""
-    own = CARRYING[config.carry]
+    own = CARRYING.get(config.carry, CARRYING["relook"])
     share = own.key_frame_below if config.key_frame_below is None else config.key_frame_below
     return replace(own, history=config.history or own.history, key_frame_below=share, fill=config.fill or own.fill)
 

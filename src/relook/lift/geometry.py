@@ -71,6 +71,29 @@ def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> 
     return MatchedViews(source.view, numbers, _on_pictures(matcher(chosen, session)), f"flow ({chosen})")
 
 
+def posed_views(source: ViewSource, config: ViewsConfig, session: Session) -> MatchedViews:
+    """A walk with cameras and depth, which keeps the holes of a sensor; plain pictures as the geometry finds them.
+
+    Raises GeometryError where that finds none; else as `matched_views`.
+    """
+    if isinstance(source, MatchedViews):
+        return source
+    if is_posed(source.view(0)) and config.geometry in ("auto", "exact", "sensor"):
+        return MatchedViews(source.view, range(len(source)), exact, "the scene of all frames")
+    views = matched_views(source, config, session)
+    if not is_posed(views.view(0)):
+        raise GeometryError(
+            f"Expected cameras and depth to carry the look through the scene, got geometry {views.geometry}; choose geometry colmap, or "
+            "another way of carrying."
+        )
+    return views
+
+
+def is_posed(view: View) -> bool:
+    """Whether its points in the world are known."""
+    return view.camera is not None and view.metric_depth is not None
+
+
 def can_estimate(depth: str) -> bool:
     """Whether there is an estimator of depth: one that is named is fetched, `auto` is one that is here."""
     return depth != "auto" or ESTIMATORS.is_here(depth)

@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from relook.config import Carry
 from relook.models.families import Family, padded
 from relook.models.text import Text
 from relook.models.view_refiner import ViewRefiner, condition_pictures, encoded
@@ -48,12 +47,17 @@ class Painting:
     else only the holes are, by what the network changes of its guess."""
 
 
-PAINTING: Mapping[Carry, Painting] = {
+PAINTING: Mapping[str, Painting] = {
     "relook": Painting(),
     "paper": Painting(start=1.0, sees_structure=False),
     "released": Painting("euler", steps=100, start=1.0, guidance=5.0, sees_structure=False, whole=True),
 }
 """For each way of carrying looks (`relook.lift.carry`): Relook's own, ReStyle3D's with as few steps, and what its authors' code does."""
+
+
+def painting_of(carry: str) -> Painting:
+    """How it paints for a way of carrying."""
+    return PAINTING.get(carry, PAINTING["relook"])
 
 
 @dataclass(frozen=True)

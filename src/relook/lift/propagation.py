@@ -26,7 +26,7 @@ from relook.lift.carry import Carrying, best_first, carried, carrying_of, looked
 from relook.lift.fill import FILLERS, Filler, matched_histogram, mended, put_back
 from relook.lift.geometry import MatchedViews, can_estimate, matched_views
 from relook.lift.look import Look, RestyledFrame
-from relook.lift.paint import PAINTING, Refining, refined
+from relook.lift.paint import Refining, painting_of, refined
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.models.view_refiner import ViewRefiner, find_view_refiner, load_view_refiner
@@ -125,7 +125,7 @@ class _Painter:
     @property
     def whole(self) -> bool:
         """Whether all of a frame that is no key frame is painted anew."""
-        return self.carrying.fill == "refiner" and PAINTING[self.config.carry].whole
+        return self.carrying.fill == "refiner" and painting_of(self.config.carry).whole
 
     def paint(self, number: int, seen: Seen, done: Sequence[int]) -> RestyledFrame:
         """One frame. done: those before it, in the order of painting."""
@@ -226,5 +226,5 @@ def _filler(config: ViewsConfig, fill: Fill, session: Session) -> Filler:
         return FILLERS[fill]
     name = config.photo.depth_estimator
     depth = None if name == "none" or not can_estimate(name) else estimator(name, session)
-    how = Refining(view_refiner(config, session), PAINTING[config.carry], config.photo.prompt, depth)
+    how = Refining(view_refiner(config, session), painting_of(config.carry), config.photo.prompt, depth)
     return partial(refined, how=how)

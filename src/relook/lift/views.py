@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from relook.config import ViewsConfig
+from relook.config import Carry, ViewsConfig
+from relook.errors import InputError
 from relook.files import PathLike
 from relook.lift.carry import carrying_of
-from relook.lift.geometry import MatchedViews, matched_views
+from relook.lift.geometry import MatchedViews, is_posed, matched_views, posed_views
 from relook.lift.outputs import ViewsResult, write_outputs
 from relook.lift.propagation import first_frame, propagate, view_refiner
-from relook.lift.source import Walk, key_of, read_walk
+from relook.lift.scene.change import through_scene
+from relook.lift.source import ViewSource, Walk, key_of, read_walk
 from relook.lift.store import WalkStore
 from relook.models.view_refiner import ViewRefiner
 from relook.perceive.first_use import first_use
@@ -44,17 +46,31 @@ def restyle_views(
     with opened(session, photo.device, photo.precision, low_vram=photo.low_vram) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
+            config = replace(config, carry=_carry(source, config))
             refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
             first_use(config.photo, session, View(source.view(0).image), progress=progress)
-            views = matched_views(source, config, session)
+            views = (posed_views if config.carry == "scene" else matched_views)(source, config, session)
             store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
             begun = store.open(key, lambda: {"first": first_frame(views, config), "geometry": views.geometry})
         with clock.part("restyle"):
-            for _ in propagate(views, style, replace(config, first=int(begun["first"])), session, progress, store):
+            way = through_scene if config.carry == "scene" else propagate
+            for _ in way(views, style, replace(config, first=int(begun["first"])), session, progress, store):
                 pass  # each is on disk before the next one begins
         with clock.part("write"), progress.stage("writing"):
             record = _record(walk, style, config, views, refiner) | {"timings": dict(clock.seconds)}
             return write_outputs(store, views, fps, record, points=config.points)
+
+
+def _carry(source: ViewSource, config: ViewsConfig) -> Carry:
+    """The way of carrying; `auto` is the scene where it can be. Raises InputError for a method that the scene cannot carry."""
+    by_colours = config.photo.chosen_method == "palette"
+    if config.carry == "scene" and not by_colours:
+        raise InputError(
+            f"Expected method palette to carry the look through the scene, got {config.photo.chosen_method}; choose another way of carrying."
+        )
+    if config.carry != "auto":
+        return config.carry
+    return "scene" if by_colours and is_posed(source.view(0)) else "relook"
 
 
 def _record(

@@ -8,14 +8,14 @@ sure a region or its counterpart is, the less changes; what lights a room, hangs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from relook.correspond.semantic import Correspondence
+from relook.correspond.semantic import PARTS, Correspondence
 from relook.errors import ShapeError
 from relook.ops.guided import box, guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
@@ -39,8 +39,8 @@ BROAD = (0.04, 0.01)
 """Guided filter of all that: patterns keep their contrast."""
 FEATHER, FLAT = 0.04, 1e-4
 """Half the reach, in sides of the picture, over which planes go over into each other, and the variance of colour above which they do not."""
-STILL = -1
-"""Class of what stays as it is."""
+STILL, WHOLE = -1, 0
+"""Class of what stays as it is, and of what changes with the whole picture."""
 THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
 """Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
 DOUBTED = 0.2
@@ -51,10 +51,16 @@ PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
 
 
+ColourMaps = Mapping[int, ColourChange]
+"""What happens to the colours of each class, by its common id; WHOLE: to those of what has no counterpart."""
+
+
 @dataclass(frozen=True)
 class _Pair:
     """A class of the structure and what it takes from."""
 
+    id: int
+    """Its common id."""
     region: Bool[Tensor, "H W"]
     """Its pixels."""
     name: str
@@ -67,49 +73,93 @@ class _Pair:
     """Radius and epsilon of the guided filter that leaves out fine detail, which does not follow the map of colours."""
 
 
+@dataclass(frozen=True)
+class _Parted:
+    """A structure picture parted into what changes alike."""
+
+    lab: Float[Tensor, "3 H W"]
+    """The picture in OKLab."""
+    smooth: Mapping[tuple[float, float], Float[Tensor, "3 H W"]]
+    """The same without fine detail, for every kind of it."""
+    pairs: Sequence[_Pair]
+    weights: Float[Tensor, "K H W"]
+    """Of the pairs in every pixel."""
+
+    def within(self, pair: _Pair, weight: Float[Tensor, "H W"]) -> tuple[Int[Tensor, " N"], Float[Tensor, "3 N"]]:
+        """The pixels that a pair has a part in, and their smooth colours."""
+        here = (weight.flatten() > FAINT).nonzero()[:, 0]
+        return here, self.smooth[pair.smooth].flatten(1)[:, here]
+
+
 def palette(
-    structure: View, style: View, correspondence: Correspondence, strength: float = 1.0
+    structure: View, style: View, correspondence: Correspondence, strength: float = 1.0, maps: ColourMaps | None = None
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture with the colours and light of the style's counterparts.
 
-    strength: 0 leaves the picture as it is, 1 is the full change. Unmatched regions follow the change of the whole picture
+    strength: 0 leaves the picture as it is, 1 is the full change. maps: those of `colour_maps`, which were solved for a whole walk, say;
+    None: solved for this picture. Unmatched regions follow the change of the whole picture
     part of the way (`everything`, `colour`) or stay as they are (`keep`); locked pixels come back bit-identical, and so does the inside
     of what is `still`. Raises ShapeError if the correspondence belongs to pictures of other sizes.
     """
+    image, kept = structure.image, correspondence.kept
     _check(structure, correspondence.structure)
     _check(style, correspondence.style)
-    image, kept = structure.image, correspondence.kept
     if strength == 0 or bool(kept.all()):
         return image.clone()
+    parted = _parted(image, correspondence)
+    change = _change(parted, _solved(parted, image, style.image, correspondence) if maps is None else maps)
+    if not only_planes(correspondence.structure):
+        change = mixed(parted.lab, parted.lab + change, _belief(correspondence.structure)) - parted.lab
+    change = strength * change
+    return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(parted.lab + change))
+
+
+def colour_maps(structure: View, style: View, correspondence: Correspondence) -> ColourMaps:
+    """What `palette` does to the colours of each class, for this and other pictures of the same room. Raises ShapeError as `palette`."""
+    _check(structure, correspondence.structure)
+    _check(style, correspondence.style)
+    parted = _parted(structure.image, correspondence)
+    if all(pair.id != WHOLE for pair in parted.pairs):
+        whole = _Pair(WHOLE, torch.ones_like(correspondence.kept), "", correspondence.overall, UNMATCHED)
+        weights = torch.cat([parted.weights, whole.region[None]])
+        parted = replace(parted, pairs=[*parted.pairs, whole], weights=weights)
+    return _solved(parted, structure.image, style.image, correspondence)
+
+
+def _parted(image: Float[Tensor, "3 H W"], found: Correspondence) -> _Parted:
+    """What changes alike, with soft borders: classes, or where only planes were perceived, these and the whole picture."""
     lab = rgb_to_oklab(image)
-    pairs = _pairs(correspondence, lab)
-    if only_planes(correspondence.structure):
-        pairs, weights = _and_whole(pairs, image, correspondence)
-        change = strength * _change(pairs, weights, lab, (image, style.image), correspondence)
+    pairs = _pairs(found, lab)
+    if only_planes(found.structure):
+        pairs, weights = _and_whole(pairs, image, found)
     else:
         weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
-        change = _change(pairs, weights, lab, (image, style.image), correspondence)
-        change = strength * (mixed(lab, lab + change, _belief(correspondence.structure)) - lab)
-    return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(lab + change))
+    smooth = {kind: guided_filter(image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
+    return _Parted(lab, smooth, pairs, weights)
 
 
-def _change(
-    pairs: Sequence[_Pair],
-    weights: Float[Tensor, "K H W"],
-    lab: Float[Tensor, "3 H W"],
-    images: tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 h w"]],
-    found: Correspondence,
-) -> Float[Tensor, "3 H W"]:
-    """What the maps of all pairs add to the structure in OKLab (`lab`), each by its share and its weights. images: structure and style."""
-    smooth = {kind: guided_filter(images[0], lab, *kind) for kind in {pair.smooth for pair in pairs}}
-    change = torch.zeros_like(lab).flatten(1)
-    for pair, weight in zip(pairs, weights, strict=True):
-        here = (weight.flatten() > FAINT).nonzero()[:, 0]
+def _solved(
+    parted: _Parted, image: Float[Tensor, "3 H W"], style: Float[Tensor, "3 h w"], found: Correspondence
+) -> ColourMaps:
+    """The maps of all pairs that change and have pixels."""
+    maps: dict[int, ColourChange] = {}
+    for pair, weight in zip(parted.pairs, parted.weights, strict=True):
+        here, base = parted.within(pair, weight)
+        if pair.share > 0 and len(here) and pair.id not in maps:
+            maps[pair.id] = _map(pair, image, style, found, base)
+    return maps
+
+
+def _change(parted: _Parted, maps: ColourMaps) -> Float[Tensor, "3 H W"]:
+    """What the maps of all pairs add to the structure in OKLab, each by its share and its weights; without one of its own a pair has WHOLE's."""
+    change, lab = torch.zeros_like(parted.lab).flatten(1), parted.lab.flatten(1)
+    for pair, weight in zip(parted.pairs, parted.weights, strict=True):
+        here, base = parted.within(pair, weight)
         if pair.share > 0 and len(here):
-            pixels, base = lab.flatten(1)[:, here], smooth[pair.smooth].flatten(1)[:, here]
-            moved = _map(pair, *images, found, base).applied(pixels, base)
-            change.index_add_(1, here, weight.flatten()[here] * (mixed(pixels, moved, pair.share) - pixels))
-    return change.view_as(lab)
+            colours, share = (maps[pair.id], pair.share) if pair.id in maps else (maps[WHOLE], UNMATCHED)
+            moved = colours.applied(lab[:, here], base)
+            change.index_add_(1, here, weight.flatten()[here] * (mixed(lab[:, here], moved, share) - lab[:, here]))
+    return change.view_as(parted.lab)
 
 
 def _check(view: View, segments: Segments) -> None:
@@ -121,8 +171,8 @@ def _check(view: View, segments: Segments) -> None:
 
 
 def _classes(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> Int[Tensor, "H W"]:
-    """Common ids of the structure's pixels, STILL for what stays as it is."""
-    classes = correspondence.structure_classes.clone()
+    """Ids of what changes alike (`Correspondence.structure_parts`), STILL for what stays as it is."""
+    classes = correspondence.structure_parts.clone()
     still = torch.zeros_like(correspondence.kept)
     for name in correspondence.still:
         still |= correspondence.structure.mask(name)
@@ -139,12 +189,12 @@ def _pairs(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> list[
     shown, pairs = set(style_classes.unique().tolist()) - {0}, []
     for id in classes.unique().tolist():
         region, counterpart, name, share = classes == id, correspondence.overall, "", UNMATCHED
-        if id in shown:
-            name, counterpart = correspondence.class_name(id), style_classes == id
+        if id % PARTS in shown and id != STILL:
+            name, counterpart = correspondence.class_name(id % PARTS), style_classes == id % PARTS
             share = _believed(name, correspondence.style.confidence(counterpart))
         elif id == STILL or correspondence.unmatched == "keep":
             share = 0.0
-        pairs.append(_Pair(region, name, counterpart, share))
+        pairs.append(_Pair(id, region, name, counterpart, share))
     return pairs
 
 
@@ -163,11 +213,11 @@ def _and_whole(
     ]
     everything = torch.ones_like(found.kept)
     if not planes:
-        return [_Pair(everything, "", found.overall, UNSEEN, BROAD)], everything[None].float()
+        return [_Pair(WHOLE, everything, "", found.overall, UNSEEN, BROAD)], everything[None].float()
     masks = torch.stack([pair.region for pair in planes]).float()
     weights = guided_filter(image, masks, FEATHER, FLAT).clamp(0, 1)
     left = (1 - (torch.tensor([pair.share for pair in planes])[:, None, None] * weights).sum(0)).clamp_min(0)
-    return [*planes, _Pair(everything, "", found.overall, UNSEEN, BROAD)], torch.cat([weights, left[None]])
+    return [*planes, _Pair(WHOLE, everything, "", found.overall, UNSEEN, BROAD)], torch.cat([weights, left[None]])
 
 
 def _map(

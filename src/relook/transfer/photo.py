@@ -67,6 +67,16 @@ def restyle_photo(
     return _restyled((structure, *styles), config or PhotoConfig(), out, session, progress, {}, preset)
 
 
+def understood(
+    structure: View, style: Styles, config: PhotoConfig, session: Session, progress: Progress = SILENT
+) -> tuple[Run, View, View]:
+    """What a run of the configuration uses, and both pictures with what is seen of them: for looks that more than one picture takes."""
+    styles = (style,) if isinstance(style, str | Path | View) else tuple(style)
+    read = _read((structure, *styles), config)
+    run = resolve(config, session, [view for view, _ in read], progress)
+    return run, *_perceived(run, read, progress)
+
+
 def repeat_photo(
     record: str | Path,
     *,

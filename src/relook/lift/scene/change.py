@@ -1,0 +1,137 @@
+"""A walk whose scene carries the change, not the picture: every frame keeps its own detail, and the same thing changes alike in all of them.
+
+labels of all frames -> scene -> every frame again; one change of colours per region, solved over the whole walk; applied to the frames.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from relook.captures.frames import spread
+from relook.config import ViewsConfig
+from relook.correspond.semantic import Correspondence
+from relook.errors import SegmentsError
+from relook.lift.geometry import posed_views
+from relook.lift.look import Look, RestyledFrame
+from relook.lift.scene.labels import SceneLabels, scene_labels
+from relook.lift.source import ViewSource
+from relook.lift.store import History, InMemory
+from relook.ops.splats import Blend
+from relook.perceive.perception import Perception
+from relook.perceive.segment import segmenter
+from relook.progress import SILENT, Progress
+from relook.session import Session
+from relook.transfer.composite import composite
+from relook.transfer.palette import ColourMaps, colour_maps, palette
+from relook.transfer.photo import Styles, understood
+from relook.transfer.resolve import Run
+from relook.transfer.strength import weakened
+from relook.transfer.working import shrunk
+from relook.types import Segments, View
+
+SHEET = 16
+"""Frames from which the change of colours is solved, at most."""
+SHEET_SIDE = 320
+"""Longer side of each in pixels."""
+
+
+def through_scene(
+    source: ViewSource,
+    style: Styles,
+    config: ViewsConfig,
+    session: Session,
+    progress: Progress = SILENT,
+    history: History | None = None,
+) -> Iterator[RestyledFrame]:
+    """Give every view the look of the style picture: what changes is decided once for the whole walk, and applied to the views themselves.
+
+    Needs cameras and depth. Takes and gives what `relook.lift.propagation.propagate` does.
+    """
+    walk, history = posed_views(source, config, session), history or InMemory()
+    left = [number for number in range(len(walk)) if history.notes(number) is None]
+    if not left:
+        return
+    labels = scene_labels(walk, _segmenter(config, session), config.leave, progress)
+    look, firsts = _look(walk, labels, style, config, session, progress), _firsts(labels.blends)
+    with progress.stage("frames", len(walk)) as tick:
+        for number in left:
+            start = time.perf_counter()
+            view = walk.view(number)
+            view = replace(view, segments=labels.segments(number, view))
+            new = Look.painted(look.of(view), view)
+            first = interpolate(firsts[number][None, None].float(), view.size)[0, 0] > 0
+            notes = {
+                "number": number, "key_frame": False, "history": [], "painted": 0.0, "moving": 0.0, "candidates": [],
+                "weights": look.run.weights, "seconds": round(time.perf_counter() - start, 2),
+            }  # fmt: skip
+            frame = RestyledFrame(number, view, replace(new, age=torch.where(first, 0.0, 1.0)).rounded(), notes)
+            history.add(frame)
+            yield frame
+            tick(number + 1)
+
+
+@dataclass(frozen=True)
+class _WalkLook:
+    """What changes in every frame of a walk, decided once."""
+
+    run: Run
+    style: View
+    correspondence: Correspondence
+    maps: ColourMaps
+
+    def of(self, view: View) -> Float[Tensor, "3 H W"]:
+        """A view with the scene's segments in the new look."""
+        if view.segments is None:
+            raise SegmentsError("Expected a view with segments, got none; give it those of the scene.")
+        config, found = self.run.config, replace(self.correspondence, structure=view.segments)
+        new = palette(view, self.style, found, config.strongest, self.maps)
+        return composite(view.image, weakened(new, view, config), found.kept)
+
+
+def _look(
+    walk: ViewSource, labels: SceneLabels, style: Styles, config: ViewsConfig, session: Session, progress: Progress
+) -> _WalkLook:
+    """What changes, decided on a sheet of frames that stand for the walk."""
+    sheet = _sheet(walk, labels)
+    run, sheet, seen = understood(sheet, style, replace(config.photo, layout="none"), session, progress)
+    correspondence = replace(run.correspondence(sheet, seen), apart=True)
+    return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence))
+
+
+def _sheet(walk: ViewSource, labels: SceneLabels) -> View:
+    """Small frames spread over the walk, one above the other, with the scene's segments."""
+    pictures, regions = [], []
+    for number in spread(len(walk), SHEET):
+        view = walk.view(number)
+        small = shrunk(View(view.image), SHEET_SIDE)
+        pictures.append(small.image)
+        regions.append(labels.segments(number, small).labels)
+    return View(torch.cat(pictures, 1), Segments(torch.cat(regions), labels.regions))
+
+
+def _segmenter(config: ViewsConfig, session: Session) -> Callable[[View], Segments]:
+    """Who sees the regions of a single frame: its own, a network, or the room's planes."""
+    perception = Perception(session, config.photo.segmenter)
+
+    def see(view: View) -> Segments:
+        if view.segments is None and perception.by_layout:
+            view = perception.regions_and_room(view)
+        return segmenter(config.photo.segmenter if view.segments is None else "exact", session)(view)
+
+    return see
+
+
+def _firsts(blends: Sequence[Blend]) -> list[Bool[Tensor, "h w"]]:
+    """Where every frame shows what none before it showed."""
+    known, firsts = torch.zeros(blends[0].count, 1), []
+    for one in blends:
+        firsts.append(one.seen & (one.render(known)[0] < 0.5))
+        known = torch.maximum(known, (one.transposed(torch.ones(1, *one.size)) > 0).float())
+    return firsts

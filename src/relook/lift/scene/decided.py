@@ -1,0 +1,101 @@
+"""What the surfels of a scene are, decided together: by what frames call them, by the pieces of surface they are parts of, by the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.cluster.hierarchy import fcluster, linkage
+from torch import Tensor
+
+from relook.gaussians import Gaussians
+from relook.lift.scene.floor import Plane, floor_plane
+from relook.lift.scene.pieces import pieces
+from relook.ops.oklab import rgb_to_oklab
+from relook.perceive.segment.vocabulary import canonical
+
+OWN = 0.05
+"""Added to what is said of a surfel itself, beside what is said of its piece."""
+DOUBTED = 0.15
+"""What is left of the chance of things that do not lie on the floor for what does, and of a floor for what does not."""
+LYING = ("floor", "rug")
+"""What lies on the floor's plane."""
+NEAR, LEVEL, WITHIN = 2.0, 0.8, 4.0
+"""A piece lies on the floor whose mean height is below NEAR, in the floor's thicknesses, and whose mean normal turns less than by LEVEL (a
+cosine); its surfels up to WITHIN."""
+LIGHT, DARK, APART = 0.15, 0.3, 0.12
+"""Where one floor ends and another begins: what lightness counts beside saturation (a, b over L, at least DARK), and how far apart they are."""
+LEAST = 0.04
+"""Share of a floor's area below which a colour is no floor of its own."""
+
+
+class Decided(NamedTuple):
+    """The regions of a scene."""
+
+    region: Int[Tensor, " N"]
+    """Of every surfel; 0 for those that nothing is known of."""
+    names: tuple[str, ...]
+    """Of the regions, the first for 0; a name stands once for every part that changes by itself."""
+    floor: Plane | None
+
+
+def decided(
+    gaussians: Gaussians, votes: Float[Tensor, "N K"], names: Sequence[str], eyes: Float[Tensor, "V 3"]
+) -> Decided:
+    """Regions from what frames say: `votes`, pixels times confidence, for every name (the first is none).
+
+    A surfel is what it and its piece are called most; what lies in the floor's plane is a floor or a rug, what does not is neither. Floors of
+    other colours (a carpet beside planks) are regions of their own.
+    """
+    area = gaussians.scales[:, 0].square()
+    own, piece = _shares(votes), pieces(gaussians)
+    together = torch.zeros(int(piece.max()) + 1, votes.shape[1]).index_add_(0, piece, votes)
+    chances = (own + OWN) * _shares(together)[piece]
+    lying = torch.tensor([canonical(name) in LYING for name in names])
+    floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
+    if floor is not None:
+        on = _on(floor, gaussians, piece, area)[:, None]
+        chances = torch.where(on == lying, chances, DOUBTED * chances)
+    region = torch.where(votes.sum(1) > 0, chances.argmax(1), 0)
+    found = list(names)
+    for number in lying.nonzero()[:, 0].tolist():
+        here = (region == number).nonzero()[:, 0]
+        parts = _by_colour(gaussians[here], piece[here], area[here])
+        for part in range(1, int(parts.max()) + 1 if len(parts) else 0):
+            region[here[parts == part]] = len(found)
+            found.append(names[number])
+    return Decided(region, tuple(found), floor)
+
+
+def _on(floor: Plane, gaussians: Gaussians, piece: Int[Tensor, " N"], area: Float[Tensor, " N"]) -> Bool[Tensor, " N"]:
+    """What lies on the floor, or near it in a piece that does as a whole: depth is rough."""
+    height, level = floor.height(gaussians.means).abs(), (gaussians.normals @ floor.normal).abs()
+    sums = torch.zeros(int(piece.max()) + 1, 3)
+    sums.index_add_(0, piece, area[:, None] * torch.stack([torch.ones_like(height), height, level], 1))
+    whole = (sums[:, 1] < NEAR * floor.thickness * sums[:, 0]) & (sums[:, 2] > LEVEL * sums[:, 0])
+    on = floor.carries(gaussians.means, gaussians.normals).bool()
+    return on | (whole[piece] & (height < WITHIN * floor.thickness))
+
+
+def _by_colour(gaussians: Gaussians, piece: Int[Tensor, " n"], area: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one."""
+    lab = rgb_to_oklab(gaussians.colours.T[..., None].clamp(0, 1))[..., 0].T
+    lab = torch.cat([LIGHT * lab[:, :1], lab[:, 1:] / lab[:, :1].clamp_min(DARK)], 1)
+    which, inverse = piece.unique(return_inverse=True)
+    if len(which) < 2:
+        return torch.zeros_like(piece)
+    size = torch.zeros(len(which)).index_add_(0, inverse, area)
+    mean = torch.zeros(len(which), 3).index_add_(0, inverse, lab * area[:, None]) / size[:, None]
+    cluster = torch.from_numpy(fcluster(linkage(mean.numpy(), "average"), APART, "distance").astype(np.int64)) - 1
+    sizes = torch.zeros(int(cluster.max()) + 1).index_add_(0, cluster, size)
+    centres = torch.zeros(len(sizes), 3).index_add_(0, cluster, mean * size[:, None]) / sizes[:, None]
+    large = (sizes > LEAST * sizes.sum()).nonzero()[:, 0]
+    large = large[sizes[large].argsort(descending=True)]
+    return torch.cdist(mean, centres[large]).argmin(1)[inverse]
+
+
+def _shares(votes: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
+    return votes / votes.sum(1, keepdim=True).clamp_min(1e-6)

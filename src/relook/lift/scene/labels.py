@@ -1,0 +1,160 @@
+"""The regions of a walk as one scene knows them: what segmenters say of single frames, lifted into surfels, shown to every frame again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn.functional import max_pool2d, one_hot
+
+from relook.captures.frames import spread
+from relook.errors import GeometryError
+from relook.lift.carry import glance
+from relook.lift.scene.decided import LYING, Decided, decided
+from relook.lift.scene.surfels import surfels
+from relook.lift.source import ViewSource
+from relook.ops.align import centre
+from relook.ops.guided import guided_filter
+from relook.ops.splats import Blends
+from relook.perceive.segment.vocabulary import canonical
+from relook.progress import SILENT, Progress
+from relook.types import UNLABELLED, Camera, Region, Segments, View
+
+SIDE = 288
+"""Longer side in pixels of the frames from which labels are lifted: those of networks are no finer."""
+CELL = 2.5
+"""Side of a surfel's cell in their pixels: rough depth needs larger ones than exact depth."""
+MOST = 160
+"""Frames that the scene is made of, at most; others are shown what it knows."""
+BORDER = (0.012, 1e-3)
+"""Guided filter that brings the borders of labels to the edges of a frame."""
+GROWN = 5
+"""Width in their pixels of the square by which what moves is grown."""
+SURE = 0.5
+"""Share of a pixel that the scene covers, below which it does not know the pixel."""
+OWN = 0.2
+"""How much a frame's own labels count where the scene knows nothing, beside what it knows of pixels of like colour around."""
+
+
+@dataclass(frozen=True)
+class _Small:
+    """What is kept of a frame."""
+
+    labels: UInt8[Tensor, "h w"]
+    """Numbers of names; 0 for none."""
+    confidence: Float[Tensor, "h w"]
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class SceneLabels:
+    """Regions that are the same in every frame of a walk: one for each class, with one id and one confidence."""
+
+    regions: Mapping[int, Region]
+    frames: Sequence[_Small]
+    blends: Blends
+    """Of all frames."""
+    decided: Decided
+    """What the surfels are."""
+    moving: tuple[int, ...]
+    """Ids of what moves: only a frame's own labels know where it is."""
+
+    def segments(self, number: int, view: View) -> Segments:
+        """The regions of a frame, with borders along its own edges."""
+        frame, blend, count = self.frames[number], self.blends[number], len(self.decided.names)
+        own = _chances(frame.labels, count)
+        known = blend.coverage.square() * (blend.coverage > SURE)
+        if self.moving:
+            known = torch.where(own[list(self.moving)].sum(0) > 0, 0.0, known)
+        chances = one_hot(self.decided.region, count).float()
+        mixed = known * blend.render(chances) + OWN * (1 - known) * own
+        present = (mixed.flatten(1).amax(1) > OWN / 2).nonzero()[:, 0]
+        labels = present[guided_filter(view.image, mixed[present], *BORDER).argmax(0)]
+        return Segments(labels, self.regions)
+
+
+def scene_labels(
+    source: ViewSource,
+    see: Callable[[View], Segments],
+    moving: Sequence[str] = (),
+    progress: Progress = SILENT,
+) -> SceneLabels:
+    """The regions that `see` finds in every view of a walk with cameras and depth, brought together in the scene (`decided`).
+
+    moving: names of what moves, which is no part of the scene. Raises DepthError where no depth is known.
+    """
+    names: dict[str, int] = {"": UNLABELLED}
+    frames, small = [], []
+    chosen = spread(len(source), MOST)
+    with progress.stage("seeing the walk", len(source)) as tick:
+        for number in range(len(source)):
+            view = source.view(number)
+            little, found = glance(view, SIDE), see(view)
+            frames.append(_small(found, little, names))
+            if number in chosen:
+                small.append(_without(little, found, moving))
+            tick(number + 1)
+    gaussians = surfels(small, cell=CELL)
+    blends = Blends(gaussians, [frame.camera for frame in frames], small[0].size)
+    eyes = torch.stack([centre(frame.camera) for frame in frames])
+    scene = decided(gaussians, _votes(blends, frames, chosen, len(names)), tuple(names), eyes)
+    moved = tuple(names[name] for name in moving if name in names)
+    return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved)
+
+
+def _small(found: Segments, view: View, names: dict[str, int]) -> _Small:
+    """What is kept of a frame; new names are given the next number."""
+    if view.camera is None:
+        raise GeometryError("Expected a camera in every frame, got one without; choose another way of carrying.")
+    for name in found.names:
+        names.setdefault(name, len(names))
+    small = found.resized(view.size)
+    most = max([UNLABELLED, *found.regions]) + 1
+    number, sure = torch.zeros(most, dtype=torch.uint8), torch.ones(most)
+    for id, region in found.regions.items():
+        number[id], sure[id] = names.get(region.name, UNLABELLED), region.confidence
+    return _Small(number[small.labels], sure[small.labels], view.camera)
+
+
+def _without(view: View, found: Segments, moving: Sequence[str]) -> View:
+    """A view whose depth is not known where something moves."""
+    small, depth = found.resized(view.size), view.depth
+    moves = torch.stack([torch.zeros_like(small.labels, dtype=torch.bool), *(small.mask(name) for name in moving)])
+    if depth is None or not bool(moves.any()):
+        return view
+    valid = ~max_pool2d(moves.any(0)[None].float(), GROWN, 1, GROWN // 2)[0].bool()
+    return replace(view, depth=replace(depth, valid=valid if depth.valid is None else valid & depth.valid))
+
+
+def _votes(blends: Blends, frames: Sequence[_Small], chosen: Sequence[int], classes: int) -> Float[Tensor, "N K"]:
+    """For how many pixels, by their confidence, every surfel is of every class."""
+    total = torch.zeros(len(blends.gaussians), classes)
+    for number in chosen:
+        frame = frames[number]
+        total += blends[number].transposed(_chances(frame.labels, classes) * frame.confidence)
+    return total
+
+
+def _chances(labels: UInt8[Tensor, "h w"], classes: int) -> Float[Tensor, "K h w"]:
+    return one_hot(labels.long(), classes).permute(2, 0, 1).float()
+
+
+def _regions(frames: Sequence[_Small], names: Mapping[str, int], found: Decided) -> dict[int, Region]:
+    """The regions, each as sure as the pixels of its name are in the mean of the walk; parts of one name are its instances.
+
+    What lies on a plane that was found is certain.
+    """
+    sums, counts = torch.zeros(2, len(names)).double()
+    for frame in frames:
+        sums += torch.bincount(frame.labels.flatten().long(), frame.confidence.flatten().double(), len(names))
+        counts += torch.bincount(frame.labels.flatten().long(), minlength=len(names))
+    sure = (sums / counts.clamp_min(1)).tolist()
+    regions = {}
+    for id, name in enumerate(found.names):
+        if id != UNLABELLED:
+            certain = found.floor is not None and canonical(name) in LYING
+            regions[id] = Region(name, found.names[:id].count(name), confidence=1.0 if certain else sure[names[name]])
+    return regions

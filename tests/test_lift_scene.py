@@ -1,0 +1,190 @@
+"""A walk whose scene carries the change: labels agree in all frames, the same surface changes alike, and a stopped run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.config import ViewsConfig
+from relook.dollhouse import render, sample_layout, sample_style, walk
+from relook.errors import GeometryError, InputError
+from relook.gaussians import Gaussians
+from relook.lift import restyle_views
+from relook.lift.scene.change import through_scene
+from relook.lift.scene.decided import decided
+from relook.lift.scene.floor import floor_plane
+from relook.lift.scene.labels import scene_labels
+from relook.lift.scene.pieces import pieces
+from relook.perceive.match import exact
+from relook.session import Session
+from relook.types import Region, Segments, View
+from strolls import frames_done, options, peopled, plain, source, stroll, style
+
+PHOTO = replace(options().photo, segmenter="auto")
+
+
+@cache
+def room(frames: int = 6) -> tuple[View, ...]:
+    layout = sample_layout(21)
+    return tuple(render(layout, sample_style(22), (96, 128), pose).view() for pose in walk(layout, frames))
+
+
+def config(**changes: object) -> ViewsConfig:
+    return options(**({"carry": "scene", "photo": PHOTO} | changes))
+
+
+def noisy(view: View, seed: int, share: float = 0.35) -> Segments:
+    """Segments of which blocks are called by a wrong name of the same picture."""
+    segments, rng = view.segments, np.random.default_rng(seed)
+    assert segments is not None
+    labels, ids = segments.labels.clone(), sorted(segments.regions)
+    for top in range(0, labels.shape[0], 12):
+        for left in range(0, labels.shape[1], 12):
+            if rng.random() < share:
+                labels[top : top + 12, left : left + 12] = int(rng.choice(ids))
+    return Segments(labels, {id: Region(region.name, confidence=0.6) for id, region in segments.regions.items()})
+
+
+def named(segments: Segments) -> np.ndarray:
+    """The name at every pixel."""
+    table = np.array(
+        [segments.regions[id].name if id in segments.regions else "" for id in range(max(segments.regions) + 1)]
+    )
+    return table[segments.labels.numpy()]
+
+
+def patch(colours: Sequence[Float[Tensor, " 3"]], normal: Float[Tensor, " 3"], side: int = 20) -> Gaussians:
+    """Stripes of surfels on a plane through the origin, one for each colour."""
+    grid = torch.stack(torch.meshgrid(torch.arange(float(side)), torch.arange(float(side)), indexing="ij"), -1).view(
+        -1, 2
+    )
+    across = torch.linalg.qr(torch.stack([normal, torch.rand(3), torch.rand(3)], 1))[0][:, 1:]
+    from relook.lift.scene.surfels import turned_to
+
+    count = len(grid)
+    stripe = (grid[:, 0] * len(colours) / side).long()
+    shape = Gaussians(
+        grid @ across.T, turned_to(normal.expand(count, 3)), torch.tensor([0.65, 0.65, 0.1]).expand(count, 3),
+        torch.ones(count), torch.zeros(count, 1, 3),
+    )  # fmt: skip
+    return shape.coloured(torch.stack(list(colours))[stripe])
+
+
+def test_labels_of_all_frames_are_better_than_those_of_each() -> None:
+    views = room()
+    wrong = {id(view): noisy(view, seed) for seed, view in enumerate(views)}
+    labels = scene_labels(source(views), lambda view: wrong[id(view)])
+    own = np.mean([(named(wrong[id(view)]) == named(view.segments)).mean() for view in views])
+    lifted = np.mean([(named(labels.segments(n, view)) == named(view.segments)).mean() for n, view in enumerate(views)])
+    assert own < 0.72
+    assert lifted > own + 0.15
+
+
+def test_what_moves_is_known_by_its_own_frame_alone() -> None:
+    views = peopled(stroll(3), [(slice(10, 30), slice(20, 36))] * 3)
+    labels = scene_labels(source(views), lambda view: view.segments, ("person",))
+    for number, view in enumerate(views):
+        there, found = view.segments.mask("person"), labels.segments(number, view).mask("person")
+        assert float((there & found).sum() / (there | found).sum()) > 0.7
+
+
+def test_pieces_end_where_colour_or_direction_changes() -> None:
+    torch.manual_seed(0)
+    red, blue = torch.tensor([0.7, 0.2, 0.2]), torch.tensor([0.2, 0.3, 0.7])
+    floor, wall = patch([red, blue], torch.tensor([0.0, 1, 0])), patch([red], torch.tensor([1.0, 0, 0]))
+    found = pieces(floor.joined(replace(wall, means=wall.means + 100)))
+    assert len(found.unique()) == 3
+    assert len({tuple(found[a:b].unique().tolist()) for a, b in ((0, 200), (200, 400), (400, 800))}) == 3
+
+
+def test_two_floors_of_other_colours_are_two_regions_and_a_wrong_name_on_the_floor_does_nothing() -> None:
+    torch.manual_seed(0)
+    wood, carpet = torch.tensor([0.6, 0.45, 0.3]), torch.tensor([0.2, 0.3, 0.7])
+    floor = patch([wood, carpet], torch.tensor([0.0, 1, 0]))
+    votes = torch.tensor([0.0, 5, 1]).repeat(400, 1)
+    votes[350:] = torch.tensor([0.0, 1, 2])  # a part of the carpet that most frames call a wall
+    found = decided(floor, votes, ("", "floor", "wall"), torch.tensor([[0.0, 50, 0]]))
+    assert found.floor is not None
+    assert found.names == ("", "floor", "wall", "floor")
+    assert [sorted(part.unique().tolist()) for part in (found.region[:200], found.region[200:])] in (
+        [[1], [3]],
+        [[3], [1]],
+    )
+
+
+def test_a_floor_is_found_among_what_is_wrongly_called_one() -> None:
+    torch.manual_seed(0)
+    floor = patch([torch.tensor([0.5, 0.5, 0.5])], torch.tensor([0.0, 1, 0]))
+    away = patch([torch.tensor([0.5, 0.5, 0.5])], torch.tensor([1.0, 0.2, 0]), 12)
+    both = floor.joined(replace(away, means=away.means + 5))
+    plane = floor_plane(both, torch.ones(len(both)), torch.tensor([[0.0, 60, 0]]))
+    assert plane is not None
+    assert float(plane.normal[1]) > 0.999
+    assert abs(plane.offset) < 0.05
+    scattered = both[torch.randperm(len(both))[:60]]
+    lost = replace(scattered, means=100 * torch.rand(60, 3))
+    assert floor_plane(lost, torch.ones(60), torch.tensor([[0.0, 60, 0]])) is None
+
+
+def test_a_surface_changes_alike_in_all_frames(session: Session) -> None:
+    """Frames whose labels are wrong in other places still agree along the exact flow, as the frames did before."""
+    views = room()
+    wrong = [replace(view, segments=noisy(view, seed)) for seed, view in enumerate(views)]
+    frames = list(through_scene(source(wrong), style(), config(), session))
+    assert [frame.number for frame in frames] == list(range(len(views)))
+    change_of = [frame.look.image - view.image for frame, view in zip(frames, views, strict=True)]
+    assert min(float(one.abs().mean()) for one in change_of) > 0.02
+    from relook.ops.warp import look_up
+
+    matches = exact(views[3], views[2])
+    carried = look_up(change_of[2], matches.flow, matches.confidence, None)
+    seen = carried.confidence > 0.9
+    off = (carried.values - change_of[3]).abs().mean(0)[seen].mean()
+    assert float(off) < 0.25 * float(change_of[3].abs().mean())
+
+
+def test_a_stopped_walk_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
+    restyle_views(stroll(4), style(), config(), out=tmp_path / "whole")
+
+    def stopped(done: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restyle_views(stroll(4), style(), config(), out=tmp_path / "stopped", progress=frames_done(stopped))
+    assert len(list((tmp_path / "stopped" / "frames").iterdir())) == 2
+    restyle_views(stroll(4), style(), config(), out=tmp_path / "stopped")
+    for file in sorted((tmp_path / "whole" / "frames").iterdir()):
+        assert file.read_bytes() == (tmp_path / "stopped" / "frames" / file.name).read_bytes()
+
+
+def test_auto_is_the_scene_where_there_are_cameras_depth_and_colours(tmp_path: Path) -> None:
+    found = restyle_views(stroll(2), style(), config(carry="auto"), out=tmp_path / "posed")
+    assert found.record["configuration"]["carry"] == "scene"
+    assert found.points is not None
+    found = restyle_views(plain(stroll(2)), style(), options(carry="auto", geometry="dis"), out=tmp_path / "plain")
+    assert found.record["configuration"]["carry"] == "relook"
+
+
+def test_what_the_scene_cannot_carry_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"^Expected method palette to carry the look through the scene, got restyle3d; "
+    ):
+        restyle_views(stroll(2), style(), config(photo=replace(PHOTO, method="restyle3d")), out=tmp_path)
+    with pytest.raises(GeometryError, match=r"^Expected cameras and depth to carry .* got geometry flow \(dis\); "):
+        restyle_views(plain(stroll(2)), style(), config(photo=options().photo, geometry="dis"), out=tmp_path)
+
+
+def test_frames_count_as_painted_where_they_show_something_first(session: Session) -> None:
+    frames = list(through_scene(source(room(3)), style(), config(), session))
+    shares = [float(frame.look.fresh.float().mean()) for frame in frames]
+    assert shares[0] > 0.95
+    assert max(shares[1:]) < 0.5
