@@ -64,8 +64,7 @@ def restyled(
 
     Raises MissingModelError if the checkpoint is not on this machine, and what `stylised` raises.
     """
-    weights = session.loaded("microast", lambda: tensors(locate("microast")))
-    return stylised(weights, structure.to(session.device), style, alpha, classes).cpu()
+    return stylised(released(session), structure.to(session.device), style, alpha, classes).cpu()
 
 
 @torch.no_grad()
@@ -87,17 +86,47 @@ def stylised(
     own = {name: tensor.to(structure.device) for name, tensor in weights.items()}
     pictures = [_large(picture.to(structure.device).float()[None]) for picture in (structure, style)]
     content, look = _encoded(pictures[0], own, "content_encoder"), _encoded(pictures[1], own, "style_encoder")
-    groups = _groups(content[0], look[0], classes)
-    features = content[1]
+    features = _restyled(content[1], look, own, _groups(content[0], look[0], classes), alpha)
+    height, width = structure.shape[1:]
+    return _decoded(features, own)[0, :, :height, :width].clamp(0, 1).to(structure.dtype)
+
+
+def released(session: Session) -> Weights:
+    """The released tensors, on the CPU. Raises MissingModelError where they are not on this machine."""
+    return session.loaded("microast", lambda: tensors(locate("microast")))
+
+
+@torch.no_grad()
+def structure_features(weights: Weights, structure: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+    """The first half of `stylised` without classes: the structure's deep features, one for every STRIDE pixels."""
+    return _encoded(_large(structure.float()[None]), weights, "content_encoder")[1][0]
+
+
+@torch.no_grad()
+def from_features(
+    weights: Weights, features: Float[Tensor, "C h w"], style: Float[Tensor, "3 H W"], size: tuple[int, int]
+) -> Float[Tensor, "3 H2 W2"]:
+    """The second half: such features in the look of the style, at `size` (H, W)."""
+    look = _encoded(_large(style.float()[None]), weights, "style_encoder")
+    made = _decoded(_restyled(features[None], look, weights, None, 1.0), weights)
+    if made.shape[2] < size[0] or made.shape[3] < size[1]:
+        made = functional.interpolate(made, size, mode="bilinear", align_corners=False)
+    return made[0, :, : size[0], : size[1]].clamp(0, 1)
+
+
+def _restyled(
+    features: Features, look: tuple[Changed, Changed], weights: Weights, groups: Sequence[_Group] | None, alpha: float
+) -> Changed:
+    """Deep features of the structure with the style's statistics at both depths, steered by the style."""
+    groups = groups or _groups(features, look[0], None)
     for block, depth in (("decoder.dec1", 1), ("decoder.dec2", 0)):
         features = torch.lerp(features, _matched(features, look[depth], groups), alpha)
         signals = [
-            _spread(_convolved(look[depth], own, f"modulator.{kind}{depth + 1}.0"), groups)
+            _spread(_convolved(look[depth], weights, f"modulator.{kind}{depth + 1}.0"), groups)
             for kind in ("weight", "bias")
         ]
-        features = _steered(features, own, block, *signals)
-    height, width = structure.shape[1:]
-    return _decoded(features, own)[0, :, :height, :width].clamp(0, 1).to(structure.dtype)
+        features = _steered(features, weights, block, *signals)
+    return features
 
 
 def _encoded(x: Features, weights: Weights, encoder: str) -> tuple[Changed, Changed]:

@@ -49,6 +49,8 @@ class Perceived:
     """From every place to the middle of its object (x, y), in parts of the picture's sides."""
     descriptors: Float[Tensor, "B D h w"]
     """Unit vectors; the cosine of two says how alike the parts are."""
+    fused: Float[Tensor, "B F h w"]
+    """What the heads read: one 1 x 1 convolution makes the scores of it."""
 
 
 class Perceiver(nn.Module):
@@ -92,7 +94,7 @@ class Perceiver(nn.Module):
             listening.remove()
         geometry = self.geometry(fused[0])
         descriptors = functional.normalize(self.description(fused[0]), dim=1)
-        return Perceived(scores, geometry[:, 0], geometry[:, 1:], descriptors)
+        return Perceived(scores, geometry[:, 0], geometry[:, 1:], descriptors, fused[0])
 
     @property
     def names(self) -> tuple[str, ...]:

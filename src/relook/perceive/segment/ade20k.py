@@ -40,7 +40,7 @@ def segments(view: View, session: Session) -> Segments:
     Scores of the whole picture, its mirror image and square crops along its longer side are averaged and sharpened along the
     picture's own edges; the best class per pixel wins, and countable classes split into connected instances.
     """
-    scores = _scores(view.image, session)
+    scores = class_chances(view.image, session)
     present = scores.flatten(1).max(1).values > 0.3
     present[0] = False
     if not bool(present.any()):
@@ -54,7 +54,7 @@ def segments(view: View, session: Session) -> Segments:
     return numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
 
 
-def _scores(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
+def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture."""
     height, width = image.shape[-2:]
     side, long = min(height, width), max(height, width)

@@ -1,0 +1,63 @@
+"""The one interface of a 2D model that is lifted, and the check of what it says."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.errors import PictureError, ShapeError
+
+Kind = Literal["labels", "picture", "depth", "map", "features"]
+
+
+class Operator(ABC):
+    """A 2D model, split in two. A class of your own needs no more than `kind`, `encode` and `decode`; `relook lift --operator mine.py:Mine`."""
+
+    kind: Kind = "map"
+    """What a prediction is: `labels`, a probability for each of K classes; `picture`, RGB in [0, 1]; `depth`, along the camera's axis in scene
+    units; `map`, one number in [0, 1]; `features`, any numbers."""
+    stride: int = 1
+    """Pixels per cell of a feature map, about: maps span the whole picture, whatever their size."""
+    names: tuple[str, ...] = ()
+    """Of the K classes, for `labels`."""
+
+    @abstractmethod
+    def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+        """What the first half of the model makes of a picture, RGB in [0, 1], on the CPU."""
+
+    @abstractmethod
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+        """The prediction at `size` (H, W) from features, the picture's own or lifted ones."""
+
+
+WIDTHS = {"picture": 3, "depth": 1, "map": 1}
+"""Channels of a prediction, where its kind says."""
+
+
+@torch.no_grad()
+def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tensor, "C h w"], Float[Tensor, "D H W"]]:
+    """Features and prediction of one picture, as they should be.
+
+    Raises ShapeError for features that do not span the picture and for predictions of another shape, PictureError for numbers that are none.
+    """
+    name, (height, width) = type(operator).__name__, image.shape[1:]
+    features = operator.encode(image)
+    if features.ndim != 3 or abs(features.shape[1] * width - features.shape[2] * height) > max(height, width):
+        raise ShapeError(
+            f"Expected features (C, h, w) of {name} that span a picture of {height} x {width}, got {tuple(features.shape)}; return one "
+            f"cell for every {operator.stride} pixels."
+        )
+    prediction = operator.decode(features, (height, width))
+    wanted = len(operator.names) if operator.kind == "labels" else WIDTHS.get(operator.kind, prediction.shape[0])
+    if tuple(prediction.shape) != (wanted, height, width):
+        raise ShapeError(
+            f"Expected a prediction of {name} ({operator.kind}) of shape {(wanted, height, width)}, got {tuple(prediction.shape)}; return "
+            f"one value per pixel and channel."
+        )
+    if not bool(features.isfinite().all()) or not bool(prediction.isfinite().all()):
+        raise PictureError(f"Expected finite numbers from {name}, got NaN or infinity; mend the operator or the picture.")
+    return features.float(), prediction.float()

@@ -1,0 +1,66 @@
+"""Operators by name."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.errors import InputError
+from relook.files import reason, sha256
+from relook.io import read_image
+from relook.lift.operators.looks import MicroAST, Palette
+from relook.lift.operators.operator import Operator
+from relook.lift.operators.seeing import Backbone, Descriptors, Edges, Embedded, Layer, MetricDepth, Segments
+from relook.models.store import is_checkpoint
+from relook.session import Session
+
+OPERATORS: Mapping[str, Callable[[Session], Operator]] = {
+    "segments": Segments, "embedded": Embedded, "depth": MetricDepth, "edges": lambda session: Edges(), "descriptors": Descriptors,
+}  # fmt: skip
+"""Those that need no more than a picture."""
+LOOKS: Mapping[str, Callable[[Session, Float[Tensor, "3 H W"]], Operator]] = {"microast": MicroAST, "palette": Palette}
+"""Those that take a style picture."""
+
+
+def load_operator(name: str, session: Session, style: Path | None = None) -> tuple[Operator, str]:
+    """An operator by its name, and what tells it from others. Raises InputError for what is none, and for a look without a style picture."""
+    if name in LOOKS:
+        if style is None:
+            raise InputError(f"Expected a style picture for {name}, got none; name one with --style.")
+        return LOOKS[name](session, read_image(style)), f"{name} {sha256(style)}"
+    if name in OPERATORS:
+        return OPERATORS[name](session), name
+    if name.startswith("vgg:"):
+        return Layer(session, name.removeprefix("vgg:")), name
+    if ".py:" in name:
+        return _own(name)
+    if is_checkpoint(name):
+        return Backbone(session, name), name
+    raise InputError(
+        f"Expected an operator among {', '.join((*OPERATORS, *LOOKS))}, vgg:LAYER, a folder or hub id, or FILE.py:CLASS, got {name!r}; "
+        f"choose one of them."
+    )
+
+
+def _own(name: str) -> tuple[Operator, str]:
+    """A user's own class; the file is run."""
+    place, _, kind = name.rpartition(":")
+    file = Path(place).expanduser()
+    if not file.is_file():
+        raise InputError(f"Expected a Python file with an operator at {file}, got none; check the path.")
+    found = importlib.util.spec_from_file_location(f"relook_operator_{file.stem}", file)
+    if found is None or found.loader is None:
+        raise InputError(f"Expected a Python file with an operator at {file}, got another one; name a .py.")
+    module = importlib.util.module_from_spec(found)
+    try:
+        found.loader.exec_module(module)
+        operator = getattr(module, kind)()
+    except Exception as error:
+        raise InputError(f"Expected a class {kind} in {file} that can be made, got: {reason(error)}; mend it.") from error
+    if not isinstance(operator, Operator):
+        raise InputError(f"Expected {kind} of {file} to be a relook.lift.Operator, got another class; derive it from that.")
+    return operator, f"{kind} {sha256(file)}"
