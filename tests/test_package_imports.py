@@ -26,6 +26,7 @@ ORDER = [
         "captures",
         "cache",
         "config",
+        "lift_config",
         "stated",
         "covers",
         "options",

@@ -49,7 +49,7 @@ class Perceived:
     """From every place to the middle of its object (x, y), in parts of the picture's sides."""
     descriptors: Float[Tensor, "B D h w"]
     """Unit vectors; the cosine of two says how alike the parts are."""
-    fused: Float[Tensor, "B F h w"]
+    fused: Float[Tensor, "B F h w"] | None = None
     """What the heads read: one 1 x 1 convolution makes the scores of it."""
 
 

@@ -51,5 +51,5 @@ def answers(network: Perceiver, image: Float[Tensor, "3 h w"]) -> Perceived:
         log_depth=(both.log_depth[:1] + both.log_depth[1:].flip(-1)).cpu() / 2,
         centres=(both.centres[:1] + both.centres[1:].flip(-1) * turn).cpu() / 2,
         descriptors=both.descriptors[:1].cpu(),
-        fused=both.fused[:1].cpu(),
+        fused=None if both.fused is None else both.fused[:1].cpu(),
     )

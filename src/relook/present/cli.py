@@ -19,6 +19,7 @@ from relook.models.fetch import OFFLINE
 from relook.options import EXISTING, POSITIONAL
 from relook.present.arguments import one_of, parse
 from relook.present.audit import audit
+from relook.present.lift import lift
 from relook.present.photo import photo
 from relook.present.studio.command import studio
 from relook.present.terminal import ERR, OUT, drawn, speak
@@ -32,6 +33,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
 
   relook photo STRUCTURE STYLE --out OUT           restyle one picture, several, or a folder of them
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
+  relook lift CAPTURE --operator NAME --out DIR    any 2D model's predictions, the same in all views of a capture
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
   relook studio                                    the same in a browser, on this machine
@@ -196,7 +198,7 @@ def models(words: Sequence[str]) -> int:
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    run.__name__: run for run in (photo, views, perceive, audit, studio, demo, evaluate, compare, train, models)
+    run.__name__: run for run in (photo, views, lift, perceive, audit, studio, demo, evaluate, compare, train, models)
 }
 
 

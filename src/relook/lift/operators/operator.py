@@ -59,5 +59,7 @@ def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tens
             f"one value per pixel and channel."
         )
     if not bool(features.isfinite().all()) or not bool(prediction.isfinite().all()):
-        raise PictureError(f"Expected finite numbers from {name}, got NaN or infinity; mend the operator or the picture.")
+        raise PictureError(
+            f"Expected finite numbers from {name}, got NaN or infinity; mend the operator or the picture."
+        )
     return features.float(), prediction.float()

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from relook.dollhouse.classes import CLASSES
-from relook.errors import DepthError
+from relook.errors import DepthError, MissingModelError
 from relook.lift.operators.operator import Operator
 from relook.models.features import load_backbone
 from relook.models.perceiver import STRIDE
@@ -58,7 +58,10 @@ class Embedded(Operator):
 
     def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
         """The fused features that its heads read."""
-        return perceived(image, self.session).fused[0]
+        fused = perceived(image, self.session).fused
+        if fused is None:
+            raise MissingModelError("Expected the perceiver's fused features, got none; train the network anew.")
+        return fused[0]
 
     def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
         """Probabilities of the classes."""
@@ -124,7 +127,9 @@ class MetricDepth(Operator):
         """Its depth: there is nothing between its halves."""
         found = self.estimate(View(image))
         if found is None or found.kind != "metric":
-            raise DepthError("Expected an estimator of depth in metres, got none; pull one: relook models pull fastdepth.")
+            raise DepthError(
+                "Expected an estimator of depth in metres, got none; pull one: relook models pull fastdepth."
+            )
         return found.values[None]
 
     def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:

@@ -60,7 +60,11 @@ def _own(name: str) -> tuple[Operator, str]:
         found.loader.exec_module(module)
         operator = getattr(module, kind)()
     except Exception as error:
-        raise InputError(f"Expected a class {kind} in {file} that can be made, got: {reason(error)}; mend it.") from error
+        raise InputError(
+            f"Expected a class {kind} in {file} that can be made, got: {reason(error)}; mend it."
+        ) from error
     if not isinstance(operator, Operator):
-        raise InputError(f"Expected {kind} of {file} to be a relook.lift.Operator, got another class; derive it from that.")
+        raise InputError(
+            f"Expected {kind} of {file} to be a relook.lift.operators.Operator, got another class; derive it from that."
+        )
     return operator, f"{kind} {sha256(file)}"

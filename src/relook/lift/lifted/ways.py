@@ -1,0 +1,167 @@
+"""Three ways to a new view, one behaviour: hold maps of the sources, then say what a camera shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.errors import DepthError
+from relook.gaussians import Gaussians
+from relook.lift.lifted.sources import Posed
+from relook.lift.scene import lifted as uplifted
+from relook.lift.scene import surfels
+from relook.models.lifter import Lifter, Sampling, Sources, load_lifter
+from relook.ops.geometry import pixel_centres, unproject
+from relook.ops.lifting import Blending, Cameras, Rays, cast, known, lifted
+from relook.ops.splats import blend
+from relook.types import Camera
+
+CHUNK = 2048
+"""Rays at a time."""
+Maps = Float[Tensor, "V C h w"]
+
+
+class Carried(NamedTuple):
+    """What a camera shows of the held maps."""
+
+    values: Float[Tensor, "C H W"]
+    known: Bool[Tensor, "H W"]
+    """Where the sources say something."""
+
+
+class Carrier(Protocol):
+    """Maps of all sources, ready to be shown."""
+
+    def at(self, camera: Camera, size: tuple[int, int], without: int | None = None) -> Carried:
+        """As a camera with pictures of `size` (H, W) shows them; `without`: the number of a source that is left out, where that can be."""
+
+
+class Way(Protocol):
+    """Who finds the weights."""
+
+    def holding(self, maps: Maps) -> Carrier:
+        """Maps of all sources, of any width and size."""
+
+
+@dataclass(frozen=True)
+class InScene:
+    """A scene of Gaussians: maps are uplifted onto it once, from all views, and rendered."""
+
+    posed: Posed
+    gaussians: Gaussians
+
+    def holding(self, maps: Maps) -> Carrier:
+        """Uplifted."""
+        cameras = [view.camera for view in self.posed.views if view.camera is not None]
+        size = (maps.shape[2], maps.shape[3])
+        blends = [blend(self.gaussians, one.resized(self.posed.size, size), size) for one in cameras]
+        return _OnGaussians(self.gaussians, uplifted(blends, list(maps)).values)
+
+
+@dataclass(frozen=True)
+class _OnGaussians:
+    gaussians: Gaussians
+    values: Float[Tensor, "N C"]
+
+    def at(self, camera: Camera, size: tuple[int, int], without: int | None = None) -> Carried:
+        """Rendered; all views have made it what it is."""
+        one = blend(self.gaussians, camera, size)
+        return Carried(one.render(self.values), one.seen)
+
+
+@dataclass(frozen=True)
+class Blended:
+    """The nearest sources that show a point, where its depth is known: that of surfels through all sources."""
+
+    posed: Posed
+    gaussians: Gaussians
+    count: int
+
+    def holding(self, maps: Maps) -> Carrier:
+        """As they are."""
+        return _Rays(self, maps)
+
+    def blendings(self, camera: Camera, size: tuple[int, int], chosen: list[int]) -> Iterator[Blending]:
+        """Row by row, from the scene's depth."""
+        scene = blend(self.gaussians, camera, size)
+        pose = camera.world_to_camera
+        depth = scene.render(self.gaussians.means @ pose[2, :3, None] + pose[2, 3])[0]
+        depth = torch.where(scene.seen, depth, torch.nan).flatten()
+        cameras, depths = _some(self.posed.cameras, chosen), self.posed.depths[chosen]
+        for rays, part in _chunks(camera, size):
+            yield known(rays, depth[part], cameras, depths)
+
+
+class Learned:
+    """The learned lifter: no depth is needed, only between which depths everything lies."""
+
+    def __init__(self, posed: Posed, network: Lifter, count: int) -> None:
+        self.posed, self.network, self.count = posed, network, count
+        self.sampling = Sampling(posed.near, posed.far)
+        self.images = posed.images
+        with torch.no_grad():
+            looks = [network.encoder(image[None])[0] for image in self.images]
+        self.features = torch.stack(looks)
+
+    def holding(self, maps: Maps) -> Carrier:
+        """As they are."""
+        return _Rays(self, maps)
+
+    @torch.no_grad()
+    def blendings(self, camera: Camera, size: tuple[int, int], chosen: list[int]) -> Iterator[Blending]:
+        """As the network finds surfaces."""
+        sources = Sources(self.images[chosen], _some(self.posed.cameras, chosen), self.features[chosen])
+        for rays, _ in _chunks(camera, size):
+            found = self.network(sources, rays, self.sampling)
+            weights = found.blending.weights * found.known[:, None, None]
+            yield Blending(found.blending.grid, weights).without_faint()
+
+
+@dataclass(frozen=True)
+class _Rays:
+    """Maps of the sources, blended ray by ray."""
+
+    way: Blended | Learned
+    maps: Maps
+
+    def at(self, camera: Camera, size: tuple[int, int], without: int | None = None) -> Carried:
+        """From the nearest sources, in chunks: memory does not grow with the picture."""
+        chosen = self.way.posed.nearest(camera, self.way.count, without)
+        maps = self.maps[chosen]
+        parts = [(lifted(one, maps), one.shown) for one in self.way.blendings(camera, size, chosen)]
+        values, shown = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Carried(values.T.reshape(-1, *size), shown.reshape(size))
+
+
+def way_for(name: str, posed: Posed, count: int) -> tuple[str, Way]:
+    """The way of a name, and its name; `auto` takes the scene where every view has depth. Raises DepthError for ways that need depth."""
+    name = name if name != "auto" else "scene" if posed.deep else "lift3d"
+    if name == "lift3d":
+        return name, Learned(posed, load_lifter(), count)
+    if not posed.deep:
+        raise DepthError(
+            f"Expected depth in scene units for every view for {name}, got none for some; choose --method lift3d."
+        )
+    gaussians = surfels(posed.views)
+    return name, InScene(posed, gaussians) if name == "scene" else Blended(posed, gaussians, count)
+
+
+def points_of(depth: Float[Tensor, "1 H W"], camera: Camera) -> Float[Tensor, "3 H W"]:
+    """Depth as points in the world, which look the same from everywhere."""
+    return unproject(depth[0], camera).permute(2, 0, 1)
+
+
+def _some(cameras: Cameras, chosen: list[int]) -> Cameras:
+    return Cameras(cameras.K[chosen], cameras.poses[chosen], cameras.size)
+
+
+def _chunks(camera: Camera, size: tuple[int, int]) -> Iterator[tuple[Rays, slice]]:
+    """The rays of a picture, CHUNK at a time."""
+    pixels = pixel_centres(size).reshape(-1, 2)
+    for first in range(0, len(pixels), CHUNK):
+        yield cast(camera, pixels[first : first + CHUNK]), slice(first, first + CHUNK)

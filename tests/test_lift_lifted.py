@@ -1,0 +1,101 @@
+"""Lifting over a capture: every way shows what the room exactly shows, files are whole, bad input is one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from relook.dollhouse import Pose, render, sample_layout, sample_style, walk
+from relook.errors import DepthError, GeometryError, InputError
+from relook.lift.lifted import lift_capture, posed, way_for
+from relook.lift.lifted.task import targets_of
+from relook.lift_config import LiftConfig
+from relook.models.lifter import FOLDER
+from relook.types import View
+
+LAYOUT, STYLE = sample_layout(31, "living"), sample_style(31)
+ROOM = [render(LAYOUT, STYLE, (64, 64), pose) for pose in walk(LAYOUT, 5, stride=0.5)]
+VIEWS = [one.view() for one in ROOM]
+WITHOUT = [replace(view, depth=None) for view in VIEWS]
+
+
+@pytest.mark.parametrize("name", ["scene", "blending", "lift3d"])
+def test_every_way_carries_classes_to_a_view_that_is_left_out(name: str) -> None:
+    if name == "lift3d" and not (FOLDER / "model.safetensors").is_file():
+        pytest.skip("the learned lifter is not installed")
+    source = posed([*VIEWS[:2], *VIEWS[3:]], 64)
+    _, way = way_for(name, source, 4)
+    classes = torch.stack(
+        [torch.nn.functional.one_hot(one.classes, 20).permute(2, 0, 1).float() for one in (*ROOM[:2], *ROOM[3:])]
+    )
+    found = way.holding(classes).at(ROOM[2].camera, (64, 64))
+    assert float(found.known.float().mean()) > 0.8
+    right = (found.values.argmax(0) == ROOM[2].classes)[found.known].float().mean()
+    assert float(right) > (0.8 if name == "lift3d" else 0.93)
+
+
+def test_auto_takes_depth_where_there_is_some() -> None:
+    assert way_for("auto", posed(VIEWS, 64), 4)[0] == "scene"
+    with pytest.raises(DepthError, match="lift3d"):
+        way_for("blending", posed(WITHOUT, 64, 0.5, 8.0), 4)
+
+
+def test_a_lifted_capture_is_written_and_depth_agrees_with_the_room(tmp_path: Path) -> None:
+    record = lift_capture(VIEWS, LiftConfig("edges", size=64, between=1), tmp_path)
+    assert record["method"] == "scene"
+    assert len(record["frames"]) == 9
+    assert len(list((tmp_path / "frames").glob("*.png"))) == 9
+    with np.load(tmp_path / "predictions" / "0001-01.npz") as kept:
+        assert kept["prediction"].shape == (1, 64, 64)
+        assert kept["known"].mean() > 0.8
+    before = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "work").iterdir()}
+    lift_capture(VIEWS, LiftConfig("edges", size=64), tmp_path)
+    assert before == {file.name: file.stat().st_mtime_ns for file in (tmp_path / "work").iterdir()}
+
+
+def test_strokes_mark_what_is_alike(tmp_path: Path) -> None:
+    ys, xs = (ROOM[0].classes == ROOM[0].classes[60, 32]).nonzero(as_tuple=True)
+    middle = len(ys) // 2
+    stroke = f"{int(xs[middle])}:{int(ys[middle])}"
+    lift_capture(VIEWS, LiftConfig("descriptors", size=64, stroke=(stroke,)), tmp_path)
+    with np.load(tmp_path / "predictions" / "0004.npz") as kept:
+        mark = torch.from_numpy(kept["prediction"][0].astype(np.float32))
+    wanted = ROOM[4].classes == ROOM[0].classes[60, 32]
+    assert float(mark[wanted].mean()) > float(mark[~wanted].mean()) + 0.2
+    with pytest.raises(InputError, match="strokes within"):
+        lift_capture(VIEWS, LiftConfig("descriptors", size=64, stroke=("64:3",)), tmp_path)
+
+
+def test_new_views_lie_between() -> None:
+    source = posed(VIEWS, 64)
+    middle = targets_of(source, 1)[1].camera
+    centres = [
+        -(c.world_to_camera[:3, :3].T @ c.world_to_camera[:3, 3]) for c in (ROOM[0].camera, middle, ROOM[1].camera)
+    ]
+    torch.testing.assert_close(centres[1], (centres[0] + centres[2]) / 2, atol=1e-4, rtol=1e-4)
+
+
+def test_bad_captures_and_options_are_refused(tmp_path: Path) -> None:
+    edges = LiftConfig("edges", size=64)
+    for views, words in (
+        (VIEWS[:1], "at least 2 posed views"),
+        ([replace(view, camera=None) for view in VIEWS], "a camera for each"),
+        (WITHOUT, "state --near and --far"),
+    ):
+        with pytest.raises(GeometryError, match=words):
+            lift_capture(views, edges, tmp_path)
+    with pytest.raises(InputError, match="--lift features for map"):
+        lift_capture(VIEWS, replace(edges, lift="change"), tmp_path)
+    with pytest.raises(InputError, match="near below far"):
+        lift_capture(VIEWS, replace(edges, near=3.0, far=2.0), tmp_path)
+    away = Pose((0.0, 1.4, 1.0), LAYOUT.pose.yaw + np.pi, 0.0, LAYOUT.pose.fov).camera((64, 64))
+    with pytest.raises(GeometryError, match="shares nothing"):
+        posed(VIEWS[:1] * 2, 64).nearest(away, 4)
+
+
+def test_view_without_depth_still_says_how_deep_it_is() -> None:
+    assert not posed([*VIEWS[:2], View(VIEWS[2].image, camera=VIEWS[2].camera)], 64).deep

@@ -1,0 +1,98 @@
+"""2D models that are lifted: every one keeps the same contract, and what breaks it is refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.dollhouse import render, sample_layout, sample_style
+from relook.errors import InputError, PictureError, RelookError, ShapeError
+from relook.io import write_image
+from relook.lift.operators import OPERATORS, Operator, asked, load_operator
+from relook.models.store import is_here
+from relook.perceive.embedded import network, perceived
+from relook.session import Session
+
+IMAGE = render(sample_layout(31, "living"), sample_style(31), (96, 128)).image
+NEEDED = {"segments": "ade20k", "depth": "fastdepth", "microast": "microast", "vgg:relu3_1": "vgg19_normalised"}
+OWN = """
+from torch.nn.functional import avg_pool2d, interpolate
+from relook.lift.operators import Operator
+
+class Brightness(Operator):
+    kind, stride = "map", 4
+
+    def encode(self, image):
+        return avg_pool2d(image.mean(0, keepdim=True), 4)
+
+    def decode(self, features, size):
+        return interpolate(features[None], size, mode="bilinear")[0]
+"""
+
+
+@pytest.mark.parametrize("name", [*OPERATORS, "microast", "palette", "vgg:relu3_1"])
+def test_every_operator_keeps_the_contract(name: str, tmp_path: Path) -> None:
+    if name in NEEDED and not is_here(NEEDED[name]):
+        pytest.skip(f"the weights {NEEDED[name]} are not on this machine")
+    write_image(tmp_path / "style.png", IMAGE.flip(0))
+    with Session("cpu") as session:
+        operator, identity = load_operator(name, session, tmp_path / "style.png")
+        features, prediction = asked(operator, IMAGE)
+        torch.testing.assert_close(operator.decode(features, (96, 128)), prediction, atol=1e-5, rtol=1e-4)
+        assert identity.startswith(name)
+        if operator.kind == "labels":
+            torch.testing.assert_close(prediction.sum(0), torch.ones(96, 128), atol=1e-4, rtol=1e-4)
+        if operator.kind == "picture":
+            assert 0.0 <= float(prediction.min()) <= float(prediction.max()) <= 1.0
+
+
+def test_the_embedded_segmenter_is_split_where_its_scores_are_made() -> None:
+    with Session("cpu") as session:
+        operator, _ = load_operator("embedded", session)
+        features, prediction = asked(operator, IMAGE)
+        names = network(session).names
+        scores = perceived(IMAGE, session).scores[0]
+        agreed = (operator.decode(features, scores.shape[1:]).argmax(0) == scores.argmax(0)).float().mean()
+        assert float(agreed) > 0.9  # the scores are the mean of the picture's and its mirror image's
+        assert tuple(operator.names) == names
+        assert len(prediction) == len(names)
+
+
+def test_a_users_own_operator_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    with Session("cpu") as session:
+        operator, _ = load_operator(f"{tmp_path / 'mine.py'}:Brightness", session)
+        assert asked(operator, IMAGE)[1].shape == (1, 96, 128)
+        for name in (f"{tmp_path / 'mine.py'}:Darkness", f"{tmp_path / 'none.py'}:Brightness", "segmenst", "microast"):
+            with pytest.raises(InputError, match="Expected"):
+                load_operator(name, session)
+
+
+class Broken(Operator):
+    """Wrong in one way or another."""
+
+    def __init__(self, cells: tuple[int, int], channels: int, value: float) -> None:
+        self.cells, self.channels, self.value = cells, channels, value
+
+    def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+        return torch.full((2, *self.cells), self.value)
+
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+        return torch.full((self.channels, *size), self.value)
+
+
+@pytest.mark.parametrize(
+    ("operator", "error", "words"),
+    [
+        (Broken((24, 24), 1, 0.5), ShapeError, "span a picture"),
+        (Broken((24, 32), 2, 0.5), ShapeError, "prediction of Broken"),
+        (Broken((24, 32), 1, float("nan")), PictureError, "finite numbers"),
+    ],
+)
+def test_broken_operators_are_refused(operator: Operator, error: type[RelookError], words: str) -> None:
+    with pytest.raises(error, match=words):
+        asked(operator, IMAGE)
