@@ -212,7 +212,8 @@ def _between(first: Camera, second: Camera, share: float) -> Camera:
     poses = [one.world_to_camera.double() for one in (first, second)]
     turns = Rotation.from_matrix(np.stack([pose[:3, :3].numpy() for pose in poses]))
     rotation = torch.from_numpy(Slerp([0, 1], turns)(share).as_matrix())
-    centre = torch.lerp(*(-(pose[:3, :3].T @ pose[:3, 3]) for pose in poses), share)
+    start, end = (-(pose[:3, :3].T @ pose[:3, 3]) for pose in poses)
+    centre = torch.lerp(start, end, share)
     pose = torch.eye(4, dtype=torch.float64)
     pose[:3, :3], pose[:3, 3] = rotation, -(rotation @ centre)
     return Camera(torch.lerp(first.K, second.K, share), pose.float())

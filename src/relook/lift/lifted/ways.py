@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -34,6 +34,7 @@ class Carried(NamedTuple):
     """Where the sources say something."""
 
 
+@runtime_checkable
 class Carrier(Protocol):
     """Maps of all sources, ready to be shown."""
 
@@ -41,6 +42,7 @@ class Carrier(Protocol):
         """As a camera with pictures of `size` (H, W) shows them; `without`: the number of a source that is left out, where that can be."""
 
 
+@runtime_checkable
 class Way(Protocol):
     """Who finds the weights."""
 

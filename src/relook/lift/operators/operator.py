@@ -34,6 +34,8 @@ class Operator(ABC):
         """The prediction at `size` (H, W) from features, the picture's own or lifted ones."""
 
 
+BENT = 0.15
+"""Features may have another aspect than the picture by this part: networks read pictures in multiples of their own."""
 WIDTHS = {"picture": 3, "depth": 1, "map": 1}
 """Channels of a prediction, where its kind says."""
 
@@ -46,7 +48,8 @@ def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tens
     """
     name, (height, width) = type(operator).__name__, image.shape[1:]
     features = operator.encode(image)
-    if features.ndim != 3 or abs(features.shape[1] * width - features.shape[2] * height) > max(height, width):
+    aspect = features.shape[1] * width / max(1, features.shape[2] * height) if features.ndim == 3 else 0.0
+    if not 1 - BENT < aspect < 1 + BENT:
         raise ShapeError(
             f"Expected features (C, h, w) of {name} that span a picture of {height} x {width}, got {tuple(features.shape)}; return one "
             f"cell for every {operator.stride} pixels."
