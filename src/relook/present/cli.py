@@ -1,4 +1,4 @@
-"""The command line: `relook photo | views | perceive | audit | studio | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | views | lift | perceive | audit | studio | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 

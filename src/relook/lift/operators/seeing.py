@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from relook.dollhouse.classes import CLASSES
 from relook.errors import DepthError, MissingModelError
 from relook.lift.operators.operator import Operator
 from relook.models.features import load_backbone
@@ -51,10 +50,9 @@ class Embedded(Operator):
     """The embedded perceiver of drawn rooms, split before its last convolution."""
 
     kind, stride = "labels", STRIDE
-    names = CLASSES
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        self.session, self.names = session, network(session).names
 
     def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
         """The fused features that its heads read."""
