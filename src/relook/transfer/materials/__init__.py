@@ -18,6 +18,7 @@ from relook.errors import InputError, SegmentsError
 from relook.ops.srgb import to_linear
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.materials.cover import MAIN, covered, painted
+from relook.transfer.materials.rug import Rug, rug_of, with_rug
 from relook.transfer.materials.sample import DIRECTED, Material, plain, sampled, turned
 from relook.transfer.materials.surface import PLANES, Surface, surfaces_of
 from relook.transfer.materials.swatch import swatch
@@ -58,7 +59,7 @@ def with_materials(
                 continue
             material = plain(material)
         image = covered(image, structure.image, [here], material, strength)
-    return image
+    return image if "rug" in taken else _with_rugs(image, structure, style, correspondence, strength)
 
 
 def with_covers(
@@ -81,6 +82,30 @@ def with_covers(
             )
         image = covered(image, structure.image, surfaces, swatch(cover), strength, MAIN)
     return image
+
+
+def _with_rugs(
+    image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
+) -> Float[Tensor, "3 H W"]:
+    """A picture whose rugs are the style's, each as a whole; as it is where a rug of either is not seen well enough (`Rug`)."""
+    for id in _named(found.structure, "rug"):
+        counterparts = [one for one in found.allowed[id] if canonical(found.style.regions[one].name) == "rug"]
+        rugs = (_rug(style.showing(one), one) for one in sorted(counterparts))
+        whole = max((rug for rug in rugs if rug is not None and rug.whole), key=_area, default=None)
+        here = None if whole is None else _rug(structure, id)
+        if whole is not None and here is not None and here.placed and here.outline.round == whole.outline.round:
+            image = with_rug(image, structure.image, here, whole.design.whole, strength)
+    return image
+
+
+def _area(rug: Rug) -> float:
+    return rug.outline.half[0] * rug.outline.half[1]
+
+
+def _rug(view: View, id: int) -> Rug | None:
+    """The rug that a region of a view shows."""
+    segments = view.segments
+    return None if segments is None else rug_of(view, segments.among([id]), segments.among(_named(segments, "floor")))
 
 
 def _material(name: str, style: View, correspondence: Correspondence) -> Material | None:

@@ -41,7 +41,7 @@ def covered(
     cannot be grown stays.
     """
     mask = torch.stack([surface.mask for surface in surfaces]).any(0)
-    alpha, shading, result = _weights(original, mask), shading_of(original, mask, light), image.clone()
+    alpha, shading, result = weights_of(original, mask), shading_of(original, mask, light), image.clone()
     for surface in surfaces:
         where = (alpha > 0) & surface.plane
         detail = _pattern(_turned(places(surface.H, where), material.turn), surface.mask[where], material)
@@ -59,7 +59,7 @@ def painted(
     strength: float = 1.0,
 ) -> Float[Tensor, "3 H W"]:
     """A picture with a region in one colour (linear RGB), which it has under the room's main light; its relief and shadows stay."""
-    alpha = _weights(original, mask)
+    alpha = weights_of(original, mask)
     where = alpha > 0
     shading = light_over(original, mask, MAIN)[where]
     new = from_linear(lit(colour, torch.zeros(3, len(shading)), shading)).clamp(0, 1)
@@ -68,7 +68,7 @@ def painted(
     return result
 
 
-def _weights(original: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+def weights_of(original: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     """How much of every pixel a region has."""
     alpha = soft_weights(original, torch.stack([mask, ~mask]))[0]
     return ((alpha - FULL[0]) / (FULL[1] - FULL[0])).clamp(0, 1)

@@ -1,0 +1,199 @@
+"""Rugs as whole objects against exact answers: a design with a border is painted on the rugs of drawn rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.correspond.semantic import match_segments
+from relook.dollhouse.classes import CLASS_ID
+from relook.dollhouse.layout import Layout as Furnished
+from relook.dollhouse.render import render
+from relook.dollhouse.rooms import sample_layout
+from relook.dollhouse.style import Material, sample_style
+from relook.evaluate.sources.shots import exact_layout
+from relook.ops.flat import homography, places
+from relook.ops.likeness import likeness
+from relook.ops.rectangle import fitted
+from relook.ops.srgb import from_linear, to_linear
+from relook.transfer.materials import with_materials
+from relook.transfer.materials.rug import Rug, rug_of
+from relook.types import View
+
+SIDE = 320
+COLOURS = torch.tensor([[0.05, 0.06, 0.15], [0.5, 0.12, 0.08], [0.75, 0.7, 0.55]])
+"""Linear RGB of border, field and medallion."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """A drawn room, its rug plain or painted."""
+
+    view: View
+    rug: Bool[Tensor, "H W"]
+    middle: tuple[float, float]
+    half: tuple[float, float]
+    """Of its rug, in the layout's metres."""
+
+
+def rug_in(furnished: Furnished, view: View) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Middle and half sides of the room's rug: the layout looks along z from the camera, with x to the other side."""
+    number = [int(one) for one in furnished.classes].index(CLASS_ID["rug"])
+    camera = view.camera
+    assert camera is not None
+    pose = camera.world_to_camera
+    eye = -pose[:3, :3].T @ pose[:3, 3]
+    x, _, z = furnished.centres[number].tolist()
+    half_x, _, half_z = furnished.halves[number].tolist()
+    return (float(eye[0]) - x, z - float(eye[2])), (half_x, half_z)
+
+
+def design(own: Float[Tensor, "2 N"], half: tuple[float, float]) -> Float[Tensor, "3 N"]:
+    """A border as wide as a quarter of the shorter half, and a medallion in the middle."""
+    sides = torch.tensor(half)[:, None]
+    from_edge = (sides - own.abs()).amin(0)
+    kind = torch.where(from_edge < 0.25 * min(half), 0, 1)
+    kind = torch.where((own / sides / 0.45).square().sum(0) < 1, 2, kind)
+    return COLOURS[kind].T
+
+
+def room(seed: int, painted: tuple[float, float] | None) -> Room:
+    """A room with a rug that is white, or painted with a design that was drawn for a rug of such half sides."""
+    furnished = sample_layout(seed, "living")
+    style = sample_style(5)
+    plain = {name: replace(one, pattern="plain") for name, one in style.materials.items()}
+    plain["rug"] = Material("plain", (0.9, 0.9, 0.9), (0.9, 0.9, 0.9))
+    plain["floor"] = Material("plain", (0.3, 0.45, 0.3), (0.3, 0.45, 0.3))
+    picture = render(furnished, replace(style, materials=plain), (SIDE, SIDE))
+    view = replace(picture.view(), layout=exact_layout(furnished, picture.view()))
+    rug = picture.classes == CLASS_ID["rug"]
+    middle, half = rug_in(furnished, view)
+    if painted is not None:
+        view = replace(view, image=coloured(view, rug, middle, half, painted))
+    return Room(view, rug, middle, half)
+
+
+def coloured(
+    view: View,
+    rug: Bool[Tensor, "H W"],
+    middle: tuple[float, float],
+    half: tuple[float, float],
+    drawn: tuple[float, float],
+) -> Float[Tensor, "3 H W"]:
+    """The picture with the design on its rug, stretched to its sides, under the light that the white rug shows."""
+    assert view.layout is not None
+    H = homography(
+        view.layout.camera,
+        torch.tensor([middle[0], -0.016, middle[1]]),
+        torch.tensor([1.0, 0, 0]),
+        torch.tensor([0, 0, 1.0]),
+    )
+    own = places(H, rug).place * torch.tensor([drawn[0] / half[0], drawn[1] / half[1]])[:, None]
+    image, light = view.image.clone(), to_linear(view.image)
+    image[:, rug] = from_linear(light[:, rug] * design(own, drawn))
+    return image
+
+
+@pytest.fixture(scope="module")
+def rooms() -> tuple[Room, Room]:
+    """A structure with a white rug, and a style that shows a rug whole but for the table on it."""
+    return room(27, None), room(8, (0.86, 0.91))
+
+
+def found_in(one: Room) -> Rug:
+    segments = one.view.segments
+    assert segments is not None
+    rug = rug_of(one.view, segments.mask("rug"), segments.mask("floor"))
+    assert rug is not None
+    return rug
+
+
+def test_a_rug_lies_where_it_is(rooms: tuple[Room, Room]) -> None:
+    """Three of its sides are seen; the last follows from its symmetry."""
+    rug = found_in(rooms[1])
+    assert rug.whole
+    assert rug.design.symmetric
+    for value, exact in zip(
+        (*rug.outline.half, *rug.outline.rectangle.middle), (*rooms[1].half, *rooms[1].middle), strict=True
+    ):
+        assert value == pytest.approx(exact, abs=0.04)
+
+
+def test_a_design_is_seen_straight_on_without_light(rooms: tuple[Room, Room]) -> None:
+    whole = found_in(rooms[1]).design.whole
+    rows, columns = whole.known.shape
+    middle, border = whole.values[:, rows // 2, columns // 2], whole.values[:, rows // 2, round(0.03 * columns)]
+    assert torch.allclose(middle / middle.sum(), COLOURS[2] / COLOURS[2].sum(), atol=0.05)
+    assert torch.allclose(border / border.sum(), COLOURS[0] / COLOURS[0].sum(), atol=0.06)
+    assert float((whole.values - whole.values.flip(2)).abs().mean()) < 0.03
+
+
+def test_the_whole_rug_comes_with_its_border_under_the_structures_light(rooms: tuple[Room, Room]) -> None:
+    structure, style = rooms
+    assert structure.view.segments is not None
+    assert style.view.segments is not None
+    regions = match_segments(structure.view.segments, style.view.segments)
+    answer = coloured(structure.view, structure.rug, structure.middle, structure.half, style.half)
+    start = structure.view.image
+    result = with_materials(start, structure.view, style.view, regions)
+    error = (result - answer)[:, structure.rug].abs().mean(0)
+    assert float(error.median()) < 0.05
+    assert float((error < 0.12).float().mean()) > 0.8
+    floor = structure.view.segments.mask("floor")
+    away = torch.nn.functional.max_pool2d((structure.rug | floor)[None].float(), 9, 1, 4)[0] == 0
+    assert torch.equal(result[:, away], start[:, away])  # what stands on the rug, too
+
+
+def test_half_a_rug_stays_colour_only(rooms: tuple[Room, Room]) -> None:
+    structure, style = rooms
+    segments = style.view.segments
+    assert segments is not None
+    assert structure.view.segments is not None
+    labels = segments.labels.clone()
+    rug = segments.mask("rug")
+    columns = rug.any(0).nonzero()[:, 0]
+    rug[:, : int(columns.float().mean())] = False
+    (sofa,) = [id for id, region in segments.regions.items() if region.name == "sofa"]
+    labels[segments.mask("rug") & ~rug] = sofa
+    half = replace(style.view, segments=replace(segments, labels=labels))
+    regions = match_segments(structure.view.segments, half.segments)  # type: ignore[arg-type]
+    result = with_materials(structure.view.image, structure.view, half, regions)
+    inside = -torch.nn.functional.max_pool2d(-structure.rug[None].float(), 5, 1, 2)[0] > 0
+    assert torch.equal(result[:, inside], structure.view.image[:, inside])
+
+
+def test_a_turned_rectangle_is_found() -> None:
+    draw = torch.Generator().manual_seed(0)
+    place = torch.rand(2, 8000, generator=draw) * 6 - 3
+    angle = torch.tensor(0.5)
+    turn = torch.stack([torch.stack([angle.cos(), angle.sin()]), torch.stack([-angle.sin(), angle.cos()])])
+    own = turn @ (place - torch.tensor([[0.4], [-0.2]]))
+    inside = (own[0].abs() < 1.2) & (own[1].abs() < 0.8)
+    noisy = inside ^ (torch.rand(8000, generator=draw) < 0.05)
+    found = fitted(place, noisy, torch.ones(8000))
+    assert found is not None
+    assert found.angle == pytest.approx(0.5, abs=0.03)
+    assert found.middle == pytest.approx((0.4, -0.2), abs=0.06)
+    assert found.half == pytest.approx((1.2, 0.8), abs=0.06)
+
+
+def test_likeness_is_that_of_every_shift_alone() -> None:
+    """Against Pearson's correlation over what both know, one shift after the other."""
+    draw = torch.Generator().manual_seed(0)
+    first, second = torch.rand(2, 1, 7, 9, generator=draw).unbind(0)
+    known = torch.rand(7, 9, generator=draw) < 0.8, torch.rand(7, 9, generator=draw) < 0.8
+    found = likeness(first, second, known, 8.0)
+    for rows in range(-3, 4):
+        for columns in range(-4, 5):
+            pairs = [
+                (float(first[0, y, x]), float(second[0, y - rows, x - columns]))
+                for y in range(7)
+                for x in range(9)
+                if 0 <= y - rows < 7 and 0 <= x - columns < 9 and known[0][y, x] and known[1][y - rows, x - columns]
+            ]
+            expected = -1.0 if len(pairs) < 8 else float(torch.corrcoef(torch.tensor(pairs).T)[0, 1])
+            assert found.at(rows, columns) == pytest.approx(expected, abs=1e-4)
