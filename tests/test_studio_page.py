@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -125,3 +126,89 @@ def test_from_two_photographs_to_a_picture(opened: Any, studio: Any, pictures: d
     page.reload()  # finds its project, its picture and its choices again
     page.wait_for_selector("#slider img")
     assert page.input_value("#project input, #project textarea") == name
+
+
+def project_of(page: Page, studio: Any) -> Any:
+    return studio.projects.get(page.input_value("#project input, #project textarea"))
+
+
+def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
+    page = opened()
+    drop(page, "structure", pictures["structure"])
+    drop(page, "style", pictures["style"])
+    page.get_by_text("Done.").wait_for()
+    project = project_of(page, studio)
+    page.get_by_role("tab", name="Regions").click()
+    page.wait_for_selector("#overlay img")
+    box = page.locator("#overlay img").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.95)
+    page.wait_for_function("document.querySelector('#region-id input').value.includes('sure')")
+    page.fill("#region-name input", "old carpet")
+    page.press("#region-name input", "Enter")
+    page.click("#rename")
+    page.wait_for_function("!document.querySelector('#region-id input').value")
+    shot(page, "regions")
+    assert "old carpet" in studio.segments(project, "structure").names
+    page.get_by_role("tab", name="Picture").click()
+    page.get_by_text("old carpet").wait_for()  # among the things, without a counterpart
+    page.click("#go")
+    page.wait_for_function("document.querySelector('#command').innerText.includes('results/2.png')")
+    page.locator("#download:visible").wait_for()
+    first, second = (project.file(one.out).read_bytes() for one in project.variants)
+    assert first != second
+    page.click("#undo")
+    page.wait_for_function("document.querySelector('#command').innerText.includes('results/1.png')")
+
+
+def test_a_reloaded_page_finds_its_job_and_cancels_it(opened: Any, studio: Any) -> None:
+    from relook.present.studio.jobs import Job
+
+    page, ended = opened(), Event()
+
+    def work(progress: Any) -> None:
+        with progress.stage("restyling", 1000, expected=50.0) as tick:
+            for step in range(1000):
+                tick(step)
+                ended.wait(0.05)
+
+    job = studio.jobs.start(Job(project_of(page, studio).name, "work", work))
+    page.reload()
+    page.get_by_text("s left").wait_for()
+    page.click("#cancel")
+    page.get_by_text("Stopped; nothing was left half written.").wait_for()
+    ended.set()
+    assert job.state == "stopped"
+
+
+def test_two_browsers_do_not_mix_and_bad_files_are_refused(
+    opened: Any, studio: Any, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    one, other = opened(390, 800, color_scheme="dark"), opened()
+    drop(one, "structure", pictures["structure"])
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    other.set_input_files("#structure input[type=file]", bad)
+    other.get_by_text("Error").first.wait_for()
+    first, second = project_of(one, studio), project_of(other, studio)
+    assert first.name != second.name
+    assert (bool(first.look.structure), bool(second.look.structure)) == (True, False)
+    width = one.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390  # a phone scrolls down only
+    shot(one, "phone")
+
+
+def test_only_local_names_and_who_knows_the_token_are_let_in(studio: Any) -> None:
+    from fastapi.testclient import TestClient
+
+    from relook.present.studio.server import application
+
+    client = TestClient(application(studio, token="secret", hosts=("*",)), base_url="http://room.example")
+    assert client.get("/").status_code == 403
+    assert client.get("/?token=wrong").status_code == 403
+    assert client.get("/?token=secret").status_code == 200  # sent on, with a cookie
+    assert client.get("/").status_code == 200
+    outside = client.get("/gradio_api/file=/etc/passwd")
+    assert outside.status_code in (403, 404)
+    local = TestClient(application(studio), base_url="http://evil.example")
+    assert local.get("/").status_code == 400

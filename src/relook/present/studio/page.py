@@ -10,6 +10,7 @@ import gradio as gr
 from relook.errors import RelookError
 from relook.present.studio.picture import Picture
 from relook.present.studio.project import Project
+from relook.present.studio.regions import Regions
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.work import Studio
 
@@ -38,8 +39,11 @@ class Page:
                     label="Open a project", elem_id="open", scale=2, choices=[""], value="", info="or begin a new one"
                 )
                 self.new = gr.Button("New project", elem_id="new", min_width=120)
-            with gr.Tabs(), gr.Tab("Picture"):
-                self.picture = Picture(self.shell)
+            with gr.Tabs():
+                with gr.Tab("Picture"):
+                    self.picture = Picture(self.shell)
+                with gr.Tab("Regions") as self.seen:
+                    self.regions = Regions(self.shell)
             self._wire()
 
     @property
@@ -63,6 +67,8 @@ class Page:
         for event in (load, opened, new, named):
             event.then(None, [name], [name], js=ADDRESS, api_visibility="private")
         self.picture.wire()
+        self.regions.wire(lambda project: self.picture.show(project), self.picture.outputs)
+        self.seen.select(polite(self.regions.show), [name, self.regions.which], self.regions.outputs, **QUIET)
 
     def _load(self, last: str, request: gr.Request) -> list[Any]:
         """The project that the address names, else the last one of this browser, else a new one."""

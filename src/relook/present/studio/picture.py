@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from relook.io import as_pixels
+from relook.present.studio.choices import Choices
 from relook.present.studio.forms import changed, fields, form, shown, values_of
 from relook.present.studio.jobs import Job
 from relook.present.studio.project import Project
@@ -30,6 +31,7 @@ class Picture:
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
                 self._inputs()
+                self.choices = Choices(shell)
                 with gr.Accordion("Options", open=False):
                     self.form = form()
             with gr.Column(scale=3, min_width=320):
@@ -56,13 +58,15 @@ class Picture:
         with gr.Row():
             self.ending = gr.Dropdown(ENDINGS, value="png", label="Format", min_width=100, elem_id="format")
             self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
-        self.line = gr.Code(label="Command", language="shell", interactive=False, elem_id="command", wrap_lines=True)
+        self.line = gr.Code(
+            label="Command", language="shell", interactive=False, elem_id="command", wrap_lines=True, max_lines=8
+        )
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
         names = ("structure", "style", "slider", "status", "go", "stop", "undo", "redo", "download", "line")
-        return [*(getattr(self, name) for name in names), self.shell.timer, *self.form.values()]
+        return [*(getattr(self, name) for name in names), self.shell.timer, self.choices.things, *self.form.values()]
 
     def wire(self) -> None:
         """Connect what people do with what happens."""
@@ -79,6 +83,8 @@ class Picture:
         for one in held:
             changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **QUIET)
 
+        self.choices.wire(lambda project: self.show(project, whole=False), self.outputs)
+
     def show(self, project: Project, *, whole: bool = True) -> list[Any]:
         """Every output as the project has it; not `whole`: what a running job changes."""
         job, look = self.studio.jobs.of(project.name), project.look
@@ -87,11 +93,11 @@ class Picture:
         images = [displayed(project, one) if one else None for one in (look.structure, *look.styles[:1])]
         images += [None] * (2 - len(images))
         found = [
-            *(images if whole else [gr.skip()] * 2), self._pair(project, job), status(job, self.studio.jobs),
+            *(images if whole else [gr.skip()] * 2), self._pair(project, job), status(job, self.studio.jobs, ready=look.ready),
             gr.update(interactive=look.ready), gr.update(visible=busy),
             gr.update(interactive=project.undoable), gr.update(interactive=project.redoable),
             gr.update(visible=latest is not None, value=None if latest is None else str(project.file(latest.out))),
-            self.studio.line(project), gr.Timer(active=busy),
+            self.studio.line(project), gr.Timer(active=busy), *([gr.skip()] if busy else self.choices.show(project)),
         ]  # fmt: skip
         return [
             *found,
@@ -131,7 +137,7 @@ class Picture:
             if path is not None:
                 place = project.take_in(path)
                 look = project.look
-                changed = {"structure": place, "segments": "", "layout": ""} if role == "structure" else {
+                changed = {"structure": place, "segments": "", "layout": "", "things": {}} if role == "structure" else {
                     "styles": (place, *look.styles[1:]), "style_segments": ""}  # fmt: skip
                 project.decide(replace(look, **changed))
                 if project.look.ready:
@@ -146,7 +152,7 @@ class Picture:
         def clear(name: str) -> list[Any]:
             project = self.shell.project(name)
             changed = (
-                {"structure": "", "segments": "", "layout": ""}
+                {"structure": "", "segments": "", "layout": "", "things": {}}
                 if role == "structure"
                 else {"styles": (), "style_segments": ""}
             )

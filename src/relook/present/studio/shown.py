@@ -32,10 +32,10 @@ def displayed(project: Project, name: str) -> str:
     return str(copy)
 
 
-def status(job: Job | None, jobs: Jobs) -> str:
-    """One line on a job, with a bar while it runs, that screen readers read when it changes."""
+def status(job: Job | None, jobs: Jobs, *, ready: bool = False) -> str:
+    """One line on a job, with a bar while it runs, that screen readers read when it changes. ready: both pictures are there."""
     if job is None:
-        return _line("Drop a picture of a room and a picture whose look you like.")
+        return _line("Ready.") if ready else _line("Drop a picture of a room and a picture whose look you like.")
     if job.state == "failed":
         return f'<p class="failed" role="alert">{escape(job.error)}</p>'
     if job.state == "stopped":

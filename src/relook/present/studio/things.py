@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from relook.config import PhotoConfig
 from relook.correspond.semantic import match_segments
-from relook.correspond.stays import stays
+from relook.correspond.stays import STAYS, stays
 from relook.perceive.segment.vocabulary import canonical, countable
 from relook.present.studio.look import Look
 from relook.types import Segments, View
@@ -94,11 +94,13 @@ def _seen(segments: Segments) -> dict[str, tuple[float, float, tuple[float, floa
 def _alike(
     name: str, share: float, place: tuple[float, float], there: Mapping[str, tuple[float, float, tuple[float, float]]]
 ) -> tuple[str, ...]:
-    """The style's things that are most like one by height in the picture and size, of its own kind (things, or surfaces)."""
+    """The style's things that are most like one by height in the picture and size; none for a surface, and none of what stays."""
 
     def distance(other: str) -> float:
         size, _, (_, height) = there[other]
         return abs(height - place[1]) + 0.2 * abs(size**0.5 - share**0.5)
 
-    kind = [other for other in there if countable(other) == countable(name) and canonical(other) != canonical(name)]
+    if not countable(name):
+        return ()
+    kind = [other for other in there if countable(other) and canonical(other) not in STAYS]
     return tuple(sorted(kind, key=distance)[:SUGGESTED])

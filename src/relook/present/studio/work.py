@@ -8,7 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 from relook.errors import InputError
 from relook.files import together
@@ -27,7 +27,7 @@ from relook.transfer.photo import PREVIEW, restyle_photo
 from relook.transfer.references import joined
 from relook.transfer.saving import preview_of
 from relook.transfer.working import shrunk
-from relook.types import Metadata, Result, View
+from relook.types import Metadata, Result, Segments, View
 
 SEEING = ("segmenter", "label", "labeller")
 """Options on which it depends what is seen."""
@@ -38,6 +38,10 @@ NO_FILES: dict[str, Any] = {
     "label_edited": False, "quality": None, "certificate": None, "key": None,
 }  # fmt: skip
 """Options of files, as a preview in memory has them."""
+
+
+Which = Literal["structure", "style"]
+"""One of the two pictures."""
 
 
 class Studio:
@@ -165,6 +169,33 @@ class Studio:
     def latest(self, project: Project) -> Variant | None:
         """The last full picture of what is decided now."""
         return next((one for one in reversed(project.variants) if one.look == project.look), None)
+
+    def segments(self, project: Project, which: Which) -> Segments:
+        """The regions of the room picture or of the first style picture, at full size. Raises InputError until a run has seen them."""
+        look = project.look
+        name, edited = (
+            (look.structure, look.segments)
+            if which == "structure"
+            else (next(iter(look.styles), ""), look.style_segments)
+        )
+        path = project.file(edited) if edited else self.seen_of(project, Path(name)) / "segments.png"
+        if not name or not path.is_file():
+            raise InputError("Expected a picture whose regions are known, got none; make the full picture first.")
+        return read_segments(path)
+
+    def edit(self, project: Project, which: Which, segments: Segments) -> None:
+        """Take an edited label map: files as `relook perceive` writes them, in a folder of their own, so that it can be undone."""
+        place = project.new_place("seen", "-edited")
+        with together(project.file(place)) as folder:
+            write_segments(folder / "segments.png", segments)
+        path = f"{place}/segments.png"
+        look = project.look
+        names = set(segments.names)
+        if which == "structure":
+            things = {name: choice for name, choice in look.things.items() if name in names}
+            project.decide(replace(look, segments=path, things=things))
+        else:
+            project.decide(replace(look, style_segments=path))
 
     def _keep_seen(self, project: Project, files: Sequence[Path], result: Result) -> None:
         """Write what a run saw, for previews and edits; pictures with edited maps keep them."""
