@@ -40,15 +40,15 @@ class _Pixels:
     colours: Float[Tensor, "M 3"]
 
 
-def surfels(views: Iterable[View], cell: float = CELL) -> Gaussians:
+def surfels(views: Iterable[View], cell: float = CELL, *, tall: float = 1.0) -> Gaussians:
     """Gaussians on the surfaces that views with a camera and metric depth see, in their mean colour (degree 0).
 
     Space is cut into cubes; in each, cells have the side that its views need (`cell` pixels, between the nearest view's and the mean),
-    and a cell holds one surfel for each of six directions that it faces. `views` is read twice, one at a time. Raises DepthError where
-    no depth is known.
+    and a cell holds one surfel for each of six directions that it faces. tall: how many times as high as wide a cell is in that direction,
+    so that the layers of noisy depth become one. `views` is read twice, one at a time. Raises DepthError where no depth is known.
     """
     smallest, cubes, levels = _cell_levels(views, cell)
-    _, sums = _summed([_cells(pixels, smallest, cubes, levels) for pixels in map(_pixels, views)])
+    _, sums = _summed([_cells(pixels, smallest, cubes, levels, tall) for pixels in map(_pixels, views)])
     sums = sums[sums[:, 0] >= TWICE]
     if not len(sums):
         raise DepthError("Expected depth that several pixels agree on, got none; bring depth or better cameras.")
@@ -97,13 +97,14 @@ def _cell_levels(views: Iterable[View], cell: float) -> tuple[float, np.ndarray,
     return smallest, keys, np.round(np.log2(wanted / smallest)).clip(0, LEVELS).astype(np.int64)
 
 
-def _cells(pixels: _Pixels, smallest: float, cubes: np.ndarray, levels: np.ndarray) -> _Rows:
+def _cells(pixels: _Pixels, smallest: float, cubes: np.ndarray, levels: np.ndarray, tall: float) -> _Rows:
     """The cells that one view's pixels fall into: (key, sums of one, point, normal, colour and side)."""
     level = levels[np.searchsorted(cubes, _key(pixels.points, smallest * 2**LEVELS))]
     side = (smallest * 2.0**level)[:, None]
     axis = pixels.normals.abs().argmax(1)
     facing = 2 * axis + (pixels.normals.gather(1, axis[:, None])[:, 0] > 0)
-    keys = (_key(pixels.points, side) * 6 + facing.numpy()) * (LEVELS + 1) + level
+    high = np.where(np.arange(3) == axis[:, None].numpy(), tall, 1.0)
+    keys = (_key(pixels.points, side * high) * 6 + facing.numpy()) * (LEVELS + 1) + level
     rows = np.concatenate([np.ones_like(side), pixels.points, pixels.normals, pixels.colours, side], 1)
     return _summed([(keys, rows)])
 
