@@ -275,6 +275,8 @@ class SceneConfig(Configuration):
     """Every n-th view is not shown to the fit, which is measured there; 0: none."""
     cell: Annotated[float, Interval(ge=0.5, le=16), USED] = 1.5
     """Side of a Gaussian's place in pixels of the views that see it: less is finer and slower."""
+    refine: Annotated[int, Interval(ge=0, le=100), USED] = 2
+    """How many times every view corrects positions, sizes and opacities by a step of gradient; 0: the solution in closed form alone."""
     geometry: Annotated[str, SEEING] = "auto"
     """Where cameras and depth are from: `exact`, `sensor`, `sparse`, or found in plain pictures by `colmap`, `matches`, `mapanything`, ...
     `auto`: what the capture brings, else COLMAP where it is installed, else matches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.ops.splats import Blend, solve, uplift
@@ -29,3 +29,11 @@ def residual(
         both = one.transposed(torch.stack([error, sure]))
         total, pixels = total + both[:, 0], pixels + both[:, 1]
     return total, pixels
+
+
+def gain_of(
+    shown: Float[Tensor, "3 H W"], picture: Float[Tensor, "3 H W"], where: Bool[Tensor, "H W"]
+) -> Float[Tensor, " 3"]:
+    """By how much a picture is brighter than what a scene shows, a number for each of R, G and B; 1 where there is nothing to go by."""
+    mine, other = shown[:, where], picture[:, where]
+    return ((mine * other).sum(1) + 1e-3) / (mine.square().sum(1) + 1e-3)

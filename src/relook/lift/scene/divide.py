@@ -43,3 +43,13 @@ def split(gaussians: Gaussians, chosen: Bool[Tensor, " N"]) -> Gaussians:
     for means in corners:
         found = found.joined(replace(parts, means=means))
     return found
+
+
+def shrink_worst(gaussians: Gaussians, error: Float[Tensor, " N"], pixels: Float[Tensor, " N"]) -> Gaussians:
+    """Smaller where pictures are worst, pixel for pixel."""
+    return shrunk(gaussians, worst(error / pixels.clamp_min(1e-6)))
+
+
+def split_worst(gaussians: Gaussians, error: Float[Tensor, " N"], pixels: Float[Tensor, " N"]) -> Gaussians:
+    """Four for each of those that take part in most of the error, however many pixels they fill."""
+    return split(gaussians, worst(error))

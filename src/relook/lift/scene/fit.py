@@ -1,4 +1,4 @@
-"""A capture as a scene of Gaussians, without a step of gradient: surfels from depth, colours by least squares, finer where pictures are."""
+"""A capture as a scene of Gaussians: surfels from depth, colours by least squares, finer where pictures are, then a few rounds of descent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from relook.config import SceneConfig
 from relook.gaussians import Gaussians
-from relook.lift.scene.colours import residual, solved_colours
-from relook.lift.scene.divide import shrunk, split, worst
+from relook.lift.scene.colours import gain_of, residual, solved_colours
+from relook.lift.scene.divide import shrink_worst, split_worst
+from relook.lift.scene.fuse import fused
+from relook.lift.scene.refine import refined
 from relook.lift.scene.sources import Posed, posed_views
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import Walk
@@ -22,6 +24,9 @@ from relook.progress import SILENT, Progress
 from relook.record import Clock
 from relook.session import Session, opened
 from relook.types import Camera
+
+TALL = 4.0
+"""Cells of measured or estimated depth are so many times as high as wide."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,10 @@ class Fit:
     size: tuple[int, int]
     held: tuple[int, ...]
     """Numbers of the views that were left out of the fit."""
+    gains: Float[Tensor, "V 3"]
+    """Of every view: its picture is the scene's times this (exposure and white balance)."""
     psnr: float | None
-    """dB over the pixels of held-out views that the scene shows; None where none was held out."""
+    """dB over the pixels of held-out views that the scene shows, after their gains; None where none was held out."""
     seen: float
     """The share of the pixels of held-out views (of all, where none was) that the scene shows."""
     record: dict[str, Any]
@@ -62,39 +69,68 @@ def fit(
             posed = posed_views(walk, config, session, progress)
         with clock.part("fit"):
             gaussians = closed_form(posed, config, progress)
+            if config.refine:
+                gaussians = _refined(gaussians, posed, config, progress)
         with clock.part("measure"):
-            return _measured(gaussians, posed, config, clock)
+            return _measured(gaussians, _gains(gaussians, posed), posed, config, clock)
 
 
 def closed_form(posed: Posed, config: SceneConfig, progress: Progress = SILENT) -> Gaussians:
-    """Surfels in solved colours; the worst shrink, then the worst become four."""
+    """Surfels in solved colours; where depth is exact the worst of them shrink, then the worst become four."""
     views = [posed.views[number] for number in posed.fitted]
-    pictures = [view.image for view in views]
-    gaussians = surfels(views, config.cell)
-    with progress.stage("fitting", 3) as tick:
-        for number in range(3):
-            blends = _blends(gaussians, posed, posed.fitted)
-            colours = solved_colours(blends, pictures)
+    gaussians = surfels(fused(views) if posed.noisy else views, config.cell, tall=TALL if posed.noisy else 1.0)
+    changes = (
+        (None, None) if posed.noisy else (shrink_worst, split_worst, None)
+    )  # noisy: exposure is better known the second time
+    with progress.stage("fitting", len(changes)) as tick:
+        for number, change in enumerate(changes):
+            blends, pictures = _blends(gaussians, posed, posed.fitted), _even(gaussians, posed)
+            gaussians = gaussians.coloured(solved_colours(blends, pictures))
+            if change is not None:
+                gaussians = change(gaussians, *residual(blends, pictures, gaussians.colours))
             tick(number + 1)
-            if number < 2:
-                total, pixels = residual(blends, pictures, colours)
-                gaussians = (
-                    split(gaussians, worst(total))
-                    if number
-                    else shrunk(gaussians, worst(total / pixels.clamp_min(1e-6)))
-                )
-    return gaussians.coloured(colours)
+    return gaussians
+
+
+def _refined(gaussians: Gaussians, posed: Posed, config: SceneConfig, progress: Progress) -> Gaussians:
+    """The scene after `config.refine` rounds of descent, its colours solved again."""
+    cameras = [posed.cameras[number] for number in posed.fitted]
+    gaussians = refined(gaussians, cameras, _even(gaussians, posed), config.refine, progress=progress)
+    return gaussians.coloured(solved_colours(_blends(gaussians, posed, posed.fitted), _even(gaussians, posed)))
+
+
+def _gains(gaussians: Gaussians, posed: Posed) -> Float[Tensor, "V 3"]:
+    """By how much every view is brighter than the scene, for R, G and B; with exact depth comes exact light, and it is 1."""
+    if not posed.noisy:
+        return torch.ones(len(posed.views), 3)
+    blends = _blends(gaussians, posed, range(len(posed.views)))
+    return torch.stack(
+        [
+            gain_of(one.render(gaussians.colours), view.image, one.seen)
+            for view, one in zip(posed.views, blends, strict=True)
+        ]
+    )
+
+
+def _even(gaussians: Gaussians, posed: Posed) -> list[Float[Tensor, "3 H W"]]:
+    """The fitted views' pictures in one exposure, that of them all together."""
+    gains = _gains(gaussians, posed)[list(posed.fitted)]
+    gains = gains / gains.log().mean(0).exp()
+    return [posed.views[number].image / gain[:, None, None] for number, gain in zip(posed.fitted, gains, strict=True)]
 
 
 def _blends(gaussians: Gaussians, posed: Posed, numbers: Sequence[int]) -> Blends:
     return Blends(gaussians, [posed.cameras[number] for number in numbers], posed.size)
 
 
-def _measured(gaussians: Gaussians, posed: Posed, config: SceneConfig, clock: Clock) -> Fit:
+def _measured(
+    gaussians: Gaussians, gains: Float[Tensor, "V 3"], posed: Posed, config: SceneConfig, clock: Clock
+) -> Fit:
     """The scene with its errors."""
     colours = gaussians.colours
+    even = [view.image / gain[:, None, None] for view, gain in zip(posed.views, gains, strict=True)]
     parts = [
-        residual(_blends(gaussians, posed, numbers), [posed.views[number].image for number in numbers], colours)
+        residual(_blends(gaussians, posed, numbers), [even[number] for number in numbers], colours)
         for numbers in (posed.fitted, posed.held)
     ]
     total, pixels = ([part[k] for part in parts] for k in (0, 1))
@@ -102,8 +138,8 @@ def _measured(gaussians: Gaussians, posed: Posed, config: SceneConfig, clock: Cl
     error = (total[0] + often * total[1]) / (pixels[0] + often * pixels[1]).clamp_min(1e-6)
     squares, shown = [], []
     for number, one in zip(posed.held, _blends(gaussians, posed, posed.held), strict=True):
-        wrong = (one.render(colours).clamp(0, 1) - posed.views[number].image).square().mean(0)
-        squares.append(wrong[one.seen].mean())
+        picture = (one.render(colours) * gains[number][:, None, None]).clamp(0, 1)
+        squares.append((picture - posed.views[number].image).square().mean(0)[one.seen].mean())
         shown.append(one.seen.float().mean())
     psnr = float((-10 * torch.stack(squares).log10()).mean()) if squares else None
     seen = float(torch.stack(shown).mean()) if shown else 1.0
@@ -111,4 +147,4 @@ def _measured(gaussians: Gaussians, posed: Posed, config: SceneConfig, clock: Cl
         "configuration": config.as_json(), "geometry": posed.geometry, "views": len(posed.views), "held_out": list(posed.held),
         "gaussians": len(gaussians), "psnr": psnr, "seen": seen, "timings": dict(clock.seconds),
     }  # fmt: skip
-    return Fit(gaussians, error, posed.cameras, posed.size, posed.held, psnr, seen, record)
+    return Fit(gaussians, error, posed.cameras, posed.size, posed.held, gains, psnr, seen, record)

@@ -1,9 +1,8 @@
-"""A few rounds of gradient descent through the rasteriser: where Gaussians lie, how large, turned and opaque they are; and views' exposure."""
+"""A few rounds of gradient descent through the rasteriser: where Gaussians lie, how large, turned and opaque they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -16,23 +15,14 @@ from relook.ops.splats.project import project
 from relook.progress import SILENT, Progress
 from relook.types import Camera
 
-RATES = {"shift": 0.03, "sizes": 0.02, "quats": 0.004, "opacity": 0.05, "colours": 0.008, "exposure": 0.004}
-"""Adam's steps: of positions in a Gaussian's own sizes, of the logarithm of sizes, of quaternions, logits, RGB, the logarithm of gains."""
+RATES = {"shift": 0.03, "sizes": 0.02, "quats": 0.004, "opacity": 0.05, "colours": 0.008}
+"""Adam's steps: of positions in a Gaussian's own sizes, of the logarithm of sizes, of quaternions, logits, RGB."""
 FADED = 0.02
 """Gaussians of less opacity go."""
 GROWN = 1.5
 """The most that a Gaussian's sizes change, as a natural logarithm: larger ones become spikes."""
 SMOOTH = 0.01
 """Errors (RGB) below which the loss is quadratic, above linear: moving people and reflections weigh less."""
-
-
-@dataclass(frozen=True)
-class Refined:
-    """Gaussians after descent."""
-
-    gaussians: Gaussians
-    gains: Float[Tensor, "V 3"]
-    """Of every view: its picture is the scene's times this; their logarithms have a mean of zero."""
 
 
 def refined(
@@ -44,13 +34,13 @@ def refined(
     trust: Sequence[Float[Tensor, "H W"]] | None = None,
     progress: Progress = SILENT,
     seed: int = 0,
-) -> Refined:
-    """Gaussians whose unnormalised picture before any background is nearer to the views' pictures: `rounds` times every view.
+) -> Gaussians:
+    """Gaussians whose picture, not normalised by coverage, is nearer to the views' pictures after `rounds` times every view.
 
     The loss is a smooth L1 distance before a grey that is drawn anew for every step, so that surfaces become opaque.
     """
     draw = torch.Generator().manual_seed(seed)
-    free = _Free(gaussians, len(pictures))
+    free = _Free(gaussians)
     with progress.stage("refining", rounds * len(pictures)) as tick:
         for step in range(rounds * len(pictures)):
             if step % len(pictures) == 0:
@@ -60,7 +50,7 @@ def refined(
             picture = pictures[number]
             grey = torch.rand(3, 1, 1, generator=draw)
             image, coverage = free.rendered(cameras[number], (picture.shape[1], picture.shape[2]))
-            wrong = (image * free.gain(number) + (1 - coverage) * grey - picture).square()
+            wrong = (image + (1 - coverage) * grey - picture).square()
             loss = (wrong.sum(0) + SMOOTH**2).sqrt()
             loss = loss if trust is None else loss * trust[number]
             free.step(loss.mean(), 0.1**share)
@@ -71,13 +61,13 @@ def refined(
 class _Free:
     """What is varied, and its optimiser."""
 
-    def __init__(self, start: Gaussians, views: int) -> None:
+    def __init__(self, start: Gaussians) -> None:
         self.start = start
         self.size = start.scales.max(1, keepdim=True).values
         opacity = start.opacities.clamp(0.01, 0.995)
         values = {
             "shift": torch.zeros_like(start.means), "sizes": torch.zeros_like(start.scales), "quats": start.quats.clone(),
-            "opacity": (opacity / (1 - opacity)).log(), "colours": start.colours.clone(), "exposure": torch.zeros(views, 3),
+            "opacity": (opacity / (1 - opacity)).log(), "colours": start.colours.clone(),
         }  # fmt: skip
         self.values = {name: value.requires_grad_() for name, value in values.items()}
         self.optimiser = torch.optim.Adam(
@@ -93,11 +83,6 @@ class _Free:
         means = self.start.means + self.size * one["shift"]
         return Gaussians(means, normalize(one["quats"], dim=1), scales, one["opacity"].sigmoid(), self.start.sh[:, :1])
 
-    def gain(self, number: int) -> Float[Tensor, "3 1 1"]:
-        """Of a view."""
-        logs = self.values["exposure"]
-        return (logs[number] - logs.mean(0)).exp()[:, None, None]
-
     def rendered(self, camera: Camera, size: tuple[int, int]) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "H W"]]:
         """What a camera sees."""
         return rasterise(project(self.gaussians, camera, size), self.values["colours"], size)
@@ -110,9 +95,8 @@ class _Free:
         loss.backward()
         self.optimiser.step()
 
-    def finished(self) -> Refined:
+    def finished(self) -> Gaussians:
         """Without those that have faded."""
         with torch.no_grad():
-            logs = self.values["exposure"]
             found = self.gaussians.coloured(self.values["colours"].clamp(0, 1))
-            return Refined(found[found.opacities > FADED], (logs - logs.mean(0)).exp())
+            return found[found.opacities > FADED]

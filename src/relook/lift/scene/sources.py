@@ -35,6 +35,11 @@ class Posed:
     """Where cameras and depth are from, for people."""
 
     @property
+    def noisy(self) -> bool:
+        """Whether depth was measured or estimated rather than drawn."""
+        return any(view.depth is not None and view.depth.valid is not None for view in self.views)
+
+    @property
     def fitted(self) -> tuple[int, ...]:
         """Numbers of the others."""
         return tuple(number for number in range(len(self.views)) if number not in self.held)
