@@ -25,7 +25,7 @@ def room() -> list[View]:
 
 @pytest.fixture(scope="module")
 def fitted(room):
-    return fit(room, SceneConfig(held_out=5, refine=3))
+    return fit(room, SceneConfig(held_out=5, refine=8))
 
 
 def shown(found: Fit, view: View) -> float:
@@ -51,14 +51,14 @@ def test_confidence_is_less_where_the_error_is_larger(room, fitted):
 
 
 def test_large_pictures_are_fitted_small(room):
-    found = fit(room[:3], SceneConfig(size=32, held_out=0))
+    found = fit(room[:3], SceneConfig(size=32, held_out=0, refine=1))
     assert found.size == (32, 32)
     assert found.psnr is None
     assert float(found.cameras[0].K[0, 2]) == pytest.approx(16)
 
 
 def test_at_most_so_many_views_are_taken(room):
-    assert fit(room, SceneConfig(size=32, views=3)).record["views"] == 3
+    assert fit(room, SceneConfig(size=32, views=3, refine=0)).record["views"] == 3
 
 
 def test_a_scene_from_one_view_shows_that_view(room):
@@ -111,15 +111,15 @@ def test_only_the_chosen_shrink():
 
 
 def test_viewers_that_know_no_coverage_show_nearly_the_same(room, fitted):
-    """They show coverage times the solved colours before black: 5 dB less without descent."""
+    """They show coverage times the solved colours before black: 8 dB less without descent."""
     rough = fit(room, SceneConfig(held_out=5, refine=0))
 
     def viewed(found: Fit) -> float:
         wrong = (splats.render(found.gaussians, room[2].camera, (64, 64)) - room[2].image).square().mean()
         return -10 * float(wrong.log10())
 
-    assert viewed(fitted) > viewed(rough) + 2
-    assert viewed(fitted) > shown(fitted, room[2]) - 2
+    assert viewed(fitted) > viewed(rough) + 4
+    assert viewed(fitted) > shown(fitted, room[2]) - 5
 
 
 def sensed(views: list[View], noise: float, holes: float = 0.2) -> list[View]:
@@ -165,14 +165,17 @@ def test_what_others_see_through_goes():
     assert found[1].depth.valid.all()
 
 
-def test_layers_of_noisy_depth_become_one(room):
-    rough = sensed(room, 0.02)
-    assert len(surfels(rough, tall=4.0)) < 0.8 * len(surfels(rough))
+def test_layers_of_noisy_depth_become_one():
+    """A wall that three views see a cell apart."""
+    K = torch.tensor([[26.0, 0, 16], [0, 26, 12], [0, 0, 1]])
+    layers = [Depth(torch.full((24, 32), distance), "metric") for distance in (2.0, 2.13, 2.26)]
+    views = [View(torch.rand(3, 24, 32), depth=depth, camera=Camera(K, torch.eye(4))) for depth in layers]
+    assert len(surfels(views, tall=4.0)) < 0.6 * len(surfels(views))
 
 
 def test_exposure_is_solved_with_the_scene(room):
     gains = torch.linspace(0.8, 1.2, len(room))
     views = [replace(view, image=view.image * gain) for view, gain in zip(sensed(room, 0.0, 0.02), gains, strict=True)]
-    found = fit(views, SceneConfig(held_out=5, refine=8, size=48))
+    found = fit(views, SceneConfig(held_out=5, refine=0, size=48))
     logs = found.gains.log().mean(1)
     assert float(torch.corrcoef(torch.stack([logs, gains.log()]))[0, 1]) > 0.9
