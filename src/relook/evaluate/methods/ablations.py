@@ -161,7 +161,6 @@ ABLATIONS: Mapping[str, Ablation] = {
             **_alone(
                 "palette",
                 no_masks=({}, NO_MASKS, NOTHING),
-                no_materials=({}, {"materials": False}, NOTHING),
                 exact_masks=({}, {}, frozenset({"segments"})),
             ),
         },
