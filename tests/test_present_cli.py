@@ -174,7 +174,7 @@ def test_bad_options_are_refused(
     ("line", "part"),
     [
         (["photo"], "STRUCTURE, --style and --out"),
-        (["paint"], "photo, views, perceive, audit, studio, demo, evaluate, compare, train"),
+        (["paint"], "photo, views, scene, lift, perceive, audit, studio, demo, evaluate, compare, train"),
         (["evaluate", "everything"], "dollhouse-photo, ablation, folder"),
         (["evaluate", "dollhouse-photo", "--rows", "magic"], "magic"),
         (["evaluate", "perception", "--rooms", "0"], "rooms or photographs"),

@@ -34,6 +34,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook photo STRUCTURE STYLE --out OUT           restyle one picture, several, or a folder of them
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook lift CAPTURE --operator NAME --out DIR    any 2D model's predictions, the same in all views of a capture
+  relook scene fit CAPTURE --out SCENE.ply         a capture as a scene of 3D Gaussians, for any viewer of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
   relook studio                                    the same in a browser, on this machine
@@ -197,8 +198,16 @@ def models(words: Sequence[str]) -> int:
     return models(words)
 
 
+def scene(words: Sequence[str]) -> int:
+    """relook scene: rooms as 3D Gaussians."""
+    from relook.present.scene import main as scene
+
+    return scene(words)
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    run.__name__: run for run in (photo, views, lift, perceive, audit, studio, demo, evaluate, compare, train, models)
+    run.__name__: run
+    for run in (photo, views, scene, lift, perceive, audit, studio, demo, evaluate, compare, train, models)
 }
 
 
