@@ -142,7 +142,7 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, pictures
     page.wait_for_selector("#overlay img")
     box = page.locator("#overlay img").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.95)
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.8)
     page.wait_for_function("document.querySelector('#region-id input').value.includes('sure')")
     page.fill("#region-name input", "old carpet")
     page.press("#region-name input", "Enter")
@@ -159,6 +159,29 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, pictures
     assert first != second
     page.click("#undo")
     page.wait_for_function("document.querySelector('#command').innerText.includes('results/1.png')")
+
+
+def test_variants_materials_and_a_flat(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
+    page = opened()
+    drop(page, "style", pictures["style"])
+    project = project_of(page, studio)
+    page.get_by_role("tab", name="Materials").click()
+    page.set_input_files("#swatches input[type=file]", pictures["style"])
+    page.wait_for_selector("#materials img")
+    shot(page, "materials")
+    assert list(studio.projects.materials) == ["style"]
+    page.get_by_role("tab", name="Flat").click()
+    page.set_input_files("#rooms input[type=file]", pictures["structure"])
+    page.get_by_text("structure.jpg").wait_for()
+    page.click("#flat")
+    page.wait_for_selector("#sheets img")
+    shot(page, "flat")
+    assert (project.folder / "results" / "flat" / "structure.json").is_file()
+    page.get_by_role("tab", name="Variants").click()
+    page.locator("#zip:visible").wait_for()
+    page.get_by_role("tab", name="Models").click()
+    page.get_by_text("ade20k").first.wait_for()
+    shot(page, "models")
 
 
 def test_a_reloaded_page_finds_its_job_and_cancels_it(opened: Any, studio: Any) -> None:

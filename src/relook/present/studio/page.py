@@ -8,9 +8,12 @@ from typing import Any
 import gradio as gr
 
 from relook.errors import RelookError
+from relook.present.studio.flat import Flat
+from relook.present.studio.networks import Networks
 from relook.present.studio.picture import Picture
 from relook.present.studio.project import Project
 from relook.present.studio.regions import Regions
+from relook.present.studio.shelf import Materials, Variants
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.work import Studio
 
@@ -44,6 +47,14 @@ class Page:
                     self.picture = Picture(self.shell)
                 with gr.Tab("Regions") as self.seen:
                     self.regions = Regions(self.shell)
+                with gr.Tab("Variants") as self.kept:
+                    self.variants = Variants(self.shell)
+                with gr.Tab("Materials") as self.swatches:
+                    self.materials = Materials(self.shell)
+                with gr.Tab("Flat") as self.rooms:
+                    self.flat = Flat(self.shell)
+                with gr.Tab("Models") as self.models:
+                    self.networks = Networks(self.shell)
             self._wire()
 
     @property
@@ -67,7 +78,13 @@ class Page:
         for event in (load, opened, new, named):
             event.then(None, [name], [name], js=ADDRESS, api_visibility="private")
         self.picture.wire()
-        self.regions.wire(lambda project: self.picture.show(project), self.picture.outputs)
+        for part in (self.regions, self.variants):
+            part.wire(lambda project: self.picture.show(project), self.picture.outputs)
+        for whole in (self.materials, self.flat, self.networks):
+            whole.wire()
+        for tab, other in ((self.kept, self.variants), (self.rooms, self.flat), (self.models, self.networks)):
+            tab.select(polite(other.show), [name], other.outputs, **QUIET)
+        self.swatches.select(polite(self.materials.show), [], [self.materials.gallery], **QUIET)
         self.seen.select(polite(self.regions.show), [name, self.regions.which], self.regions.outputs, **QUIET)
 
     def _load(self, last: str, request: gr.Request) -> list[Any]:

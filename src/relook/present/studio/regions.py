@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
+from torch.nn.functional import interpolate
 
 from relook.io import as_pixels
 from relook.perceive.overlay import overlay
@@ -22,6 +23,10 @@ NAMES = ("wall", "floor", "ceiling", "window", "door", "curtain", "rug", "sofa",
 """Names that are offered; any other can be written."""
 CHOOSE, SHAPE, BRUSH = "choose a region", "corners of a shape", "brush from click to click"
 PICTURES: dict[str, Which] = {"Your room": "structure", "The look": "style"}
+
+
+SHOWN = 1024
+"""Longer side of the overlay in pixels."""
 
 
 class Regions:
@@ -85,6 +90,7 @@ class Regions:
         if views is None:
             return [None, gr.update(choices=[], value=None), []]
         view = _side(views, which)
+        view = _enlarged(view)
         if view.segments is None:
             return [None, gr.update(choices=[], value=None), []]
         ids = view.segments.labels.unique().tolist()
@@ -102,7 +108,8 @@ class Regions:
         if views is None:
             return [gr.skip()] * 3
         view = _side(views, which)
-        point = (event.index[0] / view.size[1], event.index[1] / view.size[0])
+        height, across = _enlarged(view).size
+        point = (event.index[0] / across, event.index[1] / height)
         if mode == CHOOSE and view.segments is not None:
             return self.show(name, which, region_at(view.segments, point), marks)
         return self.show(name, which, id, [*marks, point])
@@ -143,6 +150,14 @@ def _side(views: tuple[View, View], which: str) -> View:
     if PICTURES[which] == "structure":
         return structure
     return style.pictures[0] if style.pictures else style
+
+
+def _enlarged(view: View) -> View:
+    """The view at SHOWN pixels: browsers show a picture no larger than it is."""
+    factor = SHOWN / max(view.size)
+    size = (round(view.size[0] * factor), round(view.size[1] * factor))
+    segments = None if view.segments is None else view.segments.resized(size)
+    return View(interpolate(view.image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1), segments)
 
 
 def _size(segments: Segments) -> tuple[int, int]:

@@ -1,0 +1,72 @@
+"""The models: which are here, what for, licence, size; and getting one, as `relook models` does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from relook.models import pulling, store
+from relook.models.catalogue import CATALOGUE, readable
+from relook.present.studio.jobs import Job
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shown import status
+
+HEAD = ["name", "task", "for", "licence", "size", "here"]
+
+
+class Networks:
+    """Components and what they do."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        with gr.Row():
+            self.name = gr.Dropdown(
+                ["photo", *sorted(CATALOGUE)],
+                value="photo",
+                label="Model",
+                info="photo: the good networks for photographs",
+                elem_id="model",
+            )
+            self.agreed = gr.Checkbox(
+                label="I have read its licence", info="Asked for where it does not allow commercial use."
+            )
+            self.pull = gr.Button("Get it", elem_id="pull")
+        self.status = gr.HTML()
+        self.table = gr.Dataframe(
+            headers=HEAD, interactive=False, wrap=True, max_height=600, label="Models", elem_id="models"
+        )
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        return [self.status, self.table]
+
+    def wire(self) -> None:
+        """Connect what people do with what happens."""
+        name = self.shell.name
+        self.pull.click(polite(self._pull), [name, self.name, self.agreed], [*self.outputs, self.shell.timer], **QUIET)
+        self.shell.timer.tick(polite(lambda name: self._said(name)), [name], [self.status], **QUIET)
+
+    def show(self, name: str) -> list[Any]:
+        """What can be had; what is here comes first."""
+        found = sorted(((one, store.is_here(one.name)) for one in CATALOGUE.values()), key=lambda pair: not pair[1])
+        rows = [
+            [one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else ""]
+            for one, here in found
+        ]  # fmt: skip
+        return [self._said(name), rows]
+
+    def _said(self, name: str) -> str:
+        job = self.shell.studio.jobs.of(name)
+        return status(job, self.shell.studio.jobs) if job is not None and job.title.startswith("model ") else ""
+
+    def _pull(self, name: str, model: str, agreed: bool) -> list[Any]:
+        project = self.shell.project(name)
+        job = Job(
+            project.name,
+            f"model {model}",
+            lambda progress: pulling.pull([model], accept_licence=agreed, progress=progress),
+        )
+        self.shell.studio.jobs.start(job)
+        return [*self.show(name), gr.Timer(active=True)]

@@ -1,0 +1,121 @@
+"""What is kept: full pictures side by side as variants, and swatches of materials for all projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile
+
+import gradio as gr
+
+from relook.errors import InputError
+from relook.files import replacing
+from relook.present.studio.project import MATERIALS, Project, take_picture
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shown import displayed
+
+
+class Variants:
+    """Every full picture of the project; one can be gone back to, or forgotten."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.chosen = shell, gr.State(None)
+        self.gallery = gr.Gallery(
+            label="Variants", columns=3, object_fit="contain", height=620, elem_id="variants", buttons=["fullscreen"]
+        )
+        self.line = gr.HTML(elem_id="variant")
+        with gr.Row():
+            self.back = gr.Button("Go back to this look", interactive=False, elem_id="back")
+            self.forget = gr.Button("Forget this one", interactive=False)
+            self.all = gr.DownloadButton("All as a zip", elem_id="zip")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        return [self.gallery, self.chosen, self.line, self.back, self.forget, self.all]
+
+    def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
+        """refresh: project -> what `outputs` show of a changed look."""
+        name = self.shell.name
+        self.gallery.select(polite(self._choose), [name], [self.chosen, self.line, self.back, self.forget], **QUIET)
+        self.back.click(
+            polite(lambda name, number: refresh(self._back(name, number))), [name, self.chosen], outputs, **QUIET
+        )
+        self.forget.click(polite(self._forget), [name, self.chosen], self.outputs, **QUIET)
+
+    def show(self, name: str) -> list[Any]:
+        """The pictures; none is chosen."""
+        project = self.shell.project(name)
+        pictures = [
+            (displayed(project, one.out), one.title) for one in project.variants if project.file(one.out).is_file()
+        ]
+        off = gr.update(interactive=False)
+        pack = self._pack(project) if pictures else None
+        return [
+            gr.update(value=pictures, selected_index=None),
+            None,
+            "",
+            off,
+            off,
+            gr.update(value=pack, interactive=bool(pictures)),
+        ]
+
+    def _choose(self, name: str, event: gr.SelectData) -> list[Any]:
+        """A click on a picture: which, and what differs from the defaults."""
+        look = self.shell.project(name).variants[event.index].look
+        said = [f"{name} {value}" for name, value in look.options.items()]
+        said += [
+            f"{thing}: {choice.taking} {choice.value.split('/')[-1]}".strip() for thing, choice in look.things.items()
+        ]
+        on = gr.update(interactive=True)
+        return [event.index, gr.update(value=f"<p>{'; '.join(said) or 'all as by default'}</p>"), on, on]
+
+    def _back(self, name: str, number: int | None) -> Project:
+        project = self.shell.project(name)
+        if number is not None and number < len(project.variants):
+            project.decide(project.variants[number].look)
+        return project
+
+    def _forget(self, name: str, number: int | None) -> list[Any]:
+        project = self.shell.project(name)
+        if number is not None and number < len(project.variants):
+            project.drop(number)
+        return self.show(name)
+
+    def _pack(self, project: Project) -> str:
+        """All results with their records in one file."""
+        place = project.folder / "shown" / f"{project.name}.zip"
+        files = [path for path in sorted((project.folder / "results").rglob("*")) if path.is_file()]
+        if not place.is_file() or any(path.stat().st_mtime > place.stat().st_mtime for path in files):
+            with replacing(place) as temporary, ZipFile(temporary, "w", ZIP_STORED) as pack:
+                for path in files:
+                    pack.write(path, path.relative_to(project.folder / "results"))
+        return str(place)
+
+
+class Materials:
+    """Flat pictures of materials, which things can take in every project."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.more = gr.File(label="Add swatches: flat pictures, as from a shop's page", file_count="multiple", elem_id="swatches",
+                            file_types=["image"], height=120)  # fmt: skip
+        self.gallery = gr.Gallery(label="Your materials", columns=6, height=420, elem_id="materials", buttons=[])
+        gr.Markdown(
+            "In Picture, choose a thing (floor, rug, ceiling or wall), then *a material*, its width in metres and its turn."
+        )
+
+    def wire(self) -> None:
+        """Connect what people do with what happens."""
+        self.more.upload(polite(self._added), [self.more], [self.gallery, self.more], **QUIET)
+
+    def show(self) -> Any:
+        """All swatches."""
+        return [(str(path), title) for title, path in self.shell.studio.projects.materials.items()]
+
+    def _added(self, paths: list[str] | None) -> list[Any]:
+        if not paths:
+            raise InputError("Expected pictures of materials, got none; drop some.")
+        for path in paths:
+            take_picture(path, self.shell.studio.projects.root, MATERIALS)
+        return [self.show(), None]
