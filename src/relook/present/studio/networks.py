@@ -34,7 +34,13 @@ class Networks:
             self.pull = gr.Button("Get it", elem_id="pull")
         self.status = gr.HTML()
         self.table = gr.Dataframe(
-            headers=HEAD, interactive=False, wrap=True, max_height=600, label="Models", elem_id="models"
+            headers=HEAD,
+            interactive=False,
+            wrap=True,
+            max_height=600,
+            label="Models",
+            elem_id="models",
+            column_widths=["17%", "9%", "36%", "18%", "11%", "9%"],
         )
 
     @property
