@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -18,13 +19,15 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, normalize
 
 from relook.models import perceiver
-from relook.models.families import Family, load_family
 from relook.models.features import Dift, denoiser_features, fitted, load_backbone
 from relook.models.store import is_checkpoint
 from relook.perceive.backends import BackEnd, Table
 from relook.perceive.embedded import network
-from relook.session import Session
+from relook.session import Placement, Session
 from relook.types import View
+
+if TYPE_CHECKING:
+    from relook.models.families import Family
 
 Descriptor = Callable[[View], Float[Tensor, "D h w"]]
 """Unit vectors on any grid; its cells divide the picture evenly."""
@@ -113,7 +116,7 @@ def _model(name: str, session: Session) -> Descriptor:
         source = spec["family"] or "dollhouse"
         return partial(
             _dift,
-            load=lambda: session.loaded(("family", source), lambda: load_family(source, session.place)),
+            load=lambda: session.loaded(("family", source), lambda: _family(source, session.place)),
             spec=spec,
         )
     if (folder / "heads.safetensors").is_file():
@@ -131,6 +134,13 @@ def _quarter(view: View) -> tuple[int, int]:
     """The grid of a picture of about SIDE x SIDE pixels, one cell for four by four."""
     scale = SIDE / math.sqrt(view.size[0] * view.size[1]) / 4
     return max(1, round(view.size[0] * scale)), max(1, round(view.size[1] * scale))
+
+
+def _family(source: str, place: Placement) -> Family:
+    """A family, loaded when it is first asked: what loads it takes seconds to import."""
+    from relook.models.families import load_family
+
+    return load_family(source, place)
 
 
 def _int(digits: str | None) -> int | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,10 +27,8 @@ from relook.lift.carry import Carrying, best_first, carried, carrying_of, looked
 from relook.lift.fill import FILLERS, Filler, matched_histogram, mended, put_back
 from relook.lift.geometry import MatchedViews, can_estimate, matched_views
 from relook.lift.look import Look, RestyledFrame
-from relook.lift.paint import Refining, painting_of, refined
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
-from relook.models.view_refiner import ViewRefiner, find_view_refiner, load_view_refiner
 from relook.ops.fill import whole_depth
 from relook.perceive.depth import estimator
 from relook.perceive.segment import SEGMENTERS, segmenter
@@ -38,6 +37,9 @@ from relook.session import Session
 from relook.transfer.photo import restyle_photo
 from relook.transfer.resolve import family_of
 from relook.types import View
+
+if TYPE_CHECKING:
+    from relook.models.view_refiner import ViewRefiner
 
 CANDIDATES = 10
 """Earlier frames that are looked back on, besides the previous one."""
@@ -99,6 +101,7 @@ def order(first: int, count: int) -> list[int]:
 
 def view_refiner(config: ViewsConfig, session: Session) -> ViewRefiner:
     """The view refiner that the configuration names, or that of its family."""
+    from relook.models.view_refiner import find_view_refiner, load_view_refiner
 
     def load() -> ViewRefiner:
         place = None if config.refiner is None else find_view_refiner(config.refiner)
@@ -125,7 +128,11 @@ class _Painter:
     @property
     def whole(self) -> bool:
         """Whether all of a frame that is no key frame is painted anew."""
-        return self.carrying.fill == "refiner" and painting_of(self.config.carry).whole
+        if self.carrying.fill != "refiner":
+            return False
+        from relook.lift.paint import painting_of
+
+        return painting_of(self.config.carry).whole
 
     def paint(self, number: int, seen: Seen, done: Sequence[int]) -> RestyledFrame:
         """One frame. done: those before it, in the order of painting."""
@@ -224,6 +231,8 @@ def _filler(config: ViewsConfig, fill: Fill, session: Session) -> Filler:
     """What paints the holes of frames that are no key frames, or all of them."""
     if fill != "refiner":
         return FILLERS[fill]
+    from relook.lift.paint import Refining, painting_of, refined
+
     name = config.photo.depth_estimator
     depth = None if name == "none" or not can_estimate(name) else estimator(name, session)
     how = Refining(view_refiner(config, session), painting_of(config.carry), config.photo.prompt, depth)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relook.config import Carry, ViewsConfig
 from relook.errors import InputError
@@ -16,12 +16,14 @@ from relook.lift.propagation import first_frame, propagate, view_refiner
 from relook.lift.scene.change import through_scene
 from relook.lift.source import ViewSource, Walk, key_of, read_walk
 from relook.lift.store import WalkStore
-from relook.models.view_refiner import ViewRefiner
 from relook.perceive.first_use import first_use
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
 from relook.session import Session, opened
 from relook.types import View
+
+if TYPE_CHECKING:
+    from relook.models.view_refiner import ViewRefiner
 
 
 def restyle_views(

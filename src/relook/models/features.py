@@ -10,19 +10,21 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from relook.errors import InputError, ShapeError
-from relook.models.families import Family
 from relook.models.load import read
 from relook.models.store import find
 from relook.ops.resize import resized, scaled
 from relook.session import CPU, Placement
 from relook.types import Depth
+
+if TYPE_CHECKING:
+    from relook.models.families import Family
 
 BATCH = 4
 """Noised copies in one pass of a denoiser."""

@@ -19,16 +19,17 @@ from relook.perceive.segment.vocabulary import canonical
 
 OWN = 0.05
 """Added to what is said of a surfel itself, beside what is said of its piece."""
-DOUBTED = 0.15
+DOUBTED = 0.02
 """What is left of the chance of things that do not lie on the floor for what does, and of a floor for what does not."""
 LYING = ("floor", "rug")
 """What lies on the floor's plane."""
 NEAR, LEVEL, WITHIN = 2.0, 0.8, 4.0
 """A piece lies on the floor whose mean height is below NEAR, in the floor's thicknesses, and whose mean normal turns less than by LEVEL (a
 cosine); its surfels up to WITHIN."""
-LIGHT, DARK, APART = 0.15, 0.3, 0.12
-"""Where one floor ends and another begins: what lightness counts beside saturation (a, b over L, at least DARK), and how far apart they are."""
-LEAST = 0.04
+LIGHT, DARK, APART, ALIKE = 0.15, 0.3, 0.12, 0.1
+"""Of floors' colours: what lightness counts beside saturation (a, b over L, at least DARK); how far apart two floors are, and what is near a
+floor and farther from its plane may be."""
+LEAST = 0.08
 """Share of a floor's area below which a colour is no floor of its own."""
 
 
@@ -60,10 +61,10 @@ def decided(
         on = _on(floor, gaussians, piece, area)[:, None]
         chances = torch.where(on == lying, chances, DOUBTED * chances)
     region = torch.where(votes.sum(1) > 0, chances.argmax(1), 0)
-    found = list(names)
+    found, tints = list(names), _tints(gaussians)
     for number in lying.nonzero()[:, 0].tolist():
         here = (region == number).nonzero()[:, 0]
-        parts = _by_colour(gaussians[here], piece[here], area[here])
+        parts = _by_colour(tints[here], piece[here], area[here])
         for part in range(1, int(parts.max()) + 1 if len(parts) else 0):
             region[here[parts == part]] = len(found)
             found.append(names[number])
@@ -71,24 +72,35 @@ def decided(
 
 
 def _on(floor: Plane, gaussians: Gaussians, piece: Int[Tensor, " N"], area: Float[Tensor, " N"]) -> Bool[Tensor, " N"]:
-    """What lies on the floor, or near it in a piece that does as a whole: depth is rough."""
+    """What lies on the floor, or near it in a piece that does as a whole or in the colour of what does: depth is rough."""
     height, level = floor.height(gaussians.means).abs(), (gaussians.normals @ floor.normal).abs()
     sums = torch.zeros(int(piece.max()) + 1, 3)
     sums.index_add_(0, piece, area[:, None] * torch.stack([torch.ones_like(height), height, level], 1))
     whole = (sums[:, 1] < NEAR * floor.thickness * sums[:, 0]) & (sums[:, 2] > LEVEL * sums[:, 0])
     on = floor.carries(gaussians.means, gaussians.normals).bool()
-    return on | (whole[piece] & (height < WITHIN * floor.thickness))
+    on = on | (whole[piece] & (height < WITHIN * floor.thickness))
+    rest = (~on & (height < WITHIN * floor.thickness)).nonzero()[:, 0]
+    if len(rest) and bool(on.any()):
+        tints, where = _tints(gaussians), on.nonzero()[:, 0]
+        parts = _by_colour(tints[where], piece[where], area[where])
+        means = torch.stack([tints[where[parts == part]].mean(0) for part in range(int(parts.max()) + 1)])
+        on[rest] = torch.cdist(tints[rest], means).amin(1) < ALIKE
+    return on
 
 
-def _by_colour(gaussians: Gaussians, piece: Int[Tensor, " n"], area: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one."""
+def _tints(gaussians: Gaussians) -> Float[Tensor, "N 3"]:
+    """Colours as floors are told apart by: what light does to them counts little."""
     lab = rgb_to_oklab(gaussians.colours.T[..., None].clamp(0, 1))[..., 0].T
-    lab = torch.cat([LIGHT * lab[:, :1], lab[:, 1:] / lab[:, :1].clamp_min(DARK)], 1)
+    return torch.cat([LIGHT * lab[:, :1], lab[:, 1:] / lab[:, :1].clamp_min(DARK)], 1)
+
+
+def _by_colour(tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one."""
     which, inverse = piece.unique(return_inverse=True)
     if len(which) < 2:
         return torch.zeros_like(piece)
     size = torch.zeros(len(which)).index_add_(0, inverse, area)
-    mean = torch.zeros(len(which), 3).index_add_(0, inverse, lab * area[:, None]) / size[:, None]
+    mean = torch.zeros(len(which), 3).index_add_(0, inverse, tints * area[:, None]) / size[:, None]
     cluster = torch.from_numpy(fcluster(linkage(mean.numpy(), "average"), APART, "distance").astype(np.int64)) - 1
     sizes = torch.zeros(int(cluster.max()) + 1).index_add_(0, cluster, size)
     centres = torch.zeros(len(sizes), 3).index_add_(0, cluster, mean * size[:, None]) / sizes[:, None]

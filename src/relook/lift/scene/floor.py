@@ -12,7 +12,7 @@ from relook.gaussians import Gaussians
 
 TRIED, JUDGES = 200, 5000
 """Surfels whose own planes are tried, and those that judge them."""
-OFF, TILTED = 0.012, 0.94
+OFF, TILTED = 0.012, 0.87
 """How far from the plane its surfels lie at most, in parts of their median distance from the cameras; least cosine between both normals."""
 SHARE = 0.3
 """Of what is called a floor, the least that must lie on one plane."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
-from torch.nn.functional import max_pool2d, one_hot
+from torch.nn.functional import interpolate, max_pool2d, one_hot
 
 from relook.captures.frames import spread
 from relook.errors import GeometryError
@@ -35,8 +35,12 @@ GROWN = 5
 """Width in their pixels of the square by which what moves is grown."""
 SURE = 0.5
 """Share of a pixel that the scene covers, below which it does not know the pixel."""
-OWN = 0.2
+OWN = 0.1
 """How much a frame's own labels count where the scene knows nothing, beside what it knows of pixels of like colour around."""
+LEAST = 0.1
+"""Chance that a region must have somewhere in a frame to be in it."""
+AROUND = (0.08, 1e-3)
+"""Guided filter that finds these."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class SceneLabels:
     moving: tuple[int, ...]
     """Ids of what moves: only a frame's own labels know where it is."""
 
+    @property
+    def _lying(self) -> Bool[Tensor, " K"]:
+        return torch.tensor([canonical(name) in LYING for name in self.decided.names])
+
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
         frame, blend, count = self.frames[number], self.blends[number], len(self.decided.names)
@@ -70,8 +78,13 @@ class SceneLabels:
         if self.moving:
             known = torch.where(own[list(self.moving)].sum(0) > 0, 0.0, known)
         chances = one_hot(self.decided.region, count).float()
-        mixed = known * blend.render(chances) + OWN * (1 - known) * own
-        present = (mixed.flatten(1).amax(1) > OWN / 2).nonzero()[:, 0]
+        shown = torch.cat([known * blend.render(chances), known[None]])
+        around = guided_filter(interpolate(view.image[None], known.shape, mode="area")[0], shown, *AROUND).clamp_min(0)
+        if self.decided.floor is not None:  # what lies on it, the scene knows
+            own = torch.where(self._lying[:, None, None], 0.0, own)
+        guess = (around[:-1] + OWN * own) / (around[-1:] + OWN)
+        mixed = shown[:-1] + (1 - known) * guess
+        present = (mixed.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
         labels = present[guided_filter(view.image, mixed[present], *BORDER).argmax(0)]
         return Segments(labels, self.regions)
 
