@@ -12,7 +12,7 @@ import torch
 from relook.dollhouse import Pose, render, sample_layout, sample_style, walk
 from relook.errors import DepthError, GeometryError, InputError
 from relook.lift.lifted import lift_capture, posed, way_for
-from relook.lift.lifted.task import targets_of
+from relook.lift.lifted.task import inner, targets_of
 from relook.lift_config import LiftConfig
 from relook.models.lifter import FOLDER
 from relook.types import View
@@ -99,3 +99,14 @@ def test_bad_captures_and_options_are_refused(tmp_path: Path) -> None:
 
 def test_view_without_depth_still_says_how_deep_it_is() -> None:
     assert not posed([*VIEWS[:2], View(VIEWS[2].image, camera=VIEWS[2].camera)], 64).deep
+
+
+def test_what_is_carried_fades_at_the_rim_of_what_is_known() -> None:
+    assert torch.equal(inner(torch.ones(40, 100, dtype=torch.bool)), torch.ones(40, 100))
+    known = torch.zeros(40, 100, dtype=torch.bool)
+    known[:, :50] = True
+    share = inner(known)
+    assert float(share[:, 50:].max()) == 0.0
+    assert float(share[20, 0]) == 1.0
+    assert bool((share[20, 44:50].diff() < 0).any())
+    assert float(share[20, 49]) < 0.3

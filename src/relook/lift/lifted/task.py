@@ -32,6 +32,8 @@ from relook.types import Camera, View
 
 LIFTS = {"labels": ("features", "probabilities"), "picture": ("features", "picture", "change")}
 """What may be carried, by what a prediction is; else features. `auto` is the last."""
+RIM = 0.02
+"""Half the width, in longer sides of the picture, over which what is carried goes over into a view's own prediction."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Job:
         if target.number is None:
             values = smoothly_filled(values, ~known) if bool(known.any()) else values
         else:
-            values = torch.where(known, values, self._own(target.number))
+            values = torch.lerp(self._own(target.number), values, inner(known))
         if self.lift == "features" and self.operator.kind != "depth":
             return self.operator.decode(values, self.source.size)
         if self.lift == "change":
@@ -232,6 +234,15 @@ def _written(one: Lifted, operator: Operator, config: LiftConfig, job: Job, out:
         np.savez_compressed(file, prediction=numbers, known=one.known.numpy(), names=np.array(operator.names))
     tick(len(list((out / "frames").glob("*.png"))))
     return float(one.known.float().mean())
+
+
+def inner(known: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """1 well inside of what is known, falling to 0 at its rim: no seam where a view's own prediction begins. The picture's border is no rim."""
+    reach = 2 * round(RIM * max(known.shape)) + 1
+    around = torch.nn.functional.avg_pool2d(known[None, None].float(), reach, 1, reach // 2, count_include_pad=False)[
+        0, 0
+    ]
+    return (2 * around - 1).clamp_min(0) * known
 
 
 def _enlarged(mask: Bool[Tensor, "h w"], size: tuple[int, int]) -> Bool[Tensor, "H W"]:
