@@ -5,7 +5,8 @@
     │   ├── PictureError    a picture that cannot be read or has no usable pixels
     │   ├── SegmentsError   a label map or its names that do not fit
     │   ├── DepthError      a depth map that does not fit or holds no depth
-    │   └── GeometryError   views, cameras or captures that do not fit together
+    │   ├── GeometryError   views, cameras or captures that do not fit together
+    │   └── SceneError      a scene of Gaussians that cannot be read, written or shown
     ├── ShapeError          a tensor of the wrong shape (also a ValueError)
     ├── EditError           an attention edit that could not fire, or was left half applied
     ├── MissingModelError   a checkpoint or family that is not on this machine
@@ -40,6 +41,10 @@ class DepthError(InputError):
 
 class GeometryError(InputError):
     """Views, cameras or a capture do not fit together, or show too little in common."""
+
+
+class SceneError(InputError):
+    """A scene of Gaussians cannot be read, written or shown as given."""
 
 
 class ShapeError(RelookError, ValueError):
