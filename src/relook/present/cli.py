@@ -1,4 +1,4 @@
-"""The command line: `relook photo | views | lift | perceive | audit | studio | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
+"""The command line: `relook photo | views | scene | lift | perceive | audit | studio | demo | evaluate | compare | train | models`. Each command loads what it needs, when it is named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook photo STRUCTURE STYLE --out OUT           restyle one picture, several, or a folder of them
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook lift CAPTURE --operator NAME --out DIR    any 2D model's predictions, the same in all views of a capture
-  relook scene fit CAPTURE --out SCENE.ply         a capture as a scene of 3D Gaussians, for any viewer of them
+  relook scene fit|info|convert                    rooms as 3D Gaussians: from a capture, as files for any viewer of them
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
   relook studio                                    the same in a browser, on this machine
