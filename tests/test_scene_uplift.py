@@ -199,3 +199,11 @@ def test_a_distilled_look_is_seen_from_elsewhere_and_reaches_what_no_key_view_sh
     old = float((room()[HIDDEN].image - new[HIDDEN].image).square().mean())
     assert errors[len(blends)] < errors[1] < 0.5 * old
     assert -10 * np.log10(errors[len(blends)]) > 20
+
+
+def test_views_that_memory_does_not_hold_give_the_same() -> None:
+    found, _ = some()
+    cameras = [room()[k].camera.resized(SIZE, (32, 32)) for k in range(2)]
+    maps = [torch.rand(CHANNELS + 1, 32, 32) for _ in cameras]
+    streamed = lifted(Blends(found, cameras, (32, 32), budget=0), maps).values
+    assert torch.equal(streamed, lifted(Blends(found, cameras, (32, 32)), maps).values)

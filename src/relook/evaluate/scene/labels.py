@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from relook.dollhouse import CLASSES, exact_segments
+from relook.dollhouse import CLASSES
 from relook.evaluate.gallery import Gallery
 from relook.evaluate.metrics.segments import confusion, mean_iou, pixel_accuracy
 from relook.evaluate.records import EVERY, WHOLE, Number, Record
@@ -25,7 +25,7 @@ from relook.perceive.overlay import overlay
 from relook.perceive.segment import SEGMENTERS
 from relook.perceive.segment.embedded import chances
 from relook.session import Session
-from relook.types import View
+from relook.types import Region, Segments, View
 
 PART, NETWORK, EXACT = "labels", "network", "exact"
 TOGETHER = "all walks"
@@ -147,5 +147,5 @@ def _chances(room: Room, session: Session) -> list[Chances]:
 
 
 def _shown(view: View, classes: Int[Tensor, "H W"]) -> Tensor:
-    """Classes on their picture."""
-    return overlay(view.image, exact_segments(classes, torch.zeros_like(classes)))
+    """Classes on their picture, each in the same colour in all of them."""
+    return overlay(view.image, Segments(classes + 1, {id: Region(name) for id, name in enumerate(CLASSES, start=1)}))

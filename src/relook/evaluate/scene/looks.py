@@ -13,8 +13,8 @@ from relook.gaussians import Gaussians
 from relook.lift.scene import distil
 from relook.ops.statistics import adain_by_class, lab_to_rgb, rgb_to_lab
 
-ELSE = 0.02
-"""How much a frame counts for classes of which another shows more."""
+ELSE = 1e-3
+"""How much a frame counts for classes of which another shows more: all of them together must stay far below one."""
 
 
 def statistics(scene: Scene, room: Room) -> Gaussians:

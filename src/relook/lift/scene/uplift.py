@@ -25,8 +25,8 @@ LIKE = 0.1
 """Distance of colours at which a neighbour counts by exp(-1/2)."""
 PULL, ROUNDS = 2.0, 10
 """How many pixels' worth all neighbours of a Gaussian count together, and how often they are asked."""
-COLOUR, PLACE = 1.0, 0.15
-"""Weights of colour and of place (a part of the scene's size) beside the normal's, for what is alike."""
+COLOUR, FACING, PLACE = 1.0, 0.5, 0.15
+"""Weights of colour, normal and place (in parts of the scene's size) for what is alike."""
 
 
 def lifted(
@@ -38,31 +38,15 @@ def lifted(
     `sureness`; depth: its points in the world (`relook.ops.geometry.unproject`), of which every camera has another depth.
     Raises ShapeError where views and maps are not as many.
     """
-    counted = _Counted(blends, confidence)
-    found = uplift(blends, maps, counted)
+    found = uplift(blends, maps, confidence, covered=True)
     if ridge is None:
         return found
-    return Uplifted(solve(blends, maps, found.values, counted, ridge=ridge), found.weight)
+    return Uplifted(solve(blends, maps, found.values, confidence, ridge=ridge, covered=True), found.weight)
 
 
 def sureness(chances: Float[Tensor, "C H W"], power: float = SURE) -> Float[Tensor, "H W"]:
     """How much a pixel's probabilities count: the greatest of them to a power. Views that are sure outvote those that guess."""
     return chances.amax(0) ** power
-
-
-@dataclass(frozen=True)
-class _Counted(Sequence[Tensor]):
-    """Confidence of pixels that the scene covers, 0 elsewhere; made when asked for."""
-
-    blends: Sequence[Blend]
-    confidence: Confidences
-
-    def __len__(self) -> int:
-        return len(self.blends) if self.confidence is None else len(self.confidence)
-
-    def __getitem__(self, number: int) -> Tensor:  # type: ignore[override]
-        seen = self.blends[number].seen
-        return seen.float() if self.confidence is None else torch.where(seen, self.confidence[number], 0.0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +99,7 @@ def likeness(gaussians: Gaussians) -> Float[Tensor, "N 9"]:
     size = (means - means.median(0).values).norm(dim=1).median().clamp_min(1e-9)
     facing = gaussians.normals
     turned = facing * torch.where(facing[:, :1].abs() > 1e-6, facing[:, :1].sign(), 1.0)
-    return torch.cat([COLOUR * gaussians.colours, 0.5 * turned, PLACE * means / size], 1)
+    return torch.cat([COLOUR * gaussians.colours, FACING * turned, PLACE * means / size], 1)
 
 
 def spread(

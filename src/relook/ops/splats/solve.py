@@ -40,15 +40,15 @@ class Uplifted(NamedTuple):
         return self.weight > 1e-3
 
 
-def uplift(blends: Sequence[Blend], maps: Maps, confidence: Confidences = None) -> Uplifted:
+def uplift(blends: Sequence[Blend], maps: Maps, confidence: Confidences = None, *, covered: bool = False) -> Uplifted:
     """Every Gaussian's mean over the pixels that show it: A^T (c m) / A^T c, summed over views (LUDVIG, Marrie et al. 2024, its uplifting).
 
-    Views are worked on one after the other, each once. Raises ShapeError where views and maps are not as many.
+    Views are worked on one after the other, each once. covered: pixels that the scene does not cover count for nothing. Raises ShapeError where views and maps are not as many.
     """
     _check(blends, maps, confidence)
     total, weight = torch.zeros(0, 0), torch.zeros(0)
     for number, one in enumerate(blends):
-        shown, trust = maps[number], _trust(one, confidence, number)
+        shown, trust = maps[number], _trust(one, confidence, number, covered)
         if not number:
             total, weight = torch.zeros(one.count, len(shown)), torch.zeros(one.count)
         weight += one.transposed(trust[None])[:, 0]
@@ -65,13 +65,14 @@ def solve(
     *,
     ridge: float = RIDGE,
     steps: int = STEPS,
+    covered: bool = False,
 ) -> Float[Tensor, "N D"]:
     """The values f that minimise sum_v c_v |A_v f - m_v|^2 + ridge |f - prior|^2, by Jacobi-preconditioned conjugate gradients.
 
-    Columns are solved side by side, from the prior; a prior of zero is far worse than the uplift. Raises ShapeError as `uplift`.
+    Columns are solved side by side, from the prior; a prior of zero is far worse than the uplift. covered: as for `uplift`. Raises ShapeError as `uplift`.
     """
     _check(blends, maps, confidence)
-    trusts = [_trust(one, confidence, number) for number, one in enumerate(blends)]
+    trusts = [_trust(one, confidence, number, covered) for number, one in enumerate(blends)]
     diagonal = ridge + _summed(blends, lambda v, one: one.transposed(trusts[v][None], power=2))
     values = torch.empty_like(prior)
     for some in _columns(prior.shape[1]):
@@ -120,8 +121,9 @@ def _counted(shown: Float[Tensor, "D H W"], trust: Float[Tensor, "H W"]) -> Floa
     return torch.where(trust > 0, shown * trust, 0.0)
 
 
-def _trust(one: Blend, confidence: Confidences, number: int) -> Float[Tensor, "H W"]:
-    return torch.ones(one.size) if confidence is None else confidence[number]
+def _trust(one: Blend, confidence: Confidences, number: int, covered: bool) -> Float[Tensor, "H W"]:
+    trust = torch.ones(one.size) if confidence is None else confidence[number]
+    return torch.where(one.seen, trust, 0.0) if covered else trust
 
 
 def _check(blends: Sequence[Blend], maps: Maps, confidence: Confidences) -> None:
