@@ -35,8 +35,8 @@ DIRECTED = 0.2
 """Log ratio of gradients above which a pattern has a direction."""
 NARROW = 0.05
 """Metres; half of what is narrow."""
-SLOW = 0.22
-"""Metres over which light varies, and patterns do not."""
+SLOW = 0.12
+"""Metres over which light varies, and patterns do not: wider than a plank, narrower than a patch of sun."""
 UNLIKE = (2.0, 0.4, 0.25)
 """Robust deviations by which what is no shade of the material differs, over SLOW, from its median, and the least that count: of the log of
 light, and of that of ratios of colours."""
