@@ -18,6 +18,8 @@ from relook.errors import InputError, SegmentsError
 from relook.ops.srgb import to_linear
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.materials.cover import MAIN, covered, painted
+from relook.transfer.materials.cut import cut_out
+from relook.transfer.materials.lattice import repeated
 from relook.transfer.materials.rug import Rug, rug_of, with_rug
 from relook.transfer.materials.sample import DIRECTED, Material, plain, sampled, turned
 from relook.transfer.materials.surface import PLANES, Surface, surfaces_of
@@ -59,6 +61,8 @@ def with_materials(
                 continue
             material = plain(material)
         image = covered(image, structure.image, [here], material, strength)
+    if "wall" not in taken:
+        image = _with_walls(image, structure, style, correspondence, strength)
     return image if "rug" in taken else _with_rugs(image, structure, style, correspondence, strength)
 
 
@@ -82,6 +86,32 @@ def with_covers(
             )
         image = covered(image, structure.image, surfaces, swatch(cover), strength, MAIN)
     return image
+
+
+def _with_walls(
+    image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
+) -> Float[Tensor, "3 H W"]:
+    """A picture whose walls have the pattern of the style's, where that repeats clearly: in its size, from the floor up, around corners."""
+    ids = _named(found.structure, "wall")
+    counterparts = sorted({one for id in ids for one in found.allowed[id] if _is_wall(found.style, one)})
+    if not counterparts:
+        return image
+    view = style.showing(counterparts[0])
+    shown = () if view.segments is None else surfaces_of(view, "wall", view.segments.among(counterparts))
+    samples = [one for one in (sampled(view.image, surface, everything=True) for surface in shown) if one is not None]
+    patterns = (
+        repeated(one) for one in sorted(samples, key=lambda one: -float(one.detail.known.sum()) * one.detail.cell**2)
+    )
+    pattern = next((one for one in patterns if one is not None), None)
+    if pattern is None:
+        return image
+    walls = found.structure.among(ids)
+    surfaces = surfaces_of(structure, "wall", cut_out(structure.image, walls, torch.zeros_like(walls)))
+    return covered(image, structure.image, surfaces, pattern, strength) if surfaces else image
+
+
+def _is_wall(segments: Segments, id: int) -> bool:
+    return canonical(segments.regions[id].name) == "wall"
 
 
 def _with_rugs(

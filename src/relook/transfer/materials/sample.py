@@ -42,6 +42,8 @@ UNLIKE = (2.0, 0.4, 0.25)
 light, and of that of ratios of colours."""
 OUTLYING = (4.0, 0.3, 0.15)
 """The same of what is no part of its pattern, from around it."""
+ROUNDS = 2
+"""In which what is unlike and what is light are found."""
 FEWEST = 64
 """Pixels or cells below which nothing is said."""
 SMOOTH = 6.0
@@ -74,13 +76,21 @@ class Material:
 
 
 def sampled(
-    image: Float[Tensor, "3 H W"], surface: Surface, *, least: float = LEAST, finest: float = FINEST
+    image: Float[Tensor, "3 H W"],
+    surface: Surface,
+    *,
+    least: float = LEAST,
+    finest: float = FINEST,
+    everything: bool = False,
 ) -> Material | None:
-    """The material of a surface; None where fewer than `least` square metres of it are seen sharply. finest: least side of a cell."""
+    """The material of a surface; None where fewer than `least` square metres of it are seen sharply. finest: least side of a cell.
+
+    everything: what differs most belongs to it, as the joints between tiles do.
+    """
     seen = _seen(image, surface, finest)
     if seen is None:
         return None
-    detail, colour = _without_light(seen)
+    detail, colour = _without_light(seen, 0 if everything else ROUNDS)
     detail = detail._replace(known=_broad(detail))
     if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < least:
         return None
@@ -135,11 +145,11 @@ def _broad(seen: Exemplar) -> Bool[Tensor, "h w"]:
     return torch.from_numpy(cv2.morphologyEx(seen.known.numpy().astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
 
 
-def _without_light(seen: Exemplar) -> tuple[Exemplar, Float[Tensor, " 3"]]:
+def _without_light(seen: Exemplar, rounds: int) -> tuple[Exemplar, Float[Tensor, " 3"]]:
     """What varies quickly, where it is of the material, and the median of what varies slowly."""
     values, known = seen.values, seen.known
     reach = SLOW / seen.cell
-    for _ in range(2):
+    for _ in range(rounds):
         slow = _mean(values, known, reach)
         detail = values - slow
         alike = _usual(slow, known, UNLIKE) & _usual(detail, known, OUTLYING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -40,10 +41,11 @@ def surfaces_of(view: View, thing: str, mask: Bool[Tensor, "H W"]) -> list[Surfa
 def _planes(layout: Layout, kind: str) -> Iterator[tuple[Bool[Tensor, "H W"], Float[Tensor, "3 3"]]]:
     """Where known planes of a kind are seen, and how."""
     if kind == "walls":
-        ids = seen_planes(layout).ids
+        ids, before_it = seen_planes(layout).ids, 0.0
         for number, wall in enumerate(layout.walls):
             if wall.confidence >= SURE and bool((ids == WALLS + number).any()):
-                yield ids == WALLS + number, _upright(layout, wall)
+                yield ids == WALLS + number, _upright(layout, wall, before_it)
+            before_it += math.dist(wall.start, wall.end)
         return
     if getattr(layout, kind) >= SURE:
         height, (across, down, ahead) = 0.0 if kind == "floor" else -layout.height, torch.eye(3)
@@ -51,10 +53,10 @@ def _planes(layout: Layout, kind: str) -> Iterator[tuple[Bool[Tensor, "H W"], Fl
         yield before(H, layout.size), H
 
 
-def _upright(layout: Layout, wall: Wall) -> Float[Tensor, "3 3"]:
-    """The homography of a wall, from its left end on the floor."""
+def _upright(layout: Layout, wall: Wall, before_it: float) -> Float[Tensor, "3 3"]:
+    """The homography of a wall, on the floor; along it places go on from those of the walls before it, which have that length."""
     start, end = torch.tensor(wall.start), torch.tensor(wall.end)
     along = (end - start) / (end - start).norm()
-    origin = torch.tensor([wall.start[0], 0.0, wall.start[1]])
     across = torch.stack([along[0], torch.zeros(()), along[1]])
+    origin = torch.tensor([wall.start[0], 0.0, wall.start[1]]) - before_it * across
     return homography(layout.camera, origin, across, torch.tensor([0.0, -1.0, 0.0]))
