@@ -30,6 +30,8 @@ SHOWN: Mapping[str, tuple[str, ...]] = {"floor": ("floor", "rug"), "ceiling": ("
 """Things that take the style's material -> things that show one, on the same plane."""
 STRONG = 0.1
 """Deviation of a pattern that counts on a ceiling: most are plain, and their steps and lamps are no pattern."""
+EXACT = 1.0
+"""Confidence of a structure's wall below which it keeps its own pattern: networks take lamps and pictures for wall, and they would be papered."""
 COARSELY = 0.01
 """Metres of a cell, in which the structure's own pattern is looked at."""
 
@@ -92,7 +94,7 @@ def _with_walls(
     image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose walls have the pattern of the style's, where that repeats clearly: in its size, from the floor up, around corners."""
-    ids = _named(found.structure, "wall")
+    ids = [id for id in _named(found.structure, "wall") if found.structure.regions[id].confidence >= EXACT]
     counterparts = sorted({one for id in ids for one in found.allowed[id] if _is_wall(found.style, one)})
     if not counterparts:
         return image

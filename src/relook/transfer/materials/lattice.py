@@ -18,11 +18,11 @@ SHORTEST = 0.03
 """Metres."""
 REPEATS = 2.5
 """How often a period must fit into what is seen."""
-CLEAR, FALL = 0.5, 0.2
-"""Correlation with the next repeat, and how much lower it is on the way there."""
+CLEAR, FALL = 0.5, 0.4
+"""Correlation with the next repeat, and how much of what it loses on the way there it has again."""
 AS_CLEAR = 0.88
 """The shortest shift is a period that is so like, compared with the best: courses of brick repeat after two."""
-CONSTANT = 0.8
+CONSTANT = 0.95
 """Correlation at every shift above which a pattern does not change along an axis."""
 SHARED = 0.2
 """Share of what is seen that must overlap."""
@@ -56,17 +56,17 @@ def _period(likes: Float[Tensor, " n"], cell: float) -> float | None:
     known = likes[likes > -1]
     if len(known) * cell < REPEATS * SHORTEST:
         return None
-    if float(known.min()) > CONSTANT:
-        return 0.0
     lowest, tops = float(likes[0]), {}
     for number in range(1, int(len(likes) / REPEATS)):
         here = float(likes[number])
         lowest = min(lowest, here)
         is_top = here >= float(likes[number - 1]) and here >= float(likes[number + 1])
-        if is_top and here >= CLEAR and here - lowest >= FALL and number * cell >= SHORTEST:
+        if is_top and here >= CLEAR and here - lowest >= FALL * (1 - lowest) and number * cell >= SHORTEST:
             tops[number] = here
     best = [number for number, here in tops.items() if here >= AS_CLEAR * max(tops.values())]
-    return _refined(likes, best[0]) * cell if best else None
+    if best:
+        return _refined(likes, best[0]) * cell
+    return 0.0 if float(known.min()) > CONSTANT else None
 
 
 def _refined(likes: Float[Tensor, " n"], first: int) -> float:
