@@ -20,7 +20,7 @@ from relook.perceive.segment.vocabulary import canonical
 OWN = 0.05
 """Added to what is said of a surfel itself, beside what is said of its piece."""
 DOUBTED = 0.02
-"""What is left of the chance of things that do not lie on the floor for what does, and of a floor for what does not."""
+"""Chance of a floor for what lies on it and was never called one, and what is left of that chance for what does not lie there."""
 LYING = ("floor", "rug")
 """What lies on the floor's plane."""
 NEAR, LEVEL, WITHIN = 2.0, 0.8, 4.0
@@ -59,7 +59,7 @@ def decided(
     floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
     if floor is not None:
         on = _on(floor, gaussians, piece, area)[:, None]
-        chances = torch.where(on == lying, chances, DOUBTED * chances)
+        chances = torch.where(on, lying * (chances + DOUBTED), torch.where(lying, DOUBTED * chances, chances))
     region = torch.where(votes.sum(1) > 0, chances.argmax(1), 0)
     found, tints = list(names), _tints(gaussians)
     for number in lying.nonzero()[:, 0].tolist():
