@@ -37,6 +37,8 @@ NARROW = 0.05
 """Metres; half of what is narrow."""
 SLOW = 0.12
 """Metres over which light varies, and patterns do not: wider than a plank, narrower than a patch of sun."""
+REPEATING = 0.22
+"""The same for patterns that repeat: patches of sun do not, and tiles are wide."""
 UNLIKE = (2.0, 0.4, 0.25)
 """Robust deviations by which what is no shade of the material differs, over SLOW, from its median, and the least that count: of the log of
 light, and of that of ratios of colours."""
@@ -90,7 +92,7 @@ def sampled(
     seen = _seen(image, surface, finest)
     if seen is None:
         return None
-    detail, colour = _without_light(seen, 0 if everything else ROUNDS)
+    detail, colour = _without_light(seen, *((0, REPEATING) if everything else (ROUNDS, SLOW)))
     detail = detail._replace(known=_broad(detail))
     if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < least:
         return None
@@ -145,10 +147,10 @@ def _broad(seen: Exemplar) -> Bool[Tensor, "h w"]:
     return torch.from_numpy(cv2.morphologyEx(seen.known.numpy().astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
 
 
-def _without_light(seen: Exemplar, rounds: int) -> tuple[Exemplar, Float[Tensor, " 3"]]:
+def _without_light(seen: Exemplar, rounds: int, over: float) -> tuple[Exemplar, Float[Tensor, " 3"]]:
     """What varies quickly, where it is of the material, and the median of what varies slowly."""
     values, known = seen.values, seen.known
-    reach = SLOW / seen.cell
+    reach = over / seen.cell
     for _ in range(rounds):
         slow = _mean(values, known, reach)
         detail = values - slow
