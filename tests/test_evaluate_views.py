@@ -352,7 +352,7 @@ def test_a_capture_is_restyled_as_the_options_say(tmp_path: Path, monkeypatch: p
     run(dollhouse_views.suite(config))
     assert {(one.family, one.steps, one.device) for one in asked} == {(str(family), 1, "cpu")}
     found = {(r.row, r.case, r.metric, r.region): r.value for r in read_records(config.out)}
-    assert {row for row, *_ in found} == {"original", "relook", "per-frame"}
+    assert {row for row, *_ in found} == {"original", "relook", "carried", "per-frame"}
     assert found["original", "frames 0 and 1 of 4", "warp_rmse", "near, flow"] is not None
     assert not [key for key in found if "far" in key[3]]  # four frames have no far pair
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from relook import cache
 from relook.captures import Capture, read_capture
 from relook.captures.frames import spread
+from relook.config import ViewsConfig
 from relook.errors import GeometryError
 from relook.evaluate.metrics.views import warp_lpips, warp_rmse
 from relook.evaluate.records import Record
@@ -37,9 +38,9 @@ SIDE = 320
 """Longer side in pixels of the pictures that flow is found on, and compared by it."""
 SURE = {"flow": 0.6, "sensor": 0.9}
 """Pixels of less confidence are not compared: flow must come back to within a pixel, and both sensors must have read the point."""
-ORIGINAL, RELOOK = "original", "relook"
+ORIGINAL, RELOOK, CARRIED = "original", "relook", "carried"
 NOTES = {
-    RELOOK: "relook views with its defaults", ALONE: "every frame restyled by itself, from the same style picture",
+    RELOOK: "relook views with its defaults", CARRIED: "relook views --carry relook: from frame to frame", ALONE: "every frame restyled by itself, from the same style picture",
     ORIGINAL: "the capture as it is: how much is due to the measuring, and to light that moves with the camera",
 }  # fmt: skip
 COLUMNS = {
@@ -51,7 +52,7 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureSuite(ViewsSuite):
-    """One trial: the capture in three rows, whose pairs of frames are compared along the same flow."""
+    """One trial: the capture in four rows, whose pairs of frames are compared along the same flow."""
 
     def trials(self) -> Sequence[Trial]:
         """The capture."""
@@ -79,13 +80,18 @@ class CaptureSuite(ViewsSuite):
         return Outcome([], {"values": values, "frames": frames, "count": np.array(len(capture))}, pictured=True)
 
     def restyled(self, capture: Capture, place: Place, session: Session) -> dict[str, Images]:
-        """The capture's frames as they are, carried, and each by itself."""
+        """The capture's frames as they are, restyled together, carried from frame to frame, and each by itself."""
         views, base = list(capture.views()), self.setting.views()
         folder = place.work / cache.key(self.depends(self.trials()[0]))[:12]
-        result = restyle_views(capture, self.config.style, base, out=folder / RELOOK, session=session)
+
+        def together(name: str, config: ViewsConfig) -> list[Float[Tensor, "3 H W"]]:
+            result = restyle_views(capture, self.config.style, config, out=folder / name, session=session)
+            return [read_image(frame) for frame in result.frames]
+
         return {
             ORIGINAL: [view.image for view in views],
-            RELOOK: [read_image(frame) for frame in result.frames],
+            RELOOK: together(RELOOK, base),
+            CARRIED: together(CARRIED, replace(base, carry="relook")),
             ALONE: per_frame(
                 folder / ALONE, {n: View(view.image) for n, view in enumerate(views)}, self.config.style, base, session
             ),
@@ -98,7 +104,7 @@ class CaptureSuite(ViewsSuite):
             held = results.arrays(trial)
             for (earlier, later), rows in zip(held["frames"], held["values"], strict=True):
                 gap = next(name for name, frames in GAPS.items() if frames == later - earlier)
-                for name, values in zip((ORIGINAL, RELOOK, ALONE), rows, strict=True):
+                for name, values in zip((ORIGINAL, RELOOK, CARRIED, ALONE), rows, strict=True):
                     score: Score = {
                         key: None if np.isnan(value) else float(value)
                         for key, value in zip(COLUMNS, values, strict=True)

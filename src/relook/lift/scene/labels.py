@@ -39,7 +39,7 @@ OWN = 0.1
 """How much a frame's own labels count where the scene knows nothing, beside what it knows of pixels of like colour around."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a frame to be in it."""
-AROUND = (0.08, 1e-3)
+AROUND = (0.15, 1e-3)
 """Guided filter that finds these."""
 
 
