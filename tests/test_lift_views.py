@@ -22,7 +22,7 @@ from relook.errors import InputError
 from relook.files import sha256_of
 from relook.io import read_image, video_rate
 from relook.io.points import POINT
-from relook.lift import propagation, restyle_views
+from relook.lift import paint, propagation, restyle_views
 from relook.lift import store as stores
 from relook.lift.carry import CARRYING, carried
 from relook.lift.paint import PAINTING, refined
@@ -233,9 +233,7 @@ def test_the_released_way_paints_every_frame_but_the_first_anew(
     config = options(carry="released", refiner=str(tmp_path / "refiner"), points=False)
     config = replace(config, fill=None, photo=replace(config.photo, family=str(family)))
     seen = []
-    monkeypatch.setattr(
-        propagation, "refined", lambda *words, **named: seen.append(refined(*words, **named)) or seen[-1]
-    )
+    monkeypatch.setattr(paint, "refined", lambda *words, **named: seen.append(refined(*words, **named)) or seen[-1])
     result = restyle_views(stroll(3), style(), config, out=tmp_path / "out")
     notes = result.record["frames"]
     assert [note["key_frame"] for note in notes] == [True, False, False]

@@ -37,7 +37,7 @@ COLOURS = 10
 Weights = Mapping[str, Tensor]
 """The tensors of the checkpoint by name."""
 Features = Float[Tensor, "1 C h w"]
-Changed = Float[Tensor, "1 D n m"]
+Changed = Float[Tensor, "1 D _ _"]
 """Features of another size, or of another number of channels."""
 
 

@@ -67,7 +67,7 @@ RELOOK, PAPER, CROSS_IMAGE, EYE = (
 """The rows that are taken apart."""
 CODE = ("restyle3d/released", "cross-image-attention/released", "eye-for-an-eye/released")
 """The same of the methods' code."""
-NOTHING: frozenset[str] = frozenset()
+NOTHING: tuple[str, ...] = ()
 """No exact map."""
 NO_LAYOUT, NO_MASKS = {"layout": "none", "style_layout": "none"}, {"segmenter": "whole"}
 """Options that switch off what is seen."""
@@ -154,14 +154,14 @@ ABLATIONS: Mapping[str, Ablation] = {
                 no_masks=({}, NO_MASKS, NOTHING),
                 no_depth=({}, {"depth_estimator": "none"}, NOTHING),
                 no_materials=({"textures": False}, {}, NOTHING),
-                exact_masks=({}, {}, frozenset({"segments"})),
-                exact_depth=({}, {}, frozenset({"depth"})),
+                exact_masks=({}, {}, ("segments",)),
+                exact_depth=({}, {}, ("depth",)),
             ),
             RELOOK: ROWS[RELOOK],
             **_alone(
                 "palette",
                 no_masks=({}, NO_MASKS, NOTHING),
-                exact_masks=({}, {}, frozenset({"segments"})),
+                exact_masks=({}, {}, ("segments",)),
             ),
         },
     ),

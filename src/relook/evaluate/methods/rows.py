@@ -27,7 +27,7 @@ DEFAULT = "relook"
 """Relook's default."""
 ALONE = "pictures alone"
 """How rows are called that see the pictures alone, without the pair's own segments and depth."""
-MAPS = frozenset({"segments", "depth"})
+MAPS = ("segments", "depth")
 """What a pair knows of its pictures exactly."""
 
 
@@ -59,7 +59,7 @@ class Product:
     """Its own options; the suite's are put into it."""
     preset: Preset | None = None
     """In place of the configuration's."""
-    given: frozenset[str] = MAPS
+    given: tuple[str, ...] = MAPS
     """Maps of the pair that it gets, of MAPS; the others it perceives, as a user has to. With depth comes its camera."""
 
     @property
@@ -102,7 +102,7 @@ class Product:
     def on_pictures_alone(self, segmenter: str, depth: str) -> Product:
         """The same without the pair's own segments and depth: these back ends perceive them."""
         config = replace(self.config, segmenter=segmenter, depth_estimator=depth)
-        return replace(self, note=f"{self.note}; segments and depth perceived", config=config, given=frozenset())
+        return replace(self, note=f"{self.note}; segments and depth perceived", config=config, given=())
 
 
 def _copy(pair: Pair, setting: Setting, session: Session) -> Image:

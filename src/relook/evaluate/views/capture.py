@@ -38,6 +38,8 @@ SIDE = 320
 """Longer side in pixels of the pictures that flow is found on, and compared by it."""
 SURE = {"flow": 0.6, "sensor": 0.9}
 """Pixels of less confidence are not compared: flow must come back to within a pixel, and both sensors must have read the point."""
+DRAWN = "dollhouse"
+"""The family of drawn rooms, which no photograph is restyled by: captures take the weight-free method then."""
 ORIGINAL, RELOOK, CARRIED = "original", "relook", "carried"
 NOTES = {
     RELOOK: "relook views with its defaults", CARRIED: "relook views --carry relook: from frame to frame", ALONE: "every frame restyled by itself, from the same style picture",
@@ -82,6 +84,8 @@ class CaptureSuite(ViewsSuite):
     def restyled(self, capture: Capture, place: Place, session: Session) -> dict[str, Images]:
         """The capture's frames as they are, restyled together, carried from frame to frame, and each by itself."""
         views, base = list(capture.views()), self.setting.views()
+        if base.photo.family == DRAWN:
+            base = replace(base, photo=replace(base.photo, family=None))
         folder = place.work / cache.key(self.depends(self.trials()[0]))[:12]
 
         def together(name: str, config: ViewsConfig) -> list[Float[Tensor, "3 H W"]]:
