@@ -49,7 +49,7 @@ def _with(row: str, note: str, preset: Preset | None = None, **options: Any) -> 
     return Product(note, replace(PRODUCTS[row].config, **options), preset).row
 
 
-def _alone(row: str, **changed: tuple[dict[str, Any], dict[str, Any], frozenset[str]]) -> dict[str, PhotoRow]:
+def _alone(row: str, **changed: tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]) -> dict[str, PhotoRow]:
     """A row on the pictures alone, and with something of it changed: what, in words with _ between them, by its preset, its options and the
     exact maps that it is given."""
     product = PRODUCTS[row].on_pictures_alone("embedded", "embedded")
