@@ -84,7 +84,7 @@ def opened(browser: Any, studio: Any) -> Iterator[Callable[..., Page]]:
         context = browser.new_context(viewport={"width": width, "height": height}, **how)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(240_000)
         page.on("request", seen)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(studio.url)
