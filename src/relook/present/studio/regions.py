@@ -16,7 +16,7 @@ from relook.present.studio.edits import Point, drawn, merged, painted, parted, r
 from relook.present.studio.project import Project
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.work import Which
-from relook.types import Segments, View
+from relook.types import UNLABELLED, Segments, View
 
 NAMES = ("wall", "floor", "ceiling", "window", "door", "curtain", "rug", "sofa", "armchair", "chair", "table", "bed", "cabinet", "shelf",
          "lamp", "plant", "painting", "cushion", "mirror", "television")  # fmt: skip
@@ -96,7 +96,7 @@ class Regions:
         ids = view.segments.labels.unique().tolist()
         choices = [(_words(view.segments, one), one) for one in sorted(view.segments.regions) if one in ids]
         picture = as_pixels(overlay(view.image, view.segments))
-        chosen = id if id in ids else None
+        chosen = id if id in view.segments.regions and id in ids else None
         mask = None if chosen is None else (view.segments.labels == chosen).numpy()
         return [_marked(picture, mask, marks), gr.update(choices=choices, value=chosen), marks]
 
@@ -111,7 +111,10 @@ class Regions:
         height, across = _enlarged(view).size
         point = (event.index[0] / across, event.index[1] / height)
         if mode == CHOOSE and view.segments is not None:
-            return self.show(name, which, region_at(view.segments, point), marks)
+            id = region_at(view.segments, point)
+            if id == UNLABELLED:
+                gr.Info("No region was seen there. Choose `corners of a shape` above to draw one.")
+            return self.show(name, which, id, marks)
         return self.show(name, which, id, [*marks, point])
 
     def _edit(self, what: str, refresh: Callable[[Project], list[Any]]) -> Callable[..., list[Any]]:
