@@ -15,9 +15,11 @@ from torch import Tensor
 
 from relook.config import ViewsConfig
 from relook.dollhouse import render, sample_layout, sample_style, walk
-from relook.errors import GeometryError, InputError
+from relook.errors import GeometryError, InputError, SegmentsError
 from relook.gaussians import Gaussians
+from relook.io import write_image
 from relook.lift import restyle_views
+from relook.lift.geometry import found_by
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.decided import decided
 from relook.lift.scene.floor import floor_plane
@@ -25,6 +27,7 @@ from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces
 from relook.perceive.match import exact
 from relook.session import Session
+from relook.transfer.palette import only_planes
 from relook.types import Region, Segments, View
 from strolls import frames_done, options, peopled, plain, source, stroll, style
 
@@ -179,8 +182,82 @@ def test_what_the_scene_cannot_carry_is_refused(tmp_path: Path) -> None:
         InputError, match=r"^Expected method palette to carry the look through the scene, got restyle3d; "
     ):
         restyle_views(stroll(2), style(), config(photo=replace(PHOTO, method="restyle3d")), out=tmp_path)
+    write_image(tmp_path / "oak.png", torch.rand(3, 16, 16))
+    covered = config(photo=replace(PHOTO, material=(f"floor={tmp_path / 'oak.png'}",)))
+    with pytest.raises(InputError, match=r"^Expected no stated materials to carry .* got one for floor; "):
+        restyle_views(stroll(2), style(), covered, out=tmp_path / "covered")
     with pytest.raises(GeometryError, match=r"^Expected cameras and depth to carry .* got geometry flow \(dis\); "):
         restyle_views(plain(stroll(2)), style(), config(photo=options().photo, geometry="dis"), out=tmp_path)
+
+
+def test_stated_colours_are_the_same_in_all_frames(session: Session) -> None:
+    """Paint has its colour under the main light of the walk; a frame that does not show the thing is left alone."""
+    plain_photo = replace(PHOTO, materials=False)
+    paint = config(photo=replace(plain_photo, colour=("wall=#3060c0",)))
+    painted = list(through_scene(source(room()), style(), paint, session))
+    hues = []
+    for frame in painted:
+        wall = frame.view.segments.mask("wall")
+        red, green, blue = frame.look.image[:, wall].median(1).values.tolist()
+        assert blue > 1.25 * green > 1.25 * red
+        hues.append(red / blue)
+    assert max(hues) - min(hues) < 0.08
+    with pytest.raises(SegmentsError, match=r"^Expected a thing of the structure picture to cover, got 'piano'; "):
+        next(through_scene(source(room()), style(), config(photo=replace(PHOTO, colour=("piano=#ffffff",))), session))
+
+
+def test_labels_are_looked_for_in_every_frame(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a label finds is lifted as other regions are; the sheet of frames keeps the scene's, whatever the labeller says of it."""
+    from relook.perceive.segment import open_vocabulary
+
+    asked = []
+
+    def find(view: View, labels: Sequence[str]) -> list[open_vocabulary.Found]:
+        asked.append(view.size)
+        assert view.segments is not None
+        return [open_vocabulary.Found(labels[0], view.segments.mask("floor"), 1.0)]
+
+    monkeypatch.setattr(open_vocabulary, "labeller", lambda _name, _session: find)
+    monkeypatch.setattr("relook.transfer.resolve._revisions", lambda *_: {})
+    frames = list(through_scene(source(room(3)), style(), config(photo=replace(PHOTO, label=("Parquet",))), session))
+    assert asked == [(96, 128)] * 3 + [style().size]
+    for frame, view in zip(frames, room(3), strict=True):
+        there, found = view.segments.mask("floor"), frame.view.segments.mask("parquet")
+        assert float((there & found).sum() / (there | found).sum()) > 0.8
+
+
+def test_planes_alone_stay_doubtful() -> None:
+    """Where no network sees things, a floor on its plane is no certain thing (`only_planes`); what was drawn is."""
+    views = room(3)
+
+    def planes(view: View) -> Segments:
+        drawn = view.segments
+        regions = {
+            id: Region(one.name if one.name == "floor" else "wall", 0, confidence=0.7)
+            for id, one in drawn.regions.items()
+        }
+        return Segments(drawn.labels, regions)
+
+    found = scene_labels(source(views), planes)
+    assert found.decided.floor is not None
+    assert only_planes(found.segments(0, views[0]))
+    assert min(one.confidence for one in found.regions.values() if one.name == "floor") > 0.9
+    exactly = scene_labels(source(views), lambda view: view.segments)
+    assert all(one.confidence == 1 for one in exactly.regions.values())
+
+
+def test_a_scene_has_no_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relook.lift.propagation.best_first", lambda *_: pytest.fail("nobody needs to know"))
+    restyle_views(stroll(2), style(), config(first=None), out=tmp_path / "whole")
+    with pytest.raises(InputError, match=r"^Expected a first frame below 2, got 5; "):
+        restyle_views(stroll(2), style(), config(first=5), out=tmp_path / "none")
+
+
+def test_plain_frames_are_given_a_geometry_with_cameras() -> None:
+    view, bare = room(3)[0], View(room(3)[0].image)
+    assert found_by(view, "auto") == "auto"
+    assert found_by(bare, "auto") in ("colmap", "matches")
+    assert found_by(bare, "dis") == "dis"
 
 
 def test_frames_count_as_painted_where_they_show_something_first(session: Session) -> None:

@@ -183,6 +183,8 @@ def test_a_label_must_be_in_one_of_the_pictures(session: Session) -> None:
     assert label_views([black], [" ", ","], "auto", session) == [black]
     with pytest.raises(SegmentsError, match=r"^Expected piano in one of the pictures, got none in any; [^.]*\.$"):
         label_views([black, red], ["ottoman", "piano"], "auto", session)
+    (alone,) = label_views([black], ["ottoman"], "auto", session, elsewhere=("ottoman",))
+    assert alone.segments.names == HALVES.names
     with pytest.raises(SegmentsError, match="Expected ottoman"):
         label_views([black], ["ottoman"], "auto", session)
     with pytest.raises(SegmentsError, match="Expected a view with segments"):

@@ -72,21 +72,29 @@ def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> 
 
 
 def posed_views(source: ViewSource, config: ViewsConfig, session: Session) -> MatchedViews:
-    """A walk with cameras and depth, which keeps the holes of a sensor; plain pictures as the geometry finds them.
+    """A walk with cameras and depth, which keeps the holes of a sensor; of plain pictures those that are found (`found_by`).
 
-    Raises GeometryError where that finds none; else as `matched_views`.
+    Raises GeometryError where there are none; else as `matched_views`.
     """
     if isinstance(source, MatchedViews):
         return source
-    if is_posed(source.view(0)) and config.geometry in ("auto", "exact", "sensor"):
+    first = source.view(0)
+    if is_posed(first) and config.geometry in ("auto", "exact", "sensor"):
         return MatchedViews(source.view, range(len(source)), exact, "the scene of all frames")
-    views = matched_views(source, config, session)
+    views = matched_views(source, replace(config, geometry=found_by(first, config.geometry)), session)
     if not is_posed(views.view(0)):
         raise GeometryError(
             f"Expected cameras and depth to carry the look through the scene, got geometry {views.geometry}; choose geometry colmap, or "
             "another way of carrying."
         )
     return views
+
+
+def found_by(first: View, geometry: str) -> str:
+    """What finds cameras and depth in a walk that begins with this view: `auto` for plain pictures is COLMAP where it is installed, else matches."""
+    if geometry != "auto" or (first.camera is not None and (first.depth is not None or first.points is not None)):
+        return geometry
+    return "colmap" if geometries().is_here("colmap") else "matches"
 
 
 def is_posed(view: View) -> bool:

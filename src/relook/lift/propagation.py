@@ -31,7 +31,8 @@ from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.ops.fill import whole_depth
 from relook.perceive.depth import estimator
-from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.perception import Perception
+from relook.perceive.segment import SEGMENTERS
 from relook.progress import SILENT, Progress
 from relook.session import Session
 from relook.transfer.photo import restyle_photo
@@ -209,7 +210,7 @@ def _see(walk: ViewSource, config: ViewsConfig, session: Session, number: int) -
     moving = torch.zeros(view.size, dtype=torch.bool)
     name = config.photo.segmenter
     if config.leave and (view.segments is not None or SEGMENTERS.chosen(name) not in BLIND):
-        segments = segmenter("exact" if view.segments is not None else name, session)(view)
+        segments = Perception(session, name).regions(view)
         view = replace(view, segments=segments)
         for left in set(config.leave) & set(segments.names):
             moving |= segments.mask(left)

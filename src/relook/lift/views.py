@@ -53,7 +53,7 @@ def restyle_views(
             first_use(config.photo, session, View(source.view(0).image), progress=progress)
             views = (posed_views if config.carry == "scene" else matched_views)(source, config, session)
             store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
-            begun = store.open(key, lambda: {"first": first_frame(views, config), "geometry": views.geometry})
+            begun = store.open(key, lambda: {"first": _first(views, config), "geometry": views.geometry})
         with clock.part("restyle"):
             way = through_scene if config.carry == "scene" else propagate
             for _ in way(views, style, replace(config, first=int(begun["first"])), session, progress, store):
@@ -63,16 +63,24 @@ def restyle_views(
             return write_outputs(store, views, fps, record, points=config.points)
 
 
+def _first(views: MatchedViews, config: ViewsConfig) -> int:
+    """The frame to begin with; a scene sees all of them before the first is made."""
+    return 0 if config.carry == "scene" and config.first is None else first_frame(views, config)
+
+
 def _carry(source: ViewSource, config: ViewsConfig) -> Carry:
     """The way of carrying; `auto` is the scene where it can be. Raises InputError for a method that the scene cannot carry."""
-    by_colours = config.photo.chosen_method == "palette"
-    if config.carry == "scene" and not by_colours:
+    photo = config.photo
+    covered = [cover.thing for cover in photo.covers if cover.picture is not None]
+    wanted = "method palette" if photo.chosen_method != "palette" else "no stated materials" if covered else ""
+    if config.carry == "scene" and wanted:
+        got = f"one for {covered[0]}" if covered else photo.chosen_method
         raise InputError(
-            f"Expected method palette to carry the look through the scene, got {config.photo.chosen_method}; choose another way of carrying."
+            f"Expected {wanted} to carry the look through the scene, got {got}; choose another way of carrying."
         )
     if config.carry != "auto":
         return config.carry
-    return "scene" if by_colours and is_posed(source.view(0)) else "relook"
+    return "scene" if not wanted and is_posed(source.view(0)) else "relook"
 
 
 def _record(

@@ -12,7 +12,7 @@ from relook.perceive.layout.faces import squared
 from relook.perceive.layout.lines import lines_of
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.session import Session
-from relook.types import View
+from relook.types import Segments, View
 
 COARSE = ("ade20k", "layout")
 """Segmenters whose borders are refined."""
@@ -46,6 +46,12 @@ class Perception:
             return see()
         key = (view.size, sha256(view.image.cpu().numpy().tobytes()).digest(), self.segmenter, self.depth_estimator)
         return self.session.remembered("seen", (*key, layout, focal), see)
+
+    def regions(self, view: View) -> Segments:
+        """The regions of a view alone: its own, those that a network sees, or the room's planes."""
+        if view.segments is None and self.by_layout:
+            view = self.regions_and_room(view)
+        return segmenter(self.segmenter if view.segments is None else "exact", self.session)(view)
 
     def regions_and_room(self, view: View, layout: str = "auto", focal: float | None = None) -> View:
         """The view with its segments and its layout (see `known_layout`): regions help to find the room, or the room gives them.

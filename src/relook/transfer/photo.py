@@ -70,11 +70,14 @@ def restyle_photo(
 def understood(
     structure: View, style: Styles, config: PhotoConfig, session: Session, progress: Progress = SILENT
 ) -> tuple[Run, View, View]:
-    """What a run of the configuration uses, and both pictures with what is seen of them: for looks that more than one picture takes."""
+    """What a run of the configuration uses, and both pictures with what is seen of them: for looks that more than one picture takes.
+
+    A structure with segments keeps them: what the user named is only looked for in the style.
+    """
     styles = (style,) if isinstance(style, str | Path | View) else tuple(style)
     read = _read((structure, *styles), config)
     run = resolve(config, session, [view for view, _ in read], progress)
-    return run, *_perceived(run, read, progress)
+    return run, *_perceived(run, read, progress, known=() if structure.segments is None else structure.segments.names)
 
 
 def repeat_photo(
@@ -205,9 +208,11 @@ def _expected(stage: str, *views: View) -> float:
     return once + megapixel * max(view.size[0] * view.size[1] for view in views) / 1e6
 
 
-def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progress) -> tuple[View, View]:
+def _perceived(
+    run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progress, known: Sequence[str] = ()
+) -> tuple[View, View]:
     """The structure and the style, of one picture or several, with segments, with layout and depth where the run reads them, and with what
-    the user named over the segments.
+    the user named over the segments. known: names of the structure's regions, which stay as they are; none: it is looked at.
 
     On the CPU two are seen at a time: much of it runs on one core.
     """
@@ -221,7 +226,7 @@ def _perceived(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Pr
             tick(len(views))
     if run.labels is not None:
         with progress.stage("labelling"):
-            views = run.labels(views)
+            views = [*views[:1], *run.labels(views[1:], known)] if known else run.labels(views, ())
     return views[0], joined(views[1:])
 
 

@@ -56,8 +56,8 @@ class Run:
     """Says which style token belongs where, for presets that ask one about the clean pictures."""
     perception: Perception
     """Who is asked for what a view does not bring: segments, depth where the run reads it."""
-    labels: Callable[[list[View]], list[View]] | None
-    """Finds what the user named, over the segments."""
+    labels: Callable[[Sequence[View], Sequence[str]], list[View]] | None
+    """Finds what the user named, over the segments; names of what is found already are enough."""
     weights: dict[str, str]
     """Revision of everything learned that the run uses, by its name in the record."""
     materials: bool
@@ -153,11 +153,11 @@ def _adapter(config: PhotoConfig, family: Family, session: Session) -> tuple[Ada
     return session.loaded(key, lambda: adapter(config.image_prompt, family)), find(config.image_prompt, family).revision
 
 
-def _labeller(config: PhotoConfig, session: Session) -> Callable[[list[View]], list[View]] | None:
+def _labeller(config: PhotoConfig, session: Session) -> Callable[[Sequence[View], Sequence[str]], list[View]] | None:
     """What finds the things that the user names, if there are any."""
     if not config.label:
         return None
-    return lambda views: label_views(views, config.label, config.labeller, session)
+    return lambda views, found: label_views(views, config.label, config.labeller, session, found)
 
 
 def _revisions(config: PhotoConfig, views: Sequence[View], reads_depth: bool) -> dict[str, str]:

@@ -24,6 +24,7 @@ from relook.lift.lifted.sources import Posed, posed
 from relook.lift.lifted.ways import Carrier, points_of, way_for
 from relook.lift.operators import Operator, asked, load_operator
 from relook.lift_config import LiftConfig
+from relook.ops.align import centre
 from relook.ops.fill import smoothly_filled
 from relook.progress import SILENT, Progress
 from relook.record import Clock
@@ -214,10 +215,10 @@ def _between(first: Camera, second: Camera, share: float) -> Camera:
     poses = [one.world_to_camera.double() for one in (first, second)]
     turns = Rotation.from_matrix(np.stack([pose[:3, :3].numpy() for pose in poses]))
     rotation = torch.from_numpy(Slerp([0, 1], turns)(share).as_matrix())
-    start, end = (-(pose[:3, :3].T @ pose[:3, 3]) for pose in poses)
-    centre = torch.lerp(start, end, share)
+    start, end = (centre(Camera(first.K, pose)) for pose in poses)
+    eye = torch.lerp(start, end, share)
     pose = torch.eye(4, dtype=torch.float64)
-    pose[:3, :3], pose[:3, 3] = rotation, -(rotation @ centre)
+    pose[:3, :3], pose[:3, 3] = rotation, -(rotation @ eye)
     return Camera(torch.lerp(first.K, second.K, share), pose.float())
 
 

@@ -6,7 +6,7 @@ labels of all frames -> scene -> every frame again; one change of colours per re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,11 +24,16 @@ from relook.lift.scene.labels import SceneLabels, scene_labels
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.ops.splats import Blend
+from relook.ops.srgb import to_linear
 from relook.perceive.perception import Perception
-from relook.perceive.segment import segmenter
+from relook.perceive.segment.open_vocabulary import labelled
+from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
 from relook.session import Session
 from relook.transfer.composite import composite
+from relook.transfer.materials import named, shown
+from relook.transfer.materials.cover import MAIN, painted
+from relook.transfer.materials.shading import main_light
 from relook.transfer.palette import ColourMaps, colour_maps, palette
 from relook.transfer.photo import Styles, understood
 from relook.transfer.resolve import Run
@@ -58,7 +63,7 @@ def through_scene(
     left = [number for number in range(len(walk)) if history.notes(number) is None]
     if not left:
         return
-    labels = scene_labels(walk, _segmenter(config, session), config.leave, progress)
+    labels = scene_labels(walk, _seer(config, session), config.leave, progress)
     look, firsts = _look(walk, labels, style, config, session, progress), _firsts(labels.blends)
     with progress.stage("frames", len(walk)) as tick:
         for number in left:
@@ -85,6 +90,8 @@ class _WalkLook:
     style: View
     correspondence: Correspondence
     maps: ColourMaps
+    lights: Mapping[str, float]
+    """The log of the main light on every thing that is painted."""
 
     def of(self, view: View) -> Float[Tensor, "3 H W"]:
         """A view with the scene's segments in the new look."""
@@ -92,6 +99,11 @@ class _WalkLook:
             raise SegmentsError("Expected a view with segments, got none; give it those of the scene.")
         config, found = self.run.config, replace(self.correspondence, structure=view.segments)
         new = palette(view, self.style, found, config.strongest, self.maps)
+        for cover in config.covers:
+            mask = view.segments.among(named(view.segments, canonical(cover.thing)))
+            if cover.colour is not None and bool(mask.any()):
+                colour, light = to_linear(torch.tensor(cover.colour)), self.lights[cover.thing]
+                new = painted(new, view.image, mask, colour, config.strongest, light)
         return composite(view.image, weakened(new, view, config), found.kept)
 
 
@@ -102,7 +114,8 @@ def _look(
     sheet = _sheet(walk, labels)
     run, sheet, seen = understood(sheet, style, replace(config.photo, layout="none"), session, progress)
     correspondence = replace(run.correspondence(sheet, seen), apart=True)
-    return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence))
+    lights = {cover.thing: main_light(sheet.image, shown(sheet, cover.thing), MAIN) for cover in run.config.covers}
+    return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence), lights)
 
 
 def _sheet(walk: ViewSource, labels: SceneLabels) -> View:
@@ -116,14 +129,15 @@ def _sheet(walk: ViewSource, labels: SceneLabels) -> View:
     return View(torch.cat(pictures, 1), Segments(torch.cat(regions), labels.regions))
 
 
-def _segmenter(config: ViewsConfig, session: Session) -> Callable[[View], Segments]:
-    """Who sees the regions of a single frame: its own, a network, or the room's planes."""
-    perception = Perception(session, config.photo.segmenter)
+def _seer(config: ViewsConfig, session: Session) -> Callable[[View], Segments]:
+    """Who sees the regions of a single frame: its own, a network, or the room's planes; and over them what the user named."""
+    photo, perception = config.photo, Perception(session, config.photo.segmenter)
 
     def see(view: View) -> Segments:
-        if view.segments is None and perception.by_layout:
-            view = perception.regions_and_room(view)
-        return segmenter(config.photo.segmenter if view.segments is None else "exact", session)(view)
+        segments = perception.regions(view)
+        if not photo.label:
+            return segments
+        return labelled(replace(view, segments=segments), photo.label, photo.labeller, session)
 
     return see
 

@@ -52,16 +52,16 @@ def decided(
     other colours (a carpet beside planks) are regions of their own.
     """
     area = gaussians.scales[:, 0].square()
-    own, piece = _shares(votes), pieces(gaussians)
+    own, piece, tints = _shares(votes), pieces(gaussians), _tints(gaussians)
     together = torch.zeros(int(piece.max()) + 1, votes.shape[1]).index_add_(0, piece, votes)
     chances = (own + OWN) * _shares(together)[piece]
     lying = torch.tensor([canonical(name) in LYING for name in names])
     floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
     if floor is not None:
-        on = _on(floor, gaussians, piece, area)[:, None]
+        on = _on(floor, gaussians, piece, tints)[:, None]
         chances = torch.where(on, lying * (chances + DOUBTED), torch.where(lying, DOUBTED * chances, chances))
     region = torch.where(votes.sum(1) > 0, chances.argmax(1), 0)
-    found, tints = list(names), _tints(gaussians)
+    found = list(names)
     for number in lying.nonzero()[:, 0].tolist():
         here = (region == number).nonzero()[:, 0]
         parts = _by_colour(tints[here], piece[here], area[here])
@@ -71,8 +71,11 @@ def decided(
     return Decided(region, tuple(found), floor)
 
 
-def _on(floor: Plane, gaussians: Gaussians, piece: Int[Tensor, " N"], area: Float[Tensor, " N"]) -> Bool[Tensor, " N"]:
+def _on(
+    floor: Plane, gaussians: Gaussians, piece: Int[Tensor, " N"], tints: Float[Tensor, "N 3"]
+) -> Bool[Tensor, " N"]:
     """What lies on the floor, or near it in a piece that does as a whole or in the colour of what does: depth is rough."""
+    area = gaussians.scales[:, 0].square()
     height, level = floor.height(gaussians.means).abs(), (gaussians.normals @ floor.normal).abs()
     sums = torch.zeros(int(piece.max()) + 1, 3)
     sums.index_add_(0, piece, area[:, None] * torch.stack([torch.ones_like(height), height, level], 1))
@@ -81,7 +84,7 @@ def _on(floor: Plane, gaussians: Gaussians, piece: Int[Tensor, " N"], area: Floa
     on = on | (whole[piece] & (height < WITHIN * floor.thickness))
     rest = (~on & (height < WITHIN * floor.thickness)).nonzero()[:, 0]
     if len(rest) and bool(on.any()):
-        tints, where = _tints(gaussians), on.nonzero()[:, 0]
+        where = on.nonzero()[:, 0]
         parts = _by_colour(tints[where], piece[where], area[where])
         means = torch.stack([tints[where[parts == part]].mean(0) for part in range(int(parts.max()) + 1)])
         on[rest] = torch.cdist(tints[rest], means).amin(1) < ALIKE

@@ -16,7 +16,7 @@ from relook.lift.scene.colours import gain_of, residual, solved_colours
 from relook.lift.scene.divide import shrink_worst, split_worst
 from relook.lift.scene.fuse import fused
 from relook.lift.scene.refine import refined
-from relook.lift.scene.sources import Posed, posed_views
+from relook.lift.scene.sources import SceneViews, scene_views
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import Walk
 from relook.ops.splats import Blend, Blends
@@ -66,7 +66,7 @@ def fit(
     config.check()
     with opened(session, config.device) as session:
         with clock.part("read"):
-            posed = posed_views(walk, config, session, progress)
+            posed = scene_views(walk, config, session, progress)
         with clock.part("fit"):
             gaussians = closed_form(posed, config, progress)
             if config.refine:
@@ -75,7 +75,7 @@ def fit(
             return _measured(gaussians, _gains(gaussians, posed), posed, config, clock)
 
 
-def closed_form(posed: Posed, config: SceneConfig, progress: Progress = SILENT) -> Gaussians:
+def closed_form(posed: SceneViews, config: SceneConfig, progress: Progress = SILENT) -> Gaussians:
     """Surfels in solved colours; where depth is exact the worst of them shrink, then the worst become four."""
     views = [posed.views[number] for number in posed.fitted]
     gaussians = surfels(fused(views) if posed.noisy else views, config.cell, tall=TALL if posed.noisy else 1.0)
@@ -92,14 +92,14 @@ def closed_form(posed: Posed, config: SceneConfig, progress: Progress = SILENT) 
     return gaussians
 
 
-def _refined(gaussians: Gaussians, posed: Posed, config: SceneConfig, progress: Progress) -> Gaussians:
+def _refined(gaussians: Gaussians, posed: SceneViews, config: SceneConfig, progress: Progress) -> Gaussians:
     """The scene after `config.refine` rounds of descent, its colours solved again."""
     cameras = [posed.cameras[number] for number in posed.fitted]
     gaussians = refined(gaussians, cameras, _even(gaussians, posed), config.refine, progress=progress)
     return gaussians.coloured(solved_colours(_blends(gaussians, posed, posed.fitted), _even(gaussians, posed)))
 
 
-def _gains(gaussians: Gaussians, posed: Posed) -> Float[Tensor, "V 3"]:
+def _gains(gaussians: Gaussians, posed: SceneViews) -> Float[Tensor, "V 3"]:
     """By how much every view is brighter than the scene, for R, G and B; with exact depth comes exact light, and it is 1."""
     if not posed.noisy:
         return torch.ones(len(posed.views), 3)
@@ -112,19 +112,19 @@ def _gains(gaussians: Gaussians, posed: Posed) -> Float[Tensor, "V 3"]:
     )
 
 
-def _even(gaussians: Gaussians, posed: Posed) -> list[Float[Tensor, "3 H W"]]:
+def _even(gaussians: Gaussians, posed: SceneViews) -> list[Float[Tensor, "3 H W"]]:
     """The fitted views' pictures in one exposure, that of them all together."""
     gains = _gains(gaussians, posed)[list(posed.fitted)]
     gains = gains / gains.log().mean(0).exp()
     return [posed.views[number].image / gain[:, None, None] for number, gain in zip(posed.fitted, gains, strict=True)]
 
 
-def _blends(gaussians: Gaussians, posed: Posed, numbers: Sequence[int]) -> Blends:
+def _blends(gaussians: Gaussians, posed: SceneViews, numbers: Sequence[int]) -> Blends:
     return Blends(gaussians, [posed.cameras[number] for number in numbers], posed.size)
 
 
 def _measured(
-    gaussians: Gaussians, gains: Float[Tensor, "V 3"], posed: Posed, config: SceneConfig, clock: Clock
+    gaussians: Gaussians, gains: Float[Tensor, "V 3"], posed: SceneViews, config: SceneConfig, clock: Clock
 ) -> Fit:
     """The scene with its errors."""
     colours = gaussians.colours

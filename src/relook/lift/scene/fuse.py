@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad, unfold
 
+from relook.ops.align import centre
 from relook.ops.geometry import inside, known_depth, project, unproject
 from relook.types import Camera, Depth, View
 
@@ -72,7 +73,7 @@ def _smooth(depth: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
 def _beside(cameras: Sequence[Camera]) -> Int[Tensor, "V K"]:
     """For every camera the others that are nearest: metres, and metres for a radian of turning."""
     poses = torch.stack([camera.world_to_camera for camera in cameras])
-    eyes = -(poses[:, :3, :3].mT @ poses[:, :3, 3:])[..., 0]
+    eyes = torch.stack([centre(camera) for camera in cameras])
     turned = poses[:, 2, :3] @ poses[:, 2, :3].T
     distance = torch.cdist(eyes, eyes) + turned.clamp(-1, 1).acos()
     distance.fill_diagonal_(torch.inf)

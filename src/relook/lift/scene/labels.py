@@ -37,10 +37,12 @@ SURE = 0.5
 """Share of a pixel that the scene covers, below which it does not know the pixel."""
 OWN = 0.1
 """How much a frame's own labels count where the scene knows nothing, beside what it knows of pixels of like colour around."""
+AROUND = (0.15, 1e-3)
+"""Guided filter that finds what the scene knows of pixels of like colour around."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a frame to be in it."""
-AROUND = (0.15, 1e-3)
-"""Guided filter that finds these."""
+CERTAIN = 0.95
+"""Confidence of what lies on a plane that was found: below 1, which is kept for what was stated or drawn."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def _chances(labels: UInt8[Tensor, "h w"], classes: int) -> Float[Tensor, "K h w
 def _regions(frames: Sequence[_Small], names: Mapping[str, int], found: Decided) -> dict[int, Region]:
     """The regions, each as sure as the pixels of its name are in the mean of the walk; parts of one name are its instances.
 
-    What lies on a plane that was found is certain.
+    What lies on the floor's plane is at least CERTAIN.
     """
     sums, counts = torch.zeros(2, len(names)).double()
     for frame in frames:
@@ -168,6 +170,6 @@ def _regions(frames: Sequence[_Small], names: Mapping[str, int], found: Decided)
     regions = {}
     for id, name in enumerate(found.names):
         if id != UNLABELLED:
-            certain = found.floor is not None and canonical(name) in LYING
-            regions[id] = Region(name, found.names[:id].count(name), confidence=1.0 if certain else sure[names[name]])
+            certain = CERTAIN if found.floor is not None and canonical(name) in LYING else 0.0
+            regions[id] = Region(name, found.names[:id].count(name), confidence=max(certain, sure[names[name]]))
     return regions

@@ -6,11 +6,11 @@ from typing import no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from jaxtyping import Int
 from torch import Tensor
 
 from relook.gaussians import Gaussians
+from relook.lift.scene.neighbours import neighbours
 from relook.ops.oklab import rgb_to_oklab
 from relook.ops.splats.kernels import compiled
 
@@ -30,26 +30,23 @@ def pieces(gaussians: Gaussians) -> Int[Tensor, " N"]:
     Graph-based segmentation (Felzenszwalb, Huttenlocher 2004) of the graph of nearest neighbours: two pieces become one where the difference
     across their border is no greater than those within both, each plus LOOSE over its size.
     """
-    first, second, reach = _edges(gaussians)
+    first, second = _edges(gaussians)
     lab = rgb_to_oklab(gaussians.colours.T[..., None].clamp(0, 1))[..., 0].T * torch.tensor([LIGHT, 1.0, 1.0])
     facing = gaussians.normals
     turned = 1 - (facing[first] * facing[second]).sum(1).abs()
-    weight = (lab[first] - lab[second]).norm(dim=1) + TURN * turned + 0 * reach
+    weight = (lab[first] - lab[second]).norm(dim=1) + TURN * turned
     order = weight.argsort(stable=True)
     edges = torch.stack([first[order], second[order]], 1).numpy()
     parents = _joined(edges, weight[order].double().numpy(), len(gaussians), LOOSE, SMALL)
     return torch.from_numpy(np.unique(parents, return_inverse=True)[1])
 
 
-def _edges(gaussians: Gaussians) -> tuple[Int[Tensor, " E"], Int[Tensor, " E"], Float[Tensor, " E"]]:
-    """Pairs of neighbours, and how far apart they are in units of their size."""
-    points, size = gaussians.means.numpy(), gaussians.scales.amax(1)
-    distance, other = cKDTree(points).query(points, NEAR + 1)
-    first = torch.arange(len(points))[:, None].expand(-1, NEAR).flatten()
-    second = torch.from_numpy(other[:, 1:]).flatten()
-    apart = torch.from_numpy(distance[:, 1:]).flatten().float() / torch.maximum(size[first], size[second])
-    near = apart < REACH
-    return first[near], second[near], apart[near]
+def _edges(gaussians: Gaussians) -> tuple[Int[Tensor, " E"], Int[Tensor, " E"]]:
+    """Pairs of neighbours, no farther apart than REACH."""
+    size, (distance, second) = gaussians.scales.amax(1), neighbours(gaussians.means, NEAR)
+    first = torch.arange(len(size))[:, None].expand_as(second)
+    near = distance < REACH * torch.maximum(size[first], size[second])
+    return first[near], second[near]
 
 
 @compiled

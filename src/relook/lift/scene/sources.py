@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +12,7 @@ from relook.captures import VIDEOS, read_capture
 from relook.captures.frames import spread
 from relook.config import PhotoConfig, SceneConfig, ViewsConfig
 from relook.errors import GeometryError, InputError
-from relook.lift.geometry import MOST, MatchedViews, matched_views
+from relook.lift.geometry import MOST, MatchedViews, found_by, matched_views
 from relook.lift.source import Views, ViewSource, Walk
 from relook.ops.resize import at_most, resized
 from relook.progress import Progress
@@ -25,7 +24,7 @@ LEAST = 4
 
 
 @dataclass(frozen=True)
-class Posed:
+class SceneViews:
     """Views of one size with a camera and depth, in memory."""
 
     views: tuple[View, ...]
@@ -55,7 +54,7 @@ class Posed:
         return tuple(camera_of(view) for view in self.views)
 
 
-def posed_views(walk: Walk, config: SceneConfig, session: Session, progress: Progress) -> Posed:
+def scene_views(walk: Walk, config: SceneConfig, session: Session, progress: Progress) -> SceneViews:
     """A capture's views as a scene needs them. Raises an error of relook.errors for captures that have, or yield, no cameras and depth."""
     with TemporaryDirectory(prefix="relook-") as folder:
         source = _read(walk, Path(folder))
@@ -72,7 +71,7 @@ def posed_views(walk: Walk, config: SceneConfig, session: Session, progress: Pro
     cameras = [camera_of(view) for view in views]
     _check_apart(cameras)
     held = range(config.held_out // 2, len(views), config.held_out) if config.held_out and len(views) >= LEAST else ()
-    return Posed(tuple(views), tuple(held), matched.geometry)
+    return SceneViews(tuple(views), tuple(held), matched.geometry)
 
 
 def smaller(view: View, longest: int) -> View:
@@ -109,9 +108,8 @@ def _read(walk: Walk, folder: Path) -> ViewSource:
 
 def _matched(source: ViewSource, config: SceneConfig, session: Session) -> MatchedViews:
     """At most `config.views` of the views with the geometry that the configuration names."""
-    first, name = source.view(0), config.geometry
-    if name == "auto" and not (first.camera is not None and (first.depth is not None or first.points is not None)):
-        name = "colmap" if find_spec("pycolmap") is not None else "matches"
+    first = source.view(0)
+    name = found_by(first, config.geometry)
     most = (
         config.views
         if first.camera is not None and name in ("auto", "exact", "sensor", "sparse")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from relook.errors import ShapeError
 from relook.gaussians import Gaussians
+from relook.lift.scene.neighbours import neighbours as nearest
 from relook.ops.splats import Blend, Uplifted, solve, uplift
 from relook.ops.splats.solve import CHANNELS, Confidences, Maps
 
@@ -66,16 +67,14 @@ def graph(gaussians: Gaussians, neighbours: int = NEIGHBOURS) -> Graph:
     count = min(neighbours, len(gaussians) - 1)
     if count < 1:
         raise ShapeError(f"Expected at least 2 Gaussians and 1 neighbour, got {len(gaussians)} and {neighbours}.")
-    means = gaussians.means.numpy()
-    distances, near = cKDTree(means).query(means, count + 1)
-    distances, near = torch.from_numpy(distances[:, 1:]).float(), torch.from_numpy(near[:, 1:])
+    distances, near = nearest(gaussians.means, count)
     reach = distances.mean(1, keepdim=True).clamp_min(1e-9)
     apart = (gaussians.colours[near] - gaussians.colours[:, None]).square().sum(-1) / LIKE**2
     along = (gaussians.normals[near] * gaussians.normals[:, None]).sum(-1).abs()
     weights = torch.exp(-((distances / reach).square() + apart) / 2) * along + 1e-6
     weights = weights / weights.sum(1, keepdim=True)
-    pointer = np.arange(0, count * len(means) + 1, count)
-    return Graph(csr_array((weights.flatten().numpy(), near.flatten().numpy(), pointer), shape=2 * (len(means),)))
+    pointer = np.arange(0, count * len(near) + 1, count)
+    return Graph(csr_array((weights.flatten().numpy(), near.flatten().numpy(), pointer), shape=2 * (len(near),)))
 
 
 def diffused(found: Uplifted, along: Graph, *, pull: float = PULL, rounds: int = ROUNDS) -> Float[Tensor, "N D"]:

@@ -72,21 +72,38 @@ def absolute_labeller(name: str) -> str:
     return name if name in LABELLERS.names else "+".join(load.absolute(part) for part in parts(name))
 
 
-def label_views(views: Sequence[View], labels: Sequence[str], name: str, session: Session) -> list[View]:
+def label_views(
+    views: Sequence[View], labels: Sequence[str], name: str, session: Session, elsewhere: Sequence[str] = ()
+) -> list[View]:
     """The views, which have segments, with every label painted over them where it is found.
 
-    A label that is in some of the views is enough; SegmentsError for one that is in none of them.
+    A label that is in some of the views, or among the names of what was found elsewhere, is enough; SegmentsError for any other.
     """
-    wanted = tuple(dict.fromkeys(word for label in labels if (word := tidy(label.replace(".", " ")))))
+    wanted = _words(labels)
     if not wanted:
         return list(views)
-    ask = labeller(name, session)
-    found = [ask(view, wanted) for view in views]
-    if lost := [label for label in wanted if not any(one.name == label for several in found for one in several)]:
+    found = [_asked(view, wanted, name, session) for view in views]
+    there = {*elsewhere, *(one.name for several in found for one in several)}
+    if lost := [label for label in wanted if label not in there]:
         raise SegmentsError(
             f"Expected {', '.join(lost)} in one of the pictures, got none in any; use another word, or paint the label map yourself."
         )
     return [replace(view, segments=painted(exact(view), here)) for view, here in zip(views, found, strict=True)]
+
+
+def labelled(view: View, labels: Sequence[str], name: str, session: Session) -> Segments:
+    """The segments of one view with the labels painted over them that are found in it."""
+    return painted(exact(view), _asked(view, _words(labels), name, session))
+
+
+def _words(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels, tidied, each once."""
+    return tuple(dict.fromkeys(word for label in labels if (word := tidy(label.replace(".", " ")))))
+
+
+def _asked(view: View, labels: Sequence[str], name: str, session: Session) -> list[Found]:
+    """What the labeller finds in a view."""
+    return labeller(name, session)(view, labels)
 
 
 def painted(segments: Segments, found: Sequence[Found]) -> Segments:

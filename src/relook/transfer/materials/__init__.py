@@ -51,7 +51,7 @@ def with_materials(
     """
     taken = {canonical(cover.thing) for cover in stated}
     for name in (name for name in SHOWN if name not in taken):
-        here = _on_plane(structure, name, _named(correspondence.structure, name))
+        here = _on_plane(structure, name, named(correspondence.structure, name))
         material = None if here is None else _material(name, style, correspondence)
         if here is None or material is None:
             continue
@@ -77,7 +77,7 @@ def with_covers(
     that is no picture.
     """
     for cover in stated:
-        mask = _shown(structure, cover.thing)
+        mask = shown(structure, cover.thing)
         if cover.colour is not None:
             image = painted(image, structure.image, mask, to_linear(torch.tensor(cover.colour)), strength)
             continue
@@ -94,7 +94,7 @@ def _with_walls(
     image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose walls have the pattern of the style's, where that repeats clearly: in its size, from the floor up, around corners."""
-    ids = [id for id in _named(found.structure, "wall") if found.structure.regions[id].confidence >= EXACT]
+    ids = [id for id in named(found.structure, "wall") if found.structure.regions[id].confidence >= EXACT]
     counterparts = sorted({one for id in ids for one in found.allowed[id] if _is_wall(found.style, one)})
     if not counterparts:
         return image
@@ -120,7 +120,7 @@ def _with_rugs(
     image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose rugs are the style's, each as a whole; as it is where a rug of either is not seen well enough (`Rug`)."""
-    for id in _named(found.structure, "rug"):
+    for id in named(found.structure, "rug"):
         counterparts = [one for one in found.allowed[id] if canonical(found.style.regions[one].name) == "rug"]
         rugs = (_rug(style.showing(one), one) for one in sorted(counterparts))
         whole = max((rug for rug in rugs if rug is not None and rug.whole), key=_area, default=None)
@@ -137,12 +137,12 @@ def _area(rug: Rug) -> float:
 def _rug(view: View, id: int) -> Rug | None:
     """The rug that a region of a view shows."""
     segments = view.segments
-    return None if segments is None else rug_of(view, segments.among([id]), segments.among(_named(segments, "floor")))
+    return None if segments is None else rug_of(view, segments.among([id]), segments.among(named(segments, "floor")))
 
 
 def _material(name: str, style: View, correspondence: Correspondence) -> Material | None:
     """What the style's counterpart of a thing is made of, if it lies on the same plane and shows enough."""
-    allowed = {other for id in _named(correspondence.structure, name) for other in correspondence.allowed[id]}
+    allowed = {other for id in named(correspondence.structure, name) for other in correspondence.allowed[id]}
     regions = correspondence.style.regions
     ids = [id for id in sorted(allowed) if canonical(regions[id].name) in SHOWN[name]]
     ids = [id for id in ids if canonical(regions[id].name) == name] or ids
@@ -153,8 +153,8 @@ def _material(name: str, style: View, correspondence: Correspondence) -> Materia
     return None if surface is None else sampled(view.image, surface)
 
 
-def _named(segments: Segments, name: str) -> list[int]:
-    """Regions of that meaning."""
+def named(segments: Segments, name: str) -> list[int]:
+    """Ids of the regions of a meaning (`canonical`)."""
     return [id for id, region in segments.regions.items() if canonical(region.name) == name]
 
 
@@ -174,10 +174,10 @@ def check_covers(stated: Sequence[Cover]) -> None:
             )
 
 
-def _shown(view: View, thing: str) -> Bool[Tensor, "H W"]:
+def shown(view: View, thing: str) -> Bool[Tensor, "H W"]:
     """Where a view shows a thing. Raises SegmentsError where it does not."""
     segments = view.segments
-    ids = [] if segments is None else _named(segments, canonical(thing))
+    ids = [] if segments is None else named(segments, canonical(thing))
     if segments is None or not bool(segments.among(ids).any()):
         there = "nothing" if segments is None else ", ".join(segments.names)
         raise SegmentsError(f"Expected a thing of the structure picture to cover, got {thing!r}; it has: {there}.")

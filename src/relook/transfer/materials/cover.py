@@ -14,7 +14,7 @@ from relook.ops.flat import Places, places
 from relook.ops.soft import soft_weights
 from relook.ops.srgb import from_linear
 from relook.transfer.materials.sample import DIRECTED, Material
-from relook.transfer.materials.shading import light_over, lit, shading_of
+from relook.transfer.materials.shading import light_of, lit, main_light, shading_of
 from relook.transfer.materials.surface import Surface
 
 FULL = (0.08, 0.92)
@@ -57,11 +57,17 @@ def painted(
     mask: Bool[Tensor, "H W"],
     colour: Float[Tensor, " 3"],
     strength: float = 1.0,
+    light: float | None = None,
 ) -> Float[Tensor, "3 H W"]:
-    """A picture with a region in one colour (linear RGB), which it has under the room's main light; its relief and shadows stay."""
+    """A picture with a region in one colour (linear RGB), which it has under the room's main light; its relief and shadows stay.
+
+    light: the log of that light on the region; None: as the original picture shows it.
+    """
+    if light is None:
+        light = main_light(original, mask, MAIN)
     alpha = weights_of(original, mask)
     where = alpha > 0
-    shading = light_over(original, mask, MAIN)[where]
+    shading = light_of(original)[where] - light
     new = from_linear(lit(colour, torch.zeros(3, len(shading)), shading)).clamp(0, 1)
     result = image.clone()
     result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])

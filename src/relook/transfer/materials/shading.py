@@ -32,7 +32,7 @@ def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: 
     """log of the light on a surface over that quantile of it: shadows and slow changes, without the surface's pattern."""
     height, width = mask.shape
     rows, columns = at_most((height, width), SIDE)
-    light = _light(image).numpy()
+    light = light_of(image).numpy()
     small = cv2.resize(light, (columns, rows), interpolation=cv2.INTER_AREA)
     inside = cv2.resize(mask.numpy().astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
     weight = (inside > 0.95).astype(np.float32)
@@ -47,14 +47,14 @@ def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: 
     return torch.from_numpy(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def light_over(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float) -> Float[Tensor, "H W"]:
-    """log of light over that quantile of it in a region, with all its relief."""
-    light = _light(image)
-    inside = light[mask]
-    return light - inside[:: -(-len(inside) // SPREAD)].quantile(share)
+def main_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float) -> float:
+    """That quantile of the log of light in a region."""
+    inside = light_of(image)[mask]
+    return float(inside[:: -(-len(inside) // SPREAD)].quantile(share))
 
 
-def _light(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "H W"]:
+def light_of(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "H W"]:
+    """log of light."""
     return luminance(to_linear(image)).clamp_min(DARK).log()
 
 
