@@ -15,15 +15,16 @@ from relook.captures.frames import UNITS, Capture, Frame, Kind, natural_order, o
 from relook.captures.lens import Lens
 from relook.captures.nerfstudio import TRANSFORMS, is_transforms, read_transforms
 from relook.captures.own import CAPTURE_FILE, read_own
+from relook.captures.path import CameraPath, as_transforms, camera_for, cameras_of_one_size, path_in
 from relook.captures.pictures import pictures_in, read_pictures
 from relook.captures.video import read_unpacked
-from relook.errors import InputError
+from relook.errors import GeometryError, InputError
 from relook.files import PathLike, read_json
 from relook.io.video import VIDEOS
 
 __all__ = [
-    "CAPTURE_FILE", "LIMIT", "TRANSFORMS", "UNITS", "VIDEOS", "Capture", "Frame", "Kind", "Lens", "check_intrinsics", "check_pose",
-    "natural_order", "read_capture", "read_sensor_depth",
+    "CAPTURE_FILE", "LIMIT", "TRANSFORMS", "UNITS", "VIDEOS", "CameraPath", "Capture", "Frame", "Kind", "Lens", "as_transforms",
+    "camera_for", "check_intrinsics", "check_pose", "natural_order", "path_in", "read_capture", "read_path", "read_sensor_depth",
 ]  # fmt: skip
 
 
@@ -44,6 +45,26 @@ def read_capture(
             raise InputError(f"Expected a workspace to unpack the video {path} into, got none; name a folder.")
         return of_one_size(read_unpacked(path, Path(workspace), every, limit))
     return of_one_size(_reader(path)().thinned(every, limit))
+
+
+def read_path(path: PathLike) -> CameraPath:
+    """The cameras of a nerfstudio camera path, a transforms.json (its pictures need not be there), a scene's record, or any capture that has some.
+
+    Raises InputError for another file, GeometryError for captures without cameras, for cameras that are none, and pictures of several sizes.
+    """
+    path = Path(path)
+    file = next((path / name for name in TRANSFORMS if (path / name).is_file()), path)
+    if file.suffix.lower() == ".json" and file.is_file() and (found := path_in(file)) is not None:
+        return found
+    if path.suffix.lower() in VIDEOS:
+        raise GeometryError(
+            f"Expected a capture with cameras at {path}, got a video, which has none; name another one."
+        )
+    capture = read_capture(path)
+    cameras = [(frame.camera, frame.size) for frame in capture if frame.camera is not None]
+    if len(cameras) < len(capture):
+        raise GeometryError(f"Expected a capture with cameras at {path}, got pictures without; name another one.")
+    return cameras_of_one_size(cameras, str(path), capture.fps)
 
 
 def _reader(path: Path) -> Callable[[], Capture]:

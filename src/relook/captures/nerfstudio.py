@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from relook.captures.checks import check_intrinsics, check_pose, existing
 from relook.captures.frames import UNITS, Capture, Frame, in_order
-from relook.captures.lens import lens
+from relook.captures.lens import Lens, lens
 from relook.errors import GeometryError, InputError
 from relook.files import read_json
 from relook.io import read_size
@@ -67,20 +69,56 @@ def _frame(file: Path, entry: dict[str, Any]) -> Frame:
             f"Expected a perspective camera in {where}, got {model or 'a fisheye'}; undistort its pictures first."
         )
     image = _picture(file.parent / str(entry["file_path"]), where)
-    size = (int(entry["h"]), int(entry["w"])) if "h" in entry and "w" in entry else read_size(image, upright=False)
+    size = _size(entry) or read_size(image, upright=False)
+    camera, bent = _camera(entry, size, where)
+    step = float(entry.get("depth_unit_scale_factor", UNITS["millimetres"]))
+    depth = entry.get("depth_file_path")
+    depth = None if depth is None else existing(file.parent / str(depth), where)
+    return Frame(image, depth, camera, size, step, lens=bent, upright=False)
+
+
+def cameras_of(data: dict[str, Any], where: str) -> list[tuple[Camera, tuple[int, int]]]:
+    """The cameras (as if without distortion) of a transforms.json's content, each with its picture's size (H, W); no picture need be there.
+
+    Raises InputError where w and h are missing, GeometryError for cameras that are none.
+    """
+    found = []
+    for number, frame in enumerate(data["frames"]):
+        entry, place = data | frame, f"{where}, frame {number}"
+        size = _size(entry)
+        if size is None:
+            raise InputError(f"Expected w and h in {place}, got none; add the width and height of its picture.")
+        try:
+            found.append((_camera(entry, size, place)[0], size))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"Expected numbers for the camera of {place}, got {error}; correct it.") from error
+    return found
+
+
+def flipped(camera_to_world: Any, where: str) -> Float[Tensor, "4 4"]:
+    """world_to_camera (OpenCV) of a camera_to_world in OpenGL axes, 3 or 4 rows. Raises GeometryError for what is no rigid transform."""
+    rows = list(camera_to_world)
+    pose = check_pose(rows if len(rows) != 3 else [*rows, [0, 0, 0, 1]], where)
+    pose[:3, 1:3] *= -1
+    return torch.linalg.inv(pose).float()
+
+
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    """(H, W) as a frame says it."""
+    return (int(entry["h"]), int(entry["w"])) if "h" in entry and "w" in entry else None
+
+
+def _camera(entry: dict[str, Any], size: tuple[int, int], where: str) -> tuple[Camera, Lens | None]:
+    """A frame's camera for a picture of a size (H, W) without distortion, and its lens where there is some."""
     fx, fy = _focal(entry, size, where)
     cx, cy = float(entry.get("cx", size[1] / 2)), float(entry.get("cy", size[0] / 2))
     K = check_intrinsics([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], where)
     radial, tangential = ([float(entry.get(f"{kind}{n}", 0)) for n in numbers] for kind, numbers in COEFFICIENTS)
     bent = lens((fx, fy), (cx, cy), radial, tangential)
-    rows = list(entry["transform_matrix"])
-    pose = check_pose(rows if len(rows) != 3 else [*rows, [0, 0, 0, 1]], where)
-    pose[:3, 1:3] *= -1
-    camera = Camera((K if bent is None else bent.pinhole(size)).float(), torch.linalg.inv(pose).float())
-    step = float(entry.get("depth_unit_scale_factor", UNITS["millimetres"]))
-    depth = entry.get("depth_file_path")
-    depth = None if depth is None else existing(file.parent / str(depth), where)
-    return Frame(image, depth, camera, size, step, lens=bent, upright=False)
+    K = (K if bent is None else bent.pinhole(size)).float()
+    return Camera(K, flipped(entry["transform_matrix"], where)), bent
 
 
 def _focal(entry: dict[str, Any], size: tuple[int, int], where: str) -> tuple[float, float]:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from safetensors.torch import load_file, save_file
-from scipy.spatial.transform import Rotation, Slerp
 from torch import Tensor
 
 from relook import cache
@@ -24,7 +23,7 @@ from relook.lift.lifted.sources import Posed, posed
 from relook.lift.lifted.ways import Carrier, points_of, way_for
 from relook.lift.operators import Operator, asked, load_operator
 from relook.lift_config import LiftConfig
-from relook.ops.align import centre
+from relook.ops import poses
 from relook.ops.fill import smoothly_filled
 from relook.progress import SILENT, Progress
 from relook.record import Clock
@@ -205,21 +204,9 @@ def targets_of(source: Posed, between: int) -> list[Target]:
         found.append(Target(f"{number:04d}", camera, number))
         if number + 1 < len(cameras):
             steps = [(step + 1) / (between + 1) for step in range(between)]
-            ways = [_between(camera, cameras[number + 1], share) for share in steps]
+            ways = [poses.between(camera, cameras[number + 1], share) for share in steps]
             found += [Target(f"{number:04d}-{step + 1:02d}", one, None) for step, one in enumerate(ways)]
     return found
-
-
-def _between(first: Camera, second: Camera, share: float) -> Camera:
-    """A camera on the way: its centre on the line, its turn on the shortest arc."""
-    poses = [one.world_to_camera.double() for one in (first, second)]
-    turns = Rotation.from_matrix(np.stack([pose[:3, :3].numpy() for pose in poses]))
-    rotation = torch.from_numpy(Slerp([0, 1], turns)(share).as_matrix())
-    start, end = (centre(Camera(first.K, pose)) for pose in poses)
-    eye = torch.lerp(start, end, share)
-    pose = torch.eye(4, dtype=torch.float64)
-    pose[:3, :3], pose[:3, 3] = rotation, -(rotation @ eye)
-    return Camera(torch.lerp(first.K, second.K, share), pose.float())
 
 
 def _written(one: Lifted, operator: Operator, config: LiftConfig, job: Job, out: Path, tick: Any) -> float:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from relook.captures import CameraPath, as_transforms, path_in
 from relook.files import PathLike, write_json
 from relook.io import write_gaussians
 from relook.lift.scene.fit import Fit
 
 
 def write_scene(path: PathLike, found: Fit) -> None:
-    """Write PATH, whole or not at all, and the record beside it (PATH with .json). Raises InputError for a place that cannot be written."""
+    """Write PATH, whole or not at all, and the record with the views' cameras beside it (PATH with .json). Raises InputError for a place that cannot be written."""
     write_gaussians(path, found.gaussians)
-    write_json(Path(path).with_suffix(".json"), found.record)
+    cameras = as_transforms(CameraPath(found.cameras, found.size))
+    write_json(record_of(path), found.record | {"cameras": cameras})
+
+
+def record_of(path: PathLike) -> Path:
+    """Where the record of a fitted scene is."""
+    return Path(path).with_suffix(".json")
+
+
+def own_cameras(path: PathLike) -> CameraPath | None:
+    """The cameras of the views that a scene was fitted to, from the record beside it; None where there is none."""
+    file = record_of(path)
+    return path_in(file) if file.is_file() else None

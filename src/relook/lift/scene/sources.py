@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import torch
-
 from relook.captures import VIDEOS, read_capture
 from relook.captures.frames import spread
 from relook.config import PhotoConfig, SceneConfig, ViewsConfig
 from relook.errors import GeometryError, InputError
 from relook.lift.geometry import MOST, MatchedViews, found_by, matched_views
 from relook.lift.source import Views, ViewSource, Walk
+from relook.ops.poses import apart
 from relook.ops.resize import at_most, resized
 from relook.progress import Progress
 from relook.session import Session
@@ -123,8 +122,7 @@ def _matched(source: ViewSource, config: SceneConfig, session: Session) -> Match
 
 def _check_apart(cameras: list[Camera]) -> None:
     """Raise GeometryError for views that are all from one place and direction: they hold no more than a picture does."""
-    poses = torch.stack([camera.world_to_camera for camera in cameras])
-    if len(cameras) > 1 and float((poses - poses[0]).abs().max()) < 1e-6:
+    if len(cameras) > 1 and not apart(cameras):
         raise GeometryError(
             f"Expected views from several places, got {len(cameras)} from the same one; bring a walk, or one view alone."
         )

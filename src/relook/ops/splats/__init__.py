@@ -6,7 +6,7 @@ What a view shows of anything the Gaussians carry is A f; one matrix renders, up
 from relook.ops.splats.blend import Blend, Blends, blend
 from relook.ops.splats.harmonics import harmonics, seen_colours
 from relook.ops.splats.project import Projected, project
-from relook.ops.splats.rasterise import rasterise, render
+from relook.ops.splats.rasterise import rasterise, render, shown
 from relook.ops.splats.solve import Uplifted, solve, uplift
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "rasterise",
     "render",
     "seen_colours",
+    "shown",
     "solve",
     "uplift",
 ]

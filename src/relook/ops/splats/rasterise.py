@@ -34,11 +34,19 @@ def rasterise(
 
 
 def render(
-    gaussians: Gaussians, camera: Camera, size: tuple[int, int], background: float = 0.0
+    gaussians: Gaussians, camera: Camera, size: tuple[int, int], background: float | Float[Tensor, " 3"] = 0.0
 ) -> Float[Tensor, "3 H W"]:
-    """The picture (RGB, not clamped) that a camera takes of Gaussians before a grey of `background`."""
-    image, coverage = rasterise(project(gaussians, camera, size), seen_colours(gaussians, camera), size)
-    return image + (1 - coverage) * background
+    """The picture (RGB, not clamped) that a camera takes of Gaussians before a grey or an RGB of `background`."""
+    image, coverage = shown(gaussians, camera, size)
+    behind = torch.as_tensor(background).to(image).expand(3)
+    return image + (1 - coverage) * behind[:, None, None]
+
+
+def shown(
+    gaussians: Gaussians, camera: Camera, size: tuple[int, int]
+) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "H W"]]:
+    """The same before black, and the share of each pixel that the Gaussians cover."""
+    return rasterise(project(gaussians, camera, size), seen_colours(gaussians, camera), size)
 
 
 class _Rasterise(torch.autograd.Function):
