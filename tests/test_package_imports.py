@@ -27,6 +27,7 @@ ORDER = [
         "cache",
         "config",
         "lift_config",
+        "restyle_config",
         "stated",
         "covers",
         "options",

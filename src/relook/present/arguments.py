@@ -22,7 +22,7 @@ METAVARS: Mapping[type, str] = {int: "N", float: "NUMBER", str: "TEXT", Path: "P
 def parse(kind: type[T], program: str, words: Sequence[str], example: str = "") -> T:
     """The options of a command from its words; those of a part (a nested dataclass) are named as if they were the command's own.
 
-    Prints help, with the example on top, and exits with 0 if asked to. Raises InputError, one sentence, for words that do not fit.
+    An option hides those of its parts that have its name; one that several parts have is given to all of them. Prints help, with the example on top, and exits with 0 if asked to. Raises InputError, one sentence, for words that do not fit.
     """
     known = {option.name: option for option in _flat(kind)}
     parser = _parser(kind, program, example, known)
@@ -140,6 +140,7 @@ def _read_one(option: Option, word: str) -> Any:
 def _made(kind: type[T], values: Mapping[str, Any], program: str, default: Any = None) -> T:
     """The dataclass with these values, and those of its parts."""
     own = {name: values[name] for name in (option.name for option in options(kind)) if name in values}
+    values = {name: value for name, value in values.items() if name not in own}
     for part in (option for option in options(kind) if option.nested):
         current = part.default if default is None else getattr(default, part.name)
         own[part.name] = _made(part.kind, values, program, current)
@@ -151,14 +152,17 @@ def _made(kind: type[T], values: Mapping[str, Any], program: str, default: Any =
 
 
 def _flat(kind: type, default: Any = None) -> Iterator[Option]:
-    """The options of a dataclass and of its parts, each with the default that it has there; help of those without use is left out."""
+    """The options of a dataclass and of its parts, each name once, with its default there; help of those without use is left out."""
+    known = {option.name for option in options(kind) if not option.nested}
     for option in options(kind):
         current = option.default if default is None else getattr(default, option.name)
         if not option.nested:
             yield replace(option, default=current)
             continue
         for part in _flat(option.kind, current):
-            yield replace(part, help=argparse.SUPPRESS) if part.name in option.unused else part
+            if part.name not in known:
+                yield replace(part, help=argparse.SUPPRESS) if part.name in option.unused else part
+            known.add(part.name)
 
 
 def _shown(option: Option) -> str:

@@ -14,8 +14,9 @@ from relook.files import PathLike, reason, replacing
 from relook.gaussians import Gaussians
 from relook.io.splats import packed, ply, web
 from relook.io.splats.parts import PART
+from relook.io.splats.recolour import write_recoloured
 
-__all__ = ["ENDINGS", "PART", "read_gaussians", "write_gaussians"]
+__all__ = ["ENDINGS", "PART", "read_gaussians", "write_gaussians", "write_recoloured"]
 
 _Writer = Callable[[Path, Gaussians], None]
 ENDINGS: Mapping[str, _Writer] = {

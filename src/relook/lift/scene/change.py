@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from relook.captures.frames import spread
-from relook.config import ViewsConfig
+from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
 from relook.errors import SegmentsError
 from relook.lift.geometry import posed_views
@@ -63,7 +63,7 @@ def through_scene(
     left = [number for number in range(len(walk)) if history.notes(number) is None]
     if not left:
         return
-    labels = scene_labels(walk, _seer(config, session), config.leave, progress)
+    labels = scene_labels(walk, seer(config.photo, session), config.leave, progress)
     look, firsts = _look(walk, labels, style, config, session, progress), _firsts(labels.blends)
     with progress.stage("frames", len(walk)) as tick:
         for number in left:
@@ -129,9 +129,9 @@ def _sheet(walk: ViewSource, labels: SceneLabels) -> View:
     return View(torch.cat(pictures, 1), Segments(torch.cat(regions), labels.regions))
 
 
-def _seer(config: ViewsConfig, session: Session) -> Callable[[View], Segments]:
+def seer(photo: PhotoConfig, session: Session) -> Callable[[View], Segments]:
     """Who sees the regions of a single frame: its own, a network, or the room's planes; and over them what the user named."""
-    photo, perception = config.photo, Perception(session, config.photo.segmenter)
+    perception = Perception(session, photo.segmenter)
 
     def see(view: View) -> Segments:
         segments = perception.regions(view)

@@ -29,6 +29,8 @@ cosine); its surfels up to WITHIN."""
 LIGHT, DARK, APART, ALIKE = 0.15, 0.3, 0.12, 0.1
 """Of floors' colours: what lightness counts beside saturation (a, b over L, at least DARK); how far apart two floors are, and what is near a
 floor and farther from its plane may be."""
+BELIEVED = 0.15
+"""Of what lies in a floor's plane, the least that frames call a floor: a table top is none for a few wrong pixels."""
 LEAST = 0.08
 """Share of a floor's area below which a colour is no floor of its own."""
 
@@ -57,6 +59,8 @@ def decided(
     chances = (own + OWN) * _shares(together)[piece]
     lying = torch.tensor([canonical(name) in LYING for name in names])
     floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
+    if floor is not None and not _believed(floor, gaussians, area[:, None] * own, lying):
+        floor = None
     if floor is not None:
         on = _on(floor, gaussians, piece, tints)[:, None]
         chances = torch.where(on, lying * (chances + DOUBTED), torch.where(lying, DOUBTED * chances, chances))
@@ -69,6 +73,12 @@ def decided(
             region[here[parts == part]] = len(found)
             found.append(names[number])
     return Decided(region, tuple(found), floor)
+
+
+def _believed(floor: Plane, gaussians: Gaussians, said: Float[Tensor, "N K"], lying: Bool[Tensor, " K"]) -> bool:
+    """Whether enough of what lies in a plane is said to be a floor."""
+    there = floor.carries(gaussians.means, gaussians.normals) @ said
+    return bool(there[lying].sum() >= BELIEVED * there.sum())
 
 
 def _on(

@@ -67,12 +67,18 @@ def fit(
     with opened(session, config.device) as session:
         with clock.part("read"):
             posed = scene_views(walk, config, session, progress)
-        with clock.part("fit"):
-            gaussians = closed_form(posed, config, progress)
-            if config.refine:
-                gaussians = _refined(gaussians, posed, config, progress)
-        with clock.part("measure"):
-            return _measured(gaussians, _gains(gaussians, posed), posed, config, clock)
+        return fit_posed(posed, config, progress, clock)
+
+
+def fit_posed(posed: SceneViews, config: SceneConfig, progress: Progress = SILENT, clock: Clock | None = None) -> Fit:
+    """`fit` for views that were read already. clock: goes on counting."""
+    clock = clock or Clock()
+    with clock.part("fit"):
+        gaussians = closed_form(posed, config, progress)
+        if config.refine:
+            gaussians = _refined(gaussians, posed, config, progress)
+    with clock.part("measure"):
+        return _measured(gaussians, _gains(gaussians, posed), posed, config, clock)
 
 
 def closed_form(posed: SceneViews, config: SceneConfig, progress: Progress = SILENT) -> Gaussians:

@@ -1,0 +1,86 @@
+"""What the Gaussians of a scene are parts of: what a segmenter says of the views, lifted and decided in the scene, shown to the views again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from relook.errors import SegmentsError
+from relook.gaussians import Gaussians
+from relook.lift.scene.decided import decided
+from relook.ops.align import centre
+from relook.ops.guided import guided_filter
+from relook.ops.splats import Blend, Blends
+from relook.types import UNLABELLED, Region, Segments, View
+
+MOST = 150_000
+"""Gaussians that are decided together; of more, these many evenly, and others are what the nearest of them is."""
+BORDER = (0.012, 1e-3)
+"""Guided filter that brings the borders of regions to the edges of a picture."""
+LEAST = 0.1
+"""Chance that a region must have somewhere in a view to be in it."""
+
+
+def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -> Segments:
+    """The region of every Gaussian, as labels of shape (1, N), from the segments of posed views.
+
+    One region for each name (floors of other colours are instances of their own), as sure as its pixels are in the mean.
+    """
+    names = ("", *dict.fromkeys(name for view in views if view.segments is not None for name in view.segments.names))
+    number = {name: place for place, name in enumerate(names)}
+    votes, sure = torch.zeros(len(gaussians), len(names)), torch.zeros(2, len(names))
+    for view, blend in zip(views, blends, strict=True):
+        chances, confidence = _said(view.segments, number)
+        votes += blend.transposed(chances * confidence * blend.seen)
+        sure += torch.stack([(chances * confidence).sum((1, 2)), chances.sum((1, 2))])
+    some = torch.arange(0, len(gaussians), -(-len(gaussians) // MOST))
+    eyes = torch.stack([centre(camera) for camera in blends.cameras])
+    found = decided(gaussians[some], votes[some], names, eyes)
+    labels = _everywhere(gaussians.means, some, found.region)
+    confidence = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
+    regions = {
+        id: Region(name, found.names[:id].count(name), confidence=float(confidence[number[name]]))
+        for id, name in enumerate(found.names)
+        if id != UNLABELLED
+    }
+    return Segments(labels[None], regions)
+
+
+def shown(parts: Segments, blend: Blend, image: Float[Tensor, "3 H W"]) -> Segments:
+    """The scene's regions in one view, with borders along the edges of its picture."""
+    ids = torch.tensor([UNLABELLED, *parts.regions])
+    place = torch.zeros(int(ids.max()) + 1, dtype=torch.int64)
+    place[ids] = torch.arange(len(ids))
+    chances = blend.render(one_hot(place[parts.labels[0]], len(ids)).float())
+    present = (chances.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
+    if not len(present):
+        return Segments(torch.zeros(blend.size, dtype=torch.int64), {})
+    labels = ids[present[guided_filter(image, chances[present], *BORDER).argmax(0)]]
+    return Segments(labels, parts.regions)
+
+
+def _said(segments: Segments | None, number: dict[str, int]) -> tuple[Float[Tensor, "K H W"], Float[Tensor, "H W"]]:
+    """What a view's segments say: one of the names for every pixel, and how sure they are."""
+    if segments is None:
+        raise SegmentsError("Expected segments of every view, got none; perceive it first.")
+    most = max([UNLABELLED, *segments.regions]) + 1
+    name, sure = torch.zeros(most, dtype=torch.int64), torch.ones(most)
+    for id, region in segments.regions.items():
+        name[id], sure[id] = number.get(region.name, UNLABELLED), region.confidence
+    return one_hot(name[segments.labels], len(number)).permute(2, 0, 1).float(), sure[segments.labels]
+
+
+def _everywhere(means: Float[Tensor, "N 3"], some: Int[Tensor, " M"], region: Int[Tensor, " M"]) -> Int[Tensor, " N"]:
+    """Regions of all Gaussians: those of `some`, and of the nearest of them that has one."""
+    labels = torch.zeros(len(means), dtype=torch.int64)
+    labels[some] = region
+    known = some[region != UNLABELLED]
+    left = (labels == UNLABELLED).nonzero()[:, 0]
+    if len(known) and len(left):
+        labels[left] = labels[known][torch.from_numpy(cKDTree(means[known].numpy()).query(means[left].numpy())[1])]
+    return labels

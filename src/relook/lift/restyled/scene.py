@@ -1,0 +1,58 @@
+"""What every method of restyling a scene is given: Gaussians, posed pictures of them, and what they are parts of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from relook.correspond.semantic import regions_named
+from relook.gaussians import Gaussians
+from relook.ops.splats import Blends
+from relook.progress import SILENT, Progress
+from relook.restyle_config import RestyleConfig
+from relook.session import Session
+from relook.transfer.photo import Styles
+from relook.types import Segments, View
+
+
+@dataclass(frozen=True)
+class Scene:
+    """N Gaussians whose geometry is frozen."""
+
+    gaussians: Gaussians
+    views: tuple[View, ...]
+    """Key views of one size: pictures of the scene (the capture's own, or renderings), with cameras and the scene's segments."""
+    blends: Blends
+    """Of these views."""
+    parts: Segments
+    """What every Gaussian is a part of: labels of shape (1, N)."""
+
+    @property
+    def region(self) -> Int[Tensor, " N"]:
+        """The region's id of every Gaussian."""
+        return self.parts.labels[0]
+
+    def named(self, names: Sequence[str]) -> Bool[Tensor, " N"]:
+        """The Gaussians of everything that is called so, or means the same. Raises SegmentsError for a name that the scene does not have."""
+        ids = [id for name in names for id in regions_named(self.parts, name)]
+        return torch.isin(self.region, torch.tensor(ids, dtype=torch.int64))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """With what a scene is restyled."""
+
+    config: RestyleConfig
+    session: Session
+    progress: Progress = SILENT
+    work: Path | None = None
+    """Folder for what a stopped run must not make again; None: nothing is kept."""
+
+
+Method = Callable[[Scene, Styles, Settings], Float[Tensor, "N 3"]]
+"""New RGB of the Gaussians, the part that is the same from everywhere."""

@@ -1,0 +1,92 @@
+"""The pictures by which a scene is restyled: a few posed views that together show most of it, each with the scene's regions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.captures import read_capture
+from relook.captures.frames import spread
+from relook.errors import GeometryError
+from relook.files import PathLike
+from relook.gaussians import Gaussians
+from relook.lift.restyled.regions import scene_regions, shown
+from relook.lift.restyled.scene import Scene
+from relook.lift.scene.distil import key_views
+from relook.lift.scene.sources import camera_of, smaller
+from relook.ops.fill import filled
+from relook.ops.splats import Blend, Blends, seen_colours
+from relook.progress import Progress
+from relook.types import Camera, Segments, View
+
+TIMES = 2
+"""Key views are chosen among so many times as many, evenly over the capture."""
+PAIRS = 100_000_000
+"""Views times Gaussians among which they are chosen at most: choosing holds a number for each."""
+
+
+def capture_views(path: PathLike, longest: int, most: int) -> list[View]:
+    """At most `most` views of a capture with cameras, evenly over it, with at most `longest` pixels on the longer side; no depth.
+
+    Raises GeometryError where one has no camera, an error of relook.errors for what is no capture.
+    """
+    source = read_capture(path)
+    views = [replace(source.view(number), depth=None, points=None) for number in spread(len(source), most)]
+    for view in views:
+        camera_of(view)
+    sizes = sorted({view.size for view in views})
+    if len(sizes) > 1:
+        raise GeometryError(f"Expected views of one size as cameras, got {sizes[0]} and {sizes[1]}; resize them.")
+    return [smaller(view, longest) for view in views]
+
+
+def candidates(gaussians: Gaussians, wanted: int) -> int:
+    """How many views key views are chosen among."""
+    return max(wanted, min(TIMES * wanted, PAIRS // max(1, len(gaussians))))
+
+
+def scene_of(
+    gaussians: Gaussians,
+    views: Sequence[View],
+    count: int,
+    see: Callable[[View], Segments],
+    progress: Progress,
+) -> Scene:
+    """The scene with the `count` of these views (posed, of one size) that show most of it, and the regions that `see` finds in them."""
+    cameras, size = [camera_of(view) for view in views], views[0].size
+    with progress.stage("choosing views"):
+        every = Blends(gaussians, cameras, size)
+        chosen = sorted(key_views(every, count)) if len(views) > count else list(range(len(views)))
+        blends = Blends(gaussians, [cameras[number] for number in chosen], size) if len(views) > count else every
+        del every
+    seen = []
+    with progress.stage("seeing the scene", len(chosen)) as tick:
+        for done, number in enumerate(chosen, start=1):
+            seen.append(replace(views[number], segments=see(views[number])))
+            tick(done)
+    parts = scene_regions(gaussians, blends, seen)
+    known = tuple(
+        replace(view, segments=shown(parts, blend, view.image)) for view, blend in zip(seen, blends, strict=True)
+    )
+    return Scene(gaussians, known, blends, parts)
+
+
+def rendered(gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[int, int]) -> list[View]:
+    """What cameras see of a scene; what it does not cover is the nearest that it does."""
+    return [
+        View(_picture(gaussians, camera, blend), camera=camera)
+        for camera, blend in zip(cameras, Blends(gaussians, cameras, size, 0), strict=True)
+    ]
+
+
+def _picture(gaussians: Gaussians, camera: Camera, blend: Blend) -> Float[Tensor, "3 H W"]:
+    return filled(blend.render(seen_colours(gaussians, camera)), ~blend.seen).clamp(0, 1)
+
+
+def uncovered(blends: Sequence[Blend]) -> float:
+    """Share of the pixels that a scene does not show."""
+    return float(torch.stack([(~one.seen).float().mean() for one in blends]).mean())

@@ -1,0 +1,60 @@
+"""What a user may choose when a scene of Gaussians takes a new look (`relook scene restyle`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Interval
+
+from relook.config import LOOK, ONE_PICTURE, SEEING, USED, Method, Names, PhotoConfig, SceneConfig
+from relook.errors import InputError
+from relook.options import Configuration, Without
+
+SceneMethod = Literal["distill"]
+Dependence = Literal["keep", "scale", "none"]
+NO_USE = (*ONE_PICTURE, "method", "size", "material", "scale", "turn", "style_memory", "device")
+"""Options of one picture that say nothing of a scene, or that a scene has itself."""
+
+
+@dataclass(frozen=True)
+class RestyleConfig(Configuration):
+    """How a scene of Gaussians takes the look of one style picture: colours change, geometry does not."""
+
+    photo: Annotated[PhotoConfig, Without(NO_USE)] = field(default_factory=PhotoConfig)
+    """How its key views take the look."""
+    fit: Annotated[SceneConfig, Without(("size", "held_out", "device", "depth_estimator"))] = field(
+        default_factory=SceneConfig
+    )
+    """How a capture first becomes a scene."""
+    method: Annotated[SceneMethod, USED] = "distill"
+    """How the scene is restyled: `distill`, key views by `relook photo`, whose change is solved into the Gaussians."""
+    only: Annotated[Names, USED] = ()
+    """Names of things that take the look; all others stay exactly as they are, e.g. `sofa,rug`."""
+    view_dependence: Annotated[Dependence, LOOK] = "scale"
+    """Of colours that change with where one looks from (spherical harmonics): `keep` what is added to a colour, `scale` shading with the new
+    colour and leave highlights grey, or `none`: one colour from everywhere."""
+    by: Annotated[Method, LOOK] = "auto"
+    """The method of `relook photo` by which key views are restyled."""
+    key_views: Annotated[int, Interval(ge=1, le=512), LOOK] = 24
+    """Views that are restyled and distilled, or in which regions are looked for: those that together show most."""
+    size: Annotated[int, Interval(ge=32, le=2048), LOOK] = 384
+    """Longer side of these in pixels."""
+    cameras: Annotated[Path | None, SEEING] = None
+    """Where a scene's views are from: the capture that it was fitted to (capture.json, transforms.json, COLMAP). Default: found in the scene."""
+
+    def check(self) -> None:
+        """Raise InputError, one sentence, for a value that no run can use."""
+        if named := [name for name in NO_USE if getattr(self.photo, name) != getattr(PhotoConfig, name)]:
+            raise InputError(
+                f"Expected no option of one picture for a scene, got {' and '.join(named)}; leave it out, or name the method as `by`."
+            )
+        if self.only and self.photo.keep:
+            raise InputError("Expected things that change (only) or things that stay (keep), got both; leave one out.")
+        super().check()
+
+    @property
+    def picture(self) -> PhotoConfig:
+        """How one key view is restyled."""
+        return replace(self.photo, method=self.by, device=self.fit.device)

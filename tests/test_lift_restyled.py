@@ -1,0 +1,241 @@
+"""A scene in a new look: geometry stays to the last bit, colours change as the views do, and a stopped run goes on to the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from plyfile import PlyData
+
+from relook.config import PhotoConfig, SceneConfig
+from relook.errors import InputError, SceneError, SegmentsError
+from relook.gaussians import Gaussians
+from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured
+from relook.lift.restyled import METHODS, restyle_scene
+from relook.lift.restyled.dependence import recoloured
+from relook.lift.restyled.distill import added, of_view
+from relook.lift.restyled.regions import scene_regions
+from relook.lift.restyled.scene import Scene
+from relook.lift.restyled.views import rendered
+from relook.lift.scene.fit import fit
+from relook.ops.splats import Blends, render
+from relook.options import check
+from relook.progress import Progress
+from relook.restyle_config import RestyleConfig, SceneMethod
+from relook.types import Segments, View
+from strolls import stroll, style, write_capture
+
+PHOTO = PhotoConfig(segmenter="whole", depth_estimator="none")
+GEOMETRY = ("x", "y", "z", "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")
+
+
+def config(**changes: object) -> RestyleConfig:
+    return RestyleConfig(**({"photo": PHOTO, "key_views": 2, "size": 64, "method": "distill"} | changes))
+
+
+@cache
+def room(degree: int = 0) -> Gaussians:
+    torch.manual_seed(0)
+    gaussians = fit(stroll(), SceneConfig(refine=0, held_out=0)).gaussians
+    more = 0.05 * torch.randn(len(gaussians), (degree + 1) ** 2 - 1, 3)
+    return replace(gaussians, sh=torch.cat([gaussians.sh, more], 1))
+
+
+@cache
+def scene() -> Scene:
+    views = tuple(stroll())
+    blends = Blends(room(), [view.camera for view in views], views[0].size)
+    return Scene(room(), views, blends, scene_regions(room(), blends, views))
+
+
+def files(folder: Path, degree: int = 0) -> tuple[Path, Path, Path]:
+    """A scene, its capture and a style picture."""
+    write_gaussians(folder / "room.ply", room(degree))
+    write_image(folder / "style.png", style().image)
+    return folder / "room.ply", write_capture(folder / "capture", stroll()), folder / "style.png"
+
+
+def test_geometry_is_the_same_to_the_last_bit_and_the_look_is_new(tmp_path: Path) -> None:
+    path, capture, look = files(tmp_path, 1)
+    record = restyle_scene(path, look, tmp_path / "new.ply", config(cameras=capture))
+    old, new = (PlyData.read(name)["vertex"] for name in (path, tmp_path / "new.ply"))
+    assert all(np.array_equal(old[name], new[name]) for name in GEOMETRY)
+    assert old.data.dtype.names == new.data.dtype.names
+    change = np.abs(old["f_dc_0"] - new["f_dc_0"])
+    assert np.median(change) > 0.05
+    assert record["gaussians"] == len(old.data)
+    assert not (tmp_path / "new.ply.work").exists()
+
+
+def test_a_capture_is_fitted_first(tmp_path: Path) -> None:
+    _, capture, look = files(tmp_path)
+    wanted = config(fit=SceneConfig(refine=0, held_out=0))
+    restyle_scene(capture, look, tmp_path / "new.spz", wanted)
+    assert len(read_gaussians(tmp_path / "new.spz")) > 100
+
+
+def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    _, capture, look = files(tmp_path)
+    wanted = config(fit=SceneConfig(refine=0, held_out=0, views=2))
+    restyle_scene(capture, look, tmp_path / "once.ply", wanted)
+
+    def listen(step: object) -> None:
+        if step.stage == "key views" and step.done == 1:
+            progress.cancel()
+
+    progress = Progress(listen)
+    with pytest.raises(Exception, match="request to stop"):
+        restyle_scene(capture, look, tmp_path / "twice.ply", wanted, progress=progress)
+    work = tmp_path / "twice.ply.work"
+    assert not (tmp_path / "twice.ply").exists()
+    assert {path.name for path in work.iterdir()} == {"run.json", "fitted.ply", "view000.png", "view001.png"}
+    times = {path.name: path.stat().st_mtime_ns for path in work.iterdir()}
+    kept = {}
+
+    def look_on(step: object) -> None:
+        if step.stage == "solving" and not kept:
+            kept.update({path.name: path.stat().st_mtime_ns for path in work.iterdir()})
+
+    restyle_scene(capture, look, tmp_path / "twice.ply", wanted, progress=Progress(look_on))
+    assert {name: kept[name] for name in ("fitted.ply", "view000.png")} == {
+        name: times[name] for name in ("fitted.ply", "view000.png")
+    }
+    assert (tmp_path / "once.ply").read_bytes() == (tmp_path / "twice.ply").read_bytes()
+
+
+def test_the_exact_new_look_of_the_views_becomes_the_scenes() -> None:
+    target = scene().gaussians.colours.flip(1)
+    changes = [blend.render(target - scene().gaussians.colours) for blend in scene().blends]
+    found = added(scene(), changes)
+    shown = [blend.render(found) for blend in scene().blends]
+    for blend, picture in zip(scene().blends, shown, strict=True):
+        error = (picture - blend.render(target))[:, blend.seen].square().mean()
+        assert -10 * error.log10() > 35
+
+
+def test_only_named_things_change(tmp_path: Path) -> None:
+    parts = scene().parts
+    name = next(name for name in parts.names if name != "floor")
+    chosen = scene().named([name])
+    new = recoloured(room(1), torch.rand(len(room()), 3), chosen, "scale")
+    assert bool((new.sh[~chosen] == room(1).sh[~chosen]).all())
+    assert bool((new.sh[chosen] != room(1).sh[chosen]).any())
+    with pytest.raises(SegmentsError, match="got 'spaceship'"):
+        scene().named(["spaceship"])
+
+
+def test_the_scenes_regions_are_those_of_its_views() -> None:
+    views, parts, right = scene().views, scene().parts, 0.0
+    for view, blend in zip(views, scene().blends, strict=True):
+        for name in parts.names:
+            mask = blend.render(scene().named([name]).float()[:, None])[0] > 0.5
+            right += float((mask & view.segments.mask(name)).sum())
+    assert right / sum(view.segments.labels.numel() for view in views) > 0.85
+
+
+def test_of_what_is_said_of_things_a_view_takes_what_it_shows() -> None:
+    view = View(
+        torch.rand(3, 4, 4),
+        Segments(
+            torch.ones(4, 4, dtype=torch.int64), {1: stroll()[0].segments.regions[min(stroll()[0].segments.regions)]}
+        ),
+    )
+    name = view.segments.names[0]
+    photo = PhotoConfig(keep=("piano",), match=(f"{name}=sofa", "piano=sofa"), strengths=("piano=.5",))
+    found = of_view(photo, (), view)
+    assert (found.keep, found.match, found.strengths) == ((), (f"{name}=sofa",), ())
+    assert of_view(photo, ("piano",), view).keep == (name,)
+
+
+def coloured(base: list[float], change: list[float]) -> Gaussians:
+    """One Gaussian with a colour and a coefficient of degree 1."""
+    sh = torch.zeros(1, 4, 3)
+    sh[0, 2] = torch.tensor(change)
+    one = Gaussians(torch.zeros(1, 3), torch.tensor([[1.0, 0, 0, 0]]), torch.ones(1, 3), torch.ones(1), sh[:, :1])
+    return replace(one, sh=torch.cat([one.coloured(torch.tensor([base])).sh, sh[:, 1:]], 1))
+
+
+def test_shading_takes_the_new_colour_and_highlights_stay_grey() -> None:
+    blue, new, all_of_it = [0.1, 0.2, 0.8], torch.tensor([[0.8, 0.4, 0.2]]), torch.tensor([True])
+    shading = recoloured(coloured(blue, [0.01, 0.02, 0.08]), new, all_of_it, "scale").sh[0, 2]
+    assert torch.allclose(shading, 0.1 * new[0], atol=1e-5)
+    mixed = recoloured(coloured(blue, [0.3, 0.3, 0.3]), new, all_of_it, "scale").sh[0, 2]
+    share = 0.3 * sum(blue) / sum(part * part for part in blue)
+    grey = mixed - share * new[0]
+    assert float(grey.amax() - grey.amin()) < 1e-5
+    kept = recoloured(coloured(blue, [0.3, 0.2, 0.1]), new, all_of_it, "keep").sh[0, 2]
+    assert kept.tolist() == pytest.approx([0.3, 0.2, 0.1])
+    assert recoloured(coloured(blue, [0.3, 0.2, 0.1]), new, all_of_it, "none").degree == 0
+
+
+def test_other_elements_and_properties_of_a_file_are_copied(tmp_path: Path) -> None:
+    path = tmp_path / "odd.ply"
+    row = np.dtype(
+        [("opacity", "<f4"), ("confidence", "u1")]
+        + [(n, "<f4") for n in GEOMETRY if n != "opacity"]
+        + [(f"f_dc_{k}", "<f4") for k in range(3)]
+        + [(f"f_rest_{k}", "<f4") for k in range(9)]
+    )
+    rows = np.frombuffer(np.random.default_rng(0).integers(1, 60, 5 * row.itemsize, dtype=np.uint8).tobytes(), row)
+    names = "".join(f"property {'uchar' if n == 'confidence' else 'float'} {n}\n" for n in row.names)
+    path.write_bytes(
+        b"ply\nformat binary_little_endian 1.0\ncomment mine\nelement camera 2\nproperty int id\nelement vertex 5\n"
+        + names.encode()
+        + b"end_header\n"
+        + b"abcdefgh"
+        + rows.tobytes()
+        + b"tail"
+    )
+    new = read_gaussians(path).coloured(torch.full((5, 3), 0.5))
+    write_recoloured(tmp_path / "new.ply", path, new)
+    found = PlyData.read(tmp_path / "new.ply")
+    assert found["camera"].data.tobytes() == b"abcdefgh"
+    assert "f_rest_0" not in found["vertex"].data.dtype.names
+    assert all(found["vertex"][name].tobytes() == rows[name].tobytes() for name in (*GEOMETRY, "confidence"))
+    assert np.abs(found["vertex"]["f_dc_1"]).max() == 0
+    assert (tmp_path / "new.ply").read_bytes().endswith(b"tail")
+    with pytest.raises(SceneError, match="Expected 5 Gaussians"):
+        write_recoloured(tmp_path / "other.ply", path, new[torch.tensor([0, 1])])
+
+
+@pytest.mark.parametrize(
+    "picture", [torch.rand(3, 1, 1), torch.full((3, 40, 40), 0.4), torch.rand(1, 40, 40).expand(3, -1, -1)]
+)
+def test_any_style_picture_gives_finite_colours(picture: torch.Tensor, tmp_path: Path) -> None:
+    path, capture, _ = files(tmp_path)
+    restyle_scene(path, View(picture.contiguous()), tmp_path / "new.ply", config(cameras=capture, key_views=1))
+    colours = read_gaussians(tmp_path / "new.ply").colours
+    assert bool(((colours > -0.01) & (colours < 1.01)).all())
+
+
+def test_what_cannot_be_used_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    path, capture, look = files(tmp_path)
+    before = set(tmp_path.rglob("*"))
+    for change, out, kind, words in (
+        ({}, "new.ply", InputError, "--cameras"),
+        ({"cameras": capture}, "new.obj", SceneError, "end in"),
+        ({"cameras": capture}, "room.ply", InputError, "another name"),
+        ({"cameras": capture, "only": ("floor",), "photo": replace(PHOTO, keep=("wall",))}, "new.ply", InputError, "got both"),
+        ({"cameras": capture, "only": ("piano",)}, "new.ply", SegmentsError, "piano"),
+        ({"cameras": capture, "photo": replace(PHOTO, preview=True)}, "new.ply", InputError, "preview"),
+    ):  # fmt: skip
+        with pytest.raises(kind, match=words):
+            restyle_scene(path, look, tmp_path / out, config(**change))
+        assert set(tmp_path.rglob("*")) == before
+
+
+def test_methods_have_the_names_that_options_offer() -> None:
+    assert set(METHODS) == set(get_args(SceneMethod))
+    check(RestyleConfig())
+
+
+def test_renderings_are_what_the_rasteriser_shows() -> None:
+    view = stroll()[0]
+    found, blend = rendered(room(1), [view.camera], view.size)[0], Blends(room(1), [view.camera], view.size)[0]
+    known = render(room(1), view.camera, view.size).clamp(0, 1)
+    assert float((found.image - known)[:, blend.coverage > 0.99].abs().mean()) < 0.02
