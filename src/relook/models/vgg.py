@@ -57,18 +57,26 @@ def features(
         raise PictureError(
             f"Expected a picture of at least {LEAST} x {LEAST} pixels for VGG19, got {image.shape[2]} x {image.shape[1]}; enlarge it."
         )
+    with torch.inference_mode():
+        found = activations(image.detach()[None], layers, session)
+    return {layer: one[0].cpu() for layer, one in found.items()}
+
+
+def activations(
+    images: Float[Tensor, "B 3 H W"], layers: Sequence[str], session: Session
+) -> dict[str, Float[Tensor, "B _ _ _"]]:
+    """The same of B pictures of at least LEAST pixels along a side, on the session's device, with gradients; by layer, in their order."""
     weights, found = session.loaded(CHECKPOINT, lambda: _load(session.device)), {}
     last = max((LAYERS.index(layer) for layer in layers), default=-1)
-    with torch.inference_mode():
-        x = F.conv2d(image.detach().float().to(session.device)[None], weights["0.weight"], weights["0.bias"])
-        for layer in LAYERS[: last + 1]:
-            if layer.endswith("_1") and layer != LAYERS[0]:
-                x = F.max_pool2d(x, 2, ceil_mode=True)
-            index = INDICES[layer]
-            x = F.pad(x, (1, 1, 1, 1), mode="reflect")
-            x = F.relu(F.conv2d(x, weights[f"{index}.weight"], weights[f"{index}.bias"]))
-            if layer in layers:
-                found[layer] = x[0].cpu()
+    x = F.conv2d(images.float().to(session.device), weights["0.weight"], weights["0.bias"])
+    for layer in LAYERS[: last + 1]:
+        if layer.endswith("_1") and layer != LAYERS[0]:
+            x = F.max_pool2d(x, 2, ceil_mode=True)
+        index = INDICES[layer]
+        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        x = F.relu(F.conv2d(x, weights[f"{index}.weight"], weights[f"{index}.bias"]))
+        if layer in layers:
+            found[layer] = x
     return found
 
 

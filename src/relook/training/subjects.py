@@ -79,7 +79,7 @@ class TrainFlow:
 
     out: Path = Path("runs/flow")
     """Folder for checkpoints, the curve and the finished network (`flow/`)."""
-    steps: Count = 1600
+    steps: Count = 800
     """Optimiser steps."""
     batch: Count = 4
     """Pairs of pictures per step."""
@@ -129,8 +129,40 @@ class TrainLift3d:
     """Seed of weights, rooms, styles and order."""
 
 
+@dataclass(frozen=True)
+class TrainStyleDescriptor:
+    """Train the network that says what style a picture has; a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/style-descriptor")
+    """Folder for checkpoints, the curve and the finished network (`style_descriptor/`)."""
+    steps: Count = 800
+    """Optimiser steps."""
+    batch: Annotated[int, Ge(2)] = 40
+    """Styles per step, two pictures each."""
+    rooms: Annotated[int, Ge(3)] = 240
+    """Rooms of the dollhouse that styles colour."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
+@dataclass(frozen=True)
+class TrainQuality:
+    """Train the network that says how clean, sharp and colourful a picture is; a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/quality")
+    """Folder for checkpoints, the curve and the finished network (`quality/`)."""
+    steps: Count = 600
+    """Optimiser steps."""
+    batch: Count = 48
+    """Pictures per step."""
+    rooms: Count = 240
+    """Rooms of the dollhouse."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
 SUBJECTS: Mapping[str, type] = {
     "dollhouse": TrainDollhouse, "perceiver": TrainPerceiver, "warp-refine": TrainWarpRefine, "flow": TrainFlow,
-    "lift3d": TrainLift3d,
+    "lift3d": TrainLift3d, "style-descriptor": TrainStyleDescriptor, "quality": TrainQuality,
 }  # fmt: skip
 """What can be trained -> its options; `run` of the module of that name trains it."""
