@@ -84,9 +84,7 @@ class StyleDescriptor(PooledEncoder):
         height, width = images.shape[-2:]
         if min(height, width) > SIDE:
             scale = SIDE / min(height, width)
-            images = interpolate(
-                images, (round(height * scale), round(width * scale)), mode="bilinear", antialias=True
-            )
+            images = interpolate(images, (round(height * scale), round(width * scale)), mode="bilinear", antialias=True)
         return normalize(super().forward(images), dim=1)
 
 

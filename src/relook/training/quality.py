@@ -24,8 +24,6 @@ SPOILT = 0.6
 """How often each fault is put in."""
 BLUR, NOISE, DULL = (0.4, 3.0), (0.01, 0.12), 0.9
 """Least and most deviation of the blur (pixels) and of the noise (RGB); what is taken of the colours at most."""
-STYLES = 1000
-"""Looks that colour the rooms."""
 
 
 class Judged(NamedTuple):
@@ -39,7 +37,7 @@ class Judged(NamedTuple):
 class Spoilt(Iterator[Judged]):
     """Endless pictures of rooms, a third dead leaves, with faults of any strength."""
 
-    def __init__(self, rooms: int, batch: int, seed: int, styles: int = STYLES) -> None:
+    def __init__(self, rooms: int, styles: int, batch: int, seed: int) -> None:
         self.rng = np.random.default_rng([72, seed])
         world = World.build(rooms, styles, (SIDE, SIDE), seed=seed, wild=0.35)
         self.crops = crops(world, batch, CROP, torch.Generator().manual_seed(seed))
@@ -96,7 +94,7 @@ def judging_loss(network: QualityScores, batch: Judged) -> dict[str, Tensor]:
 @torch.no_grad()
 def ordering(network: QualityScores, count: int = 60, seed: int = HELD_OUT) -> dict[str, float]:
     """How often the better one of two versions of an unseen picture scores higher, by score; both have the other faults too."""
-    rng, stream = np.random.default_rng([73, seed]), Spoilt(count, count, seed, count)
+    rng, stream = np.random.default_rng([73, seed]), Spoilt(count, count, count, seed)
     images, right = next(stream.crops), {}
     for number, name in enumerate(SCORES):
         both = torch.from_numpy(rng.uniform(0, 0.5, (2, len(images), 3)).astype(np.float32))
@@ -112,7 +110,7 @@ def run(config: TrainQuality) -> Path:
     torch.manual_seed(config.seed)
     network = QualityScores().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     loop = LoopConfig(config.steps, rate=2e-3, warm_up=min(100, config.steps), average=0.995, every=100)
-    stream = Spoilt(config.rooms, config.batch, config.seed)
+    stream = Spoilt(config.rooms, config.styles, config.batch, config.seed)
     averaged = train(network, stream, lambda batch: judging_loss(network, batch), loop, config.out / "run").eval()
     folder = config.out / "quality"
     averaged.save(folder)
@@ -126,7 +124,7 @@ CARD = """# dollhouse / quality
 How clean, sharp and colourful a picture is, as three logits (0.1 M parameters, half precision, Apache-2.0): means and deviations of channels at four scales, two layers.
 
 - Data: the procedural world `relook.dollhouse` and dead leaves, seeds below 1,000,000; no photograph was used.
-- Recipe: `relook train quality --steps {steps} --batch {batch} --rooms {rooms} --seed {seed}`; the curve lies beside it.
+- Recipe: `relook train quality --steps {steps} --batch {batch} --rooms {rooms} --styles {styles} --seed {seed}`; the curve lies beside it.
 - Measured: of two versions of an unseen picture, one with 15 to 50 % more of a fault (and some of the others in both), the better one scores higher: {measured} (chance 50 %).
 - Limits: it knows drawn rooms and their faults; it is no judge of photographs.
 """

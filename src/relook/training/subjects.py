@@ -79,7 +79,7 @@ class TrainFlow:
 
     out: Path = Path("runs/flow")
     """Folder for checkpoints, the curve and the finished network (`flow/`)."""
-    steps: Count = 800
+    steps: Count = 1600
     """Optimiser steps."""
     batch: Count = 4
     """Pairs of pictures per step."""
@@ -135,7 +135,7 @@ class TrainStyleDescriptor:
 
     out: Path = Path("runs/style-descriptor")
     """Folder for checkpoints, the curve and the finished network (`style_descriptor/`)."""
-    steps: Count = 800
+    steps: Count = 500
     """Optimiser steps."""
     batch: Annotated[int, Ge(2)] = 40
     """Styles per step, two pictures each."""
@@ -151,12 +151,14 @@ class TrainQuality:
 
     out: Path = Path("runs/quality")
     """Folder for checkpoints, the curve and the finished network (`quality/`)."""
-    steps: Count = 600
+    steps: Count = 400
     """Optimiser steps."""
     batch: Count = 48
     """Pictures per step."""
     rooms: Count = 240
     """Rooms of the dollhouse."""
+    styles: Count = 1000
+    """Styles that colour them."""
     seed: int = 0
     """Seed of weights, rooms, styles and order."""
 

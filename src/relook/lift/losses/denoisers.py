@@ -57,7 +57,7 @@ class StyledDenoiser:
         noised: Float[Tensor, "1 C h w"],
         timestep: int,
         conditions: Mapping[Condition, float],
-        control: Float[Tensor, "1 3 h w"] | None = None,
+        control: Float[Tensor, "1 3 _ _"] | None = None,
     ) -> Float[Tensor, "R C h w"]:
         """The noise predicted under each condition, in one pass; `control` for those that know depth."""
         depths = [control if one.depth else None for one in conditions]

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from relook.lift.losses.schedule import Step
+from relook.lift.losses.smooth import smoothed
 from relook.lift.losses.together import Known
 from relook.ops.splats import Blend
 from relook.ops.splats.shown import shown, shown_harmonics
@@ -52,6 +54,15 @@ class Descent:
     fixed: Sequence[int] = ()
     """Numbers of the key views, for steps that look at those alone; none: all."""
     seed: int = 0
+    along: csr_array | None = None
+    """N x N neighbours over which the change is `smoothed`; None: every Gaussian changes by itself."""
+    rounds: int = 0
+
+    def carried(self, change: Tensor) -> Tensor:
+        """What the Gaussians change by, of what is varied."""
+        if self.along is None or not self.rounds:
+            return change
+        return smoothed(change.flatten(1), self.along, self.rounds).view_as(change)
 
 
 def optimise(
@@ -61,8 +72,8 @@ def optimise(
 
     A step renders one view, sums its terms, and sends their gradient back through the transposed matrix.
     """
-    values, curve = start.clone().requires_grad_(), []
-    optimiser = torch.optim.Adam([values], betas=(0.9, 0.99), eps=1e-12)
+    change, curve = torch.zeros_like(start).requires_grad_(), []
+    optimiser = torch.optim.Adam([change], betas=(0.9, 0.99), eps=1e-12)
     choose = chooser(len(views), descent)
     with progress.stage("descending", len(descent.steps)) as tick:
         for number, step in enumerate(descent.steps):
@@ -70,15 +81,17 @@ def optimise(
                 group["lr"] = descent.rate * FALL ** (number / len(descent.steps))
             view = choose(number, step)
             one = views[view]
+            values = start + descent.carried(change)
             terms = losses(one.picture(values), view, step, Known(number, one.before, one.depth))
             optimiser.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
             optimiser.step()
-            if values.ndim == 2:
-                values.data.clamp_(0, 1)
+            if start.ndim == 2:
+                change.data.clamp_(-start, 1 - start)
             curve.append({name: float(term.detach()) for name, term in terms.items()})
             tick(number + 1)
-    return values.detach(), curve
+    found = start + descent.carried(change).detach()
+    return (found.clamp(0, 1) if start.ndim == 2 else found), curve
 
 
 def rate_for(steps: int, paper_steps: int) -> float:
@@ -98,7 +111,10 @@ def chooser(count: int, descent: Descent) -> Callable[[int, Step], int]:
         if step.view == "fixed":
             return (descent.fixed or order)[number % len(descent.fixed or order)]
         if step.view == "local":
-            first, end = step.group * count // groups, max((step.group + 1) * count // groups, step.group * count // groups + 1)
+            first, end = (
+                step.group * count // groups,
+                max((step.group + 1) * count // groups, step.group * count // groups + 1),
+            )
             return min(first + number % (end - first), count - 1)
         return order[number % count]
 

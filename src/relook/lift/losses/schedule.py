@@ -1,4 +1,4 @@
-"""Which losses act when, as data: the paper's 2,800 steps, ours, and either scaled to any number of steps."""
+"""Which losses act when, as data: the paper's 2,800 steps, Relook's own, and either scaled to any number of steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps up to `last`, whose turns alternate."""
+    """Steps up to `last`, whose turns alternate with the number of the step."""
 
     last: int
     turns: tuple[Turn, ...]
@@ -59,8 +59,8 @@ class Step:
     """Number of the view set, with view `local`."""
 
 
-RGB = ("statistics", "descriptor", "quality")
-SDS = ("distillation", "descriptor", "quality")
+RGB: tuple[Loss, ...] = ("statistics", "descriptor", "quality")
+SDS: tuple[Loss, ...] = ("distillation", "descriptor", "quality")
 PAPER = Schedule(
     (
         Phase(99, (Turn(RGB), Turn(SDS)), half=True),
@@ -72,13 +72,8 @@ PAPER = Schedule(
 )
 """The paper's: to 1000 the loss on the picture and distillation alternate (to 600 from 100 on with local pictures), to 1900 distillation of
 fixed and of free views, then local. What acts beside distillation there is not said; its total is the sum of all four losses."""
-RELOOK = Schedule(
-    (
-        Phase(80, (Turn(RGB, "global"),), half=True),
-        Phase(240, (Turn(RGB), Turn(RGB), Turn((*RGB, "distillation")))),
-    )
-)
-"""Ours: structure and colours at half the size first, then all scales, with distillation in every third step."""
+RELOOK = Schedule((Phase(80, (Turn(LOSSES),), half=True), Phase(160, (Turn(LOSSES),))))
+"""Relook's own: all four in every step, of which distillation is cheap here; at half the size first, where a step costs a quarter."""
 
 
 def steps_of(schedule: Schedule, count: int, losses: Collection[str] = LOSSES, sets: int = 4) -> list[Step]:
@@ -91,15 +86,15 @@ def steps_of(schedule: Schedule, count: int, losses: Collection[str] = LOSSES, s
         raise InputError(
             f"Expected at least one step and losses out of {', '.join(LOSSES)}, got {count} and {', '.join(sorted(losses)) or 'none'}; choose some."
         )
-    lengths = _lengths([part for part in _phases(schedule, losses)])
+    lengths = [(phase, length) for phase, length in _phases(schedule, losses) if phase.turns]
     total = sum(length for _, length in lengths)
     found: list[Step] = []
-    end, stop = 0, 0
+    end = stop = 0
     for phase, length in lengths:
-        start, stop = stop, stop + length
+        stop += length
         first, end = end, round(count * stop / total)
         for number in range(first, end):
-            turn = phase.turns[(number - first) % len(phase.turns)]
+            turn = phase.turns[number % len(phase.turns)]
             step = Step(turn.losses, turn.view, phase.half, number / max(count - 1, 1))
             found.append(_local(step, number - first, end - first, sets) if turn.view == "local" else step)
     return found
@@ -121,8 +116,3 @@ def _phases(schedule: Schedule, losses: Collection[str]) -> Sequence[tuple[Phase
         found.append((replace(phase, turns=tuple(turn for turn in turns if turn.losses)), phase.last - before))
         before = phase.last
     return found
-
-
-def _lengths(phases: Sequence[tuple[Phase, int]]) -> list[tuple[Phase, int]]:
-    """Those that have a turn."""
-    return [(phase, length) for phase, length in phases if phase.turns]

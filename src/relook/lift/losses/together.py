@@ -110,7 +110,9 @@ class StyleLosses:
         if "quality" in step.losses and self.judge is not None:
             terms["quality"] = self.weights.quality * quality_loss(self.judge(picture[None]))
         if "distillation" in step.losses and self.denoiser is not None:
-            terms["distillation"] = self.weights.distillation * self._distilled(self.denoiser, picture, (view, step, known))
+            terms["distillation"] = self.weights.distillation * self._distilled(
+                self.denoiser, picture, (view, step, known)
+            )
         return terms
 
     def _of_statistics(self, picture: Tensor, view: int, step: Step, known: Known) -> dict[str, Tensor]:

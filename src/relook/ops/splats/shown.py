@@ -16,9 +16,7 @@ def shown(blend: Blend, values: Float[Tensor, "N D"]) -> Float[Tensor, "D H W"]:
     return _Shown.apply(values, blend)
 
 
-def shown_harmonics(
-    blend: Blend, sh: Float[Tensor, "N K 3"], basis: Float[Tensor, "N K"]
-) -> Float[Tensor, "3 H W"]:
+def shown_harmonics(blend: Blend, sh: Float[Tensor, "N K 3"], basis: Float[Tensor, "N K"]) -> Float[Tensor, "3 H W"]:
     """The picture (RGB) of colours that move with the view: A (1/2 + Y sh), linear in the coefficients too; where nothing is, 0.
 
     basis: `harmonics` at every Gaussian's direction from the camera. Colours below 0 are not cut off, as `seen_colours` does.
