@@ -1,6 +1,7 @@
 """Regions whose borders are those of the picture and of the room: what a segmenter saw coarsely, at full resolution.
 
-    labels of a segmenter -> islands go -> walls meet ceilings in lines -> floors end at edges -> things are cut out one by one -> full size -> straight lines of the layout
+    labels of a segmenter -> islands go -> parts of one object join -> walls meet ceilings in lines -> floors end at edges, lamps leave
+    ceilings -> things are cut out one by one -> ends of carpets join them -> full size -> straight lines of the layout
 
 Every step is refused where it would change a region too much, so that a wrong cut does no harm.
 """
@@ -16,9 +17,10 @@ from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
 from relook.perceive.borders.carry import carried
 from relook.perceive.borders.meeting import met
+from relook.perceive.borders.objects import joined
 from relook.perceive.borders.regions import kinds_of, without_islands
 from relook.perceive.borders.straight import straightened
-from relook.perceive.borders.surface import floors_cut
+from relook.perceive.borders.surface import doubtful_given, floors_cut
 from relook.perceive.borders.things import things_cut
 from relook.perceive.layout.lines import Lines, find_lines
 from relook.types import Segments, View
@@ -41,7 +43,9 @@ def refined_segments(view: View, lines: Lines | None = None) -> Segments:
     pixels = as_pixels(resized(view.image.cpu(), size))
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
     labels = without_islands(segments.resized(size).labels.cpu().numpy().astype(np.int32), kinds)
-    labels = met(lab, labels, find_lines(view.image) if lines is None else lines, kinds)
+    labels = joined(lab, labels, segments)
+    labels = met(lab, labels, find_lines(view.image) if lines is None else lines, kinds, view.layout)
     labels = things_cut(lab, floors_cut(lab, labels, kinds), kinds)
+    labels = doubtful_given(lab, labels, kinds)
     full = straightened(view, carried(view.image.cpu(), labels), kinds)
     return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)

@@ -1,4 +1,4 @@
-"""Where walls meet ceilings: the shortest border along the lines of the picture, whether a layout is sure or not."""
+"""Where walls meet ceilings: the shortest border along the lines of the picture, near the room's where its layout is sure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from relook.ops.resize import at_most
 from relook.perceive.borders.cut import depth_inside, slopes
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.layout.lines import Lines
+from relook.perceive.layout.planes import CEILING, WALLS, seen_planes
 from relook.perceive.segment.regions import connected_parts
+from relook.types import Layout
 
 SIDE = 480
 """Longer side in pixels at which borders are looked for."""
@@ -30,6 +32,11 @@ STEEP = 3.0
 """Slope, in medians of the surfaces', at which it costs a half."""
 SEEN = 0.3
 """What it costs to give a pixel as far as BAND to the other surface; nearer ones cost less, with the square."""
+SURE = 0.6
+"""Confidence of a layout's planes from which on they say what is ceiling and what is wall."""
+LEANING, MISTAKEN = 0.15, 0.4
+"""What it costs to give a pixel to the surface that such a layout does not see there, and as how far from its border, in parts of BAND, it
+counts at most where the segmenter does."""
 UNIT = 1000
 """Flows are whole numbers: so many are a cost of 1."""
 STEPS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.5**0.5), (1, -1, 0.5**0.5))
@@ -37,20 +44,25 @@ STEPS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.5**0.5), (1, -1, 0.5**0.5))
 
 
 def met(
-    lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], lines: Lines, kinds: Kinds
+    lab: UInt8[np.ndarray, "h w 3"],
+    labels: Int[np.ndarray, "h w"],
+    lines: Lines,
+    kinds: Kinds,
+    layout: Layout | None = None,
 ) -> Int[np.ndarray, "h w"]:
     """The labels with the border between walls and ceilings on the picture's lines, and straight where there is none.
 
-    The minimum cut between what is surely ceiling and what is surely wall: cutting between two pixels costs less on a line, and leaving what
-    the segmenter saw costs with the distance from its border. Only pixels of the two surfaces change.
+    The minimum cut between what is surely ceiling and what is surely wall: cutting between two pixels costs less on a line, leaving what
+    the segmenter saw costs with the distance from its border, and so does leaving what a sure layout says. Only pixels of the two surfaces change.
     """
     if not np.isin(labels, kinds.ceilings).any() or not np.isin(labels, kinds.walls).any():
         return labels
     small = cv2.resize(labels, at_most(labels.shape, SIDE)[::-1], interpolation=cv2.INTER_NEAREST)
     ceiling, wall = np.isin(small, kinds.ceilings), np.isin(small, kinds.walls)
-    signed = _doubt(ceiling, wall) - _doubt(wall, ceiling)
+    signed, lean = _doubt(ceiling, wall) - _doubt(wall, ceiling), _lean(layout, small.shape)
+    signed = np.where(lean * signed < 0, signed.clip(-MISTAKEN, MISTAKEN), signed)
     band = (ceiling | wall) & (np.abs(signed) < 1)
-    cut = _least_cut(signed, band, ceiling | wall, _costs(lab, ceiling | wall, lines))
+    cut = _least_cut(signed, LEANING * lean, band, _costs(lab, ceiling | wall, lines))
     whole = np.where(band, cut, filled(torch.from_numpy(ceiling), torch.from_numpy(~(ceiling | wall))).numpy())
     above = cv2.resize(whole.astype(np.float32), labels.shape[::-1], interpolation=cv2.INTER_CUBIC) > 0.5
     return _given(_given(labels, ~above, kinds.ceilings, kinds.walls), above, kinds.walls, kinds.ceilings)
@@ -62,6 +74,14 @@ def _given(
     """The labels, what the owners have there given to the nearest of the takers."""
     nearest = filled(torch.from_numpy(labels), torch.from_numpy(~np.isin(labels, takers))).numpy()
     return np.where(where & np.isin(labels, owners), nearest, labels)
+
+
+def _lean(layout: Layout | None, size: tuple[int, int]) -> Int[np.ndarray, "h w"]:
+    """1 where a layout is sure of a ceiling, -1 where of a wall."""
+    if layout is None:
+        return np.zeros(size, int)
+    ids = seen_planes(layout.resized(size), sure=SURE).ids.numpy()
+    return (ids == CEILING).astype(int) - (ids >= WALLS)
 
 
 def _doubt(here: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
@@ -88,15 +108,15 @@ def _costs(
 
 def _least_cut(
     signed: Float[np.ndarray, "h w"],
+    lean: Float[np.ndarray, "h w"],
     band: Bool[np.ndarray, "h w"],
-    surfaces: Bool[np.ndarray, "h w"],
     costs: Float[np.ndarray, "h w"],
 ) -> Bool[np.ndarray, "h w"]:
     """Which pixels of the band are ceiling."""
     number = np.full(band.shape, -1)
     number[band] = np.arange(band.sum())
-    number[surfaces & ~band & (signed > 0)] = source = int(band.sum())
-    number[surfaces & ~band & (signed < 0)] = sink = source + 1
+    number[~band & (signed >= 1)] = source = int(band.sum())
+    number[~band & (signed <= -1)] = sink = source + 1
     starts, ends, flows = [], [], []
     for down, right, length in STEPS:
         here = (slice(0, band.shape[0] - down), slice(max(0, -right), band.shape[1] - max(0, right)))
@@ -106,11 +126,10 @@ def _least_cut(
         starts += [number[here][pair], number[there][pair]]
         ends += [number[there][pair], number[here][pair]]
         flows += [cost, cost]
-    prior, inside = SEEN * signed[band] ** 2, signed[band] > 0
-    own = number[band]
-    starts += [np.full(inside.sum(), source), own[~inside]]
-    ends += [own[inside], np.full((~inside).sum(), sink)]
-    flows += [prior[inside], prior[~inside]]
+    pull, own = (np.sign(signed) * SEEN * signed**2 + lean)[band], number[band]
+    starts += [np.full((pull > 0).sum(), source), own[pull < 0]]
+    ends += [own[pull > 0], np.full((pull < 0).sum(), sink)]
+    flows += [pull[pull > 0], -pull[pull < 0]]
     table = coo_array(
         (np.round(UNIT * np.concatenate(flows)).astype(np.int32), (np.concatenate(starts), np.concatenate(ends))),
         shape=(sink + 1, sink + 1),

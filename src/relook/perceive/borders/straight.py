@@ -25,6 +25,9 @@ REACH = 0.04
 """How far, in parts of the longer side, labels may be from the straight border that takes their place."""
 SHIFT, SHIFTS = 0.015, 13
 """How far each end of a border moves to find the picture's edge, and in how many steps."""
+CLEAR = 12.0
+"""Change of Lab (of 8 bits) per pixel from which on surfaces meet on a clear edge already."""
+SQUARE = np.ones((3, 3), np.uint8)
 EDGE = 1.5
 """A border moves where the mean slope along it becomes so many times that of its neighbourhood."""
 
@@ -51,7 +54,7 @@ def straightened(view: View, labels: Int[np.ndarray, "H W"], kinds: Kinds) -> In
     for border in _borders(seen_planes(view.layout.resized(size)).ids.numpy()):
         others = kinds.ceilings if border.other == CEILING else kinds.floors
         if others:
-            _straighten(result, _moved(border, steep), kinds.walls, others)
+            _straighten(result, _moved(border, steep), kinds.walls, others, steep)
     return result
 
 
@@ -87,9 +90,14 @@ def _moved(border: Border, steep: Float[np.ndarray, "h w"]) -> Border:
 
 
 def _straighten(
-    labels: Int[np.ndarray, "H W"], border: Border, walls: tuple[int, ...], others: tuple[int, ...]
+    labels: Int[np.ndarray, "H W"],
+    border: Border,
+    walls: tuple[int, ...],
+    others: tuple[int, ...],
+    steep: Float[np.ndarray, "h w"],
 ) -> None:
-    """Give pixels of the two surfaces to the one on whose side of the border they lie, part by part, where the whole part is near."""
+    """Give pixels of the two surfaces to the one on whose side of the border they lie, part by part, where the whole part is near and its
+    present border is on no clear edge of the picture."""
     scale = max(labels.shape)
     left, right = (round(float(end[0]) * scale) for end in (border.start, border.end))
     x = np.arange(left, right) + 0.5
@@ -101,9 +109,31 @@ def _straighten(
     wall, other = np.isin(part, walls), np.isin(part, others)
     wall_side = below > 0 if border.other == CEILING else below < 0
     astray = (wall & ~wall_side) | (other & wall_side)
-    near = _near_parts(astray, np.abs(below) >= reach)
+    near = _near_parts(astray, (np.abs(below) >= reach) | _on_edge(wall, other, steep, (top, left), scale))
     part[near & wall_side] = _usual(part[wall], walls)
     part[near & ~wall_side] = _usual(part[other], others)
+
+
+def _on_edge(
+    wall: Bool[np.ndarray, "h w"],
+    other: Bool[np.ndarray, "h w"],
+    steep: Float[np.ndarray, "y x"],
+    corner: tuple[int, int],
+    scale: int,
+) -> Bool[np.ndarray, "h w"]:
+    """Pixels where two surfaces meet now, of pieces of that border most of which lie on a clear edge of the picture."""
+    meet = (
+        (cv2.dilate(wall.astype(np.uint8), SQUARE) > 0)
+        & (cv2.dilate(other.astype(np.uint8), SQUARE) > 0)
+        & (wall | other)
+    )
+    rows, columns = np.nonzero(meet)
+    factor = max(steep.shape) / scale
+    y, x = ((at + offset + 0.5) * factor - 0.5 for at, offset in zip((rows, columns), corner, strict=True))
+    values = map_coordinates(steep, [y, x], order=1, mode="nearest")
+    count, pieces = cv2.connectedComponents(meet.astype(np.uint8), connectivity=8)
+    clear = np.bincount(pieces[meet], values > CLEAR, count) > 0.5 * np.bincount(pieces[meet], minlength=count)
+    return meet & clear[pieces]
 
 
 def _near_parts(astray: Bool[np.ndarray, "h w"], far: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:

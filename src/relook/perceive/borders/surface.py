@@ -1,4 +1,4 @@
-"""Floors: where they end by the picture's own edges, and what stands on them, thin legs too, by its colour."""
+"""Floors and ceilings: where they end by the picture's own edges, and what stands on them or hangs there, thin legs too, by its colour."""
 
 from __future__ import annotations
 
@@ -34,24 +34,53 @@ HOLE = 0.0003
 """Share of the picture below which a hole is filled."""
 CHANGES = (0.7, 1.3)
 """Bounds of the ratio of new to old area."""
+NEAR, CLEARLY = 0.05, 0.6
+"""How far, in parts of the longer side, the pixels of a thing are that a part of a surface is compared with, and how many times as near to
+their colours as to the surface's it has to be."""
 FEWEST = 50
 """Pixels; fewer have no colours of their own."""
 
 
 def floors_cut(lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], kinds: Kinds) -> Int[np.ndarray, "h w"]:
-    """The labels with every floor's border moved to the picture's edges, and without what stands on it.
+    """The labels with every floor's border moved to the picture's edges, and floors and ceilings without what has other colours.
 
-    What a floor loses joins the region that it touches most, or no region where it touches none.
+    What a surface loses joins the region that it touches most, or no region where it touches none.
     """
     result = labels.copy()
-    for id in kinds.floors:
+    for id in (*kinds.floors, *kinds.ceilings):
         mask = result == id
         if mask.sum() < FEWEST:
             continue
-        new = _floor(lab, mask)
+        far = foreign(lab, mask)
+        new = _floor(lab, mask, far) if id in kinds.floors else _ceiling(mask, far)
         if CHANGES[0] < new.sum() / mask.sum() < CHANGES[1]:
             result[new] = id
             _hand_over(result, mask & ~new, id)
+    return result
+
+
+def doubtful_given(
+    lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], kinds: Kinds
+) -> Int[np.ndarray, "h w"]:
+    """The labels, parts of a floor or ceiling of doubtful colours given to the thing that they touch where they are more like its pixels
+    near them: the end of a carpet, say."""
+    result, values, reach = labels.copy(), _values(lab), round(NEAR * max(labels.shape))
+    for id in (*kinds.floors, *kinds.ceilings):
+        mask = labels == id
+        if mask.sum() < FEWEST:
+            continue
+        far = foreign(lab, mask)
+        for place, part, area in connected_parts(mask & (far > DOUBTFUL)):
+            ring = around(labels, place, part)
+            ring = ring[np.isin(ring, kinds.things)]
+            if area < HOLE * labels.size or not len(ring):
+                continue
+            other = int(np.bincount(ring).argmax())
+            window = tuple(slice(max(0, side.start - reach), side.stop + reach) for side in place)
+            beside = values[window][labels[window] == other]
+            own, usual = (np.median(pixels, 0) for pixels in (values[place][part], beside))
+            if _far(own - usual, _spread(beside - usual)) < CLEARLY * np.median(far[place][part]):
+                result[place][part] = other
     return result
 
 
@@ -61,7 +90,7 @@ def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> F
     In deviations (robust, and bounded below) from the mean of the surface's likely pixels around, which are found in turn with it. What
     differs by light alone, as a shadow does, counts at most SHADED.
     """
-    values = cv2.cvtColor(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    values = _values(lab)
     middle = np.median(values[mask], 0)
     near, spread = np.broadcast_to(middle, values.shape), 1.3 * _spread(values[mask] - middle)
     for reach, limit in ROUNDS:
@@ -72,9 +101,19 @@ def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> F
     return np.where(_shadow(values, near, spread), np.minimum(far, SHADED), far)
 
 
-def _floor(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+def _ceiling(mask: Bool[np.ndarray, "h w"], far: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """One ceiling without what is foreign and large enough: walls beside planks, lamps."""
+    new = mask.copy()
+    for place, part, area in connected_parts(mask & (far > DOUBTFUL)):
+        new[place][part] = area < HOLE * mask.size or (far[place][part] > FOREIGN).mean() < 0.5
+    return new
+
+
+def _floor(
+    lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"], far: Float[np.ndarray, "h w"]
+) -> Bool[np.ndarray, "h w"]:
     """One floor: sure are its likely pixels far from its border; never is what is far outside, or foreign."""
-    far, band = foreign(lab, mask), BAND * max(mask.shape)
+    band = BAND * max(mask.shape)
     likely, outside = mask & (far <= DOUBTFUL), mask & (far > FOREIGN)
     sure = likely & (depth_inside(mask & ~outside) > band)
     new = flooded(lab, likely, sure, (depth_inside(~mask) > band) | outside) & (far <= FOREIGN)
@@ -102,12 +141,17 @@ def _without_soft_losses(
     return result
 
 
+def _values(lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
+    """L* a* b*."""
+    return cv2.cvtColor(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
 def _spread(differences: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "3"]:
     """Robust standard deviation around 0."""
     return np.asarray(1.4826 * np.median(np.abs(differences), 0))
 
 
-def _far(differences: Float[np.ndarray, "h w 3"], spread: Float[np.ndarray, "3"]) -> Float[np.ndarray, "h w"]:
+def _far(differences: Float[np.ndarray, "*size 3"], spread: Float[np.ndarray, "3"]) -> Float[np.ndarray, "*size"]:
     return np.asarray(np.sqrt(((differences / np.maximum(LEAST, SPREADS * spread)) ** 2).sum(-1)), np.float32)
 
 

@@ -1,0 +1,86 @@
+"""What a segmenter mistakes: half of a sofa for a bed, white walls and lamps for a planked ceiling, a carpet's end for the floor, a ceiling for the wall."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from relook.io import as_pixels
+from relook.perceive.borders.meeting import met
+from relook.perceive.borders.objects import joined
+from relook.perceive.borders.regions import Kinds, kinds_of
+from relook.perceive.borders.surface import doubtful_given, floors_cut
+from relook.perceive.layout.lines import find_lines
+from relook.types import Camera, Layout, Region, Segments, Wall
+
+WALL, FLOOR, CEILING, BED, SOFA, RUG = range(1, 7)
+REGIONS = {
+    WALL: Region("wall"), FLOOR: Region("floor"), CEILING: Region("ceiling"), BED: Region("bed", confidence=0.58),
+    SOFA: Region("sofa", confidence=0.6), RUG: Region("rug"),
+}  # fmt: skip
+SIZE = (200, 300)
+WHITE, WOOD, CREAM, BLUE = (0.9, 0.9, 0.9), (0.62, 0.42, 0.22), (0.72, 0.7, 0.66), (0.2, 0.3, 0.5)
+
+
+def lab(*patches: tuple[slice, slice, tuple[float, float, float]]) -> np.ndarray:
+    """A white picture with patches of colours, a little noisy, in Lab."""
+    image = torch.full((3, *SIZE), 0.9)
+    for rows, columns, colour in patches:
+        image[:, rows, columns] = torch.tensor(colour)[:, None, None]
+    noise = 0.01 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    return cv2.cvtColor(as_pixels((image + noise).clamp(0, 1)), cv2.COLOR_RGB2LAB)
+
+
+def kinds() -> Kinds:
+    return kinds_of(Segments(torch.zeros(SIZE, dtype=torch.int64), REGIONS))
+
+
+def halves(right: tuple[float, float, float]) -> np.ndarray:
+    """Labels after joining of a blue sofa that was taken for a bed at its right, which has another colour perhaps."""
+    labels = np.full(SIZE, WALL)
+    labels[80:160, 60:120], labels[80:160, 120:240] = SOFA, BED
+    picture = lab((slice(80, 160), slice(60, 120), BLUE), (slice(80, 160), slice(120, 240), right))
+    return joined(picture, labels, Segments(torch.from_numpy(labels), REGIONS))
+
+
+def test_one_sofa_is_one_region_by_the_surer_name() -> None:
+    assert (halves(BLUE)[80:160, 60:240] == SOFA).all()
+
+
+def test_a_sofa_beside_a_bed_stays_another() -> None:
+    assert (halves(WOOD)[80:160, 120:240] == BED).all()
+
+
+def test_white_walls_and_lamps_leave_a_planked_ceiling() -> None:
+    labels = np.full(SIZE, WALL)
+    labels[:100] = CEILING
+    picture = lab((slice(0, 100), slice(40, 300), WOOD), (slice(30, 50), slice(140, 170), WHITE))
+    new = floors_cut(picture, labels, kinds())
+    assert (new[:100, :38] == WALL).all()
+    assert (new[33:47, 143:167] != CEILING).all()
+    assert (new[:100, 45:135] == CEILING).all()
+
+
+def test_the_end_of_a_carpet_leaves_the_floor() -> None:
+    """The carpet was seen to column 150 and goes on to 180."""
+    labels = np.full(SIZE, WALL)
+    labels[100:], labels[120:180, 60:150] = FLOOR, RUG
+    picture = lab((slice(100, 200), slice(0, 300), WOOD), (slice(120, 180), slice(60, 180), CREAM))
+    new = doubtful_given(picture, labels, kinds())
+    assert (new[125:175, 155:175] == RUG).mean() > 0.95
+    assert (new[100:, 190:] == FLOOR).all()
+
+
+def test_a_sure_layout_says_where_a_white_ceiling_ends() -> None:
+    """The wall 4 m away meets the ceiling at row 60; the segmenter took the right half of the ceiling for wall."""
+    pose, focal = torch.eye(4), 40 * 4 / 1.4
+    pose[1, 3] = 1.2
+    camera = Camera(torch.tensor([[focal, 0, 150], [0, focal, 100], [0, 0, 1]]), pose)
+    layout = Layout(SIZE, camera, 2.6, (Wall((-9.0, 4.0), (9.0, 4.0)),))
+    labels = np.full(SIZE, WALL)
+    labels[:60, :150] = CEILING
+    lines = find_lines(torch.full((3, *SIZE), 0.9))
+    for known in (None, layout):
+        new = met(lab(), labels, lines, kinds(), known)
+        assert ((new[5:55, 170:290] == CEILING).mean() > 0.5) == (known is layout)
