@@ -183,8 +183,8 @@ def test_what_the_scene_cannot_carry_is_refused(tmp_path: Path) -> None:
     ):
         restyle_views(stroll(2), style(), config(photo=replace(PHOTO, method="restyle3d")), out=tmp_path)
     write_image(tmp_path / "oak.png", torch.rand(3, 16, 16))
-    covered = config(photo=replace(PHOTO, material=(f"floor={tmp_path / 'oak.png'}",)))
-    with pytest.raises(InputError, match=r"^Expected no stated materials to carry .* got one for floor; "):
+    covered = config(photo=replace(PHOTO, material=(f"wall={tmp_path / 'oak.png'}",)))
+    with pytest.raises(InputError, match=r"^Expected materials on floors alone to carry .* got one for wall; "):
         restyle_views(stroll(2), style(), covered, out=tmp_path / "covered")
     with pytest.raises(GeometryError, match=r"^Expected cameras and depth to carry .* got geometry flow \(dis\); "):
         restyle_views(plain(stroll(2)), style(), config(photo=options().photo, geometry="dis"), out=tmp_path)

@@ -37,6 +37,8 @@ class MatchedViews(Views):
     match: Matcher
     geometry: str
     """What the matcher goes by, for people."""
+    metres: bool = False
+    """Whether its cameras and depth were measured or drawn, in metres, rather than found up to a scale."""
 
 
 def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> MatchedViews:
@@ -59,7 +61,7 @@ def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> 
             )
             raise GeometryError(f"Expected {needed} for geometry {name}, got none; choose another geometry.")
         words = "sparse points and estimated depth" if name == "sparse" else name
-        return MatchedViews(_completed(source, session, depth), numbers, exact, words)
+        return MatchedViews(_completed(source, session, depth), numbers, exact, words, metres=name != "sparse")
     if name in geometries().names:
         return _found(source, name, depth, session)
     chosen = MATCHERS.chosen("auto") if name == "flow" else name
@@ -80,7 +82,7 @@ def posed_views(source: ViewSource, config: ViewsConfig, session: Session) -> Ma
         return source
     first = source.view(0)
     if is_posed(first) and config.geometry in ("auto", "exact", "sensor"):
-        return MatchedViews(source.view, range(len(source)), exact, "the scene of all frames")
+        return MatchedViews(source.view, range(len(source)), exact, "the scene of all frames", metres=True)
     views = matched_views(source, replace(config, geometry=found_by(first, config.geometry)), session)
     if not is_posed(views.view(0)):
         raise GeometryError(

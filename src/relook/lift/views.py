@@ -14,9 +14,11 @@ from relook.lift.geometry import MatchedViews, is_posed, matched_views, posed_vi
 from relook.lift.outputs import ViewsResult, write_outputs
 from relook.lift.propagation import first_frame, propagate, view_refiner
 from relook.lift.scene.change import through_scene
+from relook.lift.scene.decided import LYING
 from relook.lift.source import ViewSource, Walk, key_of, read_walk
 from relook.lift.store import WalkStore
 from relook.perceive.first_use import first_use
+from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
 from relook.session import Session, opened
@@ -71,8 +73,10 @@ def _first(views: MatchedViews, config: ViewsConfig) -> int:
 def _carry(source: ViewSource, config: ViewsConfig) -> Carry:
     """The way of carrying; `auto` is the scene where it can be. Raises InputError for a method that the scene cannot carry."""
     photo = config.photo
-    covered = [cover.thing for cover in photo.covers if cover.picture is not None]
-    wanted = "method palette" if photo.chosen_method != "palette" else "no stated materials" if covered else ""
+    covered = [
+        cover.thing for cover in photo.covers if cover.picture is not None and canonical(cover.thing) not in LYING
+    ]
+    wanted = "method palette" if photo.chosen_method != "palette" else "materials on floors alone" if covered else ""
     if config.carry == "scene" and wanted:
         got = f"one for {covered[0]}" if covered else photo.chosen_method
         raise InputError(

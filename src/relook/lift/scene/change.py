@@ -18,8 +18,10 @@ from relook.captures.frames import spread
 from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
 from relook.errors import SegmentsError
-from relook.lift.geometry import posed_views
+from relook.lift.geometry import MatchedViews, posed_views
 from relook.lift.look import Look, RestyledFrame
+from relook.lift.scene.covers import Floors, GroundCover
+from relook.lift.scene.ground import ground_of
 from relook.lift.scene.labels import SceneLabels, scene_labels
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
@@ -92,6 +94,8 @@ class _WalkLook:
     maps: ColourMaps
     lights: Mapping[str, float]
     """The log of the main light on every thing that is painted."""
+    covers: Sequence[GroundCover]
+    """Materials on the floor."""
 
     def of(self, view: View) -> Float[Tensor, "3 H W"]:
         """A view with the scene's segments in the new look."""
@@ -99,6 +103,8 @@ class _WalkLook:
             raise SegmentsError("Expected a view with segments, got none; give it those of the scene.")
         config, found = self.run.config, replace(self.correspondence, structure=view.segments)
         new = palette(view, self.style, found, config.strongest, self.maps)
+        for material in self.covers:
+            new = material.over(new, view, config.strongest)
         for cover in config.covers:
             mask = view.segments.among(named(view.segments, canonical(cover.thing)))
             if cover.colour is not None and bool(mask.any()):
@@ -108,25 +114,36 @@ class _WalkLook:
 
 
 def _look(
-    walk: ViewSource, labels: SceneLabels, style: Styles, config: ViewsConfig, session: Session, progress: Progress
+    walk: MatchedViews, labels: SceneLabels, style: Styles, config: ViewsConfig, session: Session, progress: Progress
 ) -> _WalkLook:
     """What changes, decided on a sheet of frames that stand for the walk."""
-    sheet = _sheet(walk, labels)
+    frames = [_small(walk, labels, number) for number in spread(len(walk), SHEET)]
+    sheet = _one_above_the_other(frames)
     run, sheet, seen = understood(sheet, style, replace(config.photo, layout="none"), session, progress)
     correspondence = replace(run.correspondence(sheet, seen), apart=True)
-    lights = {cover.thing: main_light(sheet.image, shown(sheet, cover.thing), MAIN) for cover in run.config.covers}
-    return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence), lights)
+    paints = [cover.thing for cover in run.config.covers if cover.colour is not None]
+    lights = {thing: main_light(sheet.image, shown(sheet, thing), MAIN) for thing in paints}
+    floors = Floors(labels, ground_of(labels, walk.metres), frames)
+    covers = floors.stated(run, sheet)
+    if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
+        covers += floors.styled(seen, correspondence)
+    return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence), lights, covers)
 
 
-def _sheet(walk: ViewSource, labels: SceneLabels) -> View:
-    """Small frames spread over the walk, one above the other, with the scene's segments."""
-    pictures, regions = [], []
-    for number in spread(len(walk), SHEET):
-        view = walk.view(number)
-        small = shrunk(View(view.image), SHEET_SIDE)
-        pictures.append(small.image)
-        regions.append(labels.segments(number, small).labels)
-    return View(torch.cat(pictures, 1), Segments(torch.cat(regions), labels.regions))
+def _small(walk: ViewSource, labels: SceneLabels, number: int) -> View:
+    """A frame at SHEET_SIDE, with its camera and the scene's segments."""
+    view = walk.view(number)
+    small = shrunk(View(view.image, camera=view.camera), SHEET_SIDE)
+    return replace(small, segments=labels.segments(number, small))
+
+
+def _one_above_the_other(frames: Sequence[View]) -> View:
+    """Frames as one picture with the same regions."""
+    found = [frame.segments for frame in frames if frame.segments is not None]
+    return View(
+        torch.cat([frame.image for frame in frames], 1),
+        Segments(torch.cat([one.labels for one in found]), found[0].regions),
+    )
 
 
 def seer(photo: PhotoConfig, session: Session) -> Callable[[View], Segments]:

@@ -23,6 +23,8 @@ DOUBTED = 0.02
 """Chance of a floor for what lies on it and was never called one, and what is left of that chance for what does not lie there."""
 LYING = ("floor", "rug")
 """What lies on the floor's plane."""
+CALLED = 0.5
+"""Chance from which a surfel counts as called a floor."""
 NEAR, LEVEL, WITHIN = 2.0, 0.8, 4.0
 """A piece lies on the floor whose mean height is below NEAR, in the floor's thicknesses, and whose mean normal turns less than by LEVEL (a
 cosine); its surfels up to WITHIN."""
@@ -43,6 +45,8 @@ class Decided(NamedTuple):
     names: tuple[str, ...]
     """Of the regions, the first for 0; a name stands once for every part that changes by itself."""
     floor: Plane | None
+    tints: Float[Tensor, "R 3"]
+    """Mean of the R regions (see `tints_of`)."""
 
 
 def decided(
@@ -54,7 +58,7 @@ def decided(
     other colours (a carpet beside planks) are regions of their own.
     """
     area = gaussians.scales[:, 0].square()
-    own, piece, tints = _shares(votes), pieces(gaussians), _tints(gaussians)
+    own, piece, tints = _shares(votes), pieces(gaussians), tints_of(gaussians.colours.clamp(0, 1))
     together = torch.zeros(int(piece.max()) + 1, votes.shape[1]).index_add_(0, piece, votes)
     chances = (own + OWN) * _shares(together)[piece]
     lying = torch.tensor([canonical(name) in LYING for name in names])
@@ -62,7 +66,8 @@ def decided(
     if floor is not None and not _believed(floor, gaussians, area[:, None] * own, lying):
         floor = None
     if floor is not None:
-        on = _on(floor, gaussians, piece, tints)[:, None]
+        called = chances[:, lying].sum(1) > CALLED * chances.sum(1)
+        on = _on(floor, gaussians, piece, tints, called)[:, None]
         chances = torch.where(on, lying * (chances + DOUBTED), torch.where(lying, DOUBTED * chances, chances))
     region = torch.where(votes.sum(1) > 0, chances.argmax(1), 0)
     found = list(names)
@@ -72,7 +77,10 @@ def decided(
         for part in range(1, int(parts.max()) + 1 if len(parts) else 0):
             region[here[parts == part]] = len(found)
             found.append(names[number])
-    return Decided(region, tuple(found), floor)
+    sums = torch.zeros(len(found), 4).index_add_(
+        0, region, torch.cat([tints, torch.ones_like(tints[:, :1])], 1) * area[:, None]
+    )
+    return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9))
 
 
 def _believed(floor: Plane, gaussians: Gaussians, said: Float[Tensor, "N K"], lying: Bool[Tensor, " K"]) -> bool:
@@ -82,28 +90,35 @@ def _believed(floor: Plane, gaussians: Gaussians, said: Float[Tensor, "N K"], ly
 
 
 def _on(
-    floor: Plane, gaussians: Gaussians, piece: Int[Tensor, " N"], tints: Float[Tensor, "N 3"]
+    floor: Plane,
+    gaussians: Gaussians,
+    piece: Int[Tensor, " N"],
+    tints: Float[Tensor, "N 3"],
+    called: Bool[Tensor, " N"],
 ) -> Bool[Tensor, " N"]:
-    """What lies on the floor, or near it in a piece that does as a whole or in the colour of what does: depth is rough."""
+    """What is called a floor and lies there, by itself or in a piece that does as a whole; what is near in the colour of that, as depth is rough;
+    and what lies between both, as floors shine. The foot of a cabinet in their plane is no floor."""
     area = gaussians.scales[:, 0].square()
     height, level = floor.height(gaussians.means).abs(), (gaussians.normals @ floor.normal).abs()
     sums = torch.zeros(int(piece.max()) + 1, 3)
     sums.index_add_(0, piece, area[:, None] * torch.stack([torch.ones_like(height), height, level], 1))
     whole = (sums[:, 1] < NEAR * floor.thickness * sums[:, 0]) & (sums[:, 2] > LEVEL * sums[:, 0])
-    on = floor.carries(gaussians.means, gaussians.normals).bool()
-    on = on | (whole[piece] & (height < WITHIN * floor.thickness))
+    lies = floor.carries(gaussians.means, gaussians.normals).bool()
+    on = called & (lies | (whole[piece] & (height < WITHIN * floor.thickness)))
     rest = (~on & (height < WITHIN * floor.thickness)).nonzero()[:, 0]
     if len(rest) and bool(on.any()):
         where = on.nonzero()[:, 0]
         parts = _by_colour(tints[where], piece[where], area[where])
         means = torch.stack([tints[where[parts == part]].mean(0) for part in range(int(parts.max()) + 1)])
         on[rest] = torch.cdist(tints[rest], means).amin(1) < ALIKE
+    if bool((on & lies).any()):
+        on |= lies & floor.between(gaussians.means, on & lies)
     return on
 
 
-def _tints(gaussians: Gaussians) -> Float[Tensor, "N 3"]:
-    """Colours as floors are told apart by: what light does to them counts little."""
-    lab = rgb_to_oklab(gaussians.colours.T[..., None].clamp(0, 1))[..., 0].T
+def tints_of(colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+    """RGB as floors are told apart by: what light does to them counts little."""
+    lab = rgb_to_oklab(colours.T[..., None])[..., 0].T
     return torch.cat([LIGHT * lab[:, :1], lab[:, 1:] / lab[:, :1].clamp_min(DARK)], 1)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import max_pool2d, normalize
 
 from relook.gaussians import Gaussians
 
@@ -14,6 +15,8 @@ TRIED, JUDGES = 200, 5000
 """Surfels whose own planes are tried, and those that judge them."""
 OFF, TILTED = 0.012, 0.87
 """How far from the plane its surfels lie at most, in parts of their median distance from the cameras; least cosine between both normals."""
+WIDE = 14
+"""Half the width, in the floor's thicknesses, of holes in it that belong to it."""
 SHARE = 0.3
 """Of what is called a floor, the least that must lie on one plane."""
 
@@ -30,6 +33,24 @@ class Plane(NamedTuple):
     def height(self, points: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """Above it, in scene units."""
         return points @ self.normal - self.offset
+
+    @property
+    def axes(self) -> Float[Tensor, "2 3"]:
+        """Two directions in it, at right angles; with the normal they are right-handed."""
+        first = normalize(torch.linalg.cross(self.normal, torch.eye(3)[self.normal.abs().argmin()]), dim=0)
+        return torch.stack([first, torch.linalg.cross(self.normal, first)])
+
+    def between(self, points: Float[Tensor, "N 3"], some: Bool[Tensor, " N"]) -> Bool[Tensor, " N"]:
+        """Which points lie, seen from above, in what is left of `some` of them when it is widened by WIDE thicknesses and narrowed again."""
+        place = points @ self.axes.T / self.thickness
+        cell = (place - place[some].amin(0) + WIDE + 1).floor().long()
+        inside = ((cell >= 0) & (cell <= cell[some].amax(0) + WIDE)).all(1)
+        there = torch.zeros(*(cell[some].amax(0) + WIDE + 1).tolist())
+        there[cell[some, 0], cell[some, 1]] = 1
+        reach = 2 * WIDE + 1
+        wide = max_pool2d(there[None, None], reach, 1, WIDE)
+        closed = -max_pool2d(-wide, reach, 1, WIDE)[0, 0]
+        return inside & (closed[cell[:, 0].clamp(0, closed.shape[0] - 1), cell[:, 1].clamp(0, closed.shape[1] - 1)] > 0)
 
     def carries(self, points: Float[Tensor, "N 3"], normals: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """1 for the points that are a part of it, by their place and the normals there, else 0."""

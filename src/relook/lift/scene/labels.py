@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate, max_pool2d, one_hot
 from relook.captures.frames import spread
 from relook.errors import GeometryError
 from relook.lift.carry import glance
-from relook.lift.scene.decided import LYING, Decided, decided
+from relook.lift.scene.decided import LYING, Decided, decided, tints_of
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
@@ -39,6 +39,11 @@ OWN = 0.1
 """How much a frame's own labels count where the scene knows nothing, beside what it knows of pixels of like colour around."""
 AROUND = (0.15, 1e-3)
 """Guided filter that finds what the scene knows of pixels of like colour around."""
+LIKE = (0.05, 0.03)
+"""Where the scene knows nothing: how far a pixel's tint may be from that of a floor which its frame sees there, or which is around, and what
+then counts by exp(-1/2)."""
+DENIED, RIM = 0.3, 6
+"""How much the scene counts where it shows the rim of a floor, so many pixels wide, and the frame itself sees another thing: poses are rough too."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a frame to be in it."""
 CERTAIN = 0.95
@@ -75,20 +80,31 @@ class SceneLabels:
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
         frame, blend, count = self.frames[number], self.blends[number], len(self.decided.names)
-        own = _chances(frame.labels, count)
+        own, rendered = _chances(frame.labels, count), blend.render(one_hot(self.decided.region, count).float())
         known = blend.coverage.square() * (blend.coverage > SURE)
         if self.moving:
             known = torch.where(own[list(self.moving)].sum(0) > 0, 0.0, known)
-        chances = one_hot(self.decided.region, count).float()
-        shown = torch.cat([known * blend.render(chances), known[None]])
-        around = guided_filter(interpolate(view.image[None], known.shape, mode="area")[0], shown, *AROUND).clamp_min(0)
-        if self.decided.floor is not None:  # what lies on it, the scene knows
-            own = torch.where(self._lying[:, None, None], 0.0, own)
-        guess = (around[:-1] + OWN * own) / (around[-1:] + OWN)
+        small = interpolate(view.image[None], known.shape, mode="area")[0]
+        alike, said = self._alike(small), own[self._lying].sum(0) > 0
+        if self.decided.floor is not None:
+            rim = _rim(rendered[self._lying].sum(0) > SURE) & ~said
+            known = torch.where(rim, DENIED * alike.amax(0) * known, known)
+        shown = torch.cat([known * rendered, known[None]])
+        around, own = guided_filter(small, shown, *AROUND).clamp_min(0), OWN * own
+        if self.decided.floor is not None:
+            around[:-1][self._lying] *= torch.where(said, 1.0, alike)
+            own[self._lying] = alike * (said & (alike > SURE) & (alike == alike.amax(0)))
+        guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
         mixed = shown[:-1] + (1 - known) * guess
         present = (mixed.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
         labels = present[guided_filter(view.image, mixed[present], *BORDER).argmax(0)]
         return Segments(labels, self.regions)
+
+    def _alike(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "L h w"]:
+        """How far every pixel may be of each region on the floor by its colour: black things have no depth, and stand beside floors."""
+        tints = tints_of(image.flatten(1).T.clamp(0, 1))
+        off = (torch.cdist(self.decided.tints[self._lying], tints) - LIKE[0]).clamp_min(0) / LIKE[1]
+        return torch.exp(-off.square() / 2).unflatten(1, image.shape[1:])
 
 
 def scene_labels(
@@ -118,6 +134,11 @@ def scene_labels(
     scene = decided(gaussians, _votes(blends, frames, chosen, len(names)), tuple(names), eyes)
     moved = tuple(names[name] for name in moving if name in names)
     return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved)
+
+
+def _rim(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+    """What of a mask lies near its border, not near the picture's."""
+    return mask & (max_pool2d((~mask)[None, None].float(), 2 * RIM + 1, 1, RIM)[0, 0] > 0)
 
 
 def _small(found: Segments, view: View, names: dict[str, int]) -> _Small:

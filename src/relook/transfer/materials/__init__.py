@@ -52,10 +52,10 @@ def with_materials(
     taken = {canonical(cover.thing) for cover in stated}
     for name in (name for name in SHOWN if name not in taken):
         here = _on_plane(structure, name, named(correspondence.structure, name))
-        material = None if here is None else _material(name, style, correspondence)
+        material = None if here is None else style_material(name, style, correspondence)
         if here is None or material is None:
             continue
-        own = sampled(structure.image, here, least=0.0, finest=COARSELY)
+        own = own_material(structure, here)
         if own is not None and own.lines * material.lines < -(DIRECTED**2):
             material = turned(material)
         if name == "ceiling" and not _planked(material):
@@ -140,7 +140,12 @@ def _rug(view: View, id: int) -> Rug | None:
     return None if segments is None else rug_of(view, segments.among([id]), segments.among(named(segments, "floor")))
 
 
-def _material(name: str, style: View, correspondence: Correspondence) -> Material | None:
+def own_material(structure: View, surface: Surface) -> Material | None:
+    """What a surface of the structure is made of, as far as it tells in which direction its lines run."""
+    return sampled(structure.image, surface, least=0.0, finest=COARSELY)
+
+
+def style_material(name: str, style: View, correspondence: Correspondence) -> Material | None:
     """What the style's counterpart of a thing is made of, if it lies on the same plane and shows enough."""
     allowed = {other for id in named(correspondence.structure, name) for other in correspondence.allowed[id]}
     regions = correspondence.style.regions

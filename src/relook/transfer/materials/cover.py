@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,7 +15,7 @@ from relook.ops.flat import Places, places
 from relook.ops.soft import soft_weights
 from relook.ops.srgb import from_linear
 from relook.transfer.materials.sample import DIRECTED, Material
-from relook.transfer.materials.shading import light_of, lit, main_light, shading_of
+from relook.transfer.materials.shading import light_of, lit, main_light, shading_of, smooth_light
 from relook.transfer.materials.surface import Surface
 
 FULL = (0.08, 0.92)
@@ -51,6 +52,49 @@ def covered(
     return result
 
 
+@dataclass(frozen=True)
+class Pattern:
+    """A material over a plane, grown once: every picture of that plane shows the same of it."""
+
+    material: Material
+    texture: Exemplar | None
+    """What was grown; None where the material repeats, or is plain."""
+
+    def over(
+        self,
+        image: Float[Tensor, "3 H W"],
+        original: Float[Tensor, "3 H W"],
+        surface: Surface,
+        light: float,
+        strength: float = 1.0,
+    ) -> Float[Tensor, "3 H W"]:
+        """A picture with the pattern on a surface, under the original's light there over that main light (a log)."""
+        alpha, result = weights_of(original, surface.mask), image.clone()
+        where = (alpha > 0) & surface.plane
+        detail, shading = self._at(places(surface.H, where)), smooth_light(original, surface.mask)[where] - light
+        new = from_linear(lit(self.material.colour, detail, shading)).clamp(0, 1)
+        result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])
+        return result
+
+    def _at(self, found: Places) -> Float[Tensor, "3 N"]:
+        """The pattern at places on the plane; its mean beyond what was grown."""
+        found = _turned(found, self.material.turn)
+        if self.material.repeats:
+            return fetched(*_repeated(self.material.detail, found.place), found.short, found.along)
+        if self.texture is None:
+            return torch.zeros(3, found.place.shape[1])
+        detail = fetched(self.texture, found.place, found.short, found.along)
+        return detail * _within(self.texture, found.place)
+
+
+def pattern_over(material: Material, place: Float[Tensor, "2 N"]) -> Pattern | None:
+    """A material's pattern over all N places of a plane (metres); None where it cannot be grown over them."""
+    if material.repeats or not bool(material.detail.values.any()):
+        return Pattern(material, None)
+    texture = _grown(material, _rotation(material.turn) @ place)
+    return None if texture is None else Pattern(material, texture)
+
+
 def painted(
     image: Float[Tensor, "3 H W"],
     original: Float[Tensor, "3 H W"],
@@ -84,9 +128,14 @@ def _turned(found: Places, angle: float) -> Places:
     """Places as the material counts them, which is turned against the clock."""
     if angle == 0:
         return found
-    c, s = math.cos(angle), math.sin(angle)
-    turn = torch.tensor([[c, s], [-s, c]])
+    turn = _rotation(angle)
     return found._replace(place=turn @ found.place, along=turn @ found.along)
+
+
+def _rotation(angle: float) -> Float[Tensor, "2 2"]:
+    """That brings places to a material which is turned by so much against the clock."""
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.tensor([[c, s], [-s, c]])
 
 
 def _pattern(found: Places, inside: Bool[Tensor, " N"], material: Material) -> Float[Tensor, "3 N"] | None:
@@ -96,19 +145,33 @@ def _pattern(found: Places, inside: Bool[Tensor, " N"], material: Material) -> F
     if not bool(detail.values.any()) or not bool(near.any()):
         return torch.zeros(3, len(inside))
     if material.repeats:
-        return fetched(*_repeated(detail, found), found.short, found.along)
-    rows, columns = detail.known.nonzero(as_tuple=True)
-    middle = torch.stack([columns, rows]).float().mean(1) * detail.cell + torch.tensor(detail.corner)
-    shift = found.place[:, near].median(1).values - middle  # its middle comes to where most is seen
-    texture = grown(detail, found.place[:, near], (float(shift[0]), float(shift[1])), _aspect(material))
+        return fetched(*_repeated(detail, found.place), found.short, found.along)
+    texture = _grown(material, found.place[:, near])
     return None if texture is None else fetched(texture, found.place, found.short, found.along)
 
 
-def _repeated(detail: Exemplar, found: Places) -> tuple[Exemplar, Float[Tensor, "2 N"]]:
+def _grown(material: Material, place: Float[Tensor, "2 N"]) -> Exemplar | None:
+    """The material's pattern over places, its own middle where most of them are."""
+    detail = material.detail
+    rows, columns = detail.known.nonzero(as_tuple=True)
+    middle = torch.stack([columns, rows]).float().mean(1) * detail.cell + torch.tensor(detail.corner)
+    shift = place.median(1).values - middle
+    return grown(detail, place, (float(shift[0]), float(shift[1])), _aspect(material))
+
+
+def _within(texture: Exemplar, place: Float[Tensor, "2 N"]) -> Bool[Tensor, " N"]:
+    """Whether places lie in what is known of a texture."""
+    column, row = ((place - torch.tensor(texture.corner)[:, None]) / texture.cell).floor().long()
+    rows, columns = texture.known.shape
+    inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    return inside & texture.known[row.clamp(0, rows - 1), column.clamp(0, columns - 1)]
+
+
+def _repeated(detail: Exemplar, place: Float[Tensor, "2 N"]) -> tuple[Exemplar, Float[Tensor, "2 N"]]:
     """Three by three copies, and the places within the middle one."""
     size = torch.tensor([detail.known.shape[1], detail.known.shape[0]])[:, None] * detail.cell
     copies = detail._replace(values=detail.values.repeat(1, 3, 3), known=detail.known.repeat(3, 3))
-    return copies, found.place.remainder(size) + size
+    return copies, place.remainder(size) + size
 
 
 def _aspect(material: Material) -> float:

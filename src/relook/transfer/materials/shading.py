@@ -30,6 +30,12 @@ SHOULDER = 0.8
 
 def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float = 0.5) -> Float[Tensor, "H W"]:
     """log of the light on a surface over that quantile of it: shadows and slow changes, without the surface's pattern."""
+    shading = smooth_light(image, mask)
+    return shading - main_of(shading, mask, share)
+
+
+def smooth_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """log of the light on a surface without the surface's pattern."""
     height, width = mask.shape
     rows, columns = at_most((height, width), SIDE)
     light = light_of(image).numpy()
@@ -43,13 +49,17 @@ def shading_of(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: 
     for _ in range(2):
         found = cv2.bilateralFilter(found, -1, max(RANGE, TEXTURE * pattern), REACH).astype(np.float32)
     found = np.where(weight > 0, found, mean_of_known(found, weight, 4.0))
-    found -= np.quantile(found[weight > 0], share)
     return torch.from_numpy(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def main_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float) -> float:
     """That quantile of the log of light in a region."""
-    inside = light_of(image)[mask]
+    return main_of(light_of(image), mask, share)
+
+
+def main_of(light: Float[Tensor, "H W"], mask: Bool[Tensor, "H W"], share: float) -> float:
+    """That quantile of a map of light in a region."""
+    inside = light[mask]
     return float(inside[:: -(-len(inside) // SPREAD)].quantile(share))
 
 

@@ -1,0 +1,102 @@
+"""Materials on the floor of a walk: each lies on the scene's plane once, and every frame shows it there, under the frame's own light."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.correspond.semantic import Correspondence
+from relook.errors import SegmentsError
+from relook.lift.scene.ground import Ground, covered_places
+from relook.lift.scene.labels import SceneLabels
+from relook.perceive.segment.vocabulary import canonical
+from relook.transfer.materials import named, own_material, shown, style_material
+from relook.transfer.materials.cover import MAIN, TYPICAL, Pattern, pattern_over
+from relook.transfer.materials.sample import DIRECTED, Material, turned
+from relook.transfer.materials.shading import smooth_light
+from relook.transfer.materials.swatch import swatch
+from relook.transfer.resolve import Run
+from relook.types import View
+
+FEWEST = 64
+"""Pixels of a region below which a frame shows too little of it to tell its light."""
+
+
+@dataclass(frozen=True)
+class GroundCover:
+    """A material on regions of the floor's plane."""
+
+    ground: Ground
+    pattern: Pattern
+    lights: Mapping[int, float]
+    """Of every region by its id: the log of its main light in the walk, under which the material has its colour."""
+
+    def over(self, image: Float[Tensor, "3 H W"], view: View, strength: float) -> Float[Tensor, "3 H W"]:
+        """A picture of the view, which has a camera and the scene's segments, with the material."""
+        for id, light in self.lights.items():
+            if view.segments is None or view.camera is None:
+                return image
+            mask = view.segments.labels == id
+            if int(mask.sum()) >= FEWEST:
+                image = self.pattern.over(image, view.image, self.ground.surface(view.camera, mask), light, strength)
+        return image
+
+
+@dataclass(frozen=True)
+class Floors:
+    """What is known of a walk's floor: the scene, its plane, and frames that stand for the walk, with the scene's segments."""
+
+    labels: SceneLabels
+    ground: Ground | None
+    frames: Sequence[View]
+
+    def stated(self, run: Run, sheet: View) -> list[GroundCover]:
+        """What a user covers it with. Raises SegmentsError for a thing that no frame shows, or where no plane was found."""
+        found = []
+        for cover in (cover for cover in run.config.covers if cover.picture is not None):
+            shown(sheet, cover.thing)
+            if self.ground is None:
+                raise SegmentsError(
+                    f"Expected a known plane under {cover.thing} for a material, got none in the walk; leave it out, or choose another "
+                    "way of carrying."
+                )
+            found += self._covered(self.ground, swatch(cover), canonical(cover.thing), MAIN)
+        return found
+
+    def styled(self, style: View, correspondence: Correspondence) -> list[GroundCover]:
+        """The style's floor, turned as the walk's own, else along the room; nothing where either is not seen well enough."""
+        material = style_material("floor", style, correspondence)
+        if material is None or self.ground is None:
+            return []
+        lines = self._lines(self.ground)
+        if (lines if abs(lines) > DIRECTED else 1.0) * material.lines < 0 and abs(material.lines) > DIRECTED:
+            material = turned(material)
+        return self._covered(self.ground, material, "floor", TYPICAL)
+
+    def _covered(self, ground: Ground, material: Material, thing: str, share: float) -> list[GroundCover]:
+        """The material on all regions of a name, each under its own light."""
+        lights = {}
+        for id in named(self.frames[0].segments, thing):  # type: ignore[arg-type]
+            inside = torch.cat([_light(frame, id) for frame in self.frames])
+            if len(inside):
+                lights[id] = float(inside[:: 1 + len(inside) // (1 << 20)].quantile(share))
+        pattern = pattern_over(material, covered_places(self.labels, ground)) if lights else None
+        return [] if pattern is None else [GroundCover(ground, pattern, lights)]
+
+    def _lines(self, ground: Ground) -> float:
+        """In which direction the walk's own floor has lines (`Material.lines`), as the frame says that shows most of it."""
+        masks = [frame.segments.among(named(frame.segments, "floor")) for frame in self.frames]  # type: ignore[union-attr,arg-type]
+        best = max(range(len(masks)), key=lambda number: int(masks[number].sum()))
+        frame = self.frames[best]
+        own = own_material(frame, ground.surface(frame.camera, masks[best]))  # type: ignore[arg-type]
+        return 0.0 if own is None else own.lines
+
+
+def _light(frame: View, id: int) -> Float[Tensor, " N"]:
+    """The log of light on a region of a frame; nothing where it shows too little of it."""
+    mask = torch.zeros(frame.size, dtype=torch.bool) if frame.segments is None else frame.segments.labels == id
+    return smooth_light(frame.image, mask)[mask] if int(mask.sum()) >= FEWEST else torch.zeros(0)
