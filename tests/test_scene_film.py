@@ -47,6 +47,7 @@ def test_up_is_found_whatever_way_the_world_is_turned(seed: int) -> None:
     turn = Rotation.random(random_state=seed)
     up = up_of(turned(box_room(ceiling=seed % 2 == 0), turn))
     assert float(up @ torch.tensor(turn.apply([0, 0, 1])).float()) > 0.999
+    assert float(up_of(box_room(ceiling=seed % 2 == 0)) @ UP) > 0.999
 
 
 def test_cameras_say_which_way_is_up_and_surfaces_correct_them() -> None:

@@ -34,7 +34,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook photo STRUCTURE STYLE --out OUT           restyle one picture, several, or a folder of them
   relook views WALK --style STYLE --out DIR        restyle frames, a video or a capture, the same look in all of them
   relook lift CAPTURE --operator NAME --out DIR    any 2D model's predictions, the same in all views of a capture
-  relook scene fit|render|info|convert             rooms as 3D Gaussians: from a capture, as a video, as files for any viewer
+  relook scene fit|render|view|info|convert        rooms as 3D Gaussians: from a capture, as a video, as files for any viewer
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
   relook studio                                    the same in a browser, on this machine

@@ -1,4 +1,4 @@
-"""`relook scene fit | restyle | render | info | convert`: rooms as 3D Gaussians on the command line.
+"""`relook scene fit | restyle | render | view | info | convert`: rooms as 3D Gaussians on the command line.
 
 A command is a dataclass of its options and a function from it to an exit code, entered in COMMANDS and SHORT.
 """
@@ -17,13 +17,15 @@ from relook.present.arguments import one_of, parse
 from relook.present.scene_fit import FitScene, fit_scene
 from relook.present.scene_render import RenderScene, render_scene
 from relook.present.scene_restyle import RestyleScene, restyle
+from relook.present.scene_view import ViewScene, view_scene
 from relook.present.terminal import OUT
 
-SHORT = """usage: relook scene fit CAPTURE --out SCENE.ply | restyle SCENE --style PICTURE --out OUT | render SCENE --out OUT | info SCENE | convert SCENE --out OUT
+SHORT = """usage: relook scene fit CAPTURE --out SCENE.ply | restyle SCENE --style PICTURE --out OUT | render SCENE --out OUT | view SCENE | info SCENE | convert SCENE --out OUT
 
   fit       a capture as a scene of Gaussians
   restyle   a scene, or a capture, in the look of a picture
   render    a video, pictures or one picture of it: on a way that is found, the capture's, or a file's
+  view      look at it in the browser, in one look or two
   info      what a scene of Gaussians holds
   convert   write it in another format: .ply, .compressed.ply, .spz, .splat
 
@@ -85,6 +87,7 @@ def convert(options: Convert) -> int:
 
 
 COMMANDS: Mapping[str, tuple[type, Callable[[Any], int]]] = {
-    "fit": (FitScene, fit_scene), "restyle": (RestyleScene, restyle), "render": (RenderScene, render_scene), "info": (Info, info), "convert": (Convert, convert),
+    "fit": (FitScene, fit_scene), "restyle": (RestyleScene, restyle), "render": (RenderScene, render_scene), "view": (ViewScene, view_scene),
+    "info": (Info, info), "convert": (Convert, convert),
 }  # fmt: skip
 """Options and function of each command."""

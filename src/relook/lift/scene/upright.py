@@ -58,9 +58,11 @@ def up_of(gaussians: Gaussians, cameras: Sequence[Camera] = ()) -> Float[Tensor,
     axis = _best(axes, lie + stand + 0.5 * _flat(axes, surface))
     heights = surface.points @ axis
     low, high = spanned(heights, surface.areas)
-    inner = (heights > low + 0.1 * (high - low)) & (heights < high - 0.1 * (high - low))
-    below = surface.areas[inner & (heights < (low + high) / 2)].sum()
-    return axis if 2 * below >= surface.areas[inner].sum() else -axis
+    level = (2 * (heights - low) / (high - low).clamp_min(1e-12) - 1).clamp(
+        -1, 1
+    )  # floor -1, ceiling 1: neither counts
+    tipped = (surface.areas * level * (1 - level**2) ** 2).sum()
+    return axis if tipped <= 0 else -axis
 
 
 def _tried(surface: Surface) -> Float[Tensor, "T 3"]:
