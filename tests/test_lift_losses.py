@@ -12,22 +12,27 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 import tiny
+from relook.config import PhotoConfig
 from relook.errors import InputError, MissingModelError
 from relook.gaussians import Gaussians
 from relook.lift.losses import distillation, statistics
 from relook.lift.losses.denoisers import fitted, styled_denoiser
 from relook.lift.losses.descriptor import descriptor_loss
-from relook.lift.losses.optimise import Descent, Seen, chooser, optimise, rate_for
+from relook.lift.losses.optimise import BETAS, Descent, Seen, _Adam, chooser, optimise, rate_for
 from relook.lift.losses.quality import antonym_scores, quality_loss
 from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Step, steps_of
 from relook.lift.losses.smooth import smoothed
+from relook.lift.restyled import METHODS
+from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.restyled.styleme3d import how_of
 from relook.lift.scene.uplift import graph
 from relook.models.image_prompt import adapter
-from relook.ops.splats import Blend, blend, harmonics, seen_colours
+from relook.ops.splats import Blend, Blends, blend, harmonics, seen_colours
 from relook.ops.splats.shown import shown, shown_harmonics
+from relook.restyle_config import RestyleConfig
 from relook.session import Session
 from relook.transfer.guidance import Condition
-from relook.types import Camera
+from relook.types import Camera, Region, Segments, View
 
 SIZE = (20, 24)
 CAMERA = Camera(torch.tensor([[26.0, 0, 12], [0, 26, 10], [0, 0, 1]]), torch.eye(4))
@@ -390,6 +395,40 @@ def test_a_descent_repeats_and_keeps_to_colours(view):
     assert not torch.equal(first, still)
 
 
+def test_adam_is_torchs():
+    """From a start far from 0 and 1: the same colours after thirty steps of a curved loss."""
+    goal, start = torch.rand(30, 3), torch.full((30, 3), 0.5)
+    own, free = _Adam(start), torch.zeros(30, 3, requires_grad=True)
+    theirs = torch.optim.Adam([free], lr=0.01, betas=BETAS, eps=1e-12)
+    for _ in range(30):
+        own.step(((start + own.change) - goal).abs().pow(1.5).sum(), 0.01, start)
+        theirs.zero_grad()
+        ((start + free) - goal).abs().pow(1.5).sum().backward()
+        theirs.step()
+    assert torch.allclose(own.change, free, atol=1e-5)
+
+
+def test_a_stopped_descent_goes_on_to_the_same_colours(view, tmp_path):
+    goal = view.render(torch.rand(view.count, 3, generator=torch.Generator().manual_seed(4)))
+    start, seen, calls = torch.full((view.count, 3), 0.5), Seen(view, torch.zeros(3, *SIZE)), []
+
+    def losses(image, number, step, known):
+        calls.append(known.number)
+        if known.number == 47 and calls.count(47) == 1:
+            raise KeyboardInterrupt
+        return {"error": (image - goal).square().mean()}
+
+    descent, keep = Descent(60 * [replace(STEP, view="free")], 0.02), tmp_path / "descent.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        optimise(start, [seen, seen], losses, descent, keep=keep)
+    again, curve = optimise(start, [seen, seen], losses, descent, keep=keep)
+    assert len(curve) == 20  # from step 40 on
+    whole, _ = optimise(start, [seen, seen], losses, descent)
+    assert torch.equal(again, whole)
+    other, _ = optimise(start[:1].expand(view.count, 4, 3) * 0, [seen], lambda *_: {}, Descent([], 0.1), keep=keep)
+    assert float(other.abs().max()) == 0  # of another scene
+
+
 # the whole
 
 
@@ -423,3 +462,27 @@ def test_without_weights_of_a_loss_one_sentence_says_so(view, monkeypatch, tmp_p
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(MissingModelError, match="vgg19"):
         tiny_run(view, steps=1, losses=("statistics",))
+
+
+def test_the_scenes_method_reads_the_options_of_the_command(view):
+    photo = PhotoConfig(preset="paper", steps=2, seed=3, prompt="a room")
+    how = how_of(RestyleConfig(photo=photo, method="styleme3d", losses=("distillation",), judge="some/clip"))
+    assert (how.preset, how.steps, how.losses, how.seed, how.prompt) == ("paper", 2, ("distillation",), 3, "a room")
+    assert (how.family, how.image_prompt, how.judged_by, how.described_by) == (
+        "dollhouse",
+        None,
+        "some/clip",
+        "embedded",
+    )
+    other = how_of(RestyleConfig(photo=replace(photo, family="sd15", preset="relook")))
+    assert (other.family, other.image_prompt, tuple(other.losses)) == ("sd15", "auto", LOSSES)
+    with pytest.raises(InputError, match="never released"):
+        how_of(RestyleConfig(photo=replace(photo, preset="released")))
+    posed = View(torch.rand(3, *SIZE), camera=CAMERA)
+    parts = Segments(torch.zeros(1, view.count, dtype=torch.int64), {0: Region("")})
+    whole = Scene(scene(), (posed,), Blends(scene(), [CAMERA], SIZE), parts)
+    config = RestyleConfig(photo=replace(photo, device="cpu"), method="styleme3d", losses=("quality", "descriptor"))
+    with Session("cpu") as session:
+        found = METHODS["styleme3d"](whole, View(torch.rand(3, 40, 50)), Settings(config, session))
+    assert found.shape == (view.count, 3)
+    assert not torch.equal(found, scene().colours)

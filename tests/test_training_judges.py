@@ -1,4 +1,4 @@
-"""The style descriptor and the judge of quality: what they are trained on, what they are, and CLIP in their place."""
+"""The style descriptor and the judge of quality: what they are trained on, what they are, what the shipped ones can, and CLIP in their place."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from relook.errors import MissingModelError, ShapeError
 from relook.lift.losses import judges
 from relook.lift.losses.quality import PROMPTS
 from relook.models.pooled_encoder import (
+    DESCRIPTOR,
+    QUALITY,
     SCORES,
     QualityScores,
     StyleDescriptor,
@@ -140,6 +142,27 @@ def test_both_are_trained_and_written(tmp_path: Path, monkeypatch: pytest.Monkey
     found = quality.run(TrainQuality(out=tmp_path / "b", steps=2, batch=8, rooms=3, styles=3))
     assert "sharpness 75 %" in (found / "README.md").read_text()
     load_quality(found)
+
+
+# the shipped ones
+
+
+def test_the_shipped_descriptor_finds_the_style_in_another_room():
+    network = load_style_descriptor()
+    scores = network(rooms(10)) @ network(rooms(10, 700)).T
+    assert style_descriptor.ranks(scores)["top 1"] >= 0.7
+    assert "Measured" in (DESCRIPTOR / "README.md").read_text()
+
+
+def test_the_shipped_judge_hears_each_fault():
+    network, picture, rng = load_quality(), rooms(6), np.random.default_rng(0)
+    before = network(picture)
+    for number, name in enumerate(SCORES):
+        severity = torch.zeros(6, 3)
+        severity[:, number] = 0.7
+        change = network(quality.spoilt(picture, severity, rng)) - before
+        assert float((change[:, number] < 0).float().mean()) >= 5 / 6, name
+    assert "Measured" in (QUALITY / "README.md").read_text()
 
 
 # CLIP in their place

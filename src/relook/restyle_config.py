@@ -12,7 +12,7 @@ from relook.config import LOOK, ONE_PICTURE, SEEING, USED, Method, Names, PhotoC
 from relook.errors import InputError
 from relook.options import Configuration, Without
 
-SceneMethod = Literal["distill"]
+SceneMethod = Literal["distill", "styleme3d"]
 Dependence = Literal["keep", "scale", "none"]
 NO_USE = (*ONE_PICTURE, "method", "size", "material", "scale", "turn", "style_memory", "device")
 """Options of one picture that say nothing of a scene, or that a scene has itself."""
@@ -29,7 +29,8 @@ class RestyleConfig(Configuration):
     )
     """How a capture first becomes a scene."""
     method: Annotated[SceneMethod, USED] = "distill"
-    """How the scene is restyled: `distill`, key views by `relook photo`, whose change is solved into the Gaussians."""
+    """How the scene is restyled: `distill`, key views by `relook photo`, whose change is solved into the Gaussians; `styleme3d`, whose
+    colours descend on four losses of the style picture (`--preset paper` or `relook`, `--steps`, `--family`)."""
     only: Annotated[Names, USED] = ()
     """Names of things that take the look; all others stay exactly as they are, e.g. `sofa,rug`."""
     view_dependence: Annotated[Dependence, LOOK] = "scale"
@@ -41,6 +42,12 @@ class RestyleConfig(Configuration):
     """Views that are restyled and distilled, or in which regions are looked for: those that together show most."""
     size: Annotated[int, Interval(ge=32, le=2048), LOOK] = 384
     """Longer side of these in pixels."""
+    losses: Annotated[Names, LOOK] = ()
+    """For `styleme3d`: some of `statistics`, `descriptor`, `quality`, `distillation`, e.g. `statistics,descriptor`. Default: all four."""
+    style_descriptor: Annotated[str, SEEING] = "embedded"
+    """For `styleme3d`: what says how alike two styles are, `embedded` or a CLIP vision model (folder or hub id)."""
+    judge: Annotated[str, SEEING] = "embedded"
+    """For `styleme3d`: what says how good a picture looks, `embedded` or a CLIP model (folder or hub id)."""
     cameras: Annotated[Path | None, SEEING] = None
     """Where a scene's views are from: the capture that it was fitted to (capture.json, transforms.json, COLMAP). Default: found in the scene."""
 

@@ -121,7 +121,7 @@ def run(config: TrainQuality) -> Path:
 
 CARD = """# dollhouse / quality
 
-How clean, sharp and colourful a picture is, as three logits (0.1 M parameters, half precision, Apache-2.0): means and deviations of channels at four scales, two layers.
+How clean, sharp and colourful a picture is, as three logits (0.07 M parameters, half precision, Apache-2.0): means and deviations of channels at four scales, two layers.
 
 - Data: the procedural world `relook.dollhouse` and dead leaves, seeds below 1,000,000; no photograph was used.
 - Recipe: `relook train quality --steps {steps} --batch {batch} --rooms {rooms} --styles {styles} --seed {seed}`; the curve lies beside it.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from relook.files import replacing
 from relook.lift.losses.schedule import Step
 from relook.lift.losses.smooth import smoothed
 from relook.lift.losses.together import Known
@@ -21,6 +24,11 @@ PAPER_RATE, LARGEST_RATE = 2.5e-3, 2e-2
 """Adam's step in RGB for the paper's number of steps, and the most where there are fewer."""
 FALL = 0.1
 """What is left of the rate at the end."""
+
+BETAS = 0.9, 0.99
+"""Of Adam's moments."""
+KEPT = 20
+"""Steps after which a run is kept."""
 
 Terms = Callable[[Tensor, int, Step, Known], "dict[str, Tensor]"]
 """(picture [3 H W], number of the view, step, what is known) -> terms of the loss by name."""
@@ -66,32 +74,72 @@ class Descent:
 
 
 def optimise(
-    start: Tensor, views: Sequence[Seen], losses: Terms, descent: Descent, progress: Progress = SILENT
+    start: Tensor,
+    views: Sequence[Seen],
+    losses: Terms,
+    descent: Descent,
+    progress: Progress = SILENT,
+    keep: Path | None = None,
 ) -> tuple[Tensor, list[dict[str, float]]]:
-    """Colours (N, 3) or harmonics (N, K, 3) after Adam's descent, and every step's terms. RGB stay within [0, 1].
+    """Colours (N, 3) or harmonics (N, K, 3) after Adam's descent, and the terms of every step that was made. RGB stay within [0, 1].
 
-    A step renders one view, sums its terms, and sends their gradient back through the transposed matrix.
+    A step renders one view, sums its terms, and sends their gradient back through the transposed matrix. keep: a file that holds where the
+    run is, every KEPT steps; a run that finds it goes on from there, to the same colours.
     """
-    change, curve = torch.zeros_like(start).requires_grad_(), []
-    optimiser = torch.optim.Adam([change], betas=(0.9, 0.99), eps=1e-12)
+    adam, curve = _Adam(start), []
+    first = adam.read(keep) if keep is not None and keep.exists() else 0
     choose = chooser(len(views), descent)
     with progress.stage("descending", len(descent.steps)) as tick:
-        for number, step in enumerate(descent.steps):
-            for group in optimiser.param_groups:
-                group["lr"] = descent.rate * FALL ** (number / len(descent.steps))
+        for number, step in list(enumerate(descent.steps))[first:]:
             view = choose(number, step)
             one = views[view]
-            values = start + descent.carried(change)
+            values = start + descent.carried(adam.change)
             terms = losses(one.picture(values), view, step, Known(number, one.before, one.depth))
-            optimiser.zero_grad()
-            torch.stack(list(terms.values())).sum().backward()
-            optimiser.step()
-            if start.ndim == 2:
-                change.data.clamp_(-start, 1 - start)
+            adam.step(
+                torch.stack(list(terms.values())).sum(), descent.rate * FALL ** (number / len(descent.steps)), start
+            )
             curve.append({name: float(term.detach()) for name, term in terms.items()})
+            if keep is not None and (number + 1) % KEPT == 0:
+                adam.write(keep, number + 1)
             tick(number + 1)
-    found = start + descent.carried(change).detach()
+    found = start + descent.carried(adam.change).detach()
     return (found.clamp(0, 1) if start.ndim == 2 else found), curve
+
+
+class _Adam:
+    """The change of colours and its two moments (Kingma and Ba 2015), which go into a file and come back from it."""
+
+    def __init__(self, start: Tensor) -> None:
+        self.change = torch.zeros_like(start).requires_grad_()
+        self.mean, self.square, self.steps = torch.zeros_like(start), torch.zeros_like(start), 0
+
+    def step(self, loss: Tensor, rate: float, start: Tensor) -> None:
+        """One step down; RGB in (N, 3) stay within [0, 1]."""
+        (gradient,) = torch.autograd.grad(loss, self.change)
+        self.steps += 1
+        self.mean.lerp_(gradient, 1 - BETAS[0])
+        self.square.lerp_(gradient.square(), 1 - BETAS[1])
+        mean, square = (
+            part / (1 - beta**self.steps) for part, beta in zip((self.mean, self.square), BETAS, strict=True)
+        )
+        self.change.data -= rate * mean / (square.sqrt() + 1e-12)
+        if start.ndim == 2:
+            self.change.data.clamp_(-start, 1 - start)
+
+    def write(self, path: Path, number: int) -> None:
+        """After so many steps of the run."""
+        parts = {"change": self.change.detach(), "mean": self.mean, "square": self.square}
+        with replacing(path) as part:
+            save_file({**parts, "steps": torch.tensor([number])}, part)
+
+    def read(self, path: Path) -> int:
+        """How many steps of the run are made. A file of another scene counts for nothing."""
+        found = load_file(path)
+        if found["change"].shape != self.change.shape:
+            return 0
+        self.change.data, self.mean, self.square = found["change"], found["mean"], found["square"]
+        self.steps = int(found["steps"])
+        return self.steps
 
 
 def rate_for(steps: int, paper_steps: int) -> float:
@@ -101,12 +149,12 @@ def rate_for(steps: int, paper_steps: int) -> float:
 
 def chooser(count: int, descent: Descent) -> Callable[[int, Step], int]:
     """Which view a step looks at: `global` all in a fixed random order, `fixed` the key views in turn, `free` any, `local` of its set."""
-    draw = torch.Generator().manual_seed(descent.seed)
-    order = torch.randperm(count, generator=draw).tolist()
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(descent.seed)).tolist()
     groups = max((step.group for step in descent.steps), default=0) + 1
 
     def choose(number: int, step: Step) -> int:
         if step.view == "free":
+            draw = torch.Generator().manual_seed(1_000_003 * descent.seed + number)
             return int(torch.randint(count, (1,), generator=draw))
         if step.view == "fixed":
             return (descent.fixed or order)[number % len(descent.fixed or order)]

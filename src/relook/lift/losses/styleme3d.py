@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -71,6 +72,8 @@ class StyleMe3D:
     judged_by: str = EMBEDDED
     """Judge of quality: `embedded`, or a CLIP model for CLIP-IQA."""
     seed: int = 0
+    prompt: str = ""
+    """Words for the denoiser."""
 
 
 def restyled(
@@ -80,10 +83,11 @@ def restyled(
     how: StyleMe3D,
     session: Session,
     progress: Progress = SILENT,
+    keep: Path | None = None,
 ) -> Float[Tensor, "N 3"]:
     """New RGB of the Gaussians, the part that is the same from everywhere.
 
-    posed: cameras of one size of pictures, and their matrices. What no view shows changes as what is most like it does.
+    posed: cameras of one size of pictures, and their matrices. keep: a file from which a stopped run goes on. What no view shows changes as what is most like it does.
     Raises MissingModelError where a network is not on this machine, InputError for losses or steps that cannot be.
     """
     preset, blends = PRESETS[how.preset], posed[1]
@@ -95,7 +99,7 @@ def restyled(
     along = graph(scene).matrix if preset.rounds else None
     descent = Descent(steps, rate_for(len(steps), PAPER.steps), fixed, how.seed, along, preset.rounds)
     views = _Views(scene, before, posed, depth=preset.weights.depth and losses.denoiser is not None)
-    found, _ = optimise(start, views, losses, descent, progress)
+    found, _ = optimise(start, views, losses, descent, progress, keep)
     touched = torch.stack([one.transposed(torch.ones(1, *one.size))[:, 0] for one in blends]).sum(0) > 1e-3
     change = spread(found - before, touched, likeness(scene))
     return (before + change).clamp(0, 1)
@@ -106,8 +110,8 @@ def losses_of(style: Float[Tensor, "3 H W"], size: tuple[int, int], how: StyleMe
     denoiser = None
     if "distillation" in how.losses:
         family = session.loaded(("family", how.family), partial(load_family, how.family, session.place))
-        prompt = None if how.image_prompt is None else adapter(how.image_prompt, family)
-        denoiser = styled_denoiser(family, style, size, adapter=prompt, seed=how.seed)
+        image = None if how.image_prompt is None else adapter(how.image_prompt, family)
+        denoiser = styled_denoiser(family, style, size, adapter=image, prompt=how.prompt, seed=how.seed)
     described = Described.of(style, descriptor(how.described_by, session)) if "descriptor" in how.losses else None
     judge = quality(how.judged_by, session) if "quality" in how.losses else None
     return StyleLosses(PRESETS[how.preset].weights, session, style, described, judge, denoiser, how.seed)
