@@ -15,17 +15,19 @@ from relook.models.store import is_here
 
 
 def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
-    rows = ("alone", "scene probabilities", "scene change") if is_here("microast") else ("alone", "scene probabilities")
-    parts = ("labels", "looks") if is_here("microast") else ("labels",)
+    rows = ("alone", "rendered", "nearest", "scene probabilities", "scene change")
+    parts = ("labels", "sharpness", *(("looks",) if is_here("microast") else ()))
     config = dollhouse_lift.Config(tmp_path, parts, rows, rooms=1, frames=9, held=1, size=64, engine=Engine(workers=1))
     run(dollhouse_lift.suite(config))
     found = {(one.part, one.row, one.metric, one.region): one.value for one in read_records(tmp_path / "records.csv")}
     psnr = found["labels", "scene probabilities", "psnr", "all"]
     assert psnr is not None
     assert psnr > 20
-    if "looks" in parts:
-        assert found["looks", "alone", "detail", "all"] == pytest.approx(1.0)
-        assert found["looks", "scene change", "warp_rmse", "near"] < found["looks", "alone", "warp_rmse", "near"]
+    assert psnr == found["labels", "rendered", "psnr", "all"] != found["labels", "nearest", "psnr", "all"]
+    assert found["sharpness", "alone", "psnr", "all"] > 20
+    for part in parts[1:]:
+        assert found[part, "alone", "detail", "all"] == pytest.approx(1.0)
+        assert found[part, "scene change", "warp_rmse", "near"] < found[part, "alone", "warp_rmse", "near"]
     with pytest.raises(InputError, match="parts"):
         dollhouse_lift.suite(dollhouse_lift.Config(parts=("label",)))
     with pytest.raises(InputError, match="at least 1 room"):

@@ -38,6 +38,25 @@ def test_every_way_carries_classes_to_a_view_that_is_left_out(name: str) -> None
     assert float(right) > (0.8 if name == "lift3d" else 0.93)
 
 
+def test_a_correction_changes_features_and_is_for_the_network_alone(tmp_path: Path) -> None:
+    if not (FOLDER / "model.safetensors").is_file():
+        pytest.skip("the learned lifter is not installed")
+    source, wide = posed(VIEWS, 64), torch.rand(5, 70, 16, 16, generator=torch.Generator().manual_seed(0))
+    plain, mended = (
+        way_for("lift3d", source, 4, one)[1].holding(wide).at(ROOM[2].camera, (16, 16), 2) for one in (False, True)
+    )
+    assert torch.equal(plain.known, mended.known)
+    both = [one.values[:, plain.known] for one in (plain, mended)]
+    assert not torch.allclose(both[0][:64], both[1][:64], atol=1e-2)
+    torch.testing.assert_close(
+        both[0][64:], both[1][64:], atol=0.05, rtol=0.05
+    )  # beyond the trained width: blended as it is
+    with pytest.raises(InputError, match="lift3d for --correction"):
+        way_for("scene", source, 4, True)
+    with pytest.raises(InputError, match="features for --correction"):
+        lift_capture(VIEWS, LiftConfig("embedded", size=64, correction=True), tmp_path)
+
+
 def test_auto_takes_depth_where_there_is_some() -> None:
     assert way_for("auto", posed(VIEWS, 64), 4)[0] == "scene"
     with pytest.raises(DepthError, match="lift3d"):

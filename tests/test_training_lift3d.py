@@ -34,16 +34,16 @@ def test_a_room_holds_what_its_views_show(room: Room) -> None:
 
 def test_the_loss_falls_on_one_room(room: Room) -> None:
     torch.manual_seed(0)
-    config = TrainLift3d(rays=64, coarse=8, fine=8, sources=(3, 3))
-    steps, network = Steps([lambda: room], config), Lifter().train()
+    config = TrainLift3d(rays=32, coarse=6, fine=6, sources=(3, 3))
+    step, network = next(Steps([lambda: room], config)), Lifter().train()
     optimiser, losses = torch.optim.Adam(network.parameters(), 2e-3), []
-    for _ in range(24):
-        values = lifting_loss(network, next(steps), config)
+    for _ in range(10):  # of the same rays
+        values = lifting_loss(network, step, config)
         optimiser.zero_grad()
         values["loss"].backward()
         optimiser.step()
         losses.append(float(values["loss"].detach()))
-    assert sum(losses[-6:]) < 0.8 * sum(losses[:6])
+    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
     assert all(part.grad is not None for part in network.parameters())
 
 

@@ -31,6 +31,8 @@ class LiftConfig(Configuration):
     lift: Annotated[Lift, USED] = "auto"
     """What is carried: the operator's `features`, decoded in each view (the paper's), its `probabilities`, its `picture`, or the `change`
     that it makes of a picture. `auto`: probabilities of labels, the change of pictures, else features."""
+    correction: Annotated[bool, LIFTING] = False
+    """Correct lifted features by what the colours say of each source (Lift3D's equation 3; `lift3d` with `features` only)."""
     stroke: Annotated[Names, USED] = ()
     """Places on one thing, x:y or x:y:frame in pixels of the capture, e.g. `120:80,130:95:4`: all that has like features is marked."""
     between: Annotated[int, Interval(ge=0, le=32), LIFTING] = 0

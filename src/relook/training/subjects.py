@@ -163,8 +163,28 @@ class TrainQuality:
     """Seed of weights, rooms, styles and order."""
 
 
+@dataclass(frozen=True)
+class TrainSharpener:
+    """Train the small network that sharpens soft pictures, to be lifted; a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/sharpener")
+    """Folder for checkpoints, the curve and the finished network (`sharpener/`)."""
+    steps: Count = 1600
+    """Optimiser steps."""
+    batch: Count = 16
+    """Crops per step."""
+    side: Annotated[int, Ge(16)] = 96
+    """Side of the crops in pixels, a multiple of 16."""
+    rate: Factor = 2e-3
+    """Highest learning rate; it falls to 2 %."""
+    every: Count = 100
+    """Steps between checkpoints and lines of the curve."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
 SUBJECTS: Mapping[str, type] = {
     "dollhouse": TrainDollhouse, "perceiver": TrainPerceiver, "warp-refine": TrainWarpRefine, "flow": TrainFlow,
-    "lift3d": TrainLift3d, "style-descriptor": TrainStyleDescriptor, "quality": TrainQuality,
+    "lift3d": TrainLift3d, "style-descriptor": TrainStyleDescriptor, "quality": TrainQuality, "sharpener": TrainSharpener,
 }  # fmt: skip
 """What can be trained -> its options; `run` of the module of that name trains it."""

@@ -77,7 +77,7 @@ def lift_capture(
         with clock.part("ask"):
             answers = answered(operator, identity, source, out / "work", progress)
         with clock.part("lift"):
-            name, way = way_for(config.method, source, config.sources)
+            name, way = way_for(config.method, source, config.sources, config.correction)
             job = Job(operator, lift, source, answers, way.holding(held(operator, lift, source, answers)))
             targets = targets_of(source, config.between)
             with progress.stage("lifting", len(targets)) as tick:
@@ -86,6 +86,7 @@ def lift_capture(
         "operator": config.operator,
         "method": name,
         "lift": lift,
+        "correction": config.correction,
         "views": len(source.views),
         "known": float(np.mean(share)),
     }
@@ -164,7 +165,10 @@ def chosen_lift(config: LiftConfig, operator: Operator) -> str:
         raise InputError(
             f"Expected --lift {' or '.join(may)} for {operator.kind}, got {config.lift}; choose one of them."
         )
-    return may[-1] if config.lift == "auto" else config.lift
+    lift = may[-1] if config.lift == "auto" else config.lift
+    if config.correction and lift != "features":
+        raise InputError(f"Expected --lift features for --correction, got {lift}; it was learned for features alone.")
+    return lift
 
 
 def read_views(capture: str | Path | Sequence[View], config: LiftConfig) -> list[View]:

@@ -10,20 +10,22 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from relook.errors import DepthError
+from relook.errors import DepthError, InputError
 from relook.gaussians import Gaussians
 from relook.lift.lifted.sources import Posed
 from relook.lift.scene import lifted as uplifted
 from relook.lift.scene import surfels
 from relook.models.lifter import Lifter, Sampling, Sources, load_lifter
 from relook.ops.geometry import pixel_centres, unproject
-from relook.ops.lifting import Blending, Cameras, Rays, cast, known, lifted
+from relook.ops.lifting import Blending, Cameras, Rays, Standard, cast, known, lifted
 from relook.ops.splats import blend
 from relook.types import Camera
 
 CHUNK = 2048
 """Rays at a time."""
 Maps = Float[Tensor, "V C h w"]
+_Part = tuple[Float[Tensor, "R C"], Bool[Tensor, " R"]]
+"""What R rays show of the maps, and which of them the sources show."""
 
 
 class Carried(NamedTuple):
@@ -88,22 +90,23 @@ class Blended:
         """As they are."""
         return _Rays(self, maps)
 
-    def blendings(self, camera: Camera, size: tuple[int, int], chosen: list[int]) -> Iterator[Blending]:
-        """Row by row, from the scene's depth."""
+    def parts(self, camera: Camera, size: tuple[int, int], chosen: list[int], maps: Maps) -> Iterator[_Part]:
+        """Chunk by chunk, from the scene's depth."""
         scene = blend(self.gaussians, camera, size)
         pose = camera.world_to_camera
         depth = scene.render(self.gaussians.means @ pose[2, :3, None] + pose[2, 3])[0]
         depth = torch.where(scene.seen, depth, torch.nan).flatten()
         cameras, depths = _some(self.posed.cameras, chosen), self.posed.depths[chosen]
         for rays, part in _chunks(camera, size):
-            yield known(rays, depth[part], cameras, depths)
+            found = known(rays, depth[part], cameras, depths)
+            yield lifted(found, maps[chosen]), found.shown
 
 
 class Learned:
-    """The learned lifter: no depth is needed, only between which depths everything lies."""
+    """The learned lifter: no depth is needed, only between which depths everything lies; `corrected`: with equation 3 of Lift3D."""
 
-    def __init__(self, posed: Posed, network: Lifter, count: int) -> None:
-        self.posed, self.network, self.count = posed, network, count
+    def __init__(self, posed: Posed, network: Lifter, count: int, corrected: bool = False) -> None:
+        self.posed, self.network, self.count, self.corrected = posed, network, count, corrected
         self.sampling = Sampling(posed.near, posed.far)
         self.images = posed.images
         with torch.no_grad():
@@ -115,13 +118,19 @@ class Learned:
         return _Rays(self, maps)
 
     @torch.no_grad()
-    def blendings(self, camera: Camera, size: tuple[int, int], chosen: list[int]) -> Iterator[Blending]:
-        """As the network finds surfaces."""
+    def parts(self, camera: Camera, size: tuple[int, int], chosen: list[int], maps: Maps) -> Iterator[_Part]:
+        """Chunk by chunk, as the network finds surfaces."""
         sources = Sources(self.images[chosen], _some(self.posed.cameras, chosen), self.features[chosen])
+        standard = Standard.of(maps) if self.corrected else None
         for rays, _ in _chunks(camera, size):
             found = self.network(sources, rays, self.sampling)
+            if standard is not None:
+                values = standard.undone(self.network.corrected(found, standard.applied(maps[chosen])))
+                yield values * found.known[:, None], found.known
+                continue
             weights = found.blending.weights * found.known[:, None, None]
-            yield Blending(found.blending.grid, weights).without_faint()
+            plain = Blending(found.blending.grid, weights).without_faint()
+            yield lifted(plain, maps[chosen]), plain.shown
 
 
 @dataclass(frozen=True)
@@ -134,17 +143,20 @@ class _Rays:
     def at(self, camera: Camera, size: tuple[int, int], without: int | None = None) -> Carried:
         """From the nearest sources, in chunks: memory does not grow with the picture."""
         chosen = self.way.posed.nearest(camera, self.way.count, without)
-        maps = self.maps[chosen]
-        parts = [(lifted(one, maps), one.shown) for one in self.way.blendings(camera, size, chosen)]
-        values, shown = (torch.cat(part) for part in zip(*parts, strict=True))
+        values, shown = map(torch.cat, zip(*self.way.parts(camera, size, chosen, self.maps), strict=True))
         return Carried(values.T.reshape(-1, *size), shown.reshape(size))
 
 
-def way_for(name: str, posed: Posed, count: int) -> tuple[str, Way]:
-    """The way of a name, and its name; `auto` takes the scene where every view has depth. Raises DepthError for ways that need depth."""
+def way_for(name: str, posed: Posed, count: int, corrected: bool = False) -> tuple[str, Way]:
+    """The way of a name, and its name; `auto` takes the scene where every view has depth.
+
+    Raises DepthError for ways that need depth, InputError for a correction of another way than the network's.
+    """
     name = name if name != "auto" else "scene" if posed.deep else "lift3d"
+    if corrected and name != "lift3d":
+        raise InputError(f"Expected --method lift3d for --correction, got {name}; its network alone has learned one.")
     if name == "lift3d":
-        return name, Learned(posed, load_lifter(), count)
+        return name, Learned(posed, load_lifter(), count, corrected)
     if not posed.deep:
         raise DepthError(
             f"Expected depth in scene units for every view for {name}, got none for some; choose --method lift3d."
