@@ -36,7 +36,11 @@ def fit_scene(options: FitScene) -> int:
     with drawn() as progress:
         found = fit(options.capture, options.config, progress=progress)
         write_scene(options.out, found)
-    measured = "nothing held out" if found.psnr is None else f"{found.psnr:.1f} dB on {len(found.held)} views held out"
+    measured = (
+        ("nothing held out" if not found.held else "nothing of the views held out is shown")
+        if found.psnr is None
+        else f"{found.psnr:.1f} dB on {len(found.held)} views held out"
+    )
     seconds = sum(found.record["timings"].values())
     OUT.print(
         f"{options.out}: {len(found.gaussians)} Gaussians in {seconds:.0f} s, {measured}, {found.seen:.0%} of them seen, "

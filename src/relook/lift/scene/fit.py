@@ -44,7 +44,7 @@ class Fit:
     gains: Float[Tensor, "V 3"]
     """Of every view: its picture is the scene's times this (exposure and white balance)."""
     psnr: float | None
-    """dB over the pixels of held-out views that the scene shows, after their gains; None where none was held out."""
+    """dB over the pixels of held-out views that the scene shows, after their gains; None where none was held out, or the scene shows none."""
     seen: float
     """The share of the pixels of held-out views (of all, where none was) that the scene shows."""
     record: dict[str, Any]
@@ -145,7 +145,8 @@ def _measured(
     squares, shown = [], []
     for number, one in zip(posed.held, _blends(gaussians, posed, posed.held), strict=True):
         picture = (one.render(colours) * gains[number][:, None, None]).clamp(0, 1)
-        squares.append((picture - posed.views[number].image).square().mean(0)[one.seen].mean())
+        if one.seen.any():
+            squares.append((picture - posed.views[number].image).square().mean(0)[one.seen].mean())
         shown.append(one.seen.float().mean())
     psnr = float((-10 * torch.stack(squares).log10()).mean()) if squares else None
     seen = float(torch.stack(shown).mean()) if shown else 1.0

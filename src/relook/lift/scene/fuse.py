@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad, unfold
 
+from relook.captures.frames import spread
 from relook.ops.align import centre
 from relook.ops.geometry import inside, known_depth, project, unproject
 from relook.types import Camera, Depth, View
@@ -18,6 +19,8 @@ AGREE = 0.04
 """Depths of one point in two views that differ by less than this share are of one surface."""
 NEIGHBOURS = 8
 """Other views that a view is compared with: the nearest in place and direction."""
+ASKED = 24
+"""Views that are asked whether they contradict each other."""
 ROUNDS = 2
 REACH, ALIKE = 5, 0.03
 """A pixel's depth is first the mean of those in the square of so many pixels around that differ by less than this share."""
@@ -47,18 +50,39 @@ def _compared(
     cameras: Sequence[Camera],
 ) -> tuple[Float[Tensor, "H W"], Bool[Tensor, "H W"]]:
     """The mean of what one view and others say of its depth, and where more of these see through its points than see them."""
-    points = unproject(depth, camera)
     total, count, through = torch.zeros_like(depth), torch.ones_like(depth), torch.zeros_like(depth)
     for other, second in zip(others, cameras, strict=True):
-        pixels, z = project(points, second)
-        lands = torch.isfinite(z) & (z > 0) & inside(pixels, (other.shape[0], other.shape[1]))
-        x, y = torch.where(lands[..., None], pixels, torch.zeros_like(pixels)).long().unbind(-1)
-        change = torch.where(lands, other[y, x], torch.nan).div(z).log()
+        change = _change(depth, camera, other, second)
         agrees = change.abs() < AGREE
         total += torch.where(agrees, change, 0.0)
         count += agrees
         through += change > AGREE
     return depth * (total / count).exp(), through > count
+
+
+def _change(
+    depth: Float[Tensor, "H W"], camera: Camera, other: Float[Tensor, "H W"], second: Camera
+) -> Float[Tensor, "H W"]:
+    """log of how much farther a second view sees where a point of the first should be; NaN where it sees nothing there."""
+    pixels, z = project(unproject(depth, camera), second)
+    lands = torch.isfinite(z) & (z > 0) & inside(pixels, (other.shape[0], other.shape[1]))
+    x, y = torch.where(lands[..., None], pixels, torch.zeros_like(pixels)).long().unbind(-1)
+    return torch.where(lands, other[y, x], torch.nan).div(z).log()
+
+
+def contradicted(views: Sequence[View]) -> float:
+    """The share of points through which a neighbouring view sees farther: .01 for exact cameras and depth, a quarter where cameras are 5 degrees off.
+
+    views: at most ASKED of them are asked, with a camera and metric depth; 0 for a single one.
+    """
+    chosen = [views[k] for k in spread(len(views), ASKED)]
+    cameras, depths = [view.camera for view in chosen], [view.metric_depth for view in chosen]
+    seen = through = 0
+    for n, near in enumerate(_beside(cameras).tolist() if len(chosen) > 1 else []):  # type: ignore[arg-type]
+        for k in near[:2]:
+            change = _change(depths[n], cameras[n], depths[k], cameras[k])  # type: ignore[arg-type]
+            seen, through = seen + int(torch.isfinite(change).sum()), through + int((change > AGREE).sum())
+    return through / max(seen, 1)
 
 
 def _smooth(depth: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ from relook.captures.frames import spread
 from relook.config import PhotoConfig, SceneConfig, ViewsConfig
 from relook.errors import GeometryError, InputError
 from relook.lift.geometry import MOST, MatchedViews, found_by, matched_views
+from relook.lift.scene.fuse import contradicted
 from relook.lift.source import Views, ViewSource, Walk
 from relook.ops.poses import apart
 from relook.ops.resize import at_most, resized
@@ -18,6 +20,9 @@ from relook.progress import Progress
 from relook.session import Session
 from relook.types import Camera, View
 
+log = logging.getLogger("relook")
+CONTRADICTED = 0.15
+"""A share of contradicted points from which a run says so."""
 LEAST = 4
 """Views from which one in `held_out` is left out of the fit, to measure it."""
 
@@ -69,6 +74,7 @@ def scene_views(walk: Walk, config: SceneConfig, session: Session, progress: Pro
                 tick(number + 1)
     cameras = [camera_of(view) for view in views]
     _check_apart(cameras)
+    _warn_of_contradictions(views)
     held = range(config.held_out // 2, len(views), config.held_out) if config.held_out and len(views) >= LEAST else ()
     return SceneViews(tuple(views), tuple(held), matched.geometry)
 
@@ -125,4 +131,16 @@ def _check_apart(cameras: list[Camera]) -> None:
     if len(cameras) > 1 and not apart(cameras):
         raise GeometryError(
             f"Expected views from several places, got {len(cameras)} from the same one; bring a walk, or one view alone."
+        )
+
+
+def _warn_of_contradictions(views: list[View]) -> None:
+    """One sentence where views see through each other's surfaces: cameras, or depth, are wrong."""
+    known = [view for view in views if view.metric_depth is not None]
+    share = contradicted(known)
+    if share > CONTRADICTED:
+        log.warning(
+            "Cameras and depth contradict each other: views see through %.0f %% of what their neighbours see (1 %% where both are right), "
+            "so the scene will be blurred; check the poses, or choose geometry colmap.",
+            100 * share,
         )
