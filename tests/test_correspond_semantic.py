@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from oracles import mask_of
+from relook.correspond.kin import with_kin
 from relook.correspond.semantic import Correspondence, Source, at_grid, match_segments
 from relook.errors import SegmentsError
 from relook.types import Region, Segments
@@ -199,3 +200,14 @@ def test_a_picture_set_aside_has_no_part_in_the_look_of_the_whole() -> None:
     lamp = allowed[6]  # unmatched
     assert torch.equal(lamp, found.overall.flatten())
     assert torch.equal(allowed[2], ~found.overall.flatten()), "the sofa takes from the second picture alone"
+
+
+def test_an_armchair_that_was_seen_takes_from_a_sofa_where_the_style_has_none() -> None:
+    """Not one of doubt, and not what is certain."""
+    seen = {1: 0.8, 2: 0.5, 3: 1.0}
+    names = {1: "armchair", 2: "chair", 3: "armchair"}
+    labels = Segments(torch.tensor([[1, 2, 3]]), {id: Region(names[id], id, confidence=seen[id]) for id in names})
+    style = segments([[7, 8]], sofa=7, wall=8)
+    found = match_segments(labels, style)
+    assert found.allowed == {1: (), 2: (), 3: ()}
+    assert with_kin(found).allowed == {1: (7,), 2: (), 3: ()}

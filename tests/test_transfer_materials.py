@@ -23,7 +23,7 @@ from relook.ops.flat import places, straight_on
 from relook.perceive.layout.files import write_layout
 from relook.transfer.materials import with_covers, with_materials
 from relook.transfer.materials.sample import sampled
-from relook.transfer.materials.shading import lit, shading_of
+from relook.transfer.materials.shading import lit, shading_of, without_gloss
 from relook.transfer.materials.surface import Surface, surfaces_of
 from relook.transfer.materials.swatch import of_picture
 from relook.transfer.palette import palette
@@ -252,3 +252,14 @@ def test_a_photograph_with_stated_covers_can_be_made_again(rooms: Rooms, tmp_pat
     (tmp_path / "tiles.png").write_bytes(b"other")
     with pytest.raises(RecordError, match="material floor"):
         repeat_photo(out.with_suffix(".json"))
+
+
+def test_half_of_a_dark_floors_shine_does_not_grow_with_a_lighter_material() -> None:
+    """Twice the light on a floor of .1 is as much as .1: on a floor of .4 it is .4 by half, and .1 by half; on a darker one all of it stays."""
+    image = torch.full((3, 20, 20), 0.1) ** (1 / 2.2)
+    everywhere, shading = torch.ones(20, 20, dtype=torch.bool), torch.full((20, 20), 2.0).log()
+    shading[:, :10] = -0.7
+    lighter, darker = (without_gloss(shading, image, everywhere, torch.full((3,), light)) for light in (0.4, 0.05))
+    assert float(lighter[0, 15].exp()) == pytest.approx(1 + 0.5 + 0.5 / 4, abs=0.03)
+    assert torch.allclose(darker, shading)
+    assert torch.equal(lighter[:, :10], shading[:, :10])

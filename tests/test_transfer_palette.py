@@ -17,7 +17,7 @@ from relook.correspond.stays import stays
 from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
-from relook.transfer.palette import RAISED, UNSEEN, only_planes, palette
+from relook.transfer.palette import POLISHED, RAISED, UNSEEN, only_planes, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}
@@ -318,18 +318,30 @@ def test_dark_wood_half_way_to_white_is_not_pink() -> None:
 
 
 def test_dark_wood_that_was_perceived_becomes_no_white() -> None:
-    """Its lightness rises by RAISED at most; where labels are certain it becomes as light as the style's."""
+    """Its lightness rises by POLISHED at most, a bed's by RAISED; where labels are certain it becomes as light as the style's."""
     labels = torch.ones(40, 60, dtype=torch.int64)
     wood, white = (
         torch.tensor(colour)[:, None, None].expand(3, 40, 60) for colour in ([0.3, 0.12, 0.06], [0.9, 0.9, 0.9])
     )
     light = {}
-    for confidence in (0.98, 1.0):
-        segments = Segments(labels, {1: Region("cabinet", confidence=confidence)})
-        light[confidence] = float(rgb_to_oklab(restyle(View(wood, segments), View(white, segments)))[0].mean())
+    for name, confidence in (("cabinet", 0.98), ("bed", 0.98), ("cabinet", 1.0)):
+        segments = Segments(labels, {1: Region(name, confidence=confidence)})
+        new = restyle(View(wood, segments), View(white, segments))
+        light[name, confidence] = float(rgb_to_oklab(new)[0].mean())
     own, wanted = (float(rgb_to_oklab(image)[0].mean()) for image in (wood, white))
-    assert own < light[0.98] <= (RAISED + 0.01) * own
-    assert light[1.0] == pytest.approx(wanted, abs=0.05)
+    assert own < light["cabinet", 0.98] <= (POLISHED + 0.01) * own < light["bed", 0.98] <= (RAISED + 0.01) * own
+    assert light["cabinet", 1.0] == pytest.approx(wanted, abs=0.05)
+
+
+def test_reflections_on_a_polished_table_stay_reflections() -> None:
+    """A dark table with a bright reflection beside one of even oak: its darkest part stays as dark against the brightest."""
+    image = torch.tensor([0.25, 0.12, 0.08])[:, None, None].expand(3, 40, 60).clone()
+    image[:, 10:25, 20:40] = torch.tensor([0.75, 0.7, 0.68])[:, None, None]
+    oak = torch.tensor([0.8, 0.68, 0.5])[:, None, None].expand(3, 40, 60)
+    segments = Segments(torch.ones(40, 60, dtype=torch.int64), {1: Region("table", confidence=0.9)})
+    old, new = (rgb_to_oklab(one)[0] for one in (image, restyle(View(image, segments), View(oak, segments))))
+    ratios = [float(light[35:, :10].mean() / light[14:20, 27:33].mean()) for light in (old, new)]
+    assert ratios[1] == pytest.approx(ratios[0], rel=0.15)
 
 
 def test_a_lamp_in_a_ceiling_that_a_network_is_sure_of_keeps_its_colour() -> None:

@@ -149,21 +149,26 @@ class ColourChange:
         return self.centre[:, None] + share * step
 
 
-def colour_change(structure: Colours, style: Colours, box: tuple[Tensor, Tensor]) -> ColourChange:
+def colour_change(
+    structure: Colours, style: Colours, box: tuple[Tensor, Tensor], *, polished: bool = False
+) -> ColourChange:
     """The map from the colours of a region to those of its counterpart, for colours between two corners.
 
     new = T(z) + k g (z - S(z)), T the entropic map to the style's colours, S that to the structure's own, which says what the blur takes;
     k = T / S of lightness, for chroma never more than S / T (what gets lighter loses its own colour), g by how plain the region is. As much
-    of it as it is likely that the colour is the region's.
+    of it as it is likely that the colour is the region's. polished: lightness is scaled, mean to mean, as its light and dark are reflections
+    and no pattern of the thing.
     """
     low, size = box[0], (box[1] - box[0]).clamp_min(0.02)
     axes = [low[i] + size[i] * torch.linspace(0, 1, NODES) for i in range(3)]
     nodes = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
     wanted = entropic_map(structure.cells, style.cells, BLUR)(nodes)
     own = entropic_map(structure.cells, structure.cells, BLUR)(nodes)
+    if polished:
+        wanted[:, 0] = own[:, 0] * float(style.cells.mean[0]) / max(float(structure.cells.mean[0]), 1e-6)
     plain = PLAIN + DOUBT * (1 - structure.confidence)
     contrast = 1 / (1 + (structure.spread / plain) ** 2)
-    kept = torch.tensor([max(LEAST[0], contrast), CHROMA, CHROMA])
+    kept = torch.tensor([1.0 if polished else max(LEAST[0], contrast), CHROMA, CHROMA])
     raised = wanted[:, :1] / own[:, :1].clamp_min(0.05)
     gain = raised.clamp(*GAINS)
     gain = torch.cat([gain, *[torch.minimum(gain, 1 / raised.clamp_min(1))] * 2], 1)

@@ -45,8 +45,11 @@ THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
 """Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
 DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
-RAISED = 1.6
-"""Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light)."""
+RAISED, POLISHED = 1.6, 1.25
+"""Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light), and that of one of polished wood,
+glass or lacquer, whose reflections would become haze."""
+POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
+"""Things of that kind."""
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
 
@@ -228,6 +231,7 @@ def _map(
     base: Float[Tensor, "3 N"],
 ) -> ColourChange:
     """What happens to the colours of a pair's region, for smooth colours `base`; what has no counterpart changes with the whole picture."""
+    polished = False
     if not pair.name:
         old, new = _colours(image), _colours(style, pair.counterpart)
     else:
@@ -238,8 +242,9 @@ def _map(
             new = as_paint(new, old, *paint)
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
-            new = no_lighter(new, old, RAISED)
-    return colour_change(old, new, (base.amin(1), base.amax(1)))
+            polished = canonical(pair.name) in POLISH
+            new = no_lighter(new, old, POLISHED if polished else RAISED)
+    return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished)
 
 
 def _colours(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from relook.config import PhotoConfig
 from relook.correspond.features import Descriptor, descriptor
+from relook.correspond.kin import with_kin
 from relook.correspond.semantic import Correspondence, Source, match_segments
 from relook.correspond.stays import stays
 from relook.errors import SegmentsError
@@ -79,8 +80,9 @@ class Run:
             unmatched=config.unmatched, instances=config.instances, minimum_area=self.preset.minimum_area,
         )  # fmt: skip
         named = (*config.restyle, *config.matches, *config.references)
-        still = stays(structure.segments, named) if self.family is None else ()
-        return replace(found, style=style.segments, still=still)
+        if self.family is not None:
+            return replace(found, style=style.segments)
+        return replace(with_kin(found), style=style.segments, still=stays(structure.segments, named))
 
     def _sources(self, pictures: int) -> dict[str, Source]:
         """What single things take from; the files that they name are the last of the style's pictures."""

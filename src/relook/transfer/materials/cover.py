@@ -15,7 +15,7 @@ from relook.ops.flat import Places, places
 from relook.ops.soft import soft_weights
 from relook.ops.srgb import from_linear
 from relook.transfer.materials.sample import DIRECTED, Material
-from relook.transfer.materials.shading import light_of, lit, main_light, shading_of, smooth_light
+from relook.transfer.materials.shading import light_of, lit, main_light, shading_of, smooth_light, without_gloss
 from relook.transfer.materials.surface import Surface
 
 FULL = (0.08, 0.92)
@@ -42,7 +42,8 @@ def covered(
     cannot be grown stays.
     """
     mask = torch.stack([surface.mask for surface in surfaces]).any(0)
-    alpha, shading, result = weights_of(original, mask), shading_of(original, mask, light), image.clone()
+    shading = without_gloss(shading_of(original, mask, light), original, mask, material.colour)
+    alpha, result = weights_of(original, mask), image.clone()
     for surface in surfaces:
         where = (alpha > 0) & surface.plane
         detail = _pattern(_turned(places(surface.H, where), material.turn), surface.mask[where], material)

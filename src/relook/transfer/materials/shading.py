@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -24,6 +26,8 @@ TEXTURE = 2.5
 """Its range in robust deviations of the surface's own pattern: what varies less is pattern, more is a shadow."""
 HIGHLIGHTS = 0.8
 """How much of what is brighter than the median stays: materials shine differently."""
+GLOSS = 0.5
+"""Share of it that is reflected at the surface, and so gets no brighter on a lighter material."""
 SHOULDER = 0.8
 """Light above is compressed, so that nothing is clipped."""
 
@@ -50,6 +54,19 @@ def smooth_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Fl
         found = cv2.bilateralFilter(found, -1, max(RANGE, TEXTURE * pattern), REACH).astype(np.float32)
     found = np.where(weight > 0, found, mean_of_known(found, weight, 4.0))
     return torch.from_numpy(cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC))
+
+
+def without_gloss(
+    shading: Float[Tensor, "H W"], image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], colour: Float[Tensor, "3"]
+) -> Float[Tensor, "H W"]:
+    """The shading under which a lighter material does not shine as much as a dark one does.
+
+    Light above the median is (1 + e) times it; of that e the share GLOSS is reflected at the surface, whatever lies below: on a material r
+    times as light it counts for e / r.
+    """
+    lighter = float(luminance(colour).clamp_min(DARK).log()) - main_light(image, mask, 0.5)
+    excess = shading.exp() - 1
+    return torch.where(shading > 0, (1 + excess * (1 - GLOSS + GLOSS * math.exp(-max(0.0, lighter)))).log(), shading)
 
 
 def main_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float) -> float:
