@@ -23,6 +23,7 @@ from relook.lift.restyled.regions import scene_regions
 from relook.lift.restyled.scene import Scene
 from relook.lift.restyled.views import rendered
 from relook.lift.scene.fit import fit
+from relook.lift.scene.saving import own_cameras
 from relook.ops.splats import Blends, render
 from relook.options import check
 from relook.progress import Progress
@@ -77,6 +78,10 @@ def test_a_capture_is_fitted_first(tmp_path: Path) -> None:
     wanted = config(fit=SceneConfig(refine=0, held_out=0))
     restyle_scene(capture, look, tmp_path / "new.spz", wanted)
     assert len(read_gaussians(tmp_path / "new.spz")) > 100
+    known = own_cameras(tmp_path / "new.spz")
+    assert known is not None
+    assert len(known.cameras) == len(stroll())
+    assert torch.allclose(known.cameras[0].world_to_camera, stroll()[0].camera.world_to_camera, atol=1e-4)
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:

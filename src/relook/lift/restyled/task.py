@@ -25,7 +25,8 @@ from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.views import candidates, capture_views, scene_of
 from relook.lift.scene.change import seer
 from relook.lift.scene.fit import fit_posed
-from relook.lift.scene.sources import scene_views, smaller
+from relook.lift.scene.saving import record_of, with_cameras
+from relook.lift.scene.sources import camera_of, scene_views, smaller
 from relook.progress import SILENT, Progress
 from relook.record import Clock
 from relook.restyle_config import RestyleConfig
@@ -76,7 +77,7 @@ def restyle_scene(
         with clock.part("write"):
             _write(out, source, new)
         record = _record(scene, style, seen, config, clock)
-        write_json(out.with_suffix(".json"), record)
+        write_json(record_of(out), with_cameras(record, [camera_of(view) for view in views], views[0].size))
     return record
 
 
