@@ -13,23 +13,26 @@ import torch
 from plyfile import PlyData
 
 from relook.config import PhotoConfig, SceneConfig
+from relook.dollhouse import render as render_room
+from relook.dollhouse import sample_layout, sample_style, walk
 from relook.errors import InputError, SceneError, SegmentsError
 from relook.gaussians import Gaussians
 from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured
 from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.distill import added, of_view
-from relook.lift.restyled.regions import scene_regions
-from relook.lift.restyled.scene import Scene
-from relook.lift.restyled.views import rendered
+from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.restyled.views import rendered, scene_of
 from relook.lift.scene.fit import fit
 from relook.lift.scene.saving import own_cameras
 from relook.ops.splats import Blends, render
 from relook.options import check
-from relook.progress import Progress
+from relook.progress import SILENT, Progress
 from relook.restyle_config import RestyleConfig, SceneMethod
+from relook.session import Session
 from relook.types import Segments, View
-from strolls import stroll, style, write_capture
+from strolls import SIZE, stroll, style, write_capture
+from walks import SEED
 
 PHOTO = PhotoConfig(segmenter="whole", depth_estimator="none")
 GEOMETRY = ("x", "y", "z", "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")
@@ -49,9 +52,7 @@ def room(degree: int = 0) -> Gaussians:
 
 @cache
 def scene() -> Scene:
-    views = tuple(stroll())
-    blends = Blends(room(), [view.camera for view in views], views[0].size)
-    return Scene(room(), views, blends, scene_regions(room(), blends, views))
+    return scene_of(room(), stroll(), len(stroll()), lambda view: view.segments, SILENT)
 
 
 def files(folder: Path, degree: int = 0) -> tuple[Path, Path, Path]:
@@ -135,7 +136,7 @@ def test_only_named_things_change(tmp_path: Path) -> None:
 
 
 def test_the_scenes_regions_are_those_of_its_views() -> None:
-    views, parts, right = scene().views, scene().parts, 0.0
+    views, parts, right = stroll(), scene().parts, 0.0
     for view, blend in zip(views, scene().blends, strict=True):
         for name in parts.names:
             mask = blend.render(scene().named([name]).float()[:, None])[0] > 0.5
@@ -222,7 +223,6 @@ def test_what_cannot_be_used_is_said_before_anything_is_written(tmp_path: Path) 
     path, capture, look = files(tmp_path)
     before = set(tmp_path.rglob("*"))
     for change, out, kind, words in (
-        ({}, "new.ply", InputError, "--cameras"),
         ({"cameras": capture}, "new.obj", SceneError, "end in"),
         ({"cameras": capture}, "room.ply", InputError, "another name"),
         ({"cameras": capture, "only": ("floor",), "photo": replace(PHOTO, keep=("wall",))}, "new.ply", InputError, "got both"),
@@ -244,3 +244,38 @@ def test_renderings_are_what_the_rasteriser_shows() -> None:
     found, blend = rendered(room(1), [view.camera], view.size)[0], Blends(room(1), [view.camera], view.size)[0]
     known = render(room(1), view.camera, view.size).clamp(0, 1)
     assert float((found.image - known)[:, blend.coverage > 0.99].abs().mean()) < 0.02
+
+
+def test_every_thing_takes_the_colours_of_its_counterpart() -> None:
+    layout, look = sample_layout(SEED), sample_style(SEED + 1)
+    exact = [render_room(layout, look, SIZE, pose).image for pose in walk(layout, 4)]
+    picture = render_room(sample_layout(SEED + 1), look, (96, 128)).view()
+    new = METHODS["semantic"](scene(), picture, Settings(config(method="semantic"), Session("cpu")))
+    errors = {}
+    for name, colours in (("copy", room().colours), ("semantic", new)):
+        shown = [blend.render(colours) for blend in scene().blends]
+        errors[name] = float(sum((a - b).square().mean() for a, b in zip(shown, exact, strict=True)))
+    assert errors["semantic"] < 0.5 * errors["copy"]
+
+
+def test_things_are_painted_kept_and_weakened() -> None:
+    wall, cabinet = scene().named(["wall"]), scene().named(["cabinet"])
+
+    def restyled(**photo: object) -> torch.Tensor:
+        wanted = config(method="semantic", photo=replace(PHOTO, **photo))
+        return METHODS["semantic"](scene(), style(), Settings(wanted, Session("cpu")))
+
+    old, full = room().colours.clamp(0, 1), restyled()
+    half = restyled(strengths=("wall=.5",))
+    assert torch.allclose(half[wall], (old[wall] + full[wall]) / 2, atol=1e-3)
+    assert torch.allclose(half[cabinet], full[cabinet], atol=1e-5)
+    red = restyled(colour=("wall=#b02020",))[wall].median(0).values
+    assert float(red[0]) > 2 * float(red[1:].max())
+    assert torch.equal(restyled(strength=0.0), old)
+
+
+def test_a_scene_alone_is_seen_from_a_way_that_is_found(tmp_path: Path) -> None:
+    path, _, look = files(tmp_path)
+    record = restyle_scene(path, look, tmp_path / "new.splat", config(method="semantic"))
+    assert record["method"] == "semantic"
+    assert len(read_gaussians(tmp_path / "new.splat")) == len(room())

@@ -27,7 +27,7 @@ from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces
 from relook.perceive.match import exact
 from relook.session import Session
-from relook.transfer.palette import only_planes
+from relook.transfer.belief import only_planes
 from relook.types import Region, Segments, View
 from strolls import frames_done, options, peopled, plain, source, stroll, style
 

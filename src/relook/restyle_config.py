@@ -12,9 +12,9 @@ from relook.config import LOOK, ONE_PICTURE, SEEING, USED, Method, Names, PhotoC
 from relook.errors import InputError
 from relook.options import Configuration, Without
 
-SceneMethod = Literal["distill", "styleme3d"]
+SceneMethod = Literal["semantic", "distill", "styleme3d"]
 Dependence = Literal["keep", "scale", "none"]
-NO_USE = (*ONE_PICTURE, "method", "size", "material", "scale", "turn", "style_memory", "device")
+NO_USE = (*ONE_PICTURE, "method", "size", "material", "scale", "turn", "style_memory")
 """Options of one picture that say nothing of a scene, or that a scene has itself."""
 
 
@@ -28,9 +28,10 @@ class RestyleConfig(Configuration):
         default_factory=SceneConfig
     )
     """How a capture first becomes a scene."""
-    method: Annotated[SceneMethod, USED] = "distill"
-    """How the scene is restyled: `distill`, key views by `relook photo`, whose change is solved into the Gaussians; `styleme3d`, whose
-    colours descend on four losses of the style picture (`--preset paper` or `relook`, `--steps`, `--family`)."""
+    method: Annotated[SceneMethod, USED] = "semantic"
+    """How the scene is restyled: `semantic`, every thing takes the colours of its counterpart, by one change for the whole scene; `distill`, key
+    views by `relook photo`, whose change is solved into the Gaussians; `styleme3d`, whose colours descend on four losses of the style picture
+    (`--preset paper` or `relook`, `--steps`, `--family`)."""
     only: Annotated[Names, USED] = ()
     """Names of things that take the look; all others stay exactly as they are, e.g. `sofa,rug`."""
     view_dependence: Annotated[Dependence, LOOK] = "scale"
@@ -49,7 +50,8 @@ class RestyleConfig(Configuration):
     judge: Annotated[str, SEEING] = "embedded"
     """For `styleme3d`: what says how good a picture looks, `embedded` or a CLIP model (folder or hub id)."""
     cameras: Annotated[Path | None, SEEING] = None
-    """Where a scene's views are from: the capture that it was fitted to (capture.json, transforms.json, COLMAP). Default: found in the scene."""
+    """Where a scene is seen from: the capture that it was fitted to (its pictures are used too), or a file of cameras. Default: those in the
+    record beside the scene, else a way that is found in the scene."""
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use."""
@@ -64,4 +66,4 @@ class RestyleConfig(Configuration):
     @property
     def picture(self) -> PhotoConfig:
         """How one key view is restyled."""
-        return replace(self.photo, method=self.by, device=self.fit.device)
+        return replace(self.photo, method=self.by)

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from relook.correspond.semantic import PARTS, Correspondence
 from relook.errors import ShapeError
-from relook.ops.guided import box, guided_filter
+from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
-from relook.perceive.segment.vocabulary import canonical, countable
+from relook.perceive.segment.vocabulary import canonical
+from relook.transfer.belief import beliefs, believed, only_planes, soft_beliefs
 from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of, mixed, no_lighter
 from relook.transfer.rims import rims_given
 from relook.types import Segments, View
@@ -29,8 +30,6 @@ SAMPLES = 20_000
 """Pixels of a region that its colour statistics are taken from."""
 FAINT = 0.004
 """Weight up to which a region has no part in a pixel."""
-SOFT = 0.003
-"""Half the width, in sides of the picture, over which one confidence goes over into another."""
 UNMATCHED = 0.35
 """How far regions without a counterpart follow the change of the whole picture."""
 UNSEEN = 0.6
@@ -41,8 +40,6 @@ FEATHER, FLAT = 0.04, 1e-4
 """Half the reach, in sides of the picture, over which planes go over into each other, and the variance of colour above which they do not."""
 STILL, WHOLE = -1, 0
 """Class of what stays as it is, and of what changes with the whole picture."""
-THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
-"""Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
 DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
 RAISED, POLISHED = 1.6, 1.25
@@ -112,7 +109,7 @@ def palette(
     parted = _parted(image, correspondence)
     change = _change(parted, _solved(parted, image, style.image, correspondence) if maps is None else maps)
     if not only_planes(correspondence.structure):
-        change = mixed(parted.lab, parted.lab + change, _belief(correspondence.structure)) - parted.lab
+        change = mixed(parted.lab, parted.lab + change, soft_beliefs(correspondence.structure)) - parted.lab
     change = strength * change
     return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(parted.lab + change))
 
@@ -129,10 +126,38 @@ def colour_maps(structure: View, style: View, correspondence: Correspondence) ->
     return _solved(parted, structure.image, style.image, correspondence)
 
 
+def palette_of_points(
+    colours: Float[Tensor, "3 N"],
+    smooth: Float[Tensor, "3 N"],
+    found: Correspondence,
+    maps: ColourMaps,
+    strength: float,
+) -> Float[Tensor, "3 N"]:
+    """`palette` for colours that have no place in a picture, as those of Gaussians; borders are those of the points.
+
+    smooth: the same without fine detail. found: its structure's labels are (1, N). maps: those of `colour_maps`.
+    """
+    lab, base = rgb_to_oklab(colours[:, None]), rgb_to_oklab(smooth[:, None])
+    still = found.structure.among([id for id, one in found.structure.regions.items() if one.name in found.still])
+    pairs, planes = _pairs(found, torch.where(still, STILL, found.structure_parts)), only_planes(found.structure)
+    if planes:
+        pairs = _surely(pairs, found)
+    weights = torch.stack([pair.region for pair in pairs]).float()
+    if planes:
+        weights[-1] = (
+            1 - (torch.tensor([pair.share for pair in pairs[:-1]])[:, None, None] * weights[:-1]).sum(0)
+        ).clamp_min(0)
+    change = _change(_Parted(lab, {pair.smooth: base for pair in pairs}, pairs, weights), maps)
+    if not planes:
+        change = mixed(lab, lab + change, beliefs(found.structure)) - lab
+    change = strength * change
+    return torch.where((change == 0).all(0), colours[:, None], oklab_to_displayable(lab + change))[:, 0]
+
+
 def _parted(image: Float[Tensor, "3 H W"], found: Correspondence) -> _Parted:
     """What changes alike, with soft borders: classes, or where only planes were perceived, these and the whole picture."""
     lab = rgb_to_oklab(image)
-    pairs = _pairs(found, lab)
+    pairs = _pairs(found, _classes(found, lab))
     if only_planes(found.structure):
         pairs, weights = _and_whole(pairs, image, found)
     else:
@@ -186,41 +211,39 @@ def _classes(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> Int
     return rims_given(torch.where(still, STILL, classes), still, lab, colours)
 
 
-def _pairs(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> list[_Pair]:
+def _pairs(correspondence: Correspondence, classes: Int[Tensor, "H W"]) -> list[_Pair]:
     """The classes of the structure that have a counterpart, what has none, and what stays as it is: every pixel in one of them."""
-    classes, style_classes = _classes(correspondence, lab), correspondence.style_classes
+    style_classes = correspondence.style_classes
     shown, pairs = set(style_classes.unique().tolist()) - {0}, []
     for id in classes.unique().tolist():
         region, counterpart, name, share = classes == id, correspondence.overall, "", UNMATCHED
         if id % PARTS in shown and id != STILL:
             name, counterpart = correspondence.class_name(id % PARTS), style_classes == id % PARTS
-            share = _believed(name, correspondence.style.confidence(counterpart))
+            share = believed(name, correspondence.style.confidence(counterpart))
         elif id == STILL or correspondence.unmatched == "keep":
             share = 0.0
         pairs.append(_Pair(id, region, name, counterpart, share))
     return pairs
 
 
-def only_planes(segments: Segments) -> bool:
-    """Whether nothing but planes of a room was perceived, no thing, and none of it for certain."""
-    return not any(countable(region.name) or region.confidence == 1 for region in segments.regions.values())
-
-
 def _and_whole(
     pairs: Sequence[_Pair], image: Float[Tensor, "3 H W"], found: Correspondence
 ) -> tuple[list[_Pair], Float[Tensor, "K H W"]]:
     """Planes by their confidence, soft wherever the picture has no edge, and the whole picture, which takes what they leave."""
-    planes = [pair for pair in pairs if pair.name]
-    planes = [
-        replace(one, share=one.share * _believed(one.name, found.structure.confidence(one.region))) for one in planes
-    ]
-    everything = torch.ones_like(found.kept)
+    *planes, whole = _surely(pairs, found)
     if not planes:
-        return [_Pair(WHOLE, everything, "", found.overall, UNSEEN, BROAD)], everything[None].float()
+        return [whole], whole.region[None].float()
     masks = torch.stack([pair.region for pair in planes]).float()
     weights = guided_filter(image, masks, FEATHER, FLAT).clamp(0, 1)
     left = (1 - (torch.tensor([pair.share for pair in planes])[:, None, None] * weights).sum(0)).clamp_min(0)
-    return [*planes, _Pair(WHOLE, everything, "", found.overall, UNSEEN, BROAD)], torch.cat([weights, left[None]])
+    return [*planes, whole], torch.cat([weights, left[None]])
+
+
+def _surely(pairs: Sequence[_Pair], found: Correspondence) -> list[_Pair]:
+    """Planes by their confidence, and the whole picture as the last."""
+    sure = [(one, believed(one.name, found.structure.confidence(one.region))) for one in pairs if one.name]
+    whole = _Pair(WHOLE, torch.ones_like(found.kept), "", found.overall, UNSEEN, BROAD)
+    return [*(replace(one, share=one.share * share) for one, share in sure), whole]
 
 
 def _map(
@@ -259,19 +282,3 @@ def _colours(
 def _sample(pixels: Float[Tensor, "3 N"]) -> Float[Tensor, "3 n"]:
     """About SAMPLES of them, evenly."""
     return pixels[:, :: max(1, pixels.shape[1] // SAMPLES)]
-
-
-def _believed(name: str, confidence: float) -> float:
-    """How much of a change the confidence of a region allows, from 0 to 1."""
-    low, high = THINGS if countable(name) else SURFACES
-    t = min(1.0, max(0.0, (confidence - low) / (high - low)))
-    return t * t * (3 - 2 * t)
-
-
-def _belief(segments: Segments) -> Float[Tensor, "H W"]:
-    """How much of the change each pixel takes, by the confidence of its region."""
-    table = torch.ones(max([0, *segments.regions]) + 1)
-    for id, region in segments.regions.items():
-        table[id] = _believed(region.name, region.confidence)
-    found = table[segments.labels]
-    return box(found[None], max(1, round(SOFT * max(found.shape))))[0] if bool((found < 1).any()) else found

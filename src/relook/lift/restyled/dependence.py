@@ -25,6 +25,7 @@ def recoloured(
     how: `keep` leaves higher degrees as they are; `scale` splits each of their coefficients v into shading along the old colour c, which
     takes the new colour, and the rest, which becomes grey: v' = (v . c / c . c) c' + luminance(v - (v . c / c . c) c); `none` drops them.
     """
+    changed = changed & (colours != gaussians.colours).any(1)
     first = torch.where(changed[:, None], (colours - 0.5) / SH_ZERO, gaussians.sh[:, 0])[:, None]
     higher = gaussians.sh[:, 1:]
     if how == "none" or not higher.shape[1]:

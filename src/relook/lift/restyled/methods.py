@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from relook.lift.restyled.distill import distill
 from relook.lift.restyled.scene import Method
+from relook.lift.restyled.semantic import semantic
 from relook.lift.restyled.styleme3d import styleme3d
 
-METHODS: Mapping[str, Method] = {"distill": distill, "styleme3d": styleme3d}
+METHODS: Mapping[str, Method] = {"semantic": semantic, "distill": distill, "styleme3d": styleme3d}
 """`relook.restyle_config.SceneMethod` has the same names."""

@@ -12,10 +12,12 @@ from torch.nn.functional import one_hot
 
 from relook.errors import SegmentsError
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import decided
+from relook.lift.scene.decided import LYING, decided
+from relook.lift.scene.labels import CERTAIN
 from relook.ops.align import centre
 from relook.ops.guided import guided_filter
 from relook.ops.splats import Blend, Blends
+from relook.perceive.segment.vocabulary import canonical
 from relook.types import UNLABELLED, Region, Segments, View
 
 MOST = 150_000
@@ -43,11 +45,12 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -
     found = decided(gaussians[some], votes[some], names, eyes)
     labels = _everywhere(gaussians.means, some, found.region)
     confidence = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
-    regions = {
-        id: Region(name, found.names[:id].count(name), confidence=float(confidence[number[name]]))
-        for id, name in enumerate(found.names)
-        if id != UNLABELLED
-    }
+    regions = {}
+    for id, name in enumerate(found.names):
+        if id != UNLABELLED:
+            least = CERTAIN if found.floor is not None and canonical(name) in LYING else 0.0
+            sureness = max(least, float(confidence[number[name]]))
+            regions[id] = Region(name, found.names[:id].count(name), confidence=sureness)
     return Segments(labels[None], regions)
 
 

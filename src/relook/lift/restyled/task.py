@@ -22,7 +22,7 @@ from relook.io.splats import ENDINGS
 from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.methods import METHODS
 from relook.lift.restyled.scene import Scene, Settings
-from relook.lift.restyled.views import candidates, capture_views, scene_of
+from relook.lift.restyled.views import candidates, scene_of, views_of
 from relook.lift.scene.change import seer
 from relook.lift.scene.fit import fit_posed
 from relook.lift.scene.saving import record_of, with_cameras
@@ -116,11 +116,8 @@ def _read(
     """The scene's file (of a capture: the one that is fitted to it), what it holds, and posed pictures of it."""
     if any(scene.name.lower().endswith(ending) for ending in ENDINGS):
         gaussians = read_gaussians(scene)
-        if config.cameras is None:
-            raise InputError(
-                f"Expected the capture that {scene.name} was fitted to as --cameras, got none; name it, or restyle the capture itself."
-            )
-        return scene, gaussians, capture_views(config.cameras, config.size, candidates(gaussians, config.key_views))
+        count = candidates(gaussians, config.key_views)
+        return scene, gaussians, views_of(scene, gaussians, config.cameras, config.size, count)
     fitting = replace(config.fit, device=config.photo.device, depth_estimator=config.photo.depth_estimator)
     posed, source = scene_views(scene, fitting, session, progress), work / "fitted.ply"
     if not source.exists():

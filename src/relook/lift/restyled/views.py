@@ -4,29 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.captures import read_capture
+from relook.captures import read_capture, read_path
 from relook.captures.frames import spread
+from relook.captures.path import path_in
 from relook.errors import GeometryError
 from relook.files import PathLike
 from relook.gaussians import Gaussians
 from relook.lift.restyled.regions import scene_regions, shown
 from relook.lift.restyled.scene import Scene
 from relook.lift.scene.distil import key_views
+from relook.lift.scene.orbit import orbit
+from relook.lift.scene.saving import own_cameras
 from relook.lift.scene.sources import camera_of, smaller
 from relook.ops.fill import filled
+from relook.ops.resize import at_most
 from relook.ops.splats import Blend, Blends, seen_colours
 from relook.progress import Progress
 from relook.types import Camera, Segments, View
 
 TIMES = 2
 """Key views are chosen among so many times as many, evenly over the capture."""
+FOUND = (1536, 2048)
+"""Height and width of pictures on a way that is found, before they are shrunk."""
 PAIRS = 100_000_000
 """Views times Gaussians among which they are chosen at most: choosing holds a number for each."""
+
+
+def views_of(scene: Path, gaussians: Gaussians, cameras: Path | None, longest: int, most: int) -> list[View]:
+    """At most `most` posed pictures of a scene's file with at most `longest` pixels on the longer side.
+
+    cameras: the capture that it was fitted to, whose pictures they are, or a file of cameras; None: those of the record beside the scene,
+    else a way that is found. Raises an error of relook.errors where they lead nowhere, or views have no cameras or several sizes.
+    """
+    if cameras is not None and path_in(cameras) is None:
+        return capture_views(cameras, longest, most)
+    path = own_cameras(scene) if cameras is None else read_path(cameras)
+    if path is None:
+        path = orbit(gaussians, most, at_most(FOUND, longest))
+    chosen = [path.cameras[number] for number in spread(len(path.cameras), most)]
+    size = at_most(path.size, longest)
+    return rendered(gaussians, [camera.resized(path.size, size) for camera in chosen], size)
 
 
 def capture_views(path: PathLike, longest: int, most: int) -> list[View]:
@@ -56,23 +79,19 @@ def scene_of(
     see: Callable[[View], Segments],
     progress: Progress,
 ) -> Scene:
-    """The scene with the `count` of these views (posed, of one size) that show most of it, and the regions that `see` finds in them."""
+    """The scene with the `count` of these views (posed, of one size) that show most of it, and the regions that `see` finds in all of them."""
     cameras, size = [camera_of(view) for view in views], views[0].size
-    with progress.stage("choosing views"):
-        every = Blends(gaussians, cameras, size)
-        chosen = sorted(key_views(every, count)) if len(views) > count else list(range(len(views)))
-        blends = Blends(gaussians, [cameras[number] for number in chosen], size) if len(views) > count else every
-        del every
-    seen = []
-    with progress.stage("seeing the scene", len(chosen)) as tick:
-        for done, number in enumerate(chosen, start=1):
-            seen.append(replace(views[number], segments=see(views[number])))
+    every, seen = Blends(gaussians, cameras, size), []
+    with progress.stage("seeing the scene", len(views)) as tick:
+        for done, view in enumerate(views, start=1):
+            seen.append(replace(view, segments=see(view)))
             tick(done)
-    parts = scene_regions(gaussians, blends, seen)
-    known = tuple(
-        replace(view, segments=shown(parts, blend, view.image)) for view, blend in zip(seen, blends, strict=True)
-    )
-    return Scene(gaussians, known, blends, parts)
+    with progress.stage("deciding"):
+        parts = scene_regions(gaussians, every, seen)
+        chosen = sorted(key_views(every, count)) if len(views) > count else range(len(views))
+    blends = Blends(gaussians, [cameras[number] for number in chosen], size) if len(views) > count else every
+    known = [replace(seen[n], segments=shown(parts, one, seen[n].image)) for n, one in zip(chosen, blends, strict=True)]
+    return Scene(gaussians, tuple(known), blends, parts)
 
 
 def rendered(gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[int, int]) -> list[View]:

@@ -1,0 +1,87 @@
+"""Every thing of a scene takes the colours of its counterpart: one change per thing, solved over the key views, applied to the Gaussians themselves.
+
+No view is averaged with another, so that detail stays and the look is the same from everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from relook.gaussians import Gaussians
+from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.scene.uplift import graph
+from relook.ops.srgb import from_linear, to_linear
+from relook.transfer.materials.cover import MAIN
+from relook.transfer.materials.shading import light_of, lit
+from relook.transfer.palette import colour_maps, palette_of_points
+from relook.transfer.photo import Styles, understood
+from relook.transfer.resolve import Run
+from relook.transfer.working import shrunk
+from relook.types import Segments, View
+
+SHEET_SIDE = 320
+"""Longer side of the views from which changes are solved."""
+ROUNDS = 3
+"""How often colours are the mean of like neighbours, to be without fine detail."""
+
+
+def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
+    """New colours by the palette's maps (`relook.transfer.palette`), by paint where the user states a colour, each thing at its own strength."""
+    picture = sheet(scene.views)
+    config = replace(settings.config.picture, layout="none")
+    run, picture, seen = understood(picture, style, config, settings.session, settings.progress)
+    found = replace(run.correspondence(picture, seen), apart=True)
+    with settings.progress.stage("solving"):
+        maps = colour_maps(picture, seen, found)
+    with settings.progress.stage("restyling"):
+        old = scene.gaussians.colours.clamp(0, 1)
+        smooth = smoothed(scene.gaussians, old)
+        points = replace(found, structure=scene.parts)
+        new = palette_of_points(old.T, smooth.T, points, maps, config.strongest).T
+        return _at_strength(scene, old, _painted(scene, old, new, run), run)
+
+
+def sheet(views: Sequence[View]) -> View:
+    """Views with the scene's segments as one picture, one above the other."""
+    small = [shrunk(view, SHEET_SIDE) for view in views]
+    labels = [view.segments.labels for view in small if view.segments is not None]
+    regions = {id: one for view in small if view.segments is not None for id, one in view.segments.regions.items()}
+    return View(torch.cat([view.image for view in small], 1), Segments(torch.cat(labels), regions))
+
+
+def smoothed(gaussians: Gaussians, colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+    """Colours without fine detail: means over neighbours of like colour and direction."""
+    if len(gaussians) < 2:
+        return colours
+    near = graph(gaussians)
+    for _ in range(ROUNDS):
+        colours = (colours + near.mean(colours.contiguous())) / 2
+    return colours
+
+
+def _painted(scene: Scene, old: Float[Tensor, "N 3"], new: Float[Tensor, "N 3"], run: Run) -> Float[Tensor, "N 3"]:
+    """Things in the colours that the user states, under their own light."""
+    light, new = light_of(old.T[:, None])[0], new.clone()
+    for cover in run.config.covers:
+        where = scene.named([cover.thing])
+        if cover.colour is not None and bool(where.any()):
+            shading = light[where] - light[where].quantile(MAIN)
+            paint = lit(to_linear(torch.tensor(cover.colour)), torch.zeros(3, len(shading)), shading)
+            new[where] = torch.lerp(old[where], from_linear(paint).clamp(0, 1).T, run.config.strongest)
+    return new
+
+
+def _at_strength(scene: Scene, old: Float[Tensor, "N 3"], new: Float[Tensor, "N 3"], run: Run) -> Float[Tensor, "N 3"]:
+    """Every thing at its own strength, of what is restyled with the strongest."""
+    config = run.config
+    if not config.thing_strengths:
+        return new
+    strength = torch.full((len(old),), config.strength)
+    for name, own in config.thing_strengths.items():
+        strength[scene.named([name])] = own
+    return torch.lerp(old, new, (strength / max(config.strongest, 1e-9))[:, None])
