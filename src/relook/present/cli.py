@@ -131,7 +131,7 @@ def evaluate(words: Sequence[str]) -> int:
     """relook evaluate SUITE."""
     suites: Mapping[str, str] = {
         "dollhouse-photo": "dollhouse_photo", "ablation": "ablation", "folder": "folder", "scene-transfer": "scene_transfer",
-        "dollhouse-views": "dollhouse_views", "dollhouse-scene": "dollhouse_scene", "dollhouse-lift": "dollhouse_lift", "dollhouse-correspondence": "perception.correspondence",
+        "dollhouse-views": "dollhouse_views", "dollhouse-scene": "dollhouse_scene", "dollhouse-restyle3d": "dollhouse_restyle3d", "dollhouse-lift": "dollhouse_lift", "dollhouse-correspondence": "perception.correspondence",
         "perception": "perception.segments_depth", "matching": "perception.matching", "geometry": "perception.geometry",
         "autoencoder": "perception.autoencoder", "layout": "perception.layout", "masks": "perception.masks",
     }  # fmt: skip

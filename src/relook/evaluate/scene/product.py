@@ -1,0 +1,131 @@
+"""What `relook scene restyle` makes of drawn rooms, method by method, against the exact answer at cameras that it did not look from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from relook.config import Method, PhotoConfig
+from relook.errors import SegmentsError
+from relook.evaluate.run import Outcome, Place, Results, Trial
+from relook.evaluate.scene.looks import statistics
+from relook.evaluate.scene.restyle import COLUMNS as LOOKS
+from relook.evaluate.scene.restyle import PART, RestyleSuite, score_of
+from relook.evaluate.scene.rooms import Room, Scene
+from relook.evaluate.sections import Column, Part
+from relook.evaluate.views.setting import numbers_of
+from relook.evaluate.views.walks import FAR, NEAR
+from relook.gaussians import Gaussians
+from relook.io import write_image
+from relook.lift.restyled import METHODS
+from relook.lift.restyled.distill import added
+from relook.lift.restyled.scene import Scene as Given
+from relook.lift.restyled.scene import Settings
+from relook.lift.restyled.views import scene_of
+from relook.progress import SILENT
+from relook.restyle_config import RestyleConfig, SceneMethod
+from relook.session import Session
+from relook.types import Segments, View
+
+SUITE = "dollhouse-restyle3d"
+"""Name of the suite in its records."""
+COPY, EXACT = "copy", "exact"
+COLUMNS = LOOKS | {
+    "seconds": Column("seconds", title="CPU seconds", better="lower", digits=1, source="processor time from the scene with its things to the new colours"),
+    "megabytes": Column("megabytes", title="MB", digits=0, source="the Gaussians and the sparse matrices of the key views"),
+}  # fmt: skip
+"""What is measured of every row."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to a restyled scene."""
+
+    note: str
+    method: SceneMethod | None = None
+    """Of the product; None: the row is computed here."""
+    keys: int | None = None
+    """Key views; None: every frame."""
+    by: Method = "palette"
+    """By which key views are restyled."""
+    losses: tuple[str, ...] = ()
+    """Of StyleMe3D."""
+
+
+WAYS: Mapping[str, Way] = {
+    COPY: Way("the scene as it was"),
+    "statistics": Way("mean and deviation in Lab of each class of the style picture, on the Gaussians"),
+    "semantic": Way("every thing by one change of colours for the whole scene: the default", "semantic"),
+    "distill": Way("4 key views by palette, their change solved into the Gaussians", "distill", 4),
+    "distill all": Way("every frame by palette", "distill"),
+    "distill restyle3d": Way("4 key views by the embedded denoiser", "distill", 4, "restyle3d"),
+    "gram": Way("descent on the style's statistics in VGG19 alone (SOS)", "styleme3d", losses=("statistics",)),
+    "gram csd": Way("and on the style descriptor", "styleme3d", losses=("statistics", "descriptor")),
+    "gram csd qa": Way("and on the judge of quality", "styleme3d", losses=("statistics", "descriptor", "quality")),
+    "styleme3d": Way("all four losses, Relook's preset", "styleme3d"),
+    EXACT: Way("the exact answer of every frame, distilled: what the geometry allows"),
+}  # fmt: skip
+"""Every way, in the table's order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProductSuite(RestyleSuite):
+    """Ways x rooms."""
+
+    def trials(self) -> Sequence[Trial]:
+        """Every way on every room."""
+        return [Trial(PART, row, case) for case in self.cases_of_all for row in self.rows]
+
+    def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """One way on one room; its picture is a strip of frames, then of what held-out cameras see."""
+        room, scene, way = self.room(trial.case, session), self.scene(trial.case, session), WAYS[trial.row]
+        given = scene_of(scene.gaussians, room.views, way.keys or len(room.views), exact_segments, SILENT)
+        start = time.process_time()
+        made = self._made(trial.row, given, room, scene, session)
+        score: dict[str, float | None] = {"seconds": time.process_time() - start}
+        held = sum(one.nbytes for one in given.blends) + 4 * 14 * len(made)
+        images, beside = ([one.clamp(0, 1) for one in scene.shown(made.colours, held=which)] for which in (False, True))
+        score |= score_of(images, beside, room, session) | {"megabytes": held / 1e6}
+        write_image(place.picture, torch.cat([*(images[i] for i in self.shown), *beside[:2]], dim=2))
+        return Outcome(numbers_of(score, COLUMNS), pictured=True)
+
+    def _made(self, row: str, given: Given, room: Room, scene: Scene, session: Session) -> Gaussians:
+        """The scene in its new look."""
+        way = WAYS[row]
+        if row == COPY:
+            return scene.gaussians
+        if row == EXACT:
+            changes = [new.image - view.image for new, view in zip(room.new, given.views, strict=True)]
+            return scene.gaussians.coloured(added(given, changes))
+        if way.method is None:
+            return statistics(scene, room)
+        family = self.config.family if way.by == "restyle3d" or way.method == "styleme3d" else None
+        photo = PhotoConfig(
+            family=family, steps=self.config.steps if way.by == "restyle3d" else None, device=self.config.device,
+            precision="fp32", prompt=room.walk.prompt, restyle=("all",),
+        )  # fmt: skip
+        config = RestyleConfig(photo=photo, method=way.method, by=way.by, losses=way.losses, size=self.config.size)
+        return scene.gaussians.coloured(METHODS[way.method](given, room.walk.style, Settings(config, session)))
+
+    def parts(self, results: Results, session: Session) -> Sequence[Part]:
+        """One table, and a sheet of frames for each room."""
+        rows = [row for row in WAYS if row in results.rows(PART)]
+        lead = (
+            f"{self.about} Things are known exactly, and windows and lamps change too. Near: frames {NEAR} apart, far: {min(FAR, self.config.frames - 1)} apart, by exact "
+            "flow. Numbers against the exact answer."
+        )
+        sheets = [self._sheet(case, rows, results, session) for case in results.cases(PART)]
+        notes = {row: WAYS[row].note for row in rows}
+        return [
+            Part(PART, "Restyled scenes", lead, list(COLUMNS.values()), notes, (COPY, EXACT), "semantic", sheets=sheets)
+        ]
+
+
+def exact_segments(view: View) -> Segments:
+    """The regions that a drawn view brings."""
+    if view.segments is None:
+        raise SegmentsError("Expected a drawn view with its regions, got one without; draw it.")
+    return view.segments
