@@ -20,7 +20,7 @@ def test_the_suite_measures_the_product_between_the_copy_and_the_ceiling(tmp_pat
         out=tmp_path / "out", rooms=1, size=32, frames=3, held=1, rows=("copy", "semantic", "distill", "exact"), engine=Engine(workers=1),
     )  # fmt: skip
     run(dollhouse_restyle3d.suite(config))
-    found = json.loads((config.out / "summary.json").read_text())["restyle"]
+    found = json.loads((config.out / "summary.json").read_text())["dollhouse-restyle3d/restyle"]
     assert set(found) == set(config.rows)
     psnr = {name: one["psnr"]["mean"] for name, one in found.items()}
     assert psnr["copy"] < min(psnr["semantic"], psnr["distill"])
