@@ -464,8 +464,8 @@ def test_without_weights_of_a_loss_one_sentence_says_so(view, monkeypatch, tmp_p
         tiny_run(view, steps=1, losses=("statistics",))
 
 
-def test_the_scenes_method_reads_the_options_of_the_command(view):
-    photo = PhotoConfig(preset="paper", steps=2, seed=3, prompt="a room")
+def test_the_scenes_method_reads_the_options_of_the_command(view, caplog):
+    photo = PhotoConfig(preset="paper", steps=2, seed=3, prompt="a room", family="dollhouse")
     how = how_of(RestyleConfig(photo=photo, method="styleme3d", losses=("distillation",), judge="some/clip"))
     assert (how.preset, how.steps, how.losses, how.seed, how.prompt) == ("paper", 2, ("distillation",), 3, "a room")
     assert (how.family, how.image_prompt, how.judged_by, how.described_by) == (
@@ -475,7 +475,15 @@ def test_the_scenes_method_reads_the_options_of_the_command(view):
         "embedded",
     )
     other = how_of(RestyleConfig(photo=replace(photo, family="sd15", preset="relook")))
-    assert (other.family, other.image_prompt, tuple(other.losses)) == ("sd15", "auto", LOSSES)
+    assert (other.family, other.image_prompt, other.losses) == ("sd15", "auto", ("statistics", "distillation"))
+    drawn = how_of(RestyleConfig(photo=photo))
+    assert drawn.losses == LOSSES
+    alone, clip = (RestyleConfig(photo=replace(photo, family=None), judge=judge) for judge in ("embedded", "some/clip"))
+    assert how_of(alone).losses == ("statistics",)
+    assert "know drawn rooms only" in caplog.text
+    assert how_of(clip).losses == ("statistics", "quality")
+    with pytest.raises(InputError, match="family whose denoiser distils"):
+        how_of(replace(alone, losses=("distillation",)))
     with pytest.raises(InputError, match="never released"):
         how_of(RestyleConfig(photo=replace(photo, preset="released")))
     posed = View(torch.rand(3, *SIZE), camera=CAMERA)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import InputError
 from relook.io import read_image
-from relook.lift.losses.styleme3d import PRESETS, StyleMe3D, restyled
+from relook.lift.losses.judges import EMBEDDED
+from relook.lift.losses.schedule import LOSSES
+from relook.lift.losses.styleme3d import PRESETS, PresetName, StyleMe3D, restyled
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.sources import camera_of
 from relook.restyle_config import RestyleConfig
@@ -18,6 +22,7 @@ from relook.types import View
 
 ATTENDING = "dollhouse"
 """The family whose denoiser knows the style by attention to it; others by an image prompt."""
+log = logging.getLogger("relook")
 
 
 def styleme3d(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
@@ -41,15 +46,41 @@ def styleme3d(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, 
 
 
 def how_of(config: RestyleConfig) -> StyleMe3D:
-    """What the user's options say of a run."""
-    photo = config.photo
+    """What the user's options say of a run.
+
+    Networks that know drawn rooms only are never asked of a photograph unprompted: without a family, a CLIP for descriptor and judge, or
+    losses by name, the statistics of VGG19 are all that is descended on, and one sentence says so.
+    """
+    photo, family = config.photo, config.photo.family
     if photo.preset not in PRESETS:
         raise InputError(
             f"Expected the preset {' or '.join(PRESETS)} for styleme3d, whose code was never released, got {photo.preset}; choose one."
         )
-    family = photo.family or ATTENDING
+    losses = config.losses or _suitable(config)
+    if "distillation" in losses and family is None:
+        raise InputError(
+            f"Expected a family whose denoiser distils, got none; name one (sd15, or {ATTENDING} for its own rooms) or leave distillation out."
+        )
     return StyleMe3D(
-        preset=photo.preset, steps=photo.steps, losses=config.losses or StyleMe3D.losses, family=family,  # type: ignore[arg-type]
-        image_prompt=None if family == ATTENDING else photo.image_prompt, described_by=config.style_descriptor,
+        preset=cast(PresetName, photo.preset), steps=photo.steps, losses=losses, family=family or ATTENDING,
+        image_prompt=None if family in (None, ATTENDING) else photo.image_prompt, described_by=config.style_descriptor,
         judged_by=config.judge, seed=photo.seed, prompt=photo.prompt,
     )  # fmt: skip
+
+
+def _suitable(config: RestyleConfig) -> tuple[str, ...]:
+    """All four losses for the embedded family's own rooms, else those whose networks know photographs."""
+    family = config.photo.family
+    if family == ATTENDING:
+        return tuple(LOSSES)
+    knowing = {
+        "statistics": True, "descriptor": config.style_descriptor != EMBEDDED, "quality": config.judge != EMBEDDED,
+        "distillation": family is not None,
+    }  # fmt: skip
+    missing = [name for name, known in knowing.items() if not known]
+    if missing:
+        log.warning(
+            "Without %s: the embedded networks know drawn rooms only; name --family, --style-descriptor and --judge, or --family %s for such rooms.",
+            ", ".join(missing), ATTENDING,
+        )  # fmt: skip
+    return tuple(name for name, known in knowing.items() if known)
