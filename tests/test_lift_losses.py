@@ -21,7 +21,7 @@ from relook.lift.losses.descriptor import descriptor_loss
 from relook.lift.losses.optimise import BETAS, Descent, Seen, _Adam, chooser, optimise, rate_for
 from relook.lift.losses.quality import antonym_scores, quality_loss
 from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Step, steps_of
-from relook.lift.losses.smooth import smoothed
+from relook.lift.losses.smooth import Neighbours, smoothed
 from relook.lift.restyled import METHODS
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.styleme3d import how_of
@@ -118,12 +118,12 @@ def test_a_smoothed_change_is_its_neighbours_mean_and_its_gradient_the_transpose
     dense_along = torch.from_numpy(along.toarray())
     step = (torch.eye(40, dtype=dense_along.dtype) + dense_along) / 2
     change, weights = torch.rand(40, 3, requires_grad=True), torch.rand(40, 3)
-    found = smoothed(change, along, 3)
+    found = smoothed(change, Neighbours(along, 3))
     thrice = torch.linalg.matrix_power(step, 3).float()
     assert torch.allclose(found, thrice @ change, atol=1e-5)
     (gradient,) = torch.autograd.grad((found * weights).sum(), change)
     assert torch.allclose(gradient, thrice.T @ weights, atol=1e-5)
-    assert torch.allclose(smoothed(torch.full((40, 3), 0.3), along, 5), torch.full((40, 3), 0.3), atol=1e-5)
+    assert torch.allclose(smoothed(torch.full((40, 3), 0.3), Neighbours(along, 5)), torch.full((40, 3), 0.3), atol=1e-5)
 
 
 # SOS

@@ -9,12 +9,11 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from relook.files import replacing
 from relook.lift.losses.schedule import Step
-from relook.lift.losses.smooth import smoothed
+from relook.lift.losses.smooth import Neighbours, smoothed
 from relook.lift.losses.together import Known
 from relook.ops.splats import Blend
 from relook.ops.splats.shown import shown, shown_harmonics
@@ -62,15 +61,12 @@ class Descent:
     fixed: Sequence[int] = ()
     """Numbers of the key views, for steps that look at those alone; none: all."""
     seed: int = 0
-    along: csr_array | None = None
-    """N x N neighbours over which the change is `smoothed`; None: every Gaussian changes by itself."""
-    rounds: int = 0
+    neighbours: Neighbours | None = None
+    """Over which the change is `smoothed`; None: every Gaussian changes by itself."""
 
     def carried(self, change: Tensor) -> Tensor:
         """What the Gaussians change by, of what is varied."""
-        if self.along is None or not self.rounds:
-            return change
-        return smoothed(change.flatten(1), self.along, self.rounds).view_as(change)
+        return change if self.neighbours is None else smoothed(change.flatten(1), self.neighbours).view_as(change)
 
 
 def optimise(

@@ -17,6 +17,7 @@ from relook.lift.losses.denoisers import styled_denoiser
 from relook.lift.losses.judges import EMBEDDED, descriptor, quality
 from relook.lift.losses.optimise import Descent, Seen, optimise, rate_for
 from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Schedule, steps_of
+from relook.lift.losses.smooth import Neighbours
 from relook.lift.losses.together import Described, StyleLosses, Weights
 from relook.lift.scene.distil import key_views
 from relook.lift.scene.uplift import graph, likeness, spread
@@ -49,7 +50,7 @@ class Preset:
 PRESETS: Mapping[PresetName, Preset] = {
     "paper": Preset(PAPER, Weights()),
     "relook": Preset(
-        RELOOK, Weights(content=0.1, distillation=1e-3, guidance=(3.0, 6.0), depth=True, halvings=1), True, 6
+        RELOOK, Weights(gram=0.5, content=0.1, distillation=4e-3, guidance=(2.0, 4.0), depth=True, halvings=1), True, 12
     ),
 }
 
@@ -60,7 +61,7 @@ class StyleMe3D:
 
     preset: PresetName = "relook"
     steps: int | None = None
-    """The preset's schedule scaled to so many; None: as it is (paper 2800, relook 160)."""
+    """The preset's schedule scaled to so many; None: as it is (paper 2800, relook 120)."""
     losses: Sequence[str] = LOSSES
     """Of `statistics` (SOS), `descriptor` (CSD), `quality` (3DG-QA), `distillation` (DSSD): some of them for an ablation."""
     family: str = "dollhouse"
@@ -96,8 +97,8 @@ def restyled(
     before = scene.colours.clamp(0, 1)
     start = moved(before, style) if preset.from_statistics else before
     fixed = key_views(blends, FIXED) if any(step.view == "fixed" for step in steps) else ()
-    along = graph(scene).matrix if preset.rounds else None
-    descent = Descent(steps, rate_for(len(steps), PAPER.steps), fixed, how.seed, along, preset.rounds)
+    neighbours = Neighbours(graph(scene).matrix, preset.rounds) if preset.rounds else None
+    descent = Descent(steps, rate_for(len(steps), PAPER.steps), fixed, how.seed, neighbours)
     views = _Views(scene, before, posed, depth=preset.weights.depth and losses.denoiser is not None)
     found, _ = optimise(start, views, losses, descent, progress, keep)
     touched = torch.stack([one.transposed(torch.ones(1, *one.size))[:, 0] for one in blends]).sum(0) > 1e-3
