@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from relook.ops.means import mean_of_known
+from relook.ops.means import broad_mean_of_known
 from relook.perceive.borders.cut import depth_inside, flooded, slopes
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.segment.regions import around, connected_parts
@@ -95,7 +95,7 @@ def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> F
     near, spread = np.broadcast_to(middle, values.shape), 1.3 * _spread(values[mask] - middle)
     for reach, limit in ROUNDS:
         likely = mask & (_far(values - near, spread) < limit)
-        near = mean_of_known(values, likely.astype(np.float32), reach * max(mask.shape), middle, doubt=1e-4)
+        near = broad_mean_of_known(values, likely.astype(np.float32), reach * max(mask.shape), middle, doubt=1e-4)
         spread = _spread((values - near)[likely])
     far = _far(values - near, spread)
     return np.where(_shadow(values, near, spread), np.minimum(far, SHADED), far)
