@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from relook.config import Method, PhotoConfig
+from relook.config import Method, PhotoConfig, Preset
 from relook.errors import SegmentsError
 from relook.evaluate.run import Outcome, Place, Results, Trial
 from relook.evaluate.scene.looks import statistics
@@ -53,6 +53,10 @@ class Way:
     """By which key views are restyled."""
     losses: tuple[str, ...] = ()
     """Of StyleMe3D."""
+    preset: Preset = "relook"
+    """Of StyleMe3D."""
+    steps: int | None = None
+    """Of StyleMe3D; None: the preset's."""
 
 
 WAYS: Mapping[str, Way] = {
@@ -63,9 +67,13 @@ WAYS: Mapping[str, Way] = {
     "distill all": Way("every frame by palette", "distill"),
     "distill restyle3d": Way("4 key views by the embedded denoiser", "distill", 4, "restyle3d"),
     "gram": Way("descent on the style's statistics in VGG19 alone (SOS)", "styleme3d", losses=("statistics",)),
-    "gram csd": Way("and on the style descriptor", "styleme3d", losses=("statistics", "descriptor")),
-    "gram csd qa": Way("and on the judge of quality", "styleme3d", losses=("statistics", "descriptor", "quality")),
+    "csd": Way("descent on the style descriptor alone", "styleme3d", losses=("descriptor",)),
+    "qa": Way("descent on the judge of quality alone", "styleme3d", losses=("quality",)),
+    "dssd": Way("descent by distillation alone", "styleme3d", losses=("distillation",)),
+    "gram csd": Way("gram, and the style descriptor", "styleme3d", losses=("statistics", "descriptor")),
+    "gram csd qa": Way("these, and the judge of quality", "styleme3d", losses=("statistics", "descriptor", "quality")),
     "styleme3d": Way("all four losses, Relook's preset", "styleme3d"),
+    "styleme3d paper": Way("all four losses by the paper's schedule, in a tenth of its 2,800 steps", "styleme3d", preset="paper", steps=280),
     EXACT: Way("the exact answer of every frame, distilled: what the geometry allows"),
 }  # fmt: skip
 """Every way, in the table's order."""
@@ -104,7 +112,7 @@ class ProductSuite(RestyleSuite):
             return statistics(scene, room)
         family = self.config.family if way.by == "restyle3d" or way.method == "styleme3d" else None
         photo = PhotoConfig(
-            family=family, steps=self.config.steps if way.by == "restyle3d" else None, device=self.config.device,
+            family=family, steps=self.config.steps if way.by == "restyle3d" else way.steps, preset=way.preset, device=self.config.device,
             precision="fp32", prompt=room.walk.prompt, restyle=("all",),
         )  # fmt: skip
         config = RestyleConfig(photo=photo, method=way.method, by=way.by, losses=way.losses, size=self.config.size)
