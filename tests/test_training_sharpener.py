@@ -10,8 +10,9 @@ import torch
 
 from relook.errors import InputError, MissingModelError
 from relook.models.sharpener import FOLDER, Sharpener, load_sharpener
+from relook.ops.blur import softened
 from relook.training import sharpener as training
-from relook.training.sharpener import sharpening_loss, softened
+from relook.training.sharpener import sharpening_loss
 from relook.training.subjects import TrainSharpener
 
 PICTURES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))

@@ -34,9 +34,9 @@ from relook.lift.operators.seeing import Embedded
 from relook.models import sharpener
 from relook.models.lifter import FOLDER
 from relook.models.load import revision
+from relook.ops.blur import softened
 from relook.ops.fill import smoothly_filled
 from relook.session import Session
-from relook.training.sharpener import softened
 from relook.types import View
 
 SUITE = "dollhouse-lift"

@@ -5,34 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import InputError
 from relook.models.sharpener import Sharpener
+from relook.ops.blur import softened
 from relook.training.cards import write_papers
 from relook.training.data import World, crops
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainSharpener
 
-SOFT = (0.6, 2.4)
-"""Deviations of the blur in pixels, drawn for every step."""
-GRAIN = 0.02
-"""Highest deviation of the noise on soft pictures."""
 ROOMS, STYLES, SIZE = 160, 320, 192
 """Rooms, styles, and the side of the rooms' pictures in pixels."""
-
-
-def softened(pictures: Float[Tensor, "B 3 H W"], generator: torch.Generator) -> Float[Tensor, "B 3 H W"]:
-    """Blurred by one deviation in SOFT, with noise up to GRAIN."""
-    width, grain = torch.rand(2, generator=generator).tolist()
-    channels = pictures.flatten(0, 1).permute(1, 2, 0).numpy()
-    deviation = SOFT[0] + (SOFT[1] - SOFT[0]) * width
-    blurred = cv2.GaussianBlur(channels, (0, 0), deviation, borderType=cv2.BORDER_REFLECT_101)
-    soft = torch.from_numpy(blurred).permute(2, 0, 1).reshape(pictures.shape)
-    return (soft + GRAIN * grain * torch.randn(soft.shape, generator=generator)).clamp(0, 1)
 
 
 def sharpening_loss(
