@@ -26,7 +26,7 @@ TEXTURE = 2.5
 """Its range in robust deviations of the surface's own pattern: what varies less is pattern, more is a shadow."""
 HIGHLIGHTS = 0.8
 """How much of what is brighter than the median stays: materials shine differently."""
-GLOSS = 0.5
+GLOSS = 0.75
 """Share of it that is reflected at the surface, and so gets no brighter on a lighter material."""
 SHOULDER = 0.8
 """Light above is compressed, so that nothing is clipped."""
