@@ -132,3 +132,15 @@ def test_what_lies_between_parts_of_a_floor_is_told_from_what_is_beside_it() -> 
     found = plane.between(points, floor & ~hole)
     assert bool(found[hole].all())
     assert float(found[(x > 3.2).flatten()].float().mean()) < 0.01
+
+
+def test_small_parts_within_a_floor_are_of_the_floor() -> None:
+    found = labels()
+    floor, wall = (next(id for id, one in found.regions.items() if one.name == name) for name in ("floor", "wall"))
+    drawn = torch.full((60, 80), floor)
+    drawn[20:23, 30:33] = wall  # within
+    drawn[:30, 60:] = wall
+    drawn[26:30, 56:60] = wall  # a part of the large wall
+    mended = found._without_islands(drawn)
+    assert bool((mended[20:23, 30:33] == floor).all())
+    assert torch.equal(mended[:, 50:], drawn[:, 50:])

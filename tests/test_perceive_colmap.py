@@ -61,6 +61,12 @@ def test_cameras_and_points_are_found(
         assert float(errors.median()) < 0.05
 
 
+def test_of_a_long_walk_only_pictures_that_are_near_in_it_are_matched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colmap, "PAIRED", 3)
+    monkeypatch.setattr(pycolmap, "match_exhaustive", lambda *_, **__: pytest.fail("all pairs"))
+    assert sorted(colmap.reconstruct(seen_by_known_lenses(), in_order=True)) == [0, 1, 2, 3]
+
+
 def test_the_same_pictures_give_the_same_cameras() -> None:
     again = colmap.reconstruct(seen_by_known_lenses())
     for number, sparse in found().items():

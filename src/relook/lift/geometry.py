@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from relook.config import ViewsConfig
 from relook.errors import GeometryError, InputError
+from relook.lift import placed as placing
 from relook.lift.source import Views, ViewSource
 from relook.ops.geometry import known_depth, to_camera
 from relook.perceive.depth import ESTIMATORS, estimator
@@ -73,17 +75,25 @@ def matched_views(source: ViewSource, config: ViewsConfig, session: Session) -> 
     return MatchedViews(source.view, numbers, _on_pictures(matcher(chosen, session)), f"flow ({chosen})")
 
 
-def posed_views(source: ViewSource, config: ViewsConfig, session: Session) -> MatchedViews:
-    """A walk with cameras and depth, which keeps the holes of a sensor; of plain pictures those that are found (`found_by`).
+def posed_views(source: ViewSource, config: ViewsConfig, session: Session, kept: Path | None = None) -> MatchedViews:
+    """A walk with cameras and depth, which keeps the holes of a sensor; of plain pictures those that are found (`found_by`), by COLMAP not always
+    in every frame (`relook.lift.placed`).
 
-    Raises GeometryError where there are none; else as `matched_views`.
+    kept: a file for what COLMAP finds. Raises GeometryError where there are none; else as `matched_views`.
     """
     if isinstance(source, MatchedViews):
         return source
     first = source.view(0)
     if is_posed(first) and config.geometry in ("auto", "exact", "sensor"):
         return MatchedViews(source.view, range(len(source)), exact, "the scene of all frames", metres=True)
-    views = matched_views(source, replace(config, geometry=found_by(first, config.geometry)), session)
+    name = found_by(first, config.geometry)
+    if name == "colmap" and first.camera is None and len(source) <= placing.MOST:
+        depth = "auto" if config.photo.depth_estimator == "none" else config.photo.depth_estimator
+        plain = [source.view(number) for number in range(len(source))]
+        found = placing.placed(plain, depth, session, kept)
+        count = sum(view.camera is not None for view in found)
+        return MatchedViews(found.__getitem__, range(len(found)), exact, f"colmap ({count} of {len(found)} frames)")
+    views = matched_views(source, replace(config, geometry=name), session)
     if not is_posed(views.view(0)):
         raise GeometryError(
             f"Expected cameras and depth to carry the look through the scene, got geometry {views.geometry}; choose geometry colmap, or "

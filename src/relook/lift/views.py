@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relook.config import Carry, ViewsConfig
-from relook.errors import InputError
+from relook.errors import GeometryError, InputError, MissingModelError
 from relook.files import PathLike
 from relook.lift.carry import carrying_of
-from relook.lift.geometry import MatchedViews, is_posed, matched_views, posed_views
+from relook.lift.geometry import MatchedViews, can_estimate, found_by, is_posed, matched_views, posed_views
 from relook.lift.outputs import ViewsResult, write_outputs
+from relook.lift.placed import MOST
 from relook.lift.propagation import first_frame, propagate, view_refiner
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.decided import LYING
@@ -26,6 +28,8 @@ from relook.types import View
 
 if TYPE_CHECKING:
     from relook.models.view_refiner import ViewRefiner
+
+log = logging.getLogger("relook")
 
 
 def restyle_views(
@@ -50,10 +54,11 @@ def restyle_views(
     with opened(session, photo.device, photo.precision, low_vram=photo.low_vram) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
-            config = replace(config, carry=_carry(source, config))
-            refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
             first_use(config.photo, session, View(source.view(0).image), progress=progress)
-            views = (posed_views if config.carry == "scene" else matched_views)(source, config, session)
+            views, config = _matched(
+                source, replace(config, carry=_carry(source, config)), session, config.carry, Path(out)
+            )
+            refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
             store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
             begun = store.open(key, lambda: {"first": _first(views, config), "geometry": views.geometry})
         with clock.part("restyle"):
@@ -63,6 +68,21 @@ def restyle_views(
         with clock.part("write"), progress.stage("writing"):
             record = _record(walk, style, config, views, refiner) | {"timings": dict(clock.seconds)}
             return write_outputs(store, views, fps, record, points=config.points)
+
+
+def _matched(
+    source: ViewSource, config: ViewsConfig, session: Session, asked: Carry, out: Path
+) -> tuple[MatchedViews, ViewsConfig]:
+    """The walk with its geometry. Where `auto` finds no cameras for a scene, one sentence says so, and looks go from frame to frame."""
+    if config.carry == "scene":
+        try:
+            return posed_views(source, config, session, out / "work" / "cameras.safetensors"), config
+        except (GeometryError, MissingModelError) as error:
+            if asked == "scene":
+                raise
+            log.info("the look is carried from frame to frame, as there is no scene of these: %s", error)
+            config = replace(config, carry="relook")
+    return matched_views(source, config, session), config
 
 
 def _first(views: MatchedViews, config: ViewsConfig) -> int:
@@ -84,7 +104,14 @@ def _carry(source: ViewSource, config: ViewsConfig) -> Carry:
         )
     if config.carry != "auto":
         return config.carry
-    return "scene" if not wanted and is_posed(source.view(0)) else "relook"
+    first = source.view(0)
+    return "scene" if not wanted and (is_posed(first) or _can_be_placed(first, source, config)) else "relook"
+
+
+def _can_be_placed(first: View, source: ViewSource, config: ViewsConfig) -> bool:
+    """Whether cameras of plain frames are looked for."""
+    here = found_by(first, config.geometry) == "colmap" and config.photo.depth_estimator != "none"
+    return here and first.camera is None and can_estimate(config.photo.depth_estimator) and len(source) <= MOST
 
 
 def _record(

@@ -73,7 +73,11 @@ def through_scene(
             view = walk.view(number)
             view = replace(view, segments=labels.segments(number, view))
             new = Look.painted(look.of(view), view)
-            first = interpolate(firsts[number][None, None].float(), view.size)[0, 0] > 0
+            first = (
+                interpolate(firsts[labels.place(number)][None, None].float(), view.size)[0, 0] > 0
+                if view.camera is not None
+                else view.image[0] >= 0
+            )
             notes = {
                 "number": number, "key_frame": False, "history": [], "painted": 0.0, "moving": 0.0, "candidates": [],
                 "weights": look.run.weights, "seconds": round(time.perf_counter() - start, 2),
@@ -125,7 +129,8 @@ def _look(
     lights = {thing: main_light(sheet.image, shown(sheet, thing), MAIN) for thing in paints}
     floors = Floors(labels, ground_of(labels, walk.metres), frames)
     covers = floors.stated(run, sheet)
-    if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
+    everywhere = all(frame.camera is not None for frame in labels.frames)
+    if run.materials and everywhere and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
         covers += floors.styled(seen, correspondence)
     return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence), lights, covers)
 

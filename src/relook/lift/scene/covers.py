@@ -59,10 +59,10 @@ class Floors:
         found = []
         for cover in (cover for cover in run.config.covers if cover.picture is not None):
             shown(sheet, cover.thing)
-            if self.ground is None:
+            if self.ground is None or any(frame.camera is None for frame in self.labels.frames):
+                got = "none in the walk" if self.ground is None else "frames that have no place in the scene"
                 raise SegmentsError(
-                    f"Expected a known plane under {cover.thing} for a material, got none in the walk; leave it out, or choose another "
-                    "way of carrying."
+                    f"Expected a known plane under {cover.thing} for a material, got {got}; leave it out, or choose another way of carrying."
                 )
             found += self._covered(self.ground, swatch(cover), canonical(cover.thing), MAIN)
         return found

@@ -57,7 +57,7 @@ def ground_of(labels: SceneLabels, metres: bool) -> Ground | None:
     plane, gaussians = labels.decided.floor, labels.blends.gaussians
     if plane is None:
         return None
-    eyes = torch.stack([centre(frame.camera) for frame in labels.frames])
+    eyes = torch.stack([centre(frame.camera) for frame in labels.frames if frame.camera is not None])
     metre = 1.0 if metres else max(float(plane.height(eyes).median()) / EYE, 1e-6)
     middle = eyes.median(0).values
     origin = middle - float(plane.height(middle[None])) * plane.normal

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy.ndimage import binary_dilation, find_objects, label
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, one_hot
 
 from relook.captures.frames import spread
-from relook.errors import GeometryError
 from relook.lift.carry import glance
 from relook.lift.scene.decided import LYING, Decided, decided, tints_of
 from relook.lift.scene.surfels import surfels
@@ -44,6 +45,8 @@ LIKE = (0.05, 0.03)
 then counts by exp(-1/2)."""
 DENIED, RIM = 0.3, 6
 """How much the scene counts where it shows the rim of a floor, so many pixels wide, and the frame itself sees another thing: poses are rough too."""
+ISLAND = 0.004
+"""Share of a frame below which what only a floor surrounds is of the floor."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a frame to be in it."""
 CERTAIN = 0.95
@@ -57,7 +60,8 @@ class _Small:
     labels: UInt8[Tensor, "h w"]
     """Numbers of names; 0 for none."""
     confidence: Float[Tensor, "h w"]
-    camera: Camera
+    camera: Camera | None
+    """None where the frame has no place in the scene."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class SceneLabels:
     regions: Mapping[int, Region]
     frames: Sequence[_Small]
     blends: Blends
-    """Of all frames."""
+    """Of the frames that have a place in the scene, in their order."""
     decided: Decided
     """What the surfels are."""
     moving: tuple[int, ...]
@@ -79,9 +83,10 @@ class SceneLabels:
 
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
-        frame, blend, count = self.frames[number], self.blends[number], len(self.decided.names)
-        own, rendered = _chances(frame.labels, count), blend.render(one_hot(self.decided.region, count).float())
-        known = blend.coverage.square() * (blend.coverage > SURE)
+        frame, count = self.frames[number], len(self.decided.names)
+        own = _chances(frame.labels, count)
+        rendered, coverage = self._shown(number, count)
+        known = coverage.square() * (coverage > SURE)
         if self.moving:
             known = torch.where(own[list(self.moving)].sum(0) > 0, 0.0, known)
         small = interpolate(view.image[None], known.shape, mode="area")[0]
@@ -93,12 +98,40 @@ class SceneLabels:
         around, own = guided_filter(small, shown, *AROUND).clamp_min(0), OWN * own
         if self.decided.floor is not None:
             around[:-1][self._lying] *= torch.where(said, 1.0, alike)
-            own[self._lying] = alike * (said & (alike > SURE) & (alike == alike.amax(0)))
+            bound = SURE if bool(coverage.any()) else -1.0
+            own[self._lying] = alike.clamp_min(LEAST) * (said & (alike > bound) & (alike == alike.amax(0)))
         guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
         mixed = shown[:-1] + (1 - known) * guess
         present = (mixed.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
         labels = present[guided_filter(view.image, mixed[present], *BORDER).argmax(0)]
-        return Segments(labels, self.regions)
+        return Segments(self._without_islands(labels), self.regions)
+
+    def _without_islands(self, labels: Int[Tensor, "H W"]) -> Int[Tensor, "H W"]:
+        """Small parts that only a floor surrounds are of the floor: where it shines, nothing else tells."""
+        stays = torch.isin(labels, torch.tensor(self.moving, dtype=labels.dtype)).numpy()
+        lies, labels = self._lying[labels].numpy(), labels.clone()
+        parts, count = label(~lies)
+        sizes = np.bincount(parts.flatten(), minlength=count + 1)
+        for part, place in enumerate(find_objects(parts), 1):
+            if sizes[part] < ISLAND * lies.size:
+                near = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in place)
+                here = parts[near] == part
+                ring = labels[near][torch.from_numpy(binary_dilation(here) & ~here)]
+                if len(ring) and bool(self._lying[ring].all()) and not stays[near][here].any():
+                    labels[near][torch.from_numpy(here)] = ring.mode().values
+        return labels
+
+    def _shown(self, number: int, count: int) -> tuple[Float[Tensor, "K h w"], Float[Tensor, "h w"]]:
+        """What the scene shows in a frame, and how far it covers it: nothing in one without a place in it."""
+        labels = self.frames[number].labels
+        if self.frames[number].camera is None:
+            return torch.zeros(count, *labels.shape), torch.zeros(labels.shape)
+        blend = self.blends[self.place(number)]
+        return blend.render(one_hot(self.decided.region, count).float()), blend.coverage
+
+    def place(self, number: int) -> int:
+        """Which of the blends is a frame's."""
+        return _place(self.frames, number)
 
     def _alike(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "L h w"]:
         """How far every pixel may be of each region on the floor by its colour: black things have no depth, and stand beside floors."""
@@ -115,24 +148,25 @@ def scene_labels(
 ) -> SceneLabels:
     """The regions that `see` finds in every view of a walk with cameras and depth, brought together in the scene (`decided`).
 
-    moving: names of what moves, which is no part of the scene. Raises DepthError where no depth is known.
+    A view without a camera has no place in it, and keeps its own. moving: names of what moves, which is no part of the scene. Raises DepthError where no depth is known.
     """
     names: dict[str, int] = {"": UNLABELLED}
     frames, small = [], []
-    chosen = spread(len(source), MOST)
+    wanted, chosen = spread(len(source), MOST), list[int]()
     with progress.stage("seeing the walk", len(source)) as tick:
         for number in range(len(source)):
             view = source.view(number)
             little, found = glance(view, SIDE), see(view)
             frames.append(_small(found, little, names))
-            if number in chosen:
+            if number in wanted and little.camera is not None:
+                chosen.append(number)
                 small.append(_without(little, found, moving))
             tick(number + 1)
-    gaussians = surfels(small, cell=CELL)
-    blends = Blends(gaussians, [frame.camera for frame in frames], small[0].size)
-    eyes = torch.stack([centre(frame.camera) for frame in frames])
-    scene = decided(gaussians, _votes(blends, frames, chosen, len(names)), tuple(names), eyes)
+    gaussians, cameras = surfels(small, cell=CELL), [frame.camera for frame in frames if frame.camera is not None]
+    blends = Blends(gaussians, cameras, small[0].size)
     moved = tuple(names[name] for name in moving if name in names)
+    votes, eyes = _votes(blends, frames, chosen, len(names)), torch.stack([centre(camera) for camera in cameras])
+    scene = decided(gaussians, votes, tuple(names), eyes)
     return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved)
 
 
@@ -143,8 +177,6 @@ def _rim(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
 
 def _small(found: Segments, view: View, names: dict[str, int]) -> _Small:
     """What is kept of a frame; new names are given the next number."""
-    if view.camera is None:
-        raise GeometryError("Expected a camera in every frame, got one without; choose another way of carrying.")
     for name in found.names:
         names.setdefault(name, len(names))
     small = found.resized(view.size)
@@ -165,12 +197,17 @@ def _without(view: View, found: Segments, moving: Sequence[str]) -> View:
     return replace(view, depth=replace(depth, valid=valid if depth.valid is None else valid & depth.valid))
 
 
+def _place(frames: Sequence[_Small], number: int) -> int:
+    """Which of the blends is a frame's."""
+    return sum(frame.camera is not None for frame in frames[:number])
+
+
 def _votes(blends: Blends, frames: Sequence[_Small], chosen: Sequence[int], classes: int) -> Float[Tensor, "N K"]:
-    """For how many pixels, by their confidence, every surfel is of every class."""
+    """For how many pixels of some frames, by their confidence, every surfel is of every class."""
     total = torch.zeros(len(blends.gaussians), classes)
     for number in chosen:
         frame = frames[number]
-        total += blends[number].transposed(_chances(frame.labels, classes) * frame.confidence)
+        total += blends[_place(frames, number)].transposed(_chances(frame.labels, classes) * frame.confidence)
     return total
 
 

@@ -1,6 +1,6 @@
 """Cameras and sparse points from plain pictures with COLMAP (Schönberger and Frahm 2016), through pycolmap: no weights.
 
-SIFT features, exhaustive matching, incremental mapping; one thread and a fixed seed, so the same pictures give the same cameras.
+SIFT features, matches of all pairs or of those near in a walk, incremental mapping; one thread and a fixed seed, so the same pictures give the same cameras.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ FEATURES = 4096
 """SIFT features per picture at most."""
 CONTRAST = 0.002
 """SIFT's peak threshold: lower than usual, since walls have little contrast."""
+PAIRED, NEAR = 24, 8
+"""Pictures of a walk of which all pairs are matched, at most; of more, each with so many that follow, and those 16, 32, ... places on."""
 ANGLES = (16.0, 4.0)
 """Least angle in degrees between the rays of the first pair's points, where COLMAP chooses the first pair; the smaller one also where
 the pair is named."""
@@ -39,10 +41,10 @@ SURE = 30
 """Matches that agree on one camera move before two pictures may start a reconstruction (COLMAP's default is 100)."""
 
 
-def reconstruct(views: Sequence[View]) -> Mapping[int, Sparse]:
+def reconstruct(views: Sequence[View], *, in_order: bool = False) -> Mapping[int, Sparse]:
     """The largest reconstruction out of the views: their numbers (those that could be registered) -> camera and points.
 
-    Intrinsics of views with a camera stay as they are (poses are not read); views of one size without share one focal length, which is found.
+    in_order: the views follow each other as in a walk, so that of more than PAIRED only those near in it are matched. Intrinsics of views with a camera stay as they are (poses are not read); views of one size without share one focal length, which is found.
     Raises GeometryError where no two pictures can be reconstructed, MissingModelError without pycolmap.
     """
     colmap = pycolmap()
@@ -51,7 +53,7 @@ def reconstruct(views: Sequence[View]) -> Mapping[int, Sparse]:
     with TemporaryDirectory(prefix="relook-colmap-") as folder, _quiet(colmap):
         for number, view in enumerate(views):
             write_image(Path(folder) / "images" / _name(number), view.image)
-        _match(colmap, Path(folder), views)
+        _match(colmap, Path(folder), views, in_order and len(views) > PAIRED)
         models = _map_from_all_starts(colmap, Path(folder), len(views), any(view.camera is None for view in views))
         found = max(models, key=lambda m: (m.num_reg_images(), -m.compute_mean_reprojection_error()), default=None)
         if found is None or found.num_reg_images() < 2:
@@ -70,8 +72,8 @@ def guessed_intrinsics(size: tuple[int, int]) -> Float[Tensor, "3 3"]:
     return torch.tensor([[focal, 0.0, size[1] / 2], [0.0, focal, size[0] / 2], [0.0, 0.0, 1.0]])
 
 
-def _match(colmap: Any, folder: Path, views: Sequence[View]) -> None:
-    """Features of every picture, group by group of equal size and intrinsics, and verified matches of every pair."""
+def _match(colmap: Any, folder: Path, views: Sequence[View], in_order: bool) -> None:
+    """Features of every picture, group by group of equal size and intrinsics, and verified matches of every pair, or of those near in a walk."""
     database, pictures = folder / "database.db", folder / "images"
     groups: dict[tuple[Any, ...], list[str]] = {}
     for number, view in enumerate(views):
@@ -90,9 +92,13 @@ def _match(colmap: Any, folder: Path, views: Sequence[View]) -> None:
         )
     matching, verification = colmap.FeatureMatchingOptions(), colmap.TwoViewGeometryOptions()
     matching.num_threads, verification.ransac.random_seed = 1, SEED
-    colmap.match_exhaustive(
-        database, matching_options=matching, verification_options=verification, device=colmap.Device.cpu
-    )
+    how = {"matching_options": matching, "verification_options": verification, "device": colmap.Device.cpu}
+    if in_order:
+        near = colmap.SequentialPairingOptions()
+        near.overlap, near.quadratic_overlap = NEAR, True
+        colmap.match_sequential(database, pairing_options=near, **how)
+    else:
+        colmap.match_exhaustive(database, **how)
 
 
 def _map_from_all_starts(colmap: Any, folder: Path, count: int, refine: bool) -> list[Any]:
