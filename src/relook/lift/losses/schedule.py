@@ -72,7 +72,7 @@ PAPER = Schedule(
 )
 """The paper's: to 1000 the loss on the picture and distillation alternate (to 600 from 100 on with local pictures), to 1900 distillation of
 fixed and of free views, then local. What acts beside distillation there is not said; its total is the sum of all four losses."""
-RELOOK = Schedule((Phase(80, (Turn(LOSSES),), half=True), Phase(120, (Turn(LOSSES),))))
+RELOOK = Schedule((Phase(40, (Turn(LOSSES),), half=True), Phase(80, (Turn(LOSSES),))))
 """Relook's own: all four in every step, of which distillation is cheap here; at half the size first, where a step costs a quarter."""
 
 

@@ -61,7 +61,7 @@ class StyleMe3D:
 
     preset: PresetName = "relook"
     steps: int | None = None
-    """The preset's schedule scaled to so many; None: as it is (paper 2800, relook 120)."""
+    """The preset's schedule scaled to so many; None: as it is (paper 2800, relook 80)."""
     losses: Sequence[str] = LOSSES
     """Of `statistics` (SOS), `descriptor` (CSD), `quality` (3DG-QA), `distillation` (DSSD): some of them for an ablation."""
     family: str = "dollhouse"
