@@ -13,6 +13,7 @@ from relook.present.studio.networks import Networks
 from relook.present.studio.picture import Picture
 from relook.present.studio.project import Project
 from relook.present.studio.regions import Regions
+from relook.present.studio.scenes import Scenes
 from relook.present.studio.shelf import Materials, Variants
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.work import Studio
@@ -53,6 +54,8 @@ class Page:
                     self.materials = Materials(self.shell)
                 with gr.Tab("Flat") as self.rooms:
                     self.flat = Flat(self.shell)
+                with gr.Tab("Scene") as self.spaces:
+                    self.scenes = Scenes(self.shell)
                 with gr.Tab("Models") as self.models:
                     self.networks = Networks(self.shell)
             self._wire()
@@ -80,9 +83,12 @@ class Page:
         self.picture.wire()
         for part in (self.regions, self.variants):
             part.wire(lambda project: self.picture.show(project), self.picture.outputs)
-        for whole in (self.materials, self.flat, self.networks):
+        for whole in (self.materials, self.flat, self.scenes, self.networks):
             whole.wire()
-        for tab, other in ((self.kept, self.variants), (self.rooms, self.flat), (self.models, self.networks)):
+        tabs: tuple[tuple[Any, Any], ...] = (
+            (self.kept, self.variants), (self.rooms, self.flat), (self.spaces, self.scenes), (self.models, self.networks),
+        )  # fmt: skip
+        for tab, other in tabs:
             tab.select(polite(other.show), [name], other.outputs, **QUIET)
         self.swatches.select(polite(self.materials.show), [], [self.materials.gallery], **QUIET)
         self.seen.select(polite(self.regions.show), [name, self.regions.which], self.regions.outputs, **QUIET)
