@@ -21,11 +21,15 @@ from relook.lift.scene.change import through_scene
 from relook.lift.scene.floor import Plane
 from relook.lift.scene.ground import Ground, ground_of
 from relook.lift.scene.labels import SceneLabels, scene_labels
+from relook.ops.exemplar import Exemplar
 from relook.ops.flat import places
 from relook.ops.geometry import unproject
+from relook.ops.srgb import to_linear
 from relook.ops.warp import look_up
 from relook.perceive.match import exact
 from relook.session import Session
+from relook.transfer.materials.cover import Pattern
+from relook.transfer.materials.sample import Material
 from relook.types import Camera, View
 from strolls import options, source, style
 
@@ -144,3 +148,17 @@ def test_small_parts_within_a_floor_are_of_the_floor() -> None:
     mended = found._without_islands(drawn)
     assert bool((mended[20:23, 30:33] == floor).all())
     assert torch.equal(mended[:, 50:], drawn[:, 50:])
+
+
+def test_a_light_material_does_not_glare_where_a_dark_floor_shines() -> None:
+    flat = Exemplar(torch.zeros(3, 4, 4), torch.ones(4, 4, dtype=torch.bool), 0.1, (0.0, 0.0))
+    pattern = Pattern(Material(flat, torch.full((3,), 0.2), 0.0), None)
+    view = room()[0]
+    shining = torch.full((3, 96, 128), 0.2)
+    shining[:, :, 64:] = 0.4
+    here = ground().surface(view.camera, torch.ones(96, 128, dtype=torch.bool))
+    found = to_linear(pattern.over(shining, shining, here, float(to_linear(torch.tensor(0.2)).log())))
+    seen = here.plane.clone()
+    seen[:, 54:74] = False
+    left, right = (found[0][seen & half].median() for half in (torch.arange(128) < 64, torch.arange(128) >= 64))
+    assert 1.02 < float(right / left) < 2.3  # the floor's own light is four times as much

@@ -42,7 +42,7 @@ def covered(
     cannot be grown stays.
     """
     mask = torch.stack([surface.mask for surface in surfaces]).any(0)
-    shading = without_gloss(shading_of(original, mask, light), original, mask, material.colour)
+    shading = without_gloss(shading_of(original, mask, light), main_light(original, mask, 0.5), material.colour)
     alpha, result = weights_of(original, mask), image.clone()
     for surface in surfaces:
         where = (alpha > 0) & surface.plane
@@ -73,6 +73,7 @@ class Pattern:
         alpha, result = weights_of(original, surface.mask), image.clone()
         where = (alpha > 0) & surface.plane
         detail, shading = self._at(places(surface.H, where)), smooth_light(original, surface.mask)[where] - light
+        shading = without_gloss(shading, light, self.material.colour)
         new = from_linear(lit(self.material.colour, detail, shading)).clamp(0, 1)
         result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])
         return result

@@ -57,14 +57,14 @@ def smooth_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Fl
 
 
 def without_gloss(
-    shading: Float[Tensor, "H W"], image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], colour: Float[Tensor, "3"]
-) -> Float[Tensor, "H W"]:
+    shading: Float[Tensor, "*pixels"], median: float, colour: Float[Tensor, "3"]
+) -> Float[Tensor, "*pixels"]:
     """The shading under which a lighter material does not shine as much as a dark one does.
 
     Light above the median is (1 + e) times it; of that e the share GLOSS is reflected at the surface, whatever lies below: on a material r
-    times as light it counts for e / r.
+    times as light it counts for e / r. median: of the log of the structure's light on the surface.
     """
-    lighter = float(luminance(colour).clamp_min(DARK).log()) - main_light(image, mask, 0.5)
+    lighter = float(luminance(colour).clamp_min(DARK).log()) - median
     excess = shading.exp() - 1
     return torch.where(shading > 0, (1 + excess * (1 - GLOSS + GLOSS * math.exp(-max(0.0, lighter)))).log(), shading)
 
