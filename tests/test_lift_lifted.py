@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from relook.config import LiftConfig
 from relook.dollhouse import Pose, render, sample_layout, sample_style, walk
 from relook.errors import DepthError, GeometryError, InputError
 from relook.lift.lifted import lift_capture, posed, way_for
 from relook.lift.lifted.task import inner, targets_of
-from relook.lift_config import LiftConfig
 from relook.models.lifter import FOLDER
 from relook.types import View
 

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 import tiny
-from relook.config import PhotoConfig
+from relook.config import PhotoConfig, RestyleConfig
 from relook.errors import InputError, MissingModelError
 from relook.gaussians import Gaussians
 from relook.lift.losses import distillation, statistics
@@ -29,7 +29,6 @@ from relook.lift.scene.uplift import graph
 from relook.models.image_prompt import adapter
 from relook.ops.splats import Blend, Blends, blend, harmonics, seen_colours
 from relook.ops.splats.shown import shown, shown_harmonics
-from relook.restyle_config import RestyleConfig
 from relook.session import Session
 from relook.transfer.guidance import Condition
 from relook.types import Camera, Region, Segments, View

@@ -12,7 +12,7 @@ import pytest
 import torch
 from plyfile import PlyData
 
-from relook.config import PhotoConfig, SceneConfig
+from relook.config import PhotoConfig, RestyleConfig, SceneConfig, SceneMethod
 from relook.dollhouse import render as render_room
 from relook.dollhouse import sample_layout, sample_style, walk
 from relook.errors import InputError, SceneError, SegmentsError
@@ -28,7 +28,6 @@ from relook.lift.scene.saving import own_cameras
 from relook.ops.splats import Blends, render
 from relook.options import check
 from relook.progress import SILENT, Progress
-from relook.restyle_config import RestyleConfig, SceneMethod
 from relook.session import Session
 from relook.types import Segments, View
 from strolls import SIZE, stroll, style, write_capture

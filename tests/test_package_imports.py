@@ -26,8 +26,6 @@ ORDER = [
         "captures",
         "cache",
         "config",
-        "lift_config",
-        "restyle_config",
         "stated",
         "covers",
         "options",

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from relook.config import RestyleConfig
 from relook.errors import InputError
 from relook.lift.restyled.task import MANY, foretell
 from relook.present.arguments import parse
 from relook.present.cli import main
 from relook.present.scene_restyle import RestyleScene
-from relook.restyle_config import RestyleConfig
 from strolls import stroll
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from relook.config import FILES
+from relook.config import FILES, LiftConfig
 from relook.files import check_there, check_writable
-from relook.lift_config import LiftConfig
 from relook.options import POSITIONAL
 from relook.present.arguments import parse
 from relook.present.terminal import OUT, drawn

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from relook.config import FILES
+from relook.config import FILES, RestyleConfig
 from relook.errors import InputError
 from relook.files import check_there
 from relook.options import EXISTING, POSITIONAL, REPEATED
 from relook.present.terminal import OUT, drawn
-from relook.restyle_config import RestyleConfig
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from relook.config import Method, PhotoConfig, Preset
+from relook.config import Method, PhotoConfig, Preset, RestyleConfig, SceneMethod
 from relook.errors import SegmentsError
 from relook.evaluate.run import Outcome, Place, Results, Trial
 from relook.evaluate.scene.looks import statistics
@@ -26,7 +26,6 @@ from relook.lift.restyled.scene import Scene as Given
 from relook.lift.restyled.scene import Settings
 from relook.lift.restyled.views import scene_of
 from relook.progress import SILENT
-from relook.restyle_config import RestyleConfig, SceneMethod
 from relook.session import Session
 from relook.types import Segments, View
 

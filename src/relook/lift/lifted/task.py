@@ -15,6 +15,7 @@ from torch import Tensor
 
 from relook import cache
 from relook.captures import read_capture
+from relook.config import LiftConfig
 from relook.errors import InputError
 from relook.files import replacing, write_json
 from relook.io import write_image
@@ -22,7 +23,6 @@ from relook.lift.lifted.show import shown, stroked
 from relook.lift.lifted.sources import Posed, posed
 from relook.lift.lifted.ways import Carrier, points_of, way_for
 from relook.lift.operators import Operator, asked, load_operator
-from relook.lift_config import LiftConfig
 from relook.ops import poses
 from relook.ops.fill import smoothly_filled
 from relook.progress import SILENT, Progress

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from relook.config import Dependence
 from relook.gaussians import SH_ZERO, Gaussians
-from relook.restyle_config import Dependence
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Of R, G and B in luminance (Rec. 709)."""

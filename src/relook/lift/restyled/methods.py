@@ -10,4 +10,4 @@ from relook.lift.restyled.semantic import semantic
 from relook.lift.restyled.styleme3d import styleme3d
 
 METHODS: Mapping[str, Method] = {"semantic": semantic, "distill": distill, "styleme3d": styleme3d}
-"""`relook.restyle_config.SceneMethod` has the same names."""
+"""`relook.config.SceneMethod` has the same names."""

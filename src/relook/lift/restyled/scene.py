@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from relook.config import RestyleConfig
 from relook.correspond.semantic import regions_named
 from relook.gaussians import Gaussians
 from relook.ops.splats import Blends
 from relook.progress import SILENT, Progress
-from relook.restyle_config import RestyleConfig
 from relook.session import Session
 from relook.transfer.photo import Styles
 from relook.types import Segments, View

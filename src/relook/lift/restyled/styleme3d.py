@@ -9,6 +9,7 @@ from typing import cast
 from jaxtyping import Float
 from torch import Tensor
 
+from relook.config import RestyleConfig
 from relook.errors import InputError
 from relook.io import read_image
 from relook.lift.losses.judges import EMBEDDED
@@ -16,7 +17,6 @@ from relook.lift.losses.schedule import LOSSES
 from relook.lift.losses.styleme3d import PRESETS, PresetName, StyleMe3D, restyled
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.sources import camera_of
-from relook.restyle_config import RestyleConfig
 from relook.transfer.photo import Styles
 from relook.types import View
 

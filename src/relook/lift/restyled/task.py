@@ -14,6 +14,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from relook import cache
+from relook.config import RestyleConfig
 from relook.errors import InputError, SceneError
 from relook.files import PathLike, check_writable, read_json, sha256, write_json
 from relook.gaussians import Gaussians
@@ -29,7 +30,6 @@ from relook.lift.scene.saving import record_of, with_cameras
 from relook.lift.scene.sources import camera_of, scene_views, smaller
 from relook.progress import SILENT, Progress
 from relook.record import Clock
-from relook.restyle_config import RestyleConfig
 from relook.session import Session, opened
 from relook.transfer.photo import Styles
 from relook.types import View

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Interval
 
-from relook.config import LOOK, ONE_PICTURE, SEEING, USED, Method, Names, PhotoConfig, SceneConfig
+from relook.config.photo import PhotoConfig
+from relook.config.scene import SceneConfig
+from relook.config.words import LOOK, ONE_PICTURE, SEEING, USED, Method, Names
 from relook.errors import InputError
 from relook.options import Configuration, Without
 

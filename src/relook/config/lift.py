@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval
 
-from relook.config import MACHINE, USED, File, Names
+from relook.config.words import MACHINE, USED, File, Names
 from relook.errors import InputError
 from relook.options import Configuration, Group
 

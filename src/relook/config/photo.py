@@ -1,36 +1,33 @@
-"""What a user may choose, as frozen dataclasses: the command line, the Python API, the checks and forms read the same fields."""
+"""What a user may choose for one photograph (`relook photo`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from annotated_types import Ge, Interval
 
+from relook.config.words import (
+    DENOISING,
+    FILES,
+    LOOK,
+    MACHINE,
+    SEEING,
+    USED,
+    File,
+    Instances,
+    Method,
+    Names,
+    Precision,
+    Preset,
+    Unmatched,
+)
 from relook.covers import Cover, covers
 from relook.errors import InputError
-from relook.options import EXISTING, LISTED, REPEATED, Configuration, Formerly, Group, PerThing, Without, check_file
+from relook.options import REPEATED, Configuration, PerThing, check_file
 from relook.stated import Reference, references, stated, strengths
-
-Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter", "palette"]
-Preset = Literal["relook", "paper", "released"]
-Unmatched = Literal["everything", "keep", "colour"]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
-Instances = Literal["shared", "matched"]
-Carry = Literal["auto", "scene", "relook", "paper", "released"]
-Fill = Literal["recolour", "refiner", "inpaint", "none"]
-Names = Annotated[tuple[str, ...], LISTED]
-"""Words, separated by commas or spaces."""
-File = Annotated[Path | None, EXISTING]
-"""A file that is read."""
-ONE_PICTURE = (
-    "segments", "depth", "layout", "preview", "quality", "keep_maps", "layers", "label_edited", "certificate", "key",
-)  # fmt: skip
-"""Options that say something of one picture or of its file."""
-USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")
-SEEING, MACHINE, WALK, FILES = Group("seeing"), Group("machine"), Group("walk"), Group("files")
 
 
 @dataclass(frozen=True)
@@ -193,94 +190,3 @@ class PhotoConfig(Configuration):
     def strongest(self) -> float:
         """The largest strength with which anything takes the new look."""
         return max(self.strength, *self.thing_strengths.values(), 0.0)
-
-
-@dataclass(frozen=True)
-class ViewsConfig(Configuration):
-    """How a walk through a room takes the look of one style picture."""
-
-    photo: Annotated[PhotoConfig, Without(ONE_PICTURE)] = field(default_factory=PhotoConfig)
-    """How its first frame is restyled, and others that show too little of what came before."""
-    every: Annotated[int, Ge(1), USED] = 1
-    """Take every n-th frame."""
-    limit: Annotated[int | None, Ge(1), USED] = None
-    """Take at most so many frames."""
-    fps: Annotated[float | None, Interval(gt=0, le=240), WALK] = None
-    """Frames per second of the video that is written. Default: the input's, else 12."""
-    leave: Annotated[Names, WALK] = ("person",)
-    """Things that move: left as they are and never carried on. Needs a segmenter that knows them."""
-    first: Annotated[int | None, Ge(0), WALK] = None
-    """Number of the frame that is restyled first, from 0. Default: the one that shows most of the others."""
-    key_frame_below: Annotated[float | None, Interval(ge=0, le=1), Formerly("anchor"), WALK] = None
-    """A frame of which less than this share has its look from the style picture, carried there from earlier frames, becomes a key frame:
-    it is restyled like the first. Default: .2; 0 where `released` carries."""
-    geometry: Annotated[str, WALK] = "auto"
-    """What says where frames show the same: `exact`, `sensor`, `sparse`, `flow`, a matcher (`raft`, `sift`, ...), or a geometry from
-    plain pictures (`colmap`, `matches`, `mapanything`, ...). `auto`: the best that the input and this machine allow."""
-    carry: Annotated[Carry, WALK] = "auto"
-    """How the look is carried: `scene`, what changes is decided once in a scene of all frames and applied to each, which needs cameras
-    and depth (of plain frames COLMAP finds them) and method palette; `relook`, fetched from where it was painted; `auto`, the first of both that can be; `paper`, splatted from the previous frame and two random ones;
-    `released`, as ReStyle3D's code does: the previous frame splatted, then all of the frame painted anew by the view refiner in 100 steps."""
-    history: Annotated[int | None, Ge(1), WALK] = None
-    """How many earlier frames each frame looks back on: the previous one, and others. Default: 3; 1 where `released` carries."""
-    fill: Annotated[Fill | None, WALK] = None
-    """What paints what no earlier frame shows: `recolour`, the frame itself, its colours moved as those of like pixels; the family's view
-    `refiner`, a network that begins there; `inpaint`, the rims alone; `none`. Default: recolour; refiner where `released` carries."""
-    refiner: Annotated[str | None, WALK] = None
-    """The view refiner: a folder, a .safetensors file or a hub id, e.g. ReStyle3D's published one with `--family sdxl`. Default: the one in
-    the family's folder."""
-    histogram: Annotated[bool, WALK] = False
-    """Give what is painted the colour histogram of what is known, as the paper does."""
-    points: Annotated[bool, WALK] = True
-    """Write a coloured point cloud (points.ply), where the geometry is known."""
-
-    def check(self) -> None:
-        """Raise InputError, one sentence, for a value that no run can use."""
-        if named := [name for name in ONE_PICTURE if getattr(self.photo, name) != getattr(PhotoConfig, name)]:
-            raise InputError(f"Expected no option of one picture for a walk, got {' and '.join(named)}; leave it out.")
-        if self.carry == "released" and self.fill in (None, "refiner") and self.photo.family is None:
-            raise InputError(
-                "Expected a family with a view refiner to carry as released, got none; name one, e.g. --family sdxl --refiner PATH."
-            )
-        super().check()
-
-
-@dataclass(frozen=True)
-class PerceiveConfig(Configuration):
-    """What looks at the picture."""
-
-    segmenter: str = "auto"
-    """Which segmenter finds the regions: `embedded`, `ade20k`, a hub id or folder, or a label map. `auto`: the best one here."""
-    depth_estimator: str = "auto"
-    """Which model estimates depth, or a depth map, or `none`. `auto`: the best one here."""
-    layout: str = "auto"
-    """The room's floor, walls and ceiling: `auto`, from lines and segments; a layout.json, perhaps edited; or `none`."""
-    label: Names = ()
-    """Names of things to look for besides, e.g. `ottoman`; separate several by commas or spaces. Needs an open-vocabulary model."""
-    labeller: str = "auto"
-    """Which open-vocabulary model looks for them, by name, hub id or folder."""
-    device: Annotated[str, MACHINE] = "auto"
-    """Where networks run: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""
-
-
-@dataclass(frozen=True)
-class SceneConfig(Configuration):
-    """How a capture becomes a scene of Gaussians."""
-
-    size: Annotated[int, Ge(32), USED] = 512
-    """Longer side in pixels of the pictures that the scene is fitted to; larger ones are shrunk."""
-    views: Annotated[int, Ge(1), USED] = 120
-    """Take at most so many views, evenly spread over the capture; 64 where cameras have to be found."""
-    held_out: Annotated[int, Interval(ge=0), USED] = 8
-    """Every n-th view is not shown to the fit, which is measured there; 0: none."""
-    cell: Annotated[float, Interval(ge=0.5, le=16), USED] = 1.5
-    """Side of a Gaussian's place in pixels of the views that see it: less is finer and slower."""
-    refine: Annotated[int, Interval(ge=0, le=100), USED] = 2
-    """How many times every view corrects positions, sizes and opacities by a step of gradient; 0: the solution in closed form alone."""
-    geometry: Annotated[str, SEEING] = "auto"
-    """Where cameras and depth are from: `exact`, `sensor`, `sparse`, or found in plain pictures by `colmap`, `matches`, `mapanything`, ...
-    `auto`: what the capture brings, else COLMAP where it is installed, else matches."""
-    depth_estimator: Annotated[str, SEEING] = "auto"
-    """Which model estimates depth where none was measured. `auto`: the best one on this machine; `none`: none."""
-    device: Annotated[str, MACHINE] = "auto"
-    """Where networks run: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""

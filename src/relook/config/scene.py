@@ -1,0 +1,38 @@
+"""What a user may choose when a capture becomes a scene of Gaussians (`relook scene fit`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Interval
+
+from relook.config.words import (
+    MACHINE,
+    SEEING,
+    USED,
+)
+from relook.options import Configuration
+
+
+@dataclass(frozen=True)
+class SceneConfig(Configuration):
+    """How a capture becomes a scene of Gaussians."""
+
+    size: Annotated[int, Ge(32), USED] = 512
+    """Longer side in pixels of the pictures that the scene is fitted to; larger ones are shrunk."""
+    views: Annotated[int, Ge(1), USED] = 120
+    """Take at most so many views, evenly spread over the capture; 64 where cameras have to be found."""
+    held_out: Annotated[int, Interval(ge=0), USED] = 8
+    """Every n-th view is not shown to the fit, which is measured there; 0: none."""
+    cell: Annotated[float, Interval(ge=0.5, le=16), USED] = 1.5
+    """Side of a Gaussian's place in pixels of the views that see it: less is finer and slower."""
+    refine: Annotated[int, Interval(ge=0, le=100), USED] = 2
+    """How many times every view corrects positions, sizes and opacities by a step of gradient; 0: the solution in closed form alone."""
+    geometry: Annotated[str, SEEING] = "auto"
+    """Where cameras and depth are from: `exact`, `sensor`, `sparse`, or found in plain pictures by `colmap`, `matches`, `mapanything`, ...
+    `auto`: what the capture brings, else COLMAP where it is installed, else matches."""
+    depth_estimator: Annotated[str, SEEING] = "auto"
+    """Which model estimates depth where none was measured. `auto`: the best one on this machine; `none`: none."""
+    device: Annotated[str, MACHINE] = "auto"
+    """Where networks run: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""
