@@ -277,8 +277,9 @@ def test_the_demo_makes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("relook.models.families.load_family", no_family)
     monkeypatch.setattr("relook.engine.cores", lambda: 1)  # in this process
-    _, page = run_demo(DemoConfig(out=tmp_path, photograph=False, pairs=1, frames=0, steps=1))
-    assert "Left out" in page.read_text()
+    _, files = run_demo(DemoConfig(out=tmp_path, photograph=False, pairs=1, frames=0, steps=1, scene=False))
+    assert files == [tmp_path / "report.html"]
+    assert "Left out" in files[0].read_text()
     assert (tmp_path / "grid.png").is_file()
     assert not (tmp_path / "walk.png").exists()
 
@@ -319,3 +320,23 @@ def test_the_demo_makes_a_walk(tmp_path: Path) -> None:
     assert (tmp_path / "walk" / "frames" / "000001.png").read_bytes() != first
     with Image.open(tmp_path / "walk.png") as sheet:
         assert sheet.height > 3 * 128
+
+
+def test_the_demo_ends_with_a_restyled_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scene keeps its geometry, the sheet shows it nearer to the answer than it was, and the film goes there and back."""
+    from relook.io import read_gaussians
+    from relook.io.video import read_frames
+    from relook.present import demo_scene
+
+    side = 48
+    monkeypatch.setattr(demo_scene, "FILMED", side)
+    sheet, film = demo_scene.restyled_room(tmp_path, 0, frames=5, size=side, pictures=2)
+    before, after = (read_gaussians(tmp_path / "scene" / f"{name}.ply") for name in ("before", "after"))
+    assert torch.equal(before.means, after.means)
+    frames = [torch.from_numpy(frame).float() for _, frame in read_frames(film)]
+    assert [tuple(frame.shape) for frame in frames] == [(side, side, 3)] * 4
+    assert (frames[0] - frames[3]).abs().mean() < 0.5 * (frames[0] - frames[1]).abs().mean()
+    old, new, exact = (
+        part[:, -2 * side - 8 :] for part in read_image(sheet)[..., -3 * (side + 4) :].split(side + 4, 2)
+    )
+    assert (new - exact).abs().mean() < 0.6 * (old - exact).abs().mean()

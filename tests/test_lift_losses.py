@@ -28,7 +28,7 @@ from relook.lift.restyled.styleme3d import how_of
 from relook.lift.scene.uplift import graph
 from relook.models.image_prompt import adapter
 from relook.ops.splats import Blend, Blends, blend, harmonics, seen_colours
-from relook.ops.splats.shown import shown, shown_harmonics
+from relook.ops.splats.linear import shown, shown_harmonics
 from relook.session import Session
 from relook.transfer.guidance import Condition
 from relook.types import Camera, Region, Segments, View

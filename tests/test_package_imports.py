@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +117,32 @@ def modules_imported(source: str, modules: Collection[str]) -> set[str]:
             inside = {f"{node.module}.{alias.name}": node.module for alias in node.names}
             names |= {module if module in modules else package for module, package in inside.items()}
     return names & set(modules)
+
+
+def hidden(modules: Mapping[str, str]) -> set[str]:
+    """Names that a package takes from elsewhere although a module inside it has that name: importing the module would replace them."""
+    found = set()
+    for package, source in modules.items():
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = {f"{package}.{alias.asname or alias.name}" for alias in node.names}
+                found |= {
+                    name
+                    for name in names
+                    if name in modules
+                    and name != node.module
+                    and f"{node.module}.{name.rsplit('.', 1)[1]}" not in modules
+                }
+    return found
+
+
+def test_no_module_hides_a_name_of_its_package() -> None:
+    assert not hidden(sources())
+
+
+def test_a_hidden_name_is_seen() -> None:
+    modules = {"relook.one": "from relook.one.two import three\nfrom relook.one.four import four"}
+    assert hidden(modules | {"relook.one.three": "", "relook.one.four": ""}) == {"relook.one.three"}
 
 
 def cycles(modules: dict[str, str]) -> list[set[str]]:

@@ -38,7 +38,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook perceive PHOTO --out DIR                  what is in a picture: regions, depth, edges, the room, as files to edit
   relook audit OUT                                 what was changed in a restyled picture, and that the rest is identical
   relook studio                                    the same in a browser, on this machine
-  relook demo [--out demo]                         a photograph, then drawn rooms against the exact answer
+  relook demo [--out demo]                         a photograph, drawn rooms against the exact answer, a Gaussian scene
   relook evaluate SUITE --out DIR                  measure: methods, perception, matching, geometry (relook evaluate lists them)
   relook compare REPORT REPORT...                  runs of a suite side by side, and what differs between them
   relook train WHAT                                train the embedded family
@@ -121,9 +121,10 @@ def demo(words: Sequence[str]) -> int:
 
     options = parse(DemoConfig, "relook demo", words)
     with drawn() as progress:
-        table, page = run_demo(options, progress)
+        table, files = run_demo(options, progress)
     OUT.print(table)
-    OUT.print(f"{page}", markup=False)
+    for path in files:
+        OUT.print(f"{path}", markup=False)
     return 0
 
 

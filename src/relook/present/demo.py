@@ -1,4 +1,4 @@
-"""`relook demo`: a photograph in the look of another, drawn rooms against the exact answer, and a walk through one; pictures and pages."""
+"""`relook demo`: a photograph in the look of another, drawn rooms against the exact answer, a walk through one, and one as a Gaussian scene; pictures and pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from relook.present.demo_scene import restyled_room
 from relook.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ CAPTION = "A photograph: relook photo structure.jpg --style style.jpg --out new.
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """A photograph in the look of another (photo.jpg, photo/), a grid of drawn rooms against the exact answer (grid.png), a walk (walk.png, walk/), one page (report.html)."""
+    """A photograph in the look of another (photo.jpg, photo/), a grid of drawn rooms against the exact answer (grid.png), a walk (walk.png, walk/), a Gaussian scene (scene.png, scene.mp4, scene/), one page (report.html)."""
 
     out: Path = Path("demo")
     """Folder of the results."""
@@ -35,10 +36,12 @@ class DemoConfig:
     """Denoising steps of every diffusion method."""
     frames: int = 8
     """Frames of the walk; 0: none."""
+    scene: bool = True
+    """End with a drawn room as a scene of Gaussians, restyled."""
 
 
-def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[RenderableType, Path]:
-    """Make the grid and the page; returns the tables and the page's path."""
+def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[RenderableType, list[Path]]:
+    """Make everything; returns the tables and what to open: the page of photograph and grid, the walk's, the scene's sheet and film."""
     from relook.evaluate.dollhouse_photo import Config
     from relook.evaluate.methods.rows import ROWS
     from relook.evaluate.photo import PhotoSuite
@@ -54,9 +57,12 @@ def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[Renderabl
     sheets = [(CAPTION, _photograph(config.out, progress))] if config.photograph else []
     suite = PhotoSuite("relook demo", options, lead=lead, rows=rows, source=source, columns=COLUMNS, sheets=sheets)
     table = run(suite, progress)
+    files = [config.out / "report.html"]
     if config.frames:
-        _walk(config, progress)
-    return table, config.out / "report.html"
+        files.append(_walk(config, progress))
+    if config.scene:
+        files += restyled_room(config.out, config.seed, progress=progress)
+    return table, files
 
 
 def _photograph(out: Path, progress: Progress = SILENT) -> Image:
@@ -74,8 +80,8 @@ def _photograph(out: Path, progress: Progress = SILENT) -> Image:
     return sheet
 
 
-def _walk(config: DemoConfig, progress: Progress = SILENT) -> None:
-    """A restyled walk (walk/report.html), and its frames as they were, restyled, and as the exact answer (walk.png)."""
+def _walk(config: DemoConfig, progress: Progress = SILENT) -> Path:
+    """A restyled walk (walk/report.html, returned), and its frames as they were, restyled, and as the exact answer (walk.png)."""
     from shutil import rmtree
 
     from relook.config import PhotoConfig, ViewsConfig
@@ -96,3 +102,4 @@ def _walk(config: DemoConfig, progress: Progress = SILENT) -> None:
     with replacing(config.out / "walk.png") as temporary:
         sheet = contact_sheet(lines, [f"frame {number + 1}" for number in range(config.frames)])
         sheet.save(temporary, format="PNG")
+    return out / "report.html"

@@ -16,7 +16,7 @@ from relook.lift.losses.schedule import Step
 from relook.lift.losses.smooth import Neighbours, smoothed
 from relook.lift.losses.together import Known
 from relook.ops.splats import Blend
-from relook.ops.splats.shown import shown, shown_harmonics
+from relook.ops.splats.linear import shown, shown_harmonics
 from relook.progress import SILENT, Progress
 
 PAPER_RATE, LARGEST_RATE = 2.5e-3, 2e-2
