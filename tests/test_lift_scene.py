@@ -24,7 +24,7 @@ from relook.lift.scene.change import through_scene
 from relook.lift.scene.decided import decided
 from relook.lift.scene.floor import floor_plane
 from relook.lift.scene.labels import scene_labels
-from relook.lift.scene.pieces import pieces
+from relook.lift.scene.pieces import pieces, surface
 from relook.perceive.match import exact
 from relook.session import Session
 from relook.transfer.belief import only_planes
@@ -103,7 +103,7 @@ def test_pieces_end_where_colour_or_direction_changes() -> None:
     torch.manual_seed(0)
     red, blue = torch.tensor([0.7, 0.2, 0.2]), torch.tensor([0.2, 0.3, 0.7])
     floor, wall = patch([red, blue], torch.tensor([0.0, 1, 0])), patch([red], torch.tensor([1.0, 0, 0]))
-    found = pieces(floor.joined(replace(wall, means=wall.means + 100)))
+    found = pieces(surface(floor.joined(replace(wall, means=wall.means + 100))))
     assert len(found.unique()) == 3
     assert len({tuple(found[a:b].unique().tolist()) for a, b in ((0, 200), (200, 400), (400, 800))}) == 3
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from relook.gaussians import Gaussians
 from relook.lift.scene.floor import Plane, floor_plane
-from relook.lift.scene.pieces import pieces
+from relook.lift.scene.joint import jointly
+from relook.lift.scene.pieces import FINE, Surface, pieces, surface
 from relook.ops.oklab import rgb_to_oklab
 from relook.perceive.segment.vocabulary import canonical
 
@@ -37,6 +38,13 @@ LEAST = 0.08
 """Share of a floor's area below which a colour is no floor of its own."""
 
 
+UNHEARD = 0.02
+"""Chance of what a piece is never called."""
+TOUCH, SAME = 3.0, 0.1
+"""What two neighbouring surfels of other names cost, in the log of the chance of one: TOUCH for those that are the same, less by the exponential
+of the difference over SAME, in units of OKLab."""
+
+
 class Decided(NamedTuple):
     """The regions of a scene."""
 
@@ -54,22 +62,25 @@ def decided(
 ) -> Decided:
     """Regions from what frames say: `votes`, pixels times confidence, for every name (the first is none).
 
-    A surfel is what it and its piece are called most; what lies in the floor's plane is a floor or a rug, what does not is neither. Floors of
-    other colours (a carpet beside planks) are regions of their own.
+    What lies in the floor's plane is a floor or a rug, as it and its piece are called most, what does not is neither. Things are decided by
+    small pieces, jointly. Floors of other colours (a carpet beside planks) are regions of their own.
     """
-    area = gaussians.scales[:, 0].square()
-    own, piece, tints = _shares(votes), pieces(gaussians), tints_of(gaussians.colours.clamp(0, 1))
+    area, graph = gaussians.scales[:, 0].square(), surface(gaussians)
+    own, piece, tints = _shares(votes), pieces(graph), tints_of(gaussians.colours.clamp(0, 1))
     together = torch.zeros(int(piece.max()) + 1, votes.shape[1]).index_add_(0, piece, votes)
     chances = (own + OWN) * _shares(together)[piece]
     lying = torch.tensor([canonical(name) in LYING for name in names])
     floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
     if floor is not None and not _believed(floor, gaussians, area[:, None] * own, lying):
         floor = None
+    on = torch.zeros_like(piece, dtype=torch.bool)
     if floor is not None:
         called = chances[:, lying].sum(1) > CALLED * chances.sum(1)
-        on = _on(floor, gaussians, piece, tints, called)[:, None]
-        chances = torch.where(on, lying * (chances + DOUBTED), torch.where(lying, DOUBTED * chances, chances))
-    region = torch.where(votes.sum(1) > 0, chances.argmax(1), 0)
+        on = _on(floor, gaussians, piece, tints, called)
+        chances = lying * (chances + DOUBTED)
+    doubted = torch.where(lying, DOUBTED, 1.0) if floor is not None else torch.ones(len(names))
+    region = torch.where(on, chances.argmax(1), _things(graph, votes, doubted, ~on))
+    region = torch.where(votes.sum(1) > 0, region, 0)
     found = list(names)
     for number in lying.nonzero()[:, 0].tolist():
         here = (region == number).nonzero()[:, 0]
@@ -81,6 +92,23 @@ def decided(
         0, region, torch.cat([tints, torch.ones_like(tints[:, :1])], 1) * area[:, None]
     )
     return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9))
+
+
+def _things(
+    graph: Surface, votes: Float[Tensor, "N K"], doubted: Float[Tensor, " K"], among: Bool[Tensor, " N"]
+) -> Int[Tensor, " N"]:
+    """What is among things, decided by small pieces: what each is called, and that neighbours of like colour and direction are one thing.
+
+    doubted: what is left of the chance of every name.
+    """
+    piece, seen = pieces(graph, FINE), among & (votes.sum(1) > 0)
+    count = int(piece.max()) + 1
+    together = torch.zeros(count, votes.shape[1]).index_add_(0, piece[seen], votes[seen])
+    surfels = torch.bincount(piece[seen], minlength=count)
+    scores = surfels[:, None] * (_shares(together) * doubted + UNHEARD).log()
+    pairs = piece[graph.pairs]
+    border = seen[graph.pairs].all(1) & (pairs[:, 0] != pairs[:, 1])
+    return jointly(scores, pairs[border], TOUCH * (-graph.differences[border] / SAME).exp())[piece]
 
 
 def _believed(floor: Plane, gaussians: Gaussians, said: Float[Tensor, "N K"], lying: Bool[Tensor, " K"]) -> bool:

@@ -44,7 +44,8 @@ LIKE = (0.05, 0.03)
 """Where the scene knows nothing: how far a pixel's tint may be from that of a floor which its frame sees there, or which is around, and what
 then counts by exp(-1/2)."""
 DENIED, RIM = 0.3, 6
-"""How much the scene counts where it shows the rim of a floor, so many pixels wide, and the frame itself sees another thing: poses are rough too."""
+"""How much the scene counts where it shows the rim of a floor, so many pixels wide, and the frame itself sees another thing, or beside a floor and
+the frame itself sees one: poses are rough too."""
 ISLAND = 0.004
 """Share of a frame below which what only a floor surrounds is of the floor."""
 LEAST = 0.1
@@ -92,8 +93,9 @@ class SceneLabels:
         small = interpolate(view.image[None], known.shape, mode="area")[0]
         alike, said = self._alike(small), own[self._lying].sum(0) > 0
         if self.decided.floor is not None:
-            rim = _rim(rendered[self._lying].sum(0) > SURE) & ~said
-            known = torch.where(rim, DENIED * alike.amax(0) * known, known)
+            lies = rendered[self._lying].sum(0) > SURE
+            known = torch.where(_rim(lies) & ~said, DENIED * alike.amax(0) * known, known)
+            known = torch.where(_rim(~lies) & said, (1 - alike.amax(0)).clamp_max(DENIED) * known, known)
         shown = torch.cat([known * rendered, known[None]])
         around, own = guided_filter(small, shown, *AROUND).clamp_min(0), OWN * own
         if self.decided.floor is not None:

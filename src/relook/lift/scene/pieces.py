@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from relook.gaussians import Gaussians
@@ -18,35 +18,43 @@ NEAR, REACH = 8, 3.0
 """Neighbours of a surfel that are looked at, and how far away they may be, in standard deviations of the larger of both."""
 LIGHT, TURN = 0.5, 0.15
 """What differences of lightness count beside those of chroma (shade is no border), and what a right angle counts, in units of OKLab."""
-LOOSE = 1.2
-"""How different what a piece takes in may be, in units of OKLab times surfels: larger makes larger pieces (the k of the method)."""
-SMALL = 30
-"""Surfels of the smallest piece."""
+WHOLE, FINE = (1.2, 30), (0.1, 10)
+"""Of pieces as large as a floor's or a wall's, and of those of which even a sofa before a wall of its colour has many: how different what a piece
+takes in may be, in units of OKLab times surfels (the k of the method), and surfels of the smallest piece."""
 
 
-def pieces(gaussians: Gaussians) -> Int[Tensor, " N"]:
-    """The number of the piece that every Gaussian belongs to, from 0.
+class Surface(NamedTuple):
+    """Which Gaussians are neighbours, no farther apart than REACH, the most alike first."""
 
-    Graph-based segmentation (Felzenszwalb, Huttenlocher 2004) of the graph of nearest neighbours: two pieces become one where the difference
-    across their border is no greater than those within both, each plus LOOSE over its size.
-    """
-    first, second = _edges(gaussians)
-    lab = rgb_to_oklab(gaussians.colours.T[..., None].clamp(0, 1))[..., 0].T * torch.tensor([LIGHT, 1.0, 1.0])
-    facing = gaussians.normals
-    turned = 1 - (facing[first] * facing[second]).sum(1).abs()
-    weight = (lab[first] - lab[second]).norm(dim=1) + TURN * turned
-    order = weight.argsort(stable=True)
-    edges = torch.stack([first[order], second[order]], 1).numpy()
-    parents = _joined(edges, weight[order].double().numpy(), len(gaussians), LOOSE, SMALL)
-    return torch.from_numpy(np.unique(parents, return_inverse=True)[1])
+    count: int
+    """Gaussians."""
+    pairs: Int[Tensor, "E 2"]
+    differences: Float[Tensor, " E"]
+    """Between both in colour and direction, in units of OKLab."""
 
 
-def _edges(gaussians: Gaussians) -> tuple[Int[Tensor, " E"], Int[Tensor, " E"]]:
-    """Pairs of neighbours, no farther apart than REACH."""
+def surface(gaussians: Gaussians) -> Surface:
+    """The graph of nearest neighbours."""
     size, (distance, second) = gaussians.scales.amax(1), neighbours(gaussians.means, NEAR)
     first = torch.arange(len(size))[:, None].expand_as(second)
     near = distance < REACH * torch.maximum(size[first], size[second])
-    return first[near], second[near]
+    first, second = first[near], second[near]
+    lab = rgb_to_oklab(gaussians.colours.T[..., None].clamp(0, 1))[..., 0].T * torch.tensor([LIGHT, 1.0, 1.0])
+    facing = gaussians.normals
+    turned = 1 - (facing[first] * facing[second]).sum(1).abs()
+    difference = (lab[first] - lab[second]).norm(dim=1) + TURN * turned
+    order = difference.argsort(stable=True)
+    return Surface(len(size), torch.stack([first[order], second[order]], 1), difference[order])
+
+
+def pieces(graph: Surface, size: tuple[float, int] = WHOLE) -> Int[Tensor, " N"]:
+    """The number of the piece that every Gaussian belongs to, from 0. size: WHOLE, FINE, or what is as they are.
+
+    Graph-based segmentation (Felzenszwalb, Huttenlocher 2004) of the graph of nearest neighbours: two pieces become one where the difference
+    across their border is no greater than those within both, each plus size[0] over its surfels.
+    """
+    parents = _joined(graph.pairs.numpy(), graph.differences.double().numpy(), graph.count, *size)
+    return torch.from_numpy(np.unique(parents, return_inverse=True)[1])
 
 
 @compiled
