@@ -23,6 +23,7 @@ from relook.lift.geometry import found_by
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.decided import decided
 from relook.lift.scene.floor import floor_plane
+from relook.lift.scene.joint import jointly
 from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces, surface
 from relook.perceive.match import exact
@@ -121,6 +122,45 @@ def test_two_floors_of_other_colours_are_two_regions_and_a_wrong_name_on_the_flo
         [[1], [3]],
         [[3], [1]],
     )
+
+
+def test_what_a_sofa_and_the_wall_behind_are_called_is_decided_over_more_than_a_piece() -> None:
+    """Frames call parts of each by the name of the other, the same in all of them; the larger does not take the smaller in."""
+    torch.manual_seed(0)
+    plane = patch([torch.tensor([0.6, 0.55, 0.45])], torch.tensor([0.0, 1, 0]), 80)
+    row, column = torch.arange(6400) // 80, torch.arange(6400) % 80
+    sofa, wrong = row >= 40, (torch.rand(14, 14) < 0.2)[row // 6, column // 6]
+    votes = torch.where((sofa ^ wrong)[:, None], torch.tensor([0.0, 1, 30]), torch.tensor([0.0, 30, 1]))
+    torch.manual_seed(1)
+    woven = 0.05 * torch.randn(10, 10, 3)[row // 8, column // 8] - 0.05 * sofa[:, None] * torch.tensor([0.0, 0, 1])
+    found = decided(plane.coloured(plane.colours + woven), votes, ("", "wall", "sofa"), torch.tensor([[0.0, 50, 0]]))
+    right = found.region == 1 + sofa.long()
+    assert float((votes.argmax(1) == 1 + sofa.long()).float().mean()) < 0.8
+    assert float(right[~sofa].float().mean()) > 0.95
+    assert float(right[sofa].float().mean()) > 0.88
+
+
+def test_pieces_that_touch_change_together() -> None:
+    """Two that are weakly called another name hold each other, and both are given up for the sure ones around; a sure one is not."""
+    pairs = torch.tensor([[0, 1], [1, 2], [2, 3], [3, 4]])
+    scores = torch.tensor([[9.0, 0], [0, 1], [0, 1], [9, 0], [0, 9]])
+    assert jointly(scores, pairs, torch.tensor([2.0, 5, 2, 2])).tolist() == [0, 0, 0, 0, 1]
+    assert jointly(scores, pairs, torch.tensor([0.5, 5, 0.5, 2])).tolist() == [0, 1, 1, 0, 1]
+
+
+def test_where_the_scene_knows_nothing_small_parts_are_of_what_surrounds_them() -> None:
+    """Black glass has no depth, and every frame sees another thing in it; what the scene knows is kept, and what moves."""
+    labels = scene_labels(source(room(2)), lambda view: view.segments)
+    wall, other, moving = list(labels.regions)[:3]
+    labels = replace(labels, moving=(moving,))
+    seen = torch.full((100, 100), wall)
+    seen[20:30, 20:30], seen[50:60, 50:60], seen[80:90, 80:90] = other, other, moving
+    unknown = torch.zeros(100, 100, dtype=torch.bool)
+    unknown[40:] = True
+    found = labels._without_strays(seen, unknown)
+    assert found[55, 55] == wall
+    assert found[25, 25] == other
+    assert found[85, 85] == moving
 
 
 def test_a_floor_is_found_among_what_is_wrongly_called_one() -> None:

@@ -40,7 +40,7 @@ LEAST = 0.08
 
 UNHEARD = 0.02
 """Chance of what a piece is never called."""
-TOUCH, SAME = 3.0, 0.1
+TOUCH, SAME = 5.0, 0.1
 """What two neighbouring surfels of other names cost, in the log of the chance of one: TOUCH for those that are the same, less by the exponential
 of the difference over SAME, in units of OKLab."""
 

@@ -13,9 +13,7 @@ LEAST = 1e-6
 """Of the score, the least that a change must gain."""
 
 
-def jointly(
-    scores: Float[Tensor, "P K"], pairs: Int[Tensor, "E 2"], weights: Float[Tensor, " E"]
-) -> Int[Tensor, " P"]:
+def jointly(scores: Float[Tensor, "P K"], pairs: Int[Tensor, "E 2"], weights: Float[Tensor, " E"]) -> Int[Tensor, " P"]:
     """Labels of P pieces that make the sum of their scores, less the weights of the pairs that differ, as large as joint moves make it.
 
     The Potts model (Boykov, Veksler, Zabih 2001), solved by moves of whole parts: pieces that touch and have one label change it together

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Int32, UInt8
 from scipy.ndimage import binary_dilation, find_objects, label
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, one_hot
@@ -48,6 +48,8 @@ DENIED, RIM = 0.3, 6
 the frame itself sees one: poses are rough too."""
 ISLAND = 0.004
 """Share of a frame below which what only a floor surrounds is of the floor."""
+STRAY = 0.015
+"""Share of a frame below which what the scene knows nothing of is of the one thing that surrounds it."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a frame to be in it."""
 CERTAIN = 0.95
@@ -106,21 +108,36 @@ class SceneLabels:
         mixed = shown[:-1] + (1 - known) * guess
         present = (mixed.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
         labels = present[guided_filter(view.image, mixed[present], *BORDER).argmax(0)]
-        return Segments(self._without_islands(labels), self.regions)
+        unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
+        return Segments(self._without_islands(self._without_strays(labels, unknown)), self.regions)
+
+    def _without_strays(self, labels: Int[Tensor, "H W"], unknown: Bool[Tensor, "H W"]) -> Int[Tensor, "H W"]:
+        """Small parts that the scene knows nothing of, which one region surrounds, are of that: in black glass every frame sees another thing."""
+        labels = labels.clone()
+        for number in labels.unique().tolist():
+            if number in self.moving:
+                continue
+            parts, count = label((labels == number).numpy())
+            sizes = np.bincount(parts.flatten(), minlength=count + 1)
+            for part, place in enumerate(find_objects(parts), 1):
+                if sizes[part] < STRAY * labels.numel():
+                    near, here, ring = _around(labels, parts, part, place)
+                    one = len(ring) > 0 and bool((ring == ring[0]).all()) and int(ring[0]) not in self.moving
+                    if one and float(unknown[near][here].float().mean()) > SURE:
+                        labels[near][here] = ring[0]
+        return labels
 
     def _without_islands(self, labels: Int[Tensor, "H W"]) -> Int[Tensor, "H W"]:
         """Small parts that only a floor surrounds are of the floor: where it shines, nothing else tells."""
-        stays = torch.isin(labels, torch.tensor(self.moving, dtype=labels.dtype)).numpy()
+        stays = torch.isin(labels, torch.tensor(self.moving, dtype=labels.dtype))
         lies, labels = self._lying[labels].numpy(), labels.clone()
         parts, count = label(~lies)
         sizes = np.bincount(parts.flatten(), minlength=count + 1)
         for part, place in enumerate(find_objects(parts), 1):
             if sizes[part] < ISLAND * lies.size:
-                near = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in place)
-                here = parts[near] == part
-                ring = labels[near][torch.from_numpy(binary_dilation(here) & ~here)]
+                near, here, ring = _around(labels, parts, part, place)
                 if len(ring) and bool(self._lying[ring].all()) and not stays[near][here].any():
-                    labels[near][torch.from_numpy(here)] = ring.mode().values
+                    labels[near][here] = ring.mode().values
         return labels
 
     def _shown(self, number: int, count: int) -> tuple[Float[Tensor, "K h w"], Float[Tensor, "h w"]]:
@@ -170,6 +187,15 @@ def scene_labels(
     votes, eyes = _votes(blends, frames, chosen, len(names)), torch.stack([centre(camera) for camera in cameras])
     scene = decided(gaussians, votes, tuple(names), eyes)
     return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved)
+
+
+def _around(
+    labels: Int[Tensor, "H W"], parts: Int32[np.ndarray, "H W"], part: int, place: tuple[slice, ...]
+) -> tuple[tuple[slice, ...], Bool[Tensor, "h w"], Int[Tensor, " n"]]:
+    """The place of a part of a picture, one pixel wider; where it is the part; and the labels of the pixels around that."""
+    near = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in place)
+    here = parts[near] == part
+    return near, torch.from_numpy(here), labels[near][torch.from_numpy(binary_dilation(here) & ~here)]
 
 
 def _rim(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:

@@ -26,8 +26,8 @@ takes in may be, in units of OKLab times surfels (the k of the method), and surf
 class Surface(NamedTuple):
     """Which Gaussians are neighbours, no farther apart than REACH, the most alike first."""
 
-    count: int
-    """Gaussians."""
+    size: int
+    """Number of Gaussians."""
     pairs: Int[Tensor, "E 2"]
     differences: Float[Tensor, " E"]
     """Between both in colour and direction, in units of OKLab."""
@@ -53,7 +53,7 @@ def pieces(graph: Surface, size: tuple[float, int] = WHOLE) -> Int[Tensor, " N"]
     Graph-based segmentation (Felzenszwalb, Huttenlocher 2004) of the graph of nearest neighbours: two pieces become one where the difference
     across their border is no greater than those within both, each plus size[0] over its surfels.
     """
-    parents = _joined(graph.pairs.numpy(), graph.differences.double().numpy(), graph.count, *size)
+    parents = _joined(graph.pairs.numpy(), graph.differences.double().numpy(), graph.size, *size)
     return torch.from_numpy(np.unique(parents, return_inverse=True)[1])
 
 
