@@ -183,7 +183,7 @@ def test_processes_give_the_same_records(tmp_path: Path) -> None:
     """
 
     def told(name: str, workers: int) -> list[Record]:
-        config = replace(SMALL, out=tmp_path / name, rows=("copy", "palette"), engine=Engine(workers=workers))
+        config = replace(SMALL, out=tmp_path / name, engine=Engine(workers=workers))
         run(dollhouse_photo.suite(config))
         return [record for record in read_records(tmp_path / name) if record.metric != "seconds"]
 
