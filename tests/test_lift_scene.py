@@ -163,6 +163,18 @@ def test_where_the_scene_knows_nothing_small_parts_are_of_what_surrounds_them() 
     assert found[85, 85] == moving
 
 
+def test_a_rim_of_floor_that_a_rough_pose_hides_is_of_the_floor() -> None:
+    """A frame four pixels off its pose: the scene shows the wall on a strip of floor that the frame itself sees, in the floor's colour."""
+    views = list(room())
+    view, drawn = views[3], views[3].segments
+    unknown = torch.zeros(view.size, dtype=torch.bool)
+    off = replace(view, image=view.image.roll(-4, 1), depth=replace(view.depth, valid=unknown))
+    views[3] = replace(off, segments=Segments(drawn.labels.roll(-4, 0), drawn.regions))
+    labels = scene_labels(source(views), lambda view: view.segments)
+    found, true = (named(one) == "floor" for one in (labels.segments(3, views[3]), views[3].segments))
+    assert (true & ~found).sum() < 90
+
+
 def test_a_floor_is_found_among_what_is_wrongly_called_one() -> None:
     torch.manual_seed(0)
     floor = patch([torch.tensor([0.5, 0.5, 0.5])], torch.tensor([0.0, 1, 0]))
