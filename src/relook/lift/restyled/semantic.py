@@ -5,7 +5,6 @@ No view is averaged with another, so that detail stays and the look is the same 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from relook.gaussians import Gaussians
 from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.scene.uplift import graph
 from relook.ops.srgb import from_linear, to_linear
 from relook.transfer.materials.cover import MAIN
@@ -22,17 +22,14 @@ from relook.transfer.palette import colour_maps, palette_of_points
 from relook.transfer.photo import Styles, understood
 from relook.transfer.resolve import Run
 from relook.transfer.working import shrunk
-from relook.types import Segments, View
 
-SHEET_SIDE = 320
-"""Longer side of the views from which changes are solved."""
 ROUNDS = 3
 """How often colours are the mean of like neighbours, to be without fine detail."""
 
 
 def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
     """New colours by the palette's maps (`relook.transfer.palette`), by paint where the user states a colour, each thing at its own strength."""
-    picture = sheet(scene.views)
+    picture = sheet([shrunk(view, SIDE) for view in scene.views])
     config = replace(settings.config.picture, layout="none")
     run, picture, seen = understood(picture, style, config, settings.session, settings.progress)
     found = replace(run.correspondence(picture, seen), apart=True)
@@ -44,14 +41,6 @@ def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "
         points = replace(found, structure=scene.parts)
         new = palette_of_points(old.T, smooth.T, points, maps, config.strongest).T
         return _at_strength(scene, old, _painted(scene, old, new, run), run)
-
-
-def sheet(views: Sequence[View]) -> View:
-    """Views with the scene's segments as one picture, one above the other."""
-    small = [shrunk(view, SHEET_SIDE) for view in views]
-    labels = [view.segments.labels for view in small if view.segments is not None]
-    regions = {id: one for view in small if view.segments is not None for id, one in view.segments.regions.items()}
-    return View(torch.cat([view.image for view in small], 1), Segments(torch.cat(labels), regions))
 
 
 def smoothed(gaussians: Gaussians, colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:

@@ -23,6 +23,7 @@ from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
 from relook.lift.scene.ground import ground_of
 from relook.lift.scene.labels import SceneLabels, scene_labels
+from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.ops.splats import Blend
@@ -45,8 +46,6 @@ from relook.types import Segments, View
 
 SHEET = 16
 """Frames from which the change of colours is solved, at most."""
-SHEET_SIDE = 320
-"""Longer side of each in pixels."""
 
 
 def through_scene(
@@ -122,33 +121,24 @@ def _look(
 ) -> _WalkLook:
     """What changes, decided on a sheet of frames that stand for the walk."""
     frames = [_small(walk, labels, number) for number in spread(len(walk), SHEET)]
-    sheet = _one_above_the_other(frames)
-    run, sheet, seen = understood(sheet, style, replace(config.photo, layout="none"), session, progress)
-    correspondence = replace(run.correspondence(sheet, seen), apart=True)
+    picture = sheet(frames)
+    run, picture, seen = understood(picture, style, replace(config.photo, layout="none"), session, progress)
+    correspondence = replace(run.correspondence(picture, seen), apart=True)
     paints = [cover.thing for cover in run.config.covers if cover.colour is not None]
-    lights = {thing: main_light(sheet.image, shown(sheet, thing), MAIN) for thing in paints}
+    lights = {thing: main_light(picture.image, shown(picture, thing), MAIN) for thing in paints}
     floors = Floors(labels, ground_of(labels, walk.metres), frames)
-    covers = floors.stated(run, sheet)
+    covers = floors.stated(run, picture)
     everywhere = all(frame.camera is not None for frame in labels.frames)
     if run.materials and everywhere and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
         covers += floors.styled(seen, correspondence)
-    return _WalkLook(run, seen, correspondence, colour_maps(sheet, seen, correspondence), lights, covers)
+    return _WalkLook(run, seen, correspondence, colour_maps(picture, seen, correspondence), lights, covers)
 
 
 def _small(walk: ViewSource, labels: SceneLabels, number: int) -> View:
-    """A frame at SHEET_SIDE, with its camera and the scene's segments."""
+    """A frame at SIDE, with its camera and the scene's segments."""
     view = walk.view(number)
-    small = shrunk(View(view.image, camera=view.camera), SHEET_SIDE)
+    small = shrunk(View(view.image, camera=view.camera), SIDE)
     return replace(small, segments=labels.segments(number, small))
-
-
-def _one_above_the_other(frames: Sequence[View]) -> View:
-    """Frames as one picture with the same regions."""
-    found = [frame.segments for frame in frames if frame.segments is not None]
-    return View(
-        torch.cat([frame.image for frame in frames], 1),
-        Segments(torch.cat([one.labels for one in found]), found[0].regions),
-    )
 
 
 def seer(photo: PhotoConfig, session: Session) -> Callable[[View], Segments]:
