@@ -17,6 +17,7 @@ from hypothesis import settings
 
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="relook-tests-")  # no model of the user's own plays along
 os.environ["HF_HUB_OFFLINE"] = "1"  # and nothing is fetched
+MODELS = os.environ.pop("RELOOK_MODELS", None)  # for the tests that ask for them (`shared`)
 SHARED = Path(os.environ.get("RELOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -41,7 +42,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of small real checkpoints and photographs; RELOOK_MODELS points into it for the test."""
     if not (SHARED / "weights").is_dir():
         pytest.skip(f"needs the shared checkpoints, and {SHARED} has none (set RELOOK_SHARED)")
-    monkeypatch.setenv("RELOOK_MODELS", os.environ.get("RELOOK_MODELS", str(SHARED / "weights")))
+    monkeypatch.setenv("RELOOK_MODELS", MODELS or str(SHARED / "weights"))
     return SHARED
 
 
