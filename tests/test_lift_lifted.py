@@ -57,6 +57,14 @@ def test_a_correction_changes_features_and_is_for_the_network_alone(tmp_path: Pa
         lift_capture(VIEWS, LiftConfig("embedded", size=64, correction=True), tmp_path)
 
 
+def test_sources_of_a_small_map_are_those_of_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, asked = posed(VIEWS, 64), []
+    monkeypatch.setattr(type(source), "nearest", lambda self, camera, *rest: asked.append(camera) or [0, 1])
+    small = ROOM[2].camera.resized((64, 64), (16, 16))
+    way_for("blending", source, 4)[1].holding(torch.rand(5, 3, 16, 16)).at(small, (16, 16))
+    torch.testing.assert_close(asked[0].K, ROOM[2].camera.K)
+
+
 def test_auto_takes_depth_where_there_is_some() -> None:
     assert way_for("auto", posed(VIEWS, 64), 4)[0] == "scene"
     with pytest.raises(DepthError, match="lift3d"):

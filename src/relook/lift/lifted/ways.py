@@ -142,7 +142,8 @@ class _Rays:
 
     def at(self, camera: Camera, size: tuple[int, int], without: int | None = None) -> Carried:
         """From the nearest sources, in chunks: memory does not grow with the picture."""
-        chosen = self.way.posed.nearest(camera, self.way.count, without)
+        posed = self.way.posed
+        chosen = posed.nearest(camera.resized(size, posed.size), self.way.count, without)
         values, shown = map(torch.cat, zip(*self.way.parts(camera, size, chosen, self.maps), strict=True))
         return Carried(values.T.reshape(-1, *size), shown.reshape(size))
 
