@@ -18,7 +18,7 @@ from relook.gaussians import Gaussians
 from relook.lift.losses import distillation, statistics
 from relook.lift.losses.denoisers import fitted, styled_denoiser
 from relook.lift.losses.descriptor import descriptor_loss
-from relook.lift.losses.optimise import BETAS, Descent, Seen, _Adam, chooser, optimise, rate_for
+from relook.lift.losses.optimise import Descent, Seen, chooser, optimise, rate_for
 from relook.lift.losses.quality import antonym_scores, quality_loss
 from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Step, steps_of
 from relook.lift.losses.smooth import Neighbours, smoothed
@@ -28,7 +28,7 @@ from relook.lift.restyled.styleme3d import how_of
 from relook.lift.scene.uplift import graph
 from relook.models.image_prompt import adapter
 from relook.ops.splats import Blend, Blends, blend, harmonics, seen_colours
-from relook.ops.splats.linear import shown, shown_harmonics
+from relook.ops.splats.linear import rendered, rendered_harmonics
 from relook.session import Session
 from relook.transfer.guidance import Condition
 from relook.types import Camera, Region, Segments, View
@@ -72,7 +72,7 @@ def descended(view: Blend, loss, rounds: int = 120, rate: float = 0.03) -> tuple
 def test_what_is_shown_is_the_rendering_and_its_gradient_the_transpose(view):
     values = torch.rand(view.count, 5, requires_grad=True)
     weights = torch.rand(5, *SIZE)
-    image = shown(view, values)
+    image = rendered(view, values)
     assert torch.equal(image.detach(), view.render(values))
     (gradient,) = torch.autograd.grad((image * weights).sum(), values)
     assert torch.allclose(gradient, dense(view).T @ weights.flatten(1).T, atol=1e-4)
@@ -83,8 +83,8 @@ def test_harmonics_are_shown_as_a_camera_sees_them_and_are_linear(view):
     directions = torch.nn.functional.normalize(gaussians.means, dim=1)
     basis = harmonics(directions, 2)
     expected = view.render(seen_colours(gaussians, CAMERA))  # nothing is below 0 at this strength
-    assert torch.allclose(shown_harmonics(view, gaussians.sh, basis), expected, atol=1e-5)
-    twice = shown_harmonics(view, 2 * gaussians.sh, basis) - 0.5 * view.seen
+    assert torch.allclose(rendered_harmonics(view, gaussians.sh, basis), expected, atol=1e-5)
+    twice = rendered_harmonics(view, 2 * gaussians.sh, basis) - 0.5 * view.seen
     assert torch.allclose(twice[:, view.seen], 2 * (expected - 0.5)[:, view.seen], atol=1e-4)
 
 
@@ -113,8 +113,8 @@ def test_harmonics_descend_to_a_picture():
 
 
 def test_a_smoothed_change_is_its_neighbours_mean_and_its_gradient_the_transpose():
-    along = graph(scene(40), 4).matrix
-    dense_along = torch.from_numpy(along.toarray())
+    along = graph(scene(40), 4)
+    dense_along = torch.from_numpy(along.matrix.toarray())
     step = (torch.eye(40, dtype=dense_along.dtype) + dense_along) / 2
     change, weights = torch.rand(40, 3, requires_grad=True), torch.rand(40, 3)
     found = smoothed(change, Neighbours(along, 3))
@@ -392,19 +392,6 @@ def test_a_descent_repeats_and_keeps_to_colours(view):
     hidden = dense(view).sum(0) == 0
     assert torch.equal(first[hidden], still[hidden])
     assert not torch.equal(first, still)
-
-
-def test_adam_is_torchs():
-    """From a start far from 0 and 1: the same colours after thirty steps of a curved loss."""
-    goal, start = torch.rand(30, 3), torch.full((30, 3), 0.5)
-    own, free = _Adam(start), torch.zeros(30, 3, requires_grad=True)
-    theirs = torch.optim.Adam([free], lr=0.01, betas=BETAS, eps=1e-12)
-    for _ in range(30):
-        own.step(((start + own.change) - goal).abs().pow(1.5).sum(), 0.01, start)
-        theirs.zero_grad()
-        ((start + free) - goal).abs().pow(1.5).sum().backward()
-        theirs.step()
-    assert torch.allclose(own.change, free, atol=1e-5)
 
 
 def test_a_stopped_descent_goes_on_to_the_same_colours(view, tmp_path):

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from relook.engine import Engine
-from relook.errors import InputError
 from relook.evaluate.records import check_names
 from relook.evaluate.run import Suite
 from relook.evaluate.scene.product import SUITE, WAYS, ProductSuite
-from relook.models.store import is_here
+from relook.evaluate.scene.setting import check_numbers, described
 
 
 @dataclass(frozen=True)
@@ -42,25 +41,9 @@ class Config:
 
 def suite(config: Config) -> Suite:
     """Every row on every room. Raises InputError for names or numbers that cannot be."""
-    check(config)
-    lead = f"Restyled Gaussian scenes, seed {config.seed}, {config.rooms} rooms, family {config.family}."
-    empty = "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
-    return ProductSuite(
-        name=SUITE, config=config, device=config.device, lead=lead, asked=config.rows,
-        cases=f"seed {config.seed}, {config.size} pixels, {config.frames} frames and {config.held} beside",
-        missing=() if is_here("lpips_alex") else (empty,), rows=config.rows or tuple(WAYS),
-    )  # fmt: skip
-
-
-def check(config: Config) -> None:
-    """Raise InputError for names and numbers that cannot be."""
     check_names("rows", config.rows, list(WAYS))
-    if (
-        min(config.rooms, config.held, config.steps or 1) < 1
-        or config.frames < 3
-        or config.size < 32
-        or config.seed < 0
-    ):
-        raise InputError(
-            "Expected at least 1 room, held-out camera and step, 3 frames, 32 pixels and a seed from 0, got less of one; choose more."
-        )
+    check_numbers(config)
+    lead = f"Restyled Gaussian scenes, seed {config.seed}, {config.rooms} rooms, family {config.family}."
+    return ProductSuite(
+        name=SUITE, config=config, device=config.device, lead=lead, asked=config.rows, rows=config.rows or tuple(WAYS), **described(config)
+    )  # fmt: skip

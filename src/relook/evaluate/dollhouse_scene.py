@@ -12,9 +12,8 @@ from relook.errors import InputError
 from relook.evaluate.records import check_names
 from relook.evaluate.run import Suite
 from relook.evaluate.scene import fit, labels, restyle
-from relook.evaluate.scene.setting import SUITE, SceneSuite
+from relook.evaluate.scene.setting import SUITE, SceneSuite, check_numbers, described
 from relook.evaluate.several import Several
-from relook.models.store import is_here
 
 PARTS = ("fit", "labels", "restyle")
 """What the suite consists of."""
@@ -62,25 +61,14 @@ def suite(config: Config) -> Suite:
     }  # fmt: skip
     made = {part: kinds[part](rows=tuple(asked[part]), **common) for part in parts}  # type: ignore[call-arg]
     lead = f"Gaussian scenes, seed {config.seed}, {config.rooms} rooms, family {config.family}."
-    empty = "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
-    missing = () if is_here("lpips_alex") else (empty,)
-    cases = f"seed {config.seed}, {config.size} pixels, {config.frames} frames and {config.held} beside"
-    return Several(SUITE, config, config.device, lead, cases, config.rows, missing, suites=made)
+    return Several(SUITE, config, config.device, lead, asked=config.rows, suites=made, **described(config))
 
 
 def check(config: Config) -> None:
     """Raise InputError for names and numbers that cannot be."""
     check_names("parts", config.parts, PARTS)
     check_names("rows", config.rows, [row for rows in ROWS.values() for row in rows])
-    if (
-        min(config.rooms, config.held, config.steps or 1) < 1
-        or config.frames < 3
-        or config.size < 32
-        or config.seed < 0
-    ):
-        raise InputError(
-            "Expected at least 1 room, held-out camera and step, 3 frames, 32 pixels and a seed from 0, got less of one; choose more."
-        )
+    check_numbers(config)
     if not any(row in (config.rows or ROWS[part]) for part in config.parts or PARTS for row in ROWS[part]):
         raise InputError(
             f"Expected rows of the parts {', '.join(config.parts)}, got {', '.join(config.rows)}; choose others."

@@ -18,6 +18,7 @@ from relook.evaluate.views.rows import ROWS, step_rows
 from relook.evaluate.views.setting import SUITE, Setting, ViewsSuite
 from relook.evaluate.views.two_views import TwoViewSuite
 from relook.evaluate.views.walks import NAMED, WAYS, WalkSuite
+from relook.evaluate.weights import NO_LPIPS
 from relook.files import sha256
 from relook.lift.paint import Painting
 from relook.models.store import is_here
@@ -102,10 +103,9 @@ def suite(config: Config) -> Suite:
     cases = f"seed {one.seed}, {one.size} pixels, poses {one.pose_size} pixels"
     if one.capture is not None and one.style is not None:
         cases += f", capture {one.capture.resolve()}, style {sha256(one.style)}"
-    empty = "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
     asked = (*config.rows, *config.ways) if config.refiner is None else (*rows, *ways, *step_rows(config.steps_sweep))
     return Several(
-        SUITE, config, config.device, lead, cases, asked, () if is_here("lpips_alex") else (empty,),
+        SUITE, config, config.device, lead, cases, asked, () if is_here("lpips_alex") else (NO_LPIPS,),
         suites={part: made[part] for part in parts},
     )  # fmt: skip
 

@@ -18,6 +18,9 @@ from relook.perceive.backends import Table
 from relook.session import Session
 from relook.transfer.resolve import family_of
 
+NO_LPIPS = "LPIPS is empty: its weights (lpips_alex) are not on this machine; set RELOOK_MODELS to their folder."
+"""What a suite says of a column without numbers."""
+
 
 def family(name: str, session: Session) -> Family:
     """The family called `name`, loaded once in a session. Raises MissingModelError where it is not on this machine."""

@@ -17,25 +17,7 @@ from relook.io.video import open_video, video_rate
 from relook.io.writing import check_format, write_image
 
 __all__ = [
-    "ENDINGS",
-    "MINIMUM_SIDE",
-    "as_picture",
-    "as_pixels",
-    "check_format",
-    "fill_holes",
-    "open_points",
-    "open_video",
-    "read_depth",
-    "read_gaussians",
-    "read_image",
-    "read_picture",
-    "read_segments",
-    "read_size",
-    "read_xmp",
-    "video_rate",
-    "write_depth",
-    "write_gaussians",
-    "write_image",
-    "write_recoloured",
-    "write_segments",
+    "ENDINGS", "MINIMUM_SIDE", "as_picture", "as_pixels", "check_format", "fill_holes", "open_points", "open_video", "read_depth",
+    "read_gaussians", "read_image", "read_picture", "read_segments", "read_size", "read_xmp", "video_rate", "write_depth",
+    "write_gaussians", "write_image", "write_recoloured", "write_segments",
 ]  # fmt: skip

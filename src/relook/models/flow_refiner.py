@@ -12,11 +12,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relook.errors import MissingModelError, ShapeError
+from relook.errors import ShapeError
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "flow"
 """Where the shipped weights lie."""
@@ -117,21 +116,12 @@ class FlowRefiner(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the network in half precision."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.half().contiguous() for name, value in self.state_dict().items()}, folder / "model.safetensors"
-        )
+        save_half(self, folder)
 
 
 def load_flow_refiner(folder: Path = FOLDER) -> FlowRefiner:
     """The shipped network, frozen. Raises MissingModelError when it is not there."""
-    if not (folder / "model.safetensors").is_file():
-        raise MissingModelError(
-            f"Expected the flow network in {folder}, got none; install Relook with its weights, or train it: relook train flow."
-        )
-    network = FlowRefiner()
-    network.load_state_dict({name: value.float() for name, value in load_file(folder / "model.safetensors").items()})
-    return network.eval().requires_grad_(False)
+    return filled(FlowRefiner(), folder, "flow")
 
 
 def correlate(

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relook.errors import MissingModelError
 from relook.models.lifter_parts import COLOUR, Aggregation, ColourFeatures, Correction
+from relook.models.shipped import filled, save_half
 from relook.ops.lifting import Blending, Cameras, Rays, fetched, lifted, ray_weights, refined, seen, spread
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "lifter"
@@ -123,17 +122,9 @@ class Lifter(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the network in half precision."""
-        folder.mkdir(parents=True, exist_ok=True)
-        state = {name: value.half().contiguous() for name, value in self.state_dict().items()}
-        save_file(state, folder / "model.safetensors")
+        save_half(self, folder)
 
 
 def load_lifter(folder: Path = FOLDER) -> Lifter:
     """The shipped network (or another of its kind), frozen. Raises MissingModelError when it is not there."""
-    if not (folder / "model.safetensors").is_file():
-        raise MissingModelError(
-            f"Expected the lifter in {folder}, got none; install Relook with its weights, or train it: relook train lift3d."
-        )
-    network = Lifter()
-    network.load_state_dict({name: value.float() for name, value in load_file(folder / "model.safetensors").items()})
-    return network.eval().requires_grad_(False)
+    return filled(Lifter(), folder, "lift3d")

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, normalize
 
-from relook.errors import MissingModelError, ShapeError
-from relook.models.load import tensors
+from relook.errors import ShapeError
+from relook.models.shipped import filled, save_half
 
 WEIGHTS = Path(__file__).parent / "weights" / "dollhouse"
 DESCRIPTOR, QUALITY = WEIGHTS / "style_descriptor", WEIGHTS / "quality"
@@ -31,8 +29,6 @@ LEAST = 16
 """Shorter side in pixels below which nothing is left at the coarsest scale."""
 SCORES = ("quality", "sharpness", "colourfulness")
 """What the quality network says, in order: clean against noisy, sharp against blurred, colourful against dull."""
-
-Network = TypeVar("Network", bound="PooledEncoder")
 
 
 class PooledEncoder(nn.Module):
@@ -68,9 +64,7 @@ class PooledEncoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the network in half precision."""
-        folder.mkdir(parents=True, exist_ok=True)
-        half = {name: value.detach().half().contiguous() for name, value in self.state_dict().items()}
-        save_file(half, folder / "model.safetensors")
+        save_half(self, folder)
 
 
 class StyleDescriptor(PooledEncoder):
@@ -97,25 +91,12 @@ class QualityScores(PooledEncoder):
 
 def load_style_descriptor(folder: Path = DESCRIPTOR) -> StyleDescriptor:
     """The shipped network (or another one of its kind), frozen. Raises MissingModelError when it is not there or is another."""
-    return _filled(StyleDescriptor(), folder, "style-descriptor")
+    return filled(StyleDescriptor(), folder, "style-descriptor")
 
 
 def load_quality(folder: Path = QUALITY) -> QualityScores:
     """The shipped network (or another one of its kind), frozen. Raises MissingModelError when it is not there or is another."""
-    return _filled(QualityScores(), folder, "quality")
-
-
-def _filled(network: Network, folder: Path, subject: str) -> Network:
-    file = folder / "model.safetensors"
-    advice = f"install Relook with its weights, or train it: relook train {subject}"
-    if not file.is_file():
-        raise MissingModelError(f"Expected the network {subject} in {folder}, got none; {advice}.")
-    found = {name: value.float() for name, value in tensors(file).items()}
-    own = network.state_dict()
-    if {name: value.shape for name, value in found.items()} != {name: value.shape for name, value in own.items()}:
-        raise MissingModelError(f"Expected the tensors of {subject} in {file}, got others; {advice}.")
-    network.load_state_dict(found)
-    return network.eval().requires_grad_(False)
+    return filled(QualityScores(), folder, "quality")
 
 
 def _convolutions(inputs: int, outputs: int, *sizes: int) -> nn.Sequential:

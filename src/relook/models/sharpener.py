@@ -6,12 +6,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relook.errors import MissingModelError
 from relook.models.lifter_parts import ColourFeatures
+from relook.models.shipped import filled, save_half
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "sharpener"
 """Where the shipped weights lie."""
@@ -52,17 +51,9 @@ class Sharpener(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write the network in half precision."""
-        folder.mkdir(parents=True, exist_ok=True)
-        state = {name: value.half().contiguous() for name, value in self.state_dict().items()}
-        save_file(state, folder / "model.safetensors")
+        save_half(self, folder)
 
 
 def load_sharpener(folder: Path = FOLDER) -> Sharpener:
     """The shipped network (or another of its kind), frozen. Raises MissingModelError when it is not there."""
-    if not (folder / "model.safetensors").is_file():
-        raise MissingModelError(
-            f"Expected the sharpener in {folder}, got none; install Relook with its weights, or train it: relook train sharpener."
-        )
-    network = Sharpener()
-    network.load_state_dict({name: value.float() for name, value in load_file(folder / "model.safetensors").items()})
-    return network.eval().requires_grad_(False)
+    return filled(Sharpener(), folder, "sharpener")

@@ -20,10 +20,10 @@ from relook.evaluate.views.setting import numbers_of
 from relook.evaluate.views.walks import FAR, NEAR
 from relook.gaussians import Gaussians
 from relook.io import write_image
-from relook.lift.restyled import METHODS
 from relook.lift.restyled.distill import added
 from relook.lift.restyled.scene import Scene as Given
 from relook.lift.restyled.scene import Settings
+from relook.lift.restyled.task import new_look
 from relook.lift.restyled.views import scene_of
 from relook.progress import SILENT
 from relook.session import Session
@@ -115,7 +115,7 @@ class ProductSuite(RestyleSuite):
             precision="fp32", prompt=room.walk.prompt, restyle=("all",),
         )  # fmt: skip
         config = RestyleConfig(photo=photo, method=way.method, by=way.by, losses=way.losses, size=self.config.size)
-        return scene.gaussians.coloured(METHODS[way.method](given, room.walk.style, Settings(config, session)))
+        return new_look(given, room.walk.style, Settings(config, session))
 
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
         """One table, and a sheet of frames for each room."""

@@ -10,18 +10,35 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.config import Method, PhotoConfig, SceneConfig
+from relook.errors import InputError
 from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.truth import lpips, psnr, ssim
 from relook.evaluate.run import Suite, Trial
 from relook.evaluate.scene.rooms import Images, Room, Scene, draw_room, scene_of
 from relook.evaluate.views.setting import Score
-from relook.evaluate.weights import checkpoint_weights
+from relook.evaluate.weights import NO_LPIPS, checkpoint_weights
 from relook.gaussians import Gaussians
 from relook.lift.scene.fit import fit
+from relook.models.store import is_here
 from relook.session import Session
 
 SUITE = "dollhouse-scene"
 """Name of the suite in its records."""
+
+
+def check_numbers(config: Any) -> None:
+    """Raise InputError for numbers of rooms, cameras, steps, frames or pixels that cannot be."""
+    least = {"rooms": 1, "held": 1, "steps": 1, "frames": 3, "size": 32, "seed": 0}
+    if any(getattr(config, name) is not None and getattr(config, name) < low for name, low in least.items()):
+        raise InputError(
+            "Expected at least 1 room, held-out camera and step, 3 frames, 32 pixels and a seed from 0, got less of one; choose more."
+        )
+
+
+def described(config: Any) -> dict[str, Any]:
+    """What a suite of scenes says of its cases, and of what is missing."""
+    cases = f"seed {config.seed}, {config.size} pixels, {config.frames} frames and {config.held} beside"
+    return {"cases": cases, "missing": () if is_here("lpips_alex") else (NO_LPIPS,)}
 
 
 @dataclass(frozen=True, kw_only=True)

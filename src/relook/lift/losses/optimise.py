@@ -16,14 +16,13 @@ from relook.lift.losses.schedule import Step
 from relook.lift.losses.smooth import Neighbours, smoothed
 from relook.lift.losses.together import Known
 from relook.ops.splats import Blend
-from relook.ops.splats.linear import shown, shown_harmonics
+from relook.ops.splats.linear import rendered, rendered_harmonics
 from relook.progress import SILENT, Progress
 
 PAPER_RATE, LARGEST_RATE = 2.5e-3, 2e-2
 """Adam's step in RGB for the paper's number of steps, and the most where there are fewer."""
 FALL = 0.1
 """What is left of the rate at the end."""
-
 BETAS = 0.9, 0.99
 """Of Adam's moments."""
 KEPT = 20
@@ -47,7 +46,9 @@ class Seen:
 
     def picture(self, values: Tensor) -> Float[Tensor, "3 H W"]:
         """What it shows of colours (N, 3), or of harmonics (N, K, 3)."""
-        image = shown(self.blend, values) if self.basis is None else shown_harmonics(self.blend, values, self.basis)
+        image = (
+            rendered(self.blend, values) if self.basis is None else rendered_harmonics(self.blend, values, self.basis)
+        )
         return torch.where(self.blend.seen, image, self.before)
 
 
@@ -82,7 +83,7 @@ def optimise(
     A step renders one view, sums its terms, and sends their gradient back through the transposed matrix. keep: a file that holds where the
     run is, every KEPT steps; a run that finds it goes on from there, to the same colours.
     """
-    adam, curve = _Adam(start), []
+    adam, curve = _Adam(start, descent.rate), []
     first = adam.read(keep) if keep is not None and keep.exists() else 0
     choose = chooser(len(views), descent)
     with progress.stage("descending", len(descent.steps)) as tick:
@@ -91,51 +92,46 @@ def optimise(
             one = views[view]
             values = start + descent.carried(adam.change)
             terms = losses(one.picture(values), view, step, Known(number, one.before, one.depth))
-            adam.step(
-                torch.stack(list(terms.values())).sum(), descent.rate * FALL ** (number / len(descent.steps)), start
-            )
+            adam.step(torch.stack(list(terms.values())).sum(), FALL ** (number / len(descent.steps)))
             curve.append({name: float(term.detach()) for name, term in terms.items()})
             if keep is not None and (number + 1) % KEPT == 0:
-                adam.write(keep, number + 1)
+                adam.write(keep)
             tick(number + 1)
     found = start + descent.carried(adam.change).detach()
     return (found.clamp(0, 1) if start.ndim == 2 else found), curve
 
 
 class _Adam:
-    """The change of colours and its two moments (Kingma and Ba 2015), which go into a file and come back from it."""
+    """The change of colours and Adam, which go into a file and come back from it."""
 
-    def __init__(self, start: Tensor) -> None:
+    def __init__(self, start: Tensor, rate: float) -> None:
+        self.start, self.rate = start, rate
         self.change = torch.zeros_like(start).requires_grad_()
-        self.mean, self.square, self.steps = torch.zeros_like(start), torch.zeros_like(start), 0
+        self.adam = torch.optim.Adam([self.change], rate, BETAS, eps=1e-12)
 
-    def step(self, loss: Tensor, rate: float, start: Tensor) -> None:
-        """One step down; RGB in (N, 3) stay within [0, 1]."""
-        (gradient,) = torch.autograd.grad(loss, self.change)
-        self.steps += 1
-        self.mean.lerp_(gradient, 1 - BETAS[0])
-        self.square.lerp_(gradient.square(), 1 - BETAS[1])
-        mean, square = (
-            part / (1 - beta**self.steps) for part, beta in zip((self.mean, self.square), BETAS, strict=True)
-        )
-        self.change.data -= rate * mean / (square.sqrt() + 1e-12)
-        if start.ndim == 2:
-            self.change.data.clamp_(-start, 1 - start)
+    def step(self, loss: Tensor, fallen: float) -> None:
+        """One step down by a share of the rate; RGB in (N, 3) stay within [0, 1]."""
+        self.adam.param_groups[0]["lr"] = self.rate * fallen
+        self.adam.zero_grad()
+        loss.backward()
+        self.adam.step()
+        if self.start.ndim == 2:
+            self.change.data.clamp_(-self.start, 1 - self.start)
 
-    def write(self, path: Path, number: int) -> None:
-        """After so many steps of the run."""
-        parts = {"change": self.change.detach(), "mean": self.mean, "square": self.square}
+    def write(self, path: Path) -> None:
+        """As it is now."""
         with replacing(path) as part:
-            save_file({**parts, "steps": torch.tensor([number])}, part)
+            save_file({"change": self.change.detach(), **self.adam.state[self.change]}, part)
 
     def read(self, path: Path) -> int:
         """How many steps of the run are made. A file of another scene counts for nothing."""
         found = load_file(path)
-        if found["change"].shape != self.change.shape:
+        change = found.pop("change")
+        if change.shape != self.change.shape:
             return 0
-        self.change.data, self.mean, self.square = found["change"], found["mean"], found["square"]
-        self.steps = int(found["steps"])
-        return self.steps
+        self.change.data = change
+        self.adam.state[self.change] = found
+        return int(found["step"])
 
 
 def rate_for(steps: int, paper_steps: int) -> float:

@@ -97,7 +97,7 @@ def restyled(
     before = scene.colours.clamp(0, 1)
     start = moved(before, style) if preset.from_statistics else before
     fixed = key_views(blends, FIXED) if any(step.view == "fixed" for step in steps) else ()
-    neighbours = Neighbours(graph(scene).matrix, preset.rounds) if preset.rounds else None
+    neighbours = Neighbours(graph(scene), preset.rounds) if preset.rounds else None
     descent = Descent(steps, rate_for(len(steps), PAPER.steps), fixed, how.seed, neighbours)
     views = _Views(scene, before, posed, depth=preset.weights.depth and losses.denoiser is not None)
     found, _ = optimise(start, views, losses, descent, progress, keep)

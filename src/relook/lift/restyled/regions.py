@@ -12,20 +12,14 @@ from torch.nn.functional import one_hot
 
 from relook.errors import SegmentsError
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import LYING, decided
-from relook.lift.scene.labels import CERTAIN
+from relook.lift.scene.decided import decided
+from relook.lift.scene.said import bordered, numbered, regions_of
 from relook.ops.align import centre
-from relook.ops.guided import guided_filter
 from relook.ops.splats import Blend, Blends
-from relook.perceive.segment.vocabulary import canonical
-from relook.types import UNLABELLED, Region, Segments, View
+from relook.types import UNLABELLED, Segments, View
 
 MOST = 150_000
 """Gaussians that are decided together; of more, these many evenly, and others are what the nearest of them is."""
-BORDER = (0.012, 1e-3)
-"""Guided filter that brings the borders of regions to the edges of a picture."""
-LEAST = 0.1
-"""Chance that a region must have somewhere in a view to be in it."""
 
 
 def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -> Segments:
@@ -45,12 +39,7 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -
     found = decided(gaussians[some], votes[some], names, eyes)
     labels = _everywhere(gaussians.means, some, found.region)
     confidence = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
-    regions = {}
-    for id, name in enumerate(found.names):
-        if id != UNLABELLED:
-            least = CERTAIN if found.floor is not None and canonical(name) in LYING else 0.0
-            sureness = max(least, float(confidence[number[name]]))
-            regions[id] = Region(name, found.names[:id].count(name), confidence=sureness)
+    regions = regions_of(found, {name: float(confidence[place]) for name, place in number.items()})
     return Segments(labels[None], regions)
 
 
@@ -60,22 +49,15 @@ def shown(parts: Segments, blend: Blend, image: Float[Tensor, "3 H W"]) -> Segme
     place = torch.zeros(int(ids.max()) + 1, dtype=torch.int64)
     place[ids] = torch.arange(len(ids))
     chances = blend.render(one_hot(place[parts.labels[0]], len(ids)).float())
-    present = (chances.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
-    if not len(present):
-        return Segments(torch.zeros(blend.size, dtype=torch.int64), {})
-    labels = ids[present[guided_filter(image, chances[present], *BORDER).argmax(0)]]
-    return Segments(labels, parts.regions)
+    return Segments(ids[bordered(image, chances)], parts.regions)
 
 
 def _said(segments: Segments | None, number: dict[str, int]) -> tuple[Float[Tensor, "K H W"], Float[Tensor, "H W"]]:
     """What a view's segments say: one of the names for every pixel, and how sure they are."""
     if segments is None:
         raise SegmentsError("Expected segments of every view, got none; perceive it first.")
-    most = max([UNLABELLED, *segments.regions]) + 1
-    name, sure = torch.zeros(most, dtype=torch.int64), torch.ones(most)
-    for id, region in segments.regions.items():
-        name[id], sure[id] = number.get(region.name, UNLABELLED), region.confidence
-    return one_hot(name[segments.labels], len(number)).permute(2, 0, 1).float(), sure[segments.labels]
+    names, sure = numbered(segments, number)
+    return one_hot(names, len(number)).permute(2, 0, 1).float(), sure
 
 
 def _everywhere(means: Float[Tensor, "N 3"], some: Int[Tensor, " M"], region: Int[Tensor, " M"]) -> Int[Tensor, " N"]:

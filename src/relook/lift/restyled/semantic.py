@@ -45,12 +45,7 @@ def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "
 
 def smoothed(gaussians: Gaussians, colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
     """Colours without fine detail: means over neighbours of like colour and direction."""
-    if len(gaussians) < 2:
-        return colours
-    near = graph(gaussians)
-    for _ in range(ROUNDS):
-        colours = (colours + near.mean(colours.contiguous())) / 2
-    return colours
+    return colours if len(gaussians) < 2 else graph(gaussians).smoothed(colours, ROUNDS)
 
 
 def _painted(scene: Scene, old: Float[Tensor, "N 3"], new: Float[Tensor, "N 3"], run: Run) -> Float[Tensor, "N 3"]:

@@ -71,14 +71,19 @@ def restyle_scene(
         with clock.part("see"):
             seen = scene_of(gaussians, views, config.key_views, seer(config.photo, session), progress)
         with clock.part("restyle"):
-            changed = changing(seen, config)
-            colours = METHODS[config.method](seen, style, Settings(config, session, progress, work))
-            new = recoloured(gaussians, colours, changed, config.view_dependence)
+            new = new_look(seen, style, Settings(config, session, progress, work))
         with clock.part("write"):
             _write(out, source, new)
         record = _record(scene, style, seen, config, clock)
         write_json(record_of(out), with_cameras(record, [camera_of(view) for view in views], views[0].size))
     return record
+
+
+def new_look(scene: Scene, style: Styles, settings: Settings) -> Gaussians:
+    """The Gaussians of a scene in the look of the style, by the configuration's method; what it leaves stays to the last bit."""
+    config = settings.config
+    changed = changing(scene, config)
+    return recoloured(scene.gaussians, METHODS[config.method](scene, style, settings), changed, config.view_dependence)
 
 
 def check_place(scene: Path, out: Path) -> None:

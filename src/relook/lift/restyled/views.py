@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -104,8 +103,3 @@ def rendered(gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[int, i
 
 def _picture(gaussians: Gaussians, camera: Camera, blend: Blend) -> Float[Tensor, "3 H W"]:
     return filled(blend.render(seen_colours(gaussians, camera)), ~blend.seen).clamp(0, 1)
-
-
-def uncovered(blends: Sequence[Blend]) -> float:
-    """Share of the pixels that a scene does not show."""
-    return float(torch.stack([(~one.seen).float().mean() for one in blends]).mean())

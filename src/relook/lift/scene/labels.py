@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate, max_pool2d, one_hot
 from relook.captures.frames import spread
 from relook.lift.carry import glance
 from relook.lift.scene.decided import LYING, Decided, decided, tints_of
+from relook.lift.scene.said import LEAST, bordered, numbered, regions_of
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
@@ -30,8 +31,6 @@ CELL = 2.5
 """Side of a surfel's cell in their pixels: rough depth needs larger ones than exact depth."""
 MOST = 160
 """Frames that the scene is made of, at most; others are shown what it knows."""
-BORDER = (0.012, 1e-3)
-"""Guided filter that brings the borders of labels to the edges of a frame."""
 GROWN = 5
 """Width in their pixels of the square by which what moves is grown."""
 SURE = 0.5
@@ -50,10 +49,6 @@ ISLAND = 0.004
 """Share of a frame below which what only a floor surrounds is of the floor."""
 STRAY = 0.015
 """Share of a frame below which what the scene knows nothing of is of the one thing that surrounds it."""
-LEAST = 0.1
-"""Chance that a region must have somewhere in a frame to be in it."""
-CERTAIN = 0.95
-"""Confidence of what lies on a plane that was found: below 1, which is kept for what was stated or drawn."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +101,7 @@ class SceneLabels:
             own[self._lying] = alike.clamp_min(LEAST) * (said & (alike > bound) & (alike == alike.amax(0)))
         guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
         mixed = shown[:-1] + (1 - known) * guess
-        present = (mixed.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
-        labels = present[guided_filter(view.image, mixed[present], *BORDER).argmax(0)]
+        labels = bordered(view.image, mixed)
         unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
         return Segments(self._without_islands(self._without_strays(labels, unknown)), self.regions)
 
@@ -207,12 +201,8 @@ def _small(found: Segments, view: View, names: dict[str, int]) -> _Small:
     """What is kept of a frame; new names are given the next number."""
     for name in found.names:
         names.setdefault(name, len(names))
-    small = found.resized(view.size)
-    most = max([UNLABELLED, *found.regions]) + 1
-    number, sure = torch.zeros(most, dtype=torch.uint8), torch.ones(most)
-    for id, region in found.regions.items():
-        number[id], sure[id] = names.get(region.name, UNLABELLED), region.confidence
-    return _Small(number[small.labels], sure[small.labels], view.camera)
+    labels, sure = numbered(found.resized(view.size), names)
+    return _Small(labels.to(torch.uint8), sure, view.camera)
 
 
 def _without(view: View, found: Segments, moving: Sequence[str]) -> View:
@@ -244,18 +234,10 @@ def _chances(labels: UInt8[Tensor, "h w"], classes: int) -> Float[Tensor, "K h w
 
 
 def _regions(frames: Sequence[_Small], names: Mapping[str, int], found: Decided) -> dict[int, Region]:
-    """The regions, each as sure as the pixels of its name are in the mean of the walk; parts of one name are its instances.
-
-    What lies on the floor's plane is at least CERTAIN.
-    """
+    """The regions, each as sure as the pixels of its name are in the mean of the walk."""
     sums, counts = torch.zeros(2, len(names)).double()
     for frame in frames:
         sums += torch.bincount(frame.labels.flatten().long(), frame.confidence.flatten().double(), len(names))
         counts += torch.bincount(frame.labels.flatten().long(), minlength=len(names))
     sure = (sums / counts.clamp_min(1)).tolist()
-    regions = {}
-    for id, name in enumerate(found.names):
-        if id != UNLABELLED:
-            certain = CERTAIN if found.floor is not None and canonical(name) in LYING else 0.0
-            regions[id] = Region(name, found.names[:id].count(name), confidence=max(certain, sure[names[name]]))
-    return regions
+    return regions_of(found, {name: sure[number] for name, number in names.items()})

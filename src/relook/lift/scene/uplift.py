@@ -61,6 +61,17 @@ class Graph:
         """Of every Gaussian's neighbours."""
         return torch.from_numpy(self.matrix @ values.numpy())
 
+    def smoothed(self, values: Float[Tensor, "N D"], rounds: int) -> Float[Tensor, "N D"]:
+        """`rounds` times the mean of each and its neighbours' mean."""
+        for _ in range(rounds):
+            values = (values + self.mean(values.contiguous())) / 2
+        return values
+
+    @property
+    def back(self) -> Graph:
+        """Its transpose, by which gradients go back."""
+        return Graph(self.matrix.T.tocsr())
+
 
 def graph(gaussians: Gaussians, neighbours: int = NEIGHBOURS) -> Graph:
     """Every Gaussian's nearest ones, weighted by likeness of colour and by the cosine of normals: surfaces hold together, edges do not."""

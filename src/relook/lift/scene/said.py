@@ -1,0 +1,48 @@
+"""What single views say of a scene, as numbers of names; and what the scene says to them, as regions with borders along their own edges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from relook.lift.scene.decided import LYING, Decided
+from relook.ops.guided import guided_filter
+from relook.perceive.segment.vocabulary import canonical
+from relook.types import UNLABELLED, Region, Segments
+
+BORDER = (0.012, 1e-3)
+"""Guided filter that brings the borders of regions to the edges of a picture."""
+LEAST = 0.1
+"""Chance that a region must have somewhere in a view to be in it."""
+CERTAIN = 0.95
+"""Confidence of what lies on a plane that was found: below 1, which is kept for what was stated or drawn."""
+
+
+def numbered(segments: Segments, numbers: Mapping[str, int]) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W"]]:
+    """The number of every pixel's name, UNLABELLED for none, and how sure its region is."""
+    most = max([UNLABELLED, *segments.regions]) + 1
+    number, sure = torch.zeros(most, dtype=torch.int64), torch.ones(most)
+    for id, region in segments.regions.items():
+        number[id], sure[id] = numbers.get(region.name, UNLABELLED), region.confidence
+    return number[segments.labels], sure[segments.labels]
+
+
+def regions_of(found: Decided, sure: Mapping[str, float]) -> dict[int, Region]:
+    """The regions that were decided, as sure as their names are; parts of one name are its instances. What lies on the floor's plane is at least CERTAIN."""
+    regions = {}
+    for id, name in enumerate(found.names):
+        if id != UNLABELLED:
+            least = CERTAIN if found.floor is not None and canonical(name) in LYING else 0.0
+            regions[id] = Region(name, found.names[:id].count(name), confidence=max(least, sure[name]))
+    return regions
+
+
+def bordered(image: Float[Tensor, "3 H W"], chances: Float[Tensor, "K h w"]) -> Int[Tensor, "H W"]:
+    """The likeliest of K regions of every pixel, borders along the picture's edges; 0 everywhere where none has a chance."""
+    present = (chances.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
+    if not len(present):
+        return torch.zeros(image.shape[1:], dtype=torch.int64)
+    return present[guided_filter(image, chances[present], *BORDER).argmax(0)]
