@@ -22,6 +22,7 @@ from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.distill import added, of_view
 from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.restyled.task import new_look
 from relook.lift.restyled.views import rendered, scene_of
 from relook.lift.scene.fit import fit
 from relook.lift.scene.saving import own_cameras
@@ -132,6 +133,19 @@ def test_only_named_things_change(tmp_path: Path) -> None:
     assert bool((new.sh[chosen] != room(1).sh[chosen]).any())
     with pytest.raises(SegmentsError, match="got 'spaceship'"):
         scene().named(["spaceship"])
+
+
+def test_whatever_a_method_says_what_is_not_named_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = next(name for name in scene().parts.names if name != "floor")
+    monkeypatch.setitem(METHODS, "distill", lambda given, *_: torch.rand(len(given.gaussians), 3))  # type: ignore[index]
+    for config, stays in (
+        (RestyleConfig(method="distill", only=(name,)), ~scene().named([name])),
+        (RestyleConfig(method="distill", photo=PhotoConfig(keep=(name,))), scene().named([name])),
+    ):
+        new = new_look(scene(), style(), Settings(config, Session("cpu")))
+        same = (new.sh == scene().gaussians.sh).flatten(1).all(1)
+        assert bool(same[stays].all())
+        assert not bool(same[~stays].any())
 
 
 def test_the_scenes_regions_are_those_of_its_views() -> None:
