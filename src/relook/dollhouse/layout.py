@@ -49,11 +49,11 @@ class Layout:
     """Width (x), height (y) and depth (z) of the room in metres; x is centred on 0, y and z start at 0."""
     centres: Float[Tensor, "P 3"]
     halves: Float[Tensor, "P 3"]
-    yaws: Float[Tensor, "P"]
-    kinds: Int[Tensor, "P"]
-    classes: Int[Tensor, "P"]
-    instances: Int[Tensor, "P"]
-    tints: Float[Tensor, "P"]
+    yaws: Float[Tensor, " P"]
+    kinds: Int[Tensor, " P"]
+    classes: Int[Tensor, " P"]
+    instances: Int[Tensor, " P"]
+    tints: Float[Tensor, " P"]
     pose: Pose
 
     @property

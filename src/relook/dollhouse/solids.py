@@ -84,7 +84,7 @@ def _dot(x: tuple[Tensor, ...], y: tuple[Tensor, ...]) -> Tensor:
 
 
 def surface(
-    kinds: Int[Tensor, "N"], point: Float[Tensor, "N 3"], halves: Float[Tensor, "N 3"]
+    kinds: Int[Tensor, " N"], point: Float[Tensor, "N 3"], halves: Float[Tensor, "N 3"]
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 2"], Float[Tensor, "N 2"]]:
     """Normal (local, unit), material coordinates in metres and on the unit face, at points on unit solids.
 

@@ -194,7 +194,7 @@ def _look_up(scene: Scene, rows: Tensor, directions: Tensor, hit: Tensor) -> _Hi
     return _Hits(t, scene.eye[rows] + t[:, None] * directions, normal, uv, tint, cls, inst)
 
 
-def _texel(hits: _Hits, uv: Tensor, texels: int) -> Int[Tensor, "N"]:
+def _texel(hits: _Hits, uv: Tensor, texels: int) -> Int[Tensor, " N"]:
     """Row of the flattened atlas (class, v, u) that rays read which meet the same surfaces at `uv`."""
     uv = torch.where(FACED[hits.classes, None], uv.clamp(0, 1 - 1e-6), uv - uv.floor())
     column, row = (uv * texels).int().clamp_max_(texels - 1).unbind(-1)

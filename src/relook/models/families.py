@@ -116,7 +116,7 @@ class Family:
     def denoise(
         self,
         latents: Float[Tensor, "B C h w"],
-        timesteps: Int[Tensor, "B"],
+        timesteps: Int[Tensor, " B"],
         text: Text,
         *,
         control: Float[Tensor, "K 3 H W"] | None = None,

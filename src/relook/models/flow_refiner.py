@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relook.errors import ShapeError
+from relook.models.shipped import filled, save_half
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "flow"
 """Where the shipped weights lie."""

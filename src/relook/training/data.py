@@ -35,7 +35,7 @@ class World:
         atlases = torch.stack([(style.atlas(geometry.texels) * 255).round().to(torch.uint8) for style in drawn])
         return World(geometry, drawn, atlases)
 
-    def colour(self, rooms: Int[Tensor, "B"], styles: Int[Tensor, "B"]) -> Float[Tensor, "B 3 H W"]:
+    def colour(self, rooms: Int[Tensor, " B"], styles: Int[Tensor, " B"]) -> Float[Tensor, "B 3 H W"]:
         """Pictures of chosen rooms in chosen styles."""
         baked = self.atlases[styles].float().div_(255)
         return shade(self.geometry[rooms], [self.styles[i] for i in styles.tolist()], atlases=baked)

@@ -165,7 +165,7 @@ def _started(pairs: Pairs, noise: Tensor, t: Tensor, scheduler: DDIMScheduler) -
     return scheduler.add_noise(torch.lerp(answer, pairs.recoloured, share.view(-1, 1, 1, 1)), noise, t)
 
 
-def _timesteps(count: int) -> Int[Tensor, "B"]:
+def _timesteps(count: int) -> Int[Tensor, " B"]:
     """Half uniform, half logit-normal (Esser et al. 2024), which asks most where a picture takes its shape and colour."""
     uniform, middle = torch.rand(count), torch.sigmoid(0.3 + torch.randn(count))
     return (1000 * torch.where(torch.rand(count) < 0.5, uniform, middle)).long().clamp_max(999)

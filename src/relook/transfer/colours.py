@@ -182,8 +182,8 @@ def colour_change(
 
 
 def mixed(
-    old: Float[Tensor, "3 *N"], new: Float[Tensor, "3 *N"], share: Float[Tensor, "*N"] | float
-) -> Float[Tensor, "3 *N"]:
+    old: Float[Tensor, " 3 *N"], new: Float[Tensor, " 3 *N"], share: Float[Tensor, " *N"] | float
+) -> Float[Tensor, " 3 *N"]:
     """OKLab colours a share of the way from old to new; what is left of the old chroma fades as they get lighter.
 
     A colour half way from dark mahogany to white would be pink, which neither has: its old chroma counts by the square of old over new

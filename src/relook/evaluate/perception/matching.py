@@ -204,5 +204,5 @@ def _captured(config: Config) -> list[tuple[str, int, int]]:
     return found
 
 
-def _median(values: Float[Tensor, "N"]) -> float | None:
+def _median(values: Float[Tensor, " N"]) -> float | None:
     return float(values.median()) if len(values) and math.isfinite(float(values.median())) else None

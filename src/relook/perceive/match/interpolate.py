@@ -74,7 +74,7 @@ def _moved(points: Float[Tensor, "N 2"], motion: Float[Tensor, "3 2"]) -> Float[
 
 
 def _affine(
-    points: Float[Tensor, "N 2"], moves: Float[Tensor, "N 2"], weights: Float[Tensor, "N"]
+    points: Float[Tensor, "N 2"], moves: Float[Tensor, "N 2"], weights: Float[Tensor, " N"]
 ) -> Float[Tensor, "3 2"]:
     """The affine motion of the whole picture: robust least squares about the middle of the points."""
     middle = points.mean(0)
@@ -92,7 +92,7 @@ def _affine(
 
 def _local(
     image: Float[Tensor, "3 H W"], nodes: Float[Tensor, "M 2"], found: KeypointMatches, moves: Float[Tensor, "N 2"]
-) -> tuple[Float[Tensor, "M 2"], Float[Tensor, "M"]]:
+) -> tuple[Float[Tensor, "M 2"], Float[Tensor, " M"]]:
     """What the matches around each node move beyond the whole picture's motion, and the confidence there."""
     from scipy.spatial import cKDTree
 

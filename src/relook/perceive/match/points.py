@@ -28,7 +28,7 @@ class KeypointMatches(NamedTuple):
     """(x, y) in pixels of the first view; pixel centres lie at half-integers."""
     second: Float[Tensor, "N 2"]
     """The same points in the second view."""
-    scores: Float[Tensor, "N"]
+    scores: Float[Tensor, " N"]
     """From 0 to 1."""
 
 
