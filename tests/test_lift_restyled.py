@@ -22,6 +22,7 @@ from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.distill import added, of_view
 from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.restyled.surfaces import broad
 from relook.lift.restyled.task import new_look
 from relook.lift.restyled.views import rendered, scene_of
 from relook.lift.scene.fit import fit
@@ -263,12 +264,27 @@ def test_every_thing_takes_the_colours_of_its_counterpart() -> None:
     layout, look = sample_layout(SEED), sample_style(SEED + 1)
     exact = [render_room(layout, look, SIZE, pose).image for pose in walk(layout, 4)]
     picture = render_room(sample_layout(SEED + 1), look, (96, 128)).view()
-    new = METHODS["semantic"](scene(), picture, Settings(config(method="semantic"), Session("cpu")))
+    settings = Settings(config(method="semantic"), Session("cpu"))
+    new = METHODS["semantic"](scene(), picture, settings)
+    colours = METHODS["semantic"](scene(), replace(picture, depth=None), settings)
     errors = {}
-    for name, colours in (("copy", room().colours), ("semantic", new)):
-        shown = [blend.render(colours) for blend in scene().blends]
+    for name, values in (("copy", room().colours), ("colours", colours), ("materials", new)):
+        shown = [blend.render(values) for blend in scene().blends]
         errors[name] = float(sum((a - b).square().mean() for a, b in zip(shown, exact, strict=True)))
-    assert errors["semantic"] < 0.5 * errors["copy"]
+    assert errors["colours"] < 0.5 * errors["copy"]
+    assert errors["materials"] < 0.8 * errors["colours"]
+
+
+def test_means_are_over_what_is_near_and_of_the_same_group() -> None:
+    points = torch.rand(3000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([2.0, 2, 0])
+    groups, stripes = (points[:, 0] > 1).long(), (points[:, 1] * 20).floor() % 2
+    values = torch.stack([stripes, points[:, 1], groups.float()], 1)
+    found = broad(points, values, groups, 0.12)
+    inside = ((points[:, 1] - 1).abs() < 0.7) & ((points[:, 0] - 0.5).abs() < 0.3)
+    assert float(values[inside, 0].std()) > 0.45
+    assert float((found[inside, 0] - 0.5).abs().max()) < 0.15
+    assert float((found - values)[inside, 1].abs().max()) < 0.1
+    assert torch.allclose(found[:, 2], values[:, 2], atol=1e-6)
 
 
 def test_things_are_painted_kept_and_weakened() -> None:
@@ -276,7 +292,7 @@ def test_things_are_painted_kept_and_weakened() -> None:
 
     def restyled(**photo: object) -> torch.Tensor:
         wanted = config(method="semantic", photo=replace(PHOTO, **photo))
-        return METHODS["semantic"](scene(), style(), Settings(wanted, Session("cpu")))
+        return METHODS["semantic"](scene(), replace(style(), depth=None), Settings(wanted, Session("cpu")))
 
     old, full = room().colours.clamp(0, 1), restyled()
     half = restyled(strengths=("wall=.5",))

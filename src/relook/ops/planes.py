@@ -41,20 +41,24 @@ def planes(depth: Float[Tensor, "H W"], normals: Float[Tensor, "3 h w"], K: Floa
     """Where every pixel lies on its surface. Raises ShapeError for maps of different sizes."""
     if normals.shape[1:] != depth.shape:
         raise ShapeError(f"Expected normals of {tuple(depth.shape)}, got {tuple(normals.shape[1:])}; resize one.")
-    height, width = depth.shape
-    x, y = pixel_centres((height, width)).unbind(-1)
+    x, y = pixel_centres((depth.shape[0], depth.shape[1])).unbind(-1)
     rays = torch.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], torch.ones_like(x)])
+    cosine = (normals * rays / rays.norm(dim=0)).sum(0).abs().clamp_min(GRAZING)
+    return planes_of(depth * rays, normals, depth / K[0, 0] / cosine.sqrt())
+
+
+def planes_of(points: Float[Tensor, "3 H W"], normals: Float[Tensor, "3 H W"], grain: Float[Tensor, "H W"]) -> Planes:
+    """Where points lie on their surfaces, in any arrangement; points and normals in the axes of a camera that stands about upright."""
     axes = room_axes(normals)
-    points = (axes @ (depth * rays).flatten(1)).view(3, height, width)
+    placed = (axes @ points.flatten(1)).view_as(points)
     ends = [
-        torch.quantile(one.flatten()[:: -(-one.numel() // (1 << 20))], torch.tensor([END, 1 - END])) for one in points
+        torch.quantile(one.flatten()[:: -(-one.numel() // (1 << 20))], torch.tensor([END, 1 - END])) for one in placed
     ]
     origin = torch.stack([ends[0].mean(), ends[1][1], ends[2][1]])
-    across, down, ahead = points - origin[:, None, None]
-    axis = (axes @ normals.flatten(1)).abs().argmax(0).view(height, width)
+    across, down, ahead = placed - origin[:, None, None]
+    axis = (axes @ normals.flatten(1)).abs().argmax(0).view_as(grain)
     place = torch.stack([torch.where(axis == 0, ahead, across), torch.where(axis == 1, ahead, down)])
-    cosine = (normals * rays / rays.norm(dim=0)).sum(0).abs().clamp_min(GRAZING)
-    return Planes(axis, place, depth / K[0, 0] / cosine.sqrt())
+    return Planes(axis, place, grain)
 
 
 def room_axes(normals: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 3"]:

@@ -45,21 +45,28 @@ class Textures(NamedTuple):
 
 
 def style_textures(structure: View, style: View, correspondence: Correspondence) -> Textures | None:
-    """Every class's pattern, in the size and the direction that it has in the style's room.
+    """The style's patterns on what a structure picture shows (`textures_on`). None where its depth is not in metres, or is a rough guess."""
+    if not _metric(structure):
+        return None
+    towards = facing_of(structure)
+    return None if towards.calm < CALM else textures_on(_planes(structure, towards), style, correspondence)
+
+
+def textures_on(here: Planes, style: View, correspondence: Correspondence) -> Textures | None:
+    """Every class's pattern, in the size and the direction that it has in the style's room, on surfaces of the correspondence's structure.
 
     What is seen of a class on its largest flat piece in the style picture, less material, light (relook.ops.light) and shading, is seen
-    straight on and grown by image quilting over all that the structure shows of the class, level surfaces and upright ones apart. Both lie
+    straight on and grown by image quilting over all that there is of the class, level surfaces and upright ones apart. Both lie
     in the axes of their rooms, so a pattern stays level, and where both rooms have the same place it stands there as in the style's. None
-    where a depth is not in metres, or is a rough guess: patterns would come out bent.
+    where the style's depth is not in metres, or is a rough guess: patterns would come out bent.
     """
     rooms = style.pictures or (style,)
-    if not all(map(_metric, (structure, *rooms))):
+    if not all(map(_metric, rooms)):
         return None
-    towards, *away = map(facing_of, (structure, *rooms))
-    if min(one.calm for one in (towards, *away)) < CALM:
+    away = list(map(facing_of, rooms))
+    if min(one.calm for one in away) < CALM:
         return None
     classes, style_classes = correspondence.structure_classes.cpu(), correspondence.style_classes.cpu()
-    here = _planes(structure, towards)
     pieces = [_pieces(room, correspondence, faces) for room, faces in zip(rooms, away, strict=True)]
     detail, known = torch.zeros(3, *classes.shape), torch.zeros(classes.shape, dtype=torch.bool)
     for label in sorted((set(classes.unique().tolist()) & set(style_classes.unique().tolist())) - {0}):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from relook.gaussians import Gaussians
 from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.restyled.surfaces import in_materials
 from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.scene.uplift import graph
 from relook.ops.srgb import from_linear, to_linear
@@ -40,6 +41,7 @@ def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "
         smooth = smoothed(scene.gaussians, old)
         points = replace(found, structure=scene.parts)
         new = palette_of_points(old.T, smooth.T, points, maps, config.strongest).T
+        new = in_materials(scene, seen, points, new, config.strongest)
         return _at_strength(scene, old, _painted(scene, old, new, run), run)
 
 
