@@ -10,10 +10,14 @@ import pytest
 import torch
 
 from relook.config import LiftConfig
-from relook.dollhouse import Pose, render, sample_layout, sample_style, walk
+from relook.dollhouse import CLASSES, Pose, render, sample_layout, sample_style, walk
 from relook.errors import DepthError, GeometryError, InputError
+from relook.io import read_segments
 from relook.lift.lifted import lift_capture, posed, way_for
-from relook.lift.lifted.task import inner, targets_of
+from relook.lift.lifted.contrast import contrast, with_contrast
+from relook.lift.lifted.job import inner
+from relook.lift.lifted.task import targets_of
+from relook.lift.operators.regions import likeliest
 from relook.models.lifter import FOLDER
 from relook.types import View
 
@@ -137,3 +141,34 @@ def test_what_is_carried_fades_at_the_rim_of_what_is_known() -> None:
     assert float(share[20, 0]) == 1.0
     assert bool((share[20, 44:50].diff() < 0).any())
     assert float(share[20, 49]) < 0.3
+
+
+def test_lifted_labels_are_label_maps_with_one_id_for_a_thing_in_all_frames(tmp_path: Path) -> None:
+    lift_capture(VIEWS, LiftConfig("embedded", size=64), tmp_path)
+    maps = [read_segments(tmp_path / "segments" / f"{number:04d}.png", (64, 64)) for number in range(len(VIEWS))]
+    named = [{id: (region.name, region.instance) for id, region in one.regions.items()} for one in maps]
+    assert len(maps) == 5
+    assert all(one[id] == named[0][id] for one in named for id in one.keys() & named[0].keys())
+    assert "floor" in maps[0].names
+    truth = torch.tensor([name == "floor" for name in CLASSES])[ROOM[2].classes]
+    assert float((maps[2].mask("floor") == truth).float().mean()) > 0.9
+
+
+def test_without_a_scene_label_maps_are_the_likeliest_class() -> None:
+    chances = torch.full((3, 8, 8), 0.1)
+    chances[0, :, :2], chances[1, :4], chances[2, 4:] = 0.9, 0.7, 0.8
+    found = likeliest(chances, ("background", "wall", "floor"), torch.full((3, 64, 64), 0.5))
+    assert {id: region.name for id, region in found.regions.items()} == {2: "wall", 3: "floor"}
+    assert bool((found.labels[:28] == 2).all() and (found.labels[36:] == 3).all())
+    assert found.regions[3].confidence == pytest.approx(0.8, abs=0.05)
+
+
+def test_contrast_that_blending_took_comes_back_from_the_picture_itself() -> None:
+    draw = torch.Generator().manual_seed(0)
+    picture = 0.5 + 0.1 * torch.randn(3, 64, 64, generator=draw)
+    looked = 0.3 + 1.4 * (picture - 0.5)
+    flat = picture * 0.4 + 0.1  # the same, blurred
+    back = with_contrast(flat, picture, contrast(looked))
+    assert float(contrast(flat).mean()) < 0.35 * float(contrast(looked).mean())
+    torch.testing.assert_close(contrast(back).mean(), contrast(looked).mean(), atol=0.01, rtol=0.05)
+    torch.testing.assert_close(with_contrast(looked, picture, contrast(flat)), looked)

@@ -19,6 +19,8 @@ FORMATS = {
     ".heic": "HEIF", ".heif": "HEIF",
 }  # fmt: skip
 """Endings of the picture files that can be written, and Pillow's names of their formats."""
+MAPS = "segments"
+"""In the folder that `relook lift` writes, that of label maps."""
 
 
 def write_json(path: PathLike, data: Any) -> None:
@@ -131,6 +133,27 @@ def check_there(path: Path) -> None:
     """Raise InputError unless a file or a folder is there."""
     if not path.exists():
         raise InputError(f"Expected a file or a folder at {path}, got none; check the name.")
+
+
+def label_maps(folder: Path) -> list[Path]:
+    """The label maps of a folder of `relook lift`, or of any folder of them. Raises InputError where it holds none."""
+    inner = folder / MAPS
+    found = sorted((inner if inner.is_dir() else folder).glob("*.png"))
+    if not found:
+        raise InputError(
+            f"Expected label maps in {folder}, got none; make them with `relook lift CAPTURE --operator segments --out {folder}`."
+        )
+    return found
+
+
+def label_map(folder: Path, name: str) -> Path:
+    """The label map of the picture of that name (without its ending) in a folder of them. Raises InputError where it holds none of it."""
+    maps = {path.stem: path for path in label_maps(folder)}
+    if name not in maps:
+        raise InputError(
+            f"Expected a label map of {name} in {folder}, got {len(maps)} of others ({next(iter(maps))}, ...); lift the capture that it is of."
+        )
+    return maps[name]
 
 
 def picture_format(path: PathLike) -> str:

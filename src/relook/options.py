@@ -57,8 +57,9 @@ class PerThing:
 
 
 C = TypeVar("C", bound="Configuration")
-POSITIONAL, LISTED, EXISTING, REPEATED = "positional", "listed", "existing", "repeated"
-"""Marks of options: given without its name; words that may be separated by commas; a file that must be there; named again for each value."""
+POSITIONAL, LISTED, EXISTING, REPEATED, OR_FOLDER = "positional", "listed", "existing", "repeated", "or folder"
+"""Marks of options: given without its name; words that may be separated by commas; a file that must be there; named again for each value; a
+file that must be there may be a folder."""
 NO_GROUP = Group("options")
 TYPES: Mapping[type, tuple[Any, str, str]] = {
     bool: (bool, "boolean", "yes or no"), int: (Integral, "integer", "a whole number"), float: (Real, "number", "a number"),
@@ -158,7 +159,7 @@ class Option:
         if not all(holds(value, self.bounds[name]) for _, name, _, holds in BOUNDS.values() if name in self.bounds):
             raise InputError(f"Expected {self.name} of {self.range}, got {value}; choose such a value.")
         if EXISTING in self.marks:
-            check_file(value)
+            check_file(value, folder=OR_FOLDER in self.marks)
 
     def schema(self) -> dict[str, Any]:
         """The option in JSON schema, with its group."""
@@ -237,9 +238,9 @@ def _declared(kind: type) -> tuple[Option, ...]:
     return tuple(_option(entry, hints[entry.name], texts.get(entry.name, "")) for entry in fields(kind))
 
 
-def check_file(path: Path) -> None:
-    """Raise InputError unless a file is there."""
-    if not path.is_file():
+def check_file(path: Path, *, folder: bool = False) -> None:
+    """Raise InputError unless a file (or, where that may be, a folder) is there."""
+    if not path.is_file() and not (folder and path.is_dir()):
         what = "a folder" if path.is_dir() else "none"
         raise InputError(f"Expected a readable file at {path}, got {what}; check the name.")
 

@@ -12,7 +12,7 @@ from relook.errors import InputError
 from relook.options import Configuration, Group
 
 Way = Literal["auto", "scene", "lift3d", "blending"]
-Lift = Literal["auto", "features", "probabilities", "picture", "change"]
+Lift = Literal["auto", "features", "probabilities", "picture", "change", "contrast"]
 LIFTING = Group("lifting")
 
 
@@ -29,8 +29,9 @@ class LiftConfig(Configuration):
     """Where new views come from: a `scene` of Gaussians (needs depth), `lift3d`, a network that finds surfaces without depth, or `blending`
     of the nearest views at known depth. `auto`: scene where every view has depth, else lift3d."""
     lift: Annotated[Lift, USED] = "auto"
-    """What is carried: the operator's `features`, decoded in each view (the paper's), its `probabilities`, its `picture`, or the `change`
-    that it makes of a picture. `auto`: probabilities of labels, the change of pictures, else features."""
+    """What is carried: the operator's `features`, decoded in each view (the paper's), its `probabilities`, its `picture`, the `change`
+    that it makes of a picture, or that and the local `contrast`, which each view's own detail gives back. `auto`: probabilities of labels,
+    change and contrast of pictures, else features."""
     correction: Annotated[bool, LIFTING] = False
     """Correct lifted features by what the colours say of each source (Lift3D's equation 3; `lift3d` with `features` only)."""
     stroke: Annotated[Names, USED] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from relook.config.words import (
     USED,
     File,
     Instances,
+    Maps,
     Method,
     Names,
     Precision,
@@ -26,6 +27,7 @@ from relook.config.words import (
 )
 from relook.covers import Cover, covers
 from relook.errors import InputError
+from relook.files import label_map, label_maps
 from relook.options import REPEATED, Configuration, PerThing, check_file
 from relook.stated import Reference, references, stated, strengths
 
@@ -45,8 +47,9 @@ class PhotoConfig(Configuration):
     restyle: Annotated[Names, USED] = ()
     """By palette, lamps, windows, mirrors, pictures, plants, people and screens stay as they are (`docs/segments.md` lists them) unless you
     name them here or in `match`, e.g. `lamp,painting`; `all`: all of them."""
-    segments: Annotated[File, USED] = None
-    """Label map of the structure picture: PNG of region ids, with a JSON of names beside it, as `relook perceive` writes it."""
+    segments: Annotated[Maps, USED] = None
+    """Label map of the structure picture: PNG of region ids, with a JSON of names beside it, as `relook perceive` writes it; or a folder with one
+    of every picture's name, as `relook lift CAPTURE --out lifted` writes it: things have one label in all frames of a walk."""
     preview: Annotated[bool, USED] = False
     """First write a picture of at most 512 pixels, OUT.preview.png, in a few seconds; then the full one."""
     method: Annotated[Method, LOOK] = "auto"
@@ -132,6 +135,8 @@ class PhotoConfig(Configuration):
 
     def check(self) -> None:
         """Raise InputError, one sentence, for a value that no run can use; every run calls this first."""
+        if self.segments is not None and not self.segments.suffix:
+            label_maps(self.segments)
         super().check()
         if self.refine != "none" and self.chosen_method == "palette":
             raise InputError(
@@ -152,7 +157,24 @@ class PhotoConfig(Configuration):
         """The files that a run reads, by the option that names them, or by the thing that takes from them."""
         taken = {f"reference {name}": one.path for name, one in self.references.items()}
         covering = {f"material {one.thing}": one.picture for one in self.covers if one.picture is not None}
-        return super().files() | taken | covering
+        files = super().files()
+        maps = {f"segments {one.stem}": one for one in label_maps(files.pop("segments"))} if self.has_maps else {}
+        return files | maps | taken | covering
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether `segments` is a folder of label maps."""
+        return self.segments is not None and self.segments.is_dir()
+
+    def of_picture(self, picture: object) -> PhotoConfig:
+        """The same for one picture: where `segments` is a folder, the map of the picture's name. Raises InputError where there is none."""
+        if self.segments is None or not self.has_maps:
+            return self
+        if not isinstance(picture, str | Path):
+            raise InputError(
+                f"Expected one label map for a picture in memory, got the folder {self.segments}; name a file."
+            )
+        return replace(self, segments=label_map(self.segments, Path(picture).stem))
 
     @property
     def covers(self) -> tuple[Cover, ...]:

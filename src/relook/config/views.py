@@ -63,6 +63,10 @@ class ViewsConfig(Configuration):
         """Raise InputError, one sentence, for a value that no run can use."""
         if named := [name for name in ONE_PICTURE if getattr(self.photo, name) != getattr(PhotoConfig, name)]:
             raise InputError(f"Expected no option of one picture for a walk, got {' and '.join(named)}; leave it out.")
+        if self.photo.segments is not None and not self.photo.has_maps:
+            raise InputError(
+                f"Expected a folder with a label map for every frame of a walk, got the file {self.photo.segments}; make one with `relook lift`."
+            )
         if self.carry == "released" and self.fill in (None, "refiner") and self.photo.family is None:
             raise InputError(
                 "Expected a family with a view refiner to carry as released, got none; name one, e.g. --family sdxl --refiner PATH."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from relook.options import EXISTING, LISTED, Group
+from relook.options import EXISTING, LISTED, OR_FOLDER, Group
 
 Method = Literal["auto", "restyle3d", "cross-image-attention", "eye-for-an-eye", "style-id", "ip-adapter", "palette"]
 Preset = Literal["relook", "paper", "released"]
@@ -18,8 +18,10 @@ Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""
 File = Annotated[Path | None, EXISTING]
 """A file that is read."""
+Maps = Annotated[Path | None, EXISTING, OR_FOLDER]
+"""A label map, or a folder of them."""
 ONE_PICTURE = (
-    "segments", "depth", "layout", "preview", "quality", "keep_maps", "layers", "label_edited", "certificate", "key",
+    "depth", "layout", "preview", "quality", "keep_maps", "layers", "label_edited", "certificate", "key",
 )  # fmt: skip
 """Options that say something of one picture or of its file."""
 USED, LOOK, DENOISING = Group("most used"), Group("look"), Group("denoising")

@@ -25,8 +25,8 @@ from relook.evaluate.sections import Part, column
 from relook.evaluate.weights import checkpoint_weights
 from relook.io import write_image
 from relook.lift.lifted import posed, way_for
+from relook.lift.lifted.job import Job, Target, held
 from relook.lift.lifted.sources import Posed
-from relook.lift.lifted.task import Job, Target, held
 from relook.lift.lifted.ways import Carried
 from relook.lift.operators import Operator, asked
 from relook.lift.operators.looks import MicroAST, Sharpen
@@ -66,7 +66,7 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("probabilities", "features")},
 } | {
     part: {ALONE: Row(ALONE, "", f"{name} on every frame by itself")}
-    | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("features", "picture", "change")}
+    | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("features", "picture", "change", "contrast")}
     for part, name in ((LOOKS, "MicroAST"), (SHARPNESS, "the embedded sharpener"))
 }  # fmt: skip
 """Part -> its rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,8 +14,8 @@ from relook.captures import VIDEOS, Capture, read_capture
 from relook.captures.frames import of_one_size
 from relook.config import ViewsConfig
 from relook.errors import InputError
-from relook.files import sha256
-from relook.io import read_image
+from relook.files import label_map, sha256
+from relook.io import read_image, read_segments
 from relook.io.video import check_thinning
 from relook.lift.store import check_folder, check_unpacking
 from relook.types import View
@@ -46,6 +46,24 @@ class Views:
 
     def view(self, number: int) -> View:
         return self.read(self.numbers[number])
+
+
+def names_of(source: ViewSource) -> list[str]:
+    """The names of a capture's frames, or the numbers of other views."""
+    if isinstance(source, Capture):
+        return [frame.name for frame in source.frames]
+    return [f"{number:04d}" for number in range(len(source))]
+
+
+def with_maps(source: ViewSource, folder: Path) -> ViewSource:
+    """The views with label maps of a folder, found by `names_of`. Raises InputError for the first that has none."""
+    maps = [label_map(folder, name) for name in names_of(source)]
+
+    def read(number: int) -> View:
+        view = source.view(number)
+        return replace(view, segments=read_segments(maps[number], view.size, resize=True))
+
+    return Views(read, range(len(source)))
 
 
 Walk = str | Path | ViewSource | Sequence[View]

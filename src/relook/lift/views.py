@@ -17,7 +17,7 @@ from relook.lift.placed import MOST
 from relook.lift.propagation import first_frame, propagate, view_refiner
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.decided import LYING
-from relook.lift.source import ViewSource, Walk, key_of, read_walk
+from relook.lift.source import ViewSource, Walk, key_of, read_walk, with_maps
 from relook.lift.store import WalkStore
 from relook.perceive.first_use import first_use
 from relook.perceive.segment.vocabulary import canonical
@@ -54,19 +54,24 @@ def restyle_views(
     with opened(session, photo.device, photo.precision, low_vram=photo.low_vram) as session:
         with clock.part("read"):
             source, fps = read_walk(walk, style, config, Path(out))
-            first_use(config.photo, session, View(source.view(0).image), progress=progress)
+            plain, config = source, replace(config, photo=replace(photo, segments=None))
+            if photo.segments is not None:
+                source = with_maps(source, photo.segments)
+            first = source.view(0)
+            first_use(config.photo, session, View(first.image, first.segments), progress=progress)
             views, config = _matched(
                 source, replace(config, carry=_carry(source, config)), session, config.carry, Path(out)
             )
             refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
-            store, key = WalkStore(Path(out)), key_of(walk, source, style, config)
+            store, asked = WalkStore(Path(out)), replace(config, photo=photo)
+            key = key_of(walk, plain, style, asked)
             begun = store.open(key, lambda: {"first": _first(views, config), "geometry": views.geometry})
         with clock.part("restyle"):
             way = through_scene if config.carry == "scene" else propagate
             for _ in way(views, style, replace(config, first=int(begun["first"])), session, progress, store):
                 pass  # each is on disk before the next one begins
         with clock.part("write"), progress.stage("writing"):
-            record = _record(walk, style, config, views, refiner) | {"timings": dict(clock.seconds)}
+            record = _record(walk, style, asked, views, refiner) | {"timings": dict(clock.seconds)}
             return write_outputs(store, views, fps, record, points=config.points)
 
 

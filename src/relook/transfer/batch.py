@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import relook
 from relook.config import PhotoConfig
 from relook.engine import Engine
 from relook.errors import CancelledError, InputError, RelookError
-from relook.files import check_writable, picture_format, reason, replacing, sha256
+from relook.files import check_writable, label_maps, picture_format, reason, replacing, sha256
 from relook.io import ENDINGS
 from relook.io.sheet import Picture, contact_sheet
 from relook.progress import SILENT, Progress
@@ -59,7 +59,12 @@ def restyle_photos(
     config.check()
     _check(jobs, config)
     with opened(None, config.device, config.precision, low_vram=config.low_vram) as session:
-        resolve(config, session, [View(torch.zeros(3, 8, 8))] * 2, progress)  # raises for what no picture can use
+        asked = (
+            replace(config, segmenter=str(label_maps(config.segments)[0]))
+            if config.segments and config.has_maps
+            else config
+        )
+        resolve(asked, session, [View(torch.zeros(3, 8, 8))] * 2, progress)  # raises for what no picture can use
         failed = _failures(jobs, config, engine, session, progress)
     made = [job for job in jobs if job not in failed]
     written = [] if sheets is None else _sheets(made, Path(sheets))
@@ -123,8 +128,12 @@ def _check(jobs: Sequence[Job], config: PhotoConfig) -> None:
     """Raise InputError before any work for jobs that cannot all be written or have no style, and for a map that fits one picture only."""
     if not jobs:
         raise InputError("Expected at least one picture to restyle, got none; name some.")
-    if len(jobs) > 1 and (config.segments or config.depth or config.layout not in ("auto", "none")):
-        raise InputError("Expected no map of one picture (segments, depth, layout) for several, got one; leave it out.")
+    if len(jobs) > 1 and (
+        (config.segments and not config.has_maps) or config.depth or config.layout not in ("auto", "none")
+    ):
+        raise InputError(
+            "Expected no map of one picture (a label map, depth, layout) for several, got one; leave it out."
+        )
     for job in jobs:
         if not job.styles:
             raise InputError(f"Expected a style for {job.structure}, got none; name one.")
@@ -171,11 +180,11 @@ def _is_there(job: Job, config: PhotoConfig, session: Session) -> bool:
     try:
         record = read_record(job.out.with_suffix(".json"))
         same = record["output"]["sha256"] == sha256(job.out)
+        wanted = absolute_config(config.of_picture(job.structure), session).as_json()
     except (RelookError, KeyError):
         return False
     inputs = [entry["path"] for name, entry in record["inputs"].items() if name.split()[0] in ("structure", "style")]
     asked = [str(path.resolve()) for path in (job.structure, *job.styles)]
-    wanted = absolute_config(config, session).as_json()
     return same and inputs == asked and record["configuration"] == wanted and record["relook"] == relook.__version__
 
 

@@ -128,6 +128,7 @@ def _restyled(
 ) -> Result:
     """The straight path. pictures: the structure, then the styles; recorded: the record that is repeated, or nothing."""
     config.check()
+    config = config.of_picture(pictures[0])
     check_place(out, pictures, config)
     clock = Clock()
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,15 +86,15 @@ class Posed:
         return seen(rays, depths.expand(len(rays.directions), -1), self.cameras).shown.float().mean((0, 1))
 
 
-def posed(views: Sequence[View], longest: int, near: float | None = None, far: float | None = None) -> Posed:
+def posed(views: Iterable[View], longest: int, near: float | None = None, far: float | None = None) -> Posed:
     """Views at about that longer side, with the depth that holds them.
 
     Raises GeometryError for fewer than two, for views without cameras, and where neither depth, reconstructed points nor `near` and `far`
     say how deep the room is.
     """
-    if len(views) < LEAST:
-        raise GeometryError(f"Expected at least {LEAST} posed views, got {len(views)}; bring more.")
     small = tuple(_small(view, longest) for view in views)
+    if len(small) < LEAST:
+        raise GeometryError(f"Expected at least {LEAST} posed views, got {len(small)}; bring more.")
     cameras = [view.camera for view in small if view.camera is not None]
     if len(cameras) < len(small):
         raise GeometryError(

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from relook.errors import PictureError, ShapeError
+from relook.lift.operators.regions import likeliest
+from relook.types import Segments, View
 
 Kind = Literal["labels", "picture", "depth", "map", "features"]
 
@@ -32,6 +34,10 @@ class Operator(ABC):
     @abstractmethod
     def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
         """The prediction at `size` (H, W) from features, the picture's own or lifted ones."""
+
+    def regions(self, view: View) -> Segments:
+        """For `labels`: the regions of one picture, from which a scene decides what its things are."""
+        return likeliest(asked(self, view.image)[1], self.names, view.image)
 
 
 BENT = 0.15

@@ -15,8 +15,10 @@ from relook.models.vgg import features as vgg_features
 from relook.perceive.depth import estimator
 from relook.perceive.edges import colour_edges
 from relook.perceive.embedded import network, perceived
+from relook.perceive.perception import Perception
 from relook.perceive.segment import ade20k
 from relook.session import Session
+from relook.types import Segments as Regions
 from relook.types import View
 
 FAINT = 1e-4
@@ -44,6 +46,10 @@ class Segments(Operator):
     def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
         """Probabilities of the classes."""
         return enlarged(features, size).softmax(0)
+
+    def regions(self, view: View) -> Regions:
+        """As a photograph's are seen: by superpixels, alike things joined, borders along the picture's edges."""
+        return Perception(self.session, "ade20k").regions(view)
 
 
 class Embedded(Operator):

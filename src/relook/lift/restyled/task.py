@@ -122,9 +122,9 @@ def _read(
     if any(scene.name.lower().endswith(ending) for ending in ENDINGS):
         gaussians = read_gaussians(scene)
         count = candidates(gaussians, config.key_views)
-        return scene, gaussians, views_of(scene, gaussians, config.cameras, config.size, count)
+        return scene, gaussians, views_of(scene, gaussians, config, count)
     fitting = replace(config.fit, device=config.photo.device, depth_estimator=config.photo.depth_estimator)
-    posed, source = scene_views(scene, fitting, session, progress), work / "fitted.ply"
+    posed, source = scene_views(scene, fitting, session, progress, config.photo.segments), work / "fitted.ply"
     if not source.exists():
         write_gaussians(source, fit_posed(posed, fitting, progress).gaussians)
     views = [replace(smaller(view, config.size), depth=None, points=None) for view in posed.views]

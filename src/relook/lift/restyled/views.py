@@ -12,7 +12,8 @@ from torch import Tensor
 from relook.captures import read_capture, read_path
 from relook.captures.frames import spread
 from relook.captures.path import path_in
-from relook.errors import GeometryError
+from relook.config import RestyleConfig
+from relook.errors import GeometryError, InputError
 from relook.files import PathLike
 from relook.gaussians import Gaussians
 from relook.lift.restyled.regions import scene_regions, shown
@@ -21,6 +22,7 @@ from relook.lift.scene.distil import key_views
 from relook.lift.scene.orbit import orbit
 from relook.lift.scene.saving import own_cameras
 from relook.lift.scene.sources import camera_of, smaller
+from relook.lift.source import ViewSource, with_maps
 from relook.ops.fill import filled
 from relook.ops.resize import at_most
 from relook.ops.splats import Blend, Blends, seen_colours
@@ -35,14 +37,20 @@ PAIRS = 100_000_000
 """Views times Gaussians among which they are chosen at most: choosing holds a number for each."""
 
 
-def views_of(scene: Path, gaussians: Gaussians, cameras: Path | None, longest: int, most: int) -> list[View]:
-    """At most `most` posed pictures of a scene's file with at most `longest` pixels on the longer side.
+def views_of(scene: Path, gaussians: Gaussians, config: RestyleConfig, most: int) -> list[View]:
+    """At most `most` posed pictures of a scene's file with at most `config.size` pixels on the longer side.
 
-    cameras: the capture that it was fitted to, whose pictures they are, or a file of cameras; None: those of the record beside the scene,
-    else a way that is found. Raises an error of relook.errors where they lead nowhere, or views have no cameras or several sizes.
+    config.cameras: the capture that it was fitted to, whose pictures they are, or a file of cameras; None: those of the record beside the scene,
+    else a way that is found. Raises an error of relook.errors where they lead nowhere, views have no cameras or several sizes, or label maps
+    are of other pictures.
     """
+    cameras, longest, maps = config.cameras, config.size, config.photo.segments
     if cameras is not None and path_in(cameras) is None:
-        return capture_views(cameras, longest, most)
+        return capture_views(cameras, longest, most, maps)
+    if maps is not None:
+        raise InputError(
+            f"Expected the capture that the label maps in {maps} are of, got none; name it with --cameras."
+        )
     path = own_cameras(scene) if cameras is None else read_path(cameras)
     if path is None:
         path = orbit(gaussians, most, at_most(FOUND, longest))
@@ -51,12 +59,15 @@ def views_of(scene: Path, gaussians: Gaussians, cameras: Path | None, longest: i
     return rendered(gaussians, [camera.resized(path.size, size) for camera in chosen], size)
 
 
-def capture_views(path: PathLike, longest: int, most: int) -> list[View]:
+def capture_views(path: PathLike, longest: int, most: int, maps: Path | None = None) -> list[View]:
     """At most `most` views of a capture with cameras, evenly over it, with at most `longest` pixels on the longer side; no depth.
+
+    maps: a folder with a label map for every frame.
 
     Raises GeometryError where one has no camera, an error of relook.errors for what is no capture.
     """
-    source = read_capture(path)
+    source: ViewSource = read_capture(path)
+    source = source if maps is None else with_maps(source, maps)
     views = [replace(source.view(number), depth=None, points=None) for number in spread(len(source), most)]
     for view in views:
         camera_of(view)

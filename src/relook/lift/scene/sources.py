@@ -13,7 +13,7 @@ from relook.config import PhotoConfig, SceneConfig, ViewsConfig
 from relook.errors import GeometryError, InputError
 from relook.lift.geometry import MOST, MatchedViews, found_by, matched_views
 from relook.lift.scene.fuse import contradicted
-from relook.lift.source import Views, ViewSource, Walk
+from relook.lift.source import Views, ViewSource, Walk, with_maps
 from relook.ops.poses import apart
 from relook.ops.resize import at_most, resized
 from relook.progress import Progress
@@ -58,10 +58,13 @@ class SceneViews:
         return tuple(camera_of(view) for view in self.views)
 
 
-def scene_views(walk: Walk, config: SceneConfig, session: Session, progress: Progress) -> SceneViews:
-    """A capture's views as a scene needs them. Raises an error of relook.errors for captures that have, or yield, no cameras and depth."""
+def scene_views(
+    walk: Walk, config: SceneConfig, session: Session, progress: Progress, maps: Path | None = None
+) -> SceneViews:
+    """A capture's views as a scene needs them; maps: a folder with a label map for every frame. Raises an error of relook.errors for captures that have, or yield, no cameras and depth."""
     with TemporaryDirectory(prefix="relook-") as folder:
         source = _read(walk, Path(folder))
+        source = source if maps is None else with_maps(source, maps)
         matched = _matched(source, config, session)
         if matched.view(0).camera is None:
             raise GeometryError(
@@ -87,6 +90,7 @@ def smaller(view: View, longest: int) -> View:
     return replace(
         view,
         image=resized(view.image, size),
+        segments=None if view.segments is None else view.segments.resized(size),
         depth=None if view.depth is None else view.depth.resized(size),
         camera=None if view.camera is None else view.camera.resized(view.size, size),
         points=None,
