@@ -18,9 +18,10 @@ from relook.dollhouse import sample_layout, sample_style, walk
 from relook.errors import InputError, SceneError, SegmentsError
 from relook.gaussians import Gaussians
 from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured
+from relook.lift.key_view import of_view
 from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.dependence import recoloured
-from relook.lift.restyled.distill import added, of_view
+from relook.lift.restyled.distill import added
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.surfaces import broad
 from relook.lift.restyled.task import new_look
@@ -100,7 +101,11 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         restyle_scene(capture, look, tmp_path / "twice.ply", wanted, progress=progress)
     work = tmp_path / "twice.ply.work"
     assert not (tmp_path / "twice.ply").exists()
-    assert {path.name for path in work.iterdir()} == {"run.json", "fitted.ply", "view000.png", "view001.png"}
+    assert {path.name for path in work.iterdir()} == {
+        "run.json",
+        "fitted.ply",
+        *(f"view00{n}.{kind}" for n in (0, 1) for kind in ("png", "json")),
+    }
     times = {path.name: path.stat().st_mtime_ns for path in work.iterdir()}
     kept = {}
 

@@ -230,10 +230,6 @@ def test_auto_is_the_scene_where_there_are_cameras_depth_and_colours(tmp_path: P
 
 
 def test_what_the_scene_cannot_carry_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"^Expected method palette to carry the look through the scene, got restyle3d; "
-    ):
-        restyle_views(stroll(2), style(), config(photo=replace(PHOTO, method="restyle3d")), out=tmp_path)
     write_image(tmp_path / "oak.png", torch.rand(3, 16, 16))
     covered = config(photo=replace(PHOTO, material=(f"wall={tmp_path / 'oak.png'}",)))
     with pytest.raises(InputError, match=r"^Expected materials on floors alone to carry .* got one for wall; "):

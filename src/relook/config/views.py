@@ -44,8 +44,10 @@ class ViewsConfig(Configuration):
     plain pictures (`colmap`, `matches`, `mapanything`, ...). `auto`: the best that the input and this machine allow."""
     carry: Annotated[Carry, WALK] = "auto"
     """How the look is carried: `scene`, what changes is decided once in a scene of all frames and applied to each, which needs cameras
-    and depth (of plain frames COLMAP finds them) and method palette; `relook`, fetched from where it was painted; `auto`, the first of both that can be; `paper`, splatted from the previous frame and two random ones;
+    and depth (of plain frames COLMAP finds them); `relook`, fetched from where it was painted; `auto`, the scene for method palette where it can be, else `relook`; `paper`, splatted from the previous frame and two random ones;
     `released`, as ReStyle3D's code does: the previous frame splatted, then all of the frame painted anew by the view refiner in 100 steps."""
+    key_views: Annotated[int, Interval(ge=1, le=64), WALK] = 4
+    """How many frames are restyled from the style picture where the scene carries what a denoising method changes: those that together show most."""
     history: Annotated[int | None, Ge(1), WALK] = None
     """How many earlier frames each frame looks back on: the previous one, and others. Default: 3; 1 where `released` carries."""
     fill: Annotated[Fill | None, WALK] = None

@@ -37,6 +37,9 @@ class History(Protocol):
     def add(self, frame: RestyledFrame) -> None:
         """Keep a finished frame."""
 
+    def folder_of(self, name: str) -> Path | None:
+        """Where else a stopped run finds what it made; None where nothing is kept."""
+
 
 @dataclass
 class InMemory:
@@ -55,6 +58,9 @@ class InMemory:
         wanted = self.frames if self.whole else frame.notes["candidates"]
         self.frames = {number: other for number, other in self.frames.items() if number in wanted}
         self.frames[frame.number] = frame
+
+    def folder_of(self, name: str) -> Path | None:
+        return None
 
 
 @dataclass
@@ -98,6 +104,9 @@ class WalkStore:
             look = Look(self.image(number), age * OLDEST, styled, before.image, (usable > 0.5).float())
             self._hold(RestyledFrame(number, before, look, self.notes(number) or {}))
         return self.held[number]
+
+    def folder_of(self, name: str) -> Path | None:
+        return self.folder / "work" / name
 
     def path(self, number: int) -> Path:
         """Where a frame's picture lies."""

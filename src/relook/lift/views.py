@@ -96,21 +96,20 @@ def _first(views: MatchedViews, config: ViewsConfig) -> int:
 
 
 def _carry(source: ViewSource, config: ViewsConfig) -> Carry:
-    """The way of carrying; `auto` is the scene where it can be. Raises InputError for a method that the scene cannot carry."""
+    """The way of carrying; `auto` is the scene where it can be and is known to be better. Raises InputError for what the scene cannot carry."""
     photo = config.photo
     covered = [
         cover.thing for cover in photo.covers if cover.picture is not None and canonical(cover.thing) not in LYING
     ]
-    wanted = "method palette" if photo.chosen_method != "palette" else "materials on floors alone" if covered else ""
-    if config.carry == "scene" and wanted:
-        got = f"one for {covered[0]}" if covered else photo.chosen_method
+    if config.carry == "scene" and covered:
         raise InputError(
-            f"Expected {wanted} to carry the look through the scene, got {got}; choose another way of carrying."
+            f"Expected materials on floors alone to carry the look through the scene, got one for {covered[0]}; choose another way of carrying."
         )
     if config.carry != "auto":
         return config.carry
     first = source.view(0)
-    return "scene" if not wanted and (is_posed(first) or _can_be_placed(first, source, config)) else "relook"
+    here = photo.chosen_method == "palette" and not covered
+    return "scene" if here and (is_posed(first) or _can_be_placed(first, source, config)) else "relook"
 
 
 def _can_be_placed(first: View, source: ViewSource, config: ViewsConfig) -> bool:

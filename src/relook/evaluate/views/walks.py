@@ -83,6 +83,7 @@ WAYS: dict[str, Way] = {
         fill="refiner",
     ),
     "relook": Way("Relook's own way: fetched from where it was painted, holes recoloured; frame 1 restyled first"),
+    "scene": Way("4 key frames restyled, what changed in them carried by a scene of the walk", "scene"),
     "relook/refiner": Way("the same, holes by the network", fill="refiner"),
     "relook/key frame": Way("the same; the frame that shows most of the others restyled first", first=None),
     "paper/exact first frame": Way(

@@ -1,6 +1,7 @@
 """A walk whose scene carries the change, not the picture: every frame keeps its own detail, and the same thing changes alike in all of them.
 
-labels of all frames -> scene -> every frame again; one change of colours per region, solved over the whole walk; applied to the frames.
+labels of all frames -> scene -> every frame again; one change of colours per region, solved over the whole walk, or for methods that denoise what
+changed in key frames (`relook.lift.scene.keyed`); applied to the frames.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,6 +24,7 @@ from relook.lift.geometry import MatchedViews, posed_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
 from relook.lift.scene.ground import ground_of
+from relook.lift.scene.keyed import keyed_look
 from relook.lift.scene.labels import SceneLabels, scene_labels
 from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.source import ViewSource
@@ -65,21 +68,23 @@ def through_scene(
     if not left:
         return
     labels = scene_labels(walk, seer(config.photo, session), config.leave, progress)
-    look, firsts = _look(walk, labels, style, config, session, progress), _firsts(labels.blends)
+    decide = _look if config.photo.chosen_method == "palette" else keyed_look
+    look = decide(walk, labels, style, config, session, progress, history.folder_of("keys"))
+    firsts = _firsts(labels.blends)
     with progress.stage("frames", len(walk)) as tick:
         for number in left:
             start = time.perf_counter()
             view = walk.view(number)
             view = replace(view, segments=labels.segments(number, view))
-            new = Look.painted(look.of(view), view)
+            new = Look.painted(look.of(number, view), view)
             first = (
                 interpolate(firsts[labels.place(number)][None, None].float(), view.size)[0, 0] > 0
                 if view.camera is not None
                 else view.image[0] >= 0
             )
             notes = {
-                "number": number, "key_frame": False, "history": [], "painted": 0.0, "moving": 0.0, "candidates": [],
-                "weights": look.run.weights, "seconds": round(time.perf_counter() - start, 2),
+                "number": number, "key_frame": number in look.keys, "history": [], "painted": 0.0, "moving": 0.0, "candidates": [],
+                "weights": look.weights, "seconds": round(time.perf_counter() - start, 2),
             }  # fmt: skip
             frame = RestyledFrame(number, view, replace(new, age=torch.where(first, 0.0, 1.0)).rounded(), notes)
             history.add(frame)
@@ -99,8 +104,15 @@ class _WalkLook:
     """The log of the main light on every thing that is painted."""
     covers: Sequence[GroundCover]
     """Materials on the floor."""
+    keys: tuple[int, ...] = ()
+    """Frames that are restyled by themselves."""
 
-    def of(self, view: View) -> Float[Tensor, "3 H W"]:
+    @property
+    def weights(self) -> Mapping[str, str]:
+        """Revision of everything learned that decided it."""
+        return self.run.weights
+
+    def of(self, number: int, view: View) -> Float[Tensor, "3 H W"]:
         """A view with the scene's segments in the new look."""
         if view.segments is None:
             raise SegmentsError("Expected a view with segments, got none; give it those of the scene.")
@@ -117,7 +129,13 @@ class _WalkLook:
 
 
 def _look(
-    walk: MatchedViews, labels: SceneLabels, style: Styles, config: ViewsConfig, session: Session, progress: Progress
+    walk: MatchedViews,
+    labels: SceneLabels,
+    style: Styles,
+    config: ViewsConfig,
+    session: Session,
+    progress: Progress,
+    work: Path | None = None,
 ) -> _WalkLook:
     """What changes, decided on a sheet of frames that stand for the walk."""
     frames = [_small(walk, labels, number) for number in spread(len(walk), SHEET)]
