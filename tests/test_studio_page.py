@@ -2,137 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("needs a browser, and no chromium is installed (apt install chromium)", allow_module_level=True)
-pytest.importorskip("playwright", reason="needs playwright to drive the browser")
+from studio_pages import drop, listed, project_of, shot
+
 pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
-
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
-
-SHOTS = Path(os.environ["RELOOK_SHOTS"]) if "RELOOK_SHOTS" in os.environ else None
-"""Where screenshots go."""
+pytest_plugins = ("studios",)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A running studio with projects of its own, without networks."""
-    root = tmp_path_factory.mktemp("projects")
-    os.environ |= {"GRADIO_TEMP_DIR": str(root / ".uploads"), "GRADIO_ANALYTICS_ENABLED": "False"}
-    import jaxtyping
-
-    from relook.present.studio.server import Server
-    from relook.present.studio.work import Studio
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    held = Studio(root, "cpu")
-    jaxtyping.config.update("jaxtyping_disable", True)  # threads of the server: as a user has it
-    with Server(held, port=port) as server:
-        held.url = server.url
-        yield held
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two drawn rooms as photographs."""
-    from importlib.resources import files
-
-    from PIL import Image
-
-    folder, found = tmp_path_factory.mktemp("pictures"), {}
-    for name in ("structure", "style"):
-        with Image.open(str(files("relook.present") / "photographs" / f"{name}.jpg")) as picture:
-            picture.thumbnail((320, 320))
-            found[name] = folder / f"{name}.jpg"
-            picture.save(found[name])
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, for all tests of this file."""
-    with sync_playwright() as held:
-        chromium = held.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def opened(browser: Any, studio: Any) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a browser of its own; nothing outside this machine may be asked, and no script may fail."""
-    contexts, faults = [], []
-
-    def seen(request: Any) -> None:
-        if not request.url.startswith((studio.url, "data:", "blob:")):
-            faults.append(request.url)
-
-    def at(width: int = 1280, height: int = 900, **how: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, **how)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(240_000)
-        page.on("request", seen)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(studio.url)
-        page.wait_for_url("**project=**")
-        return page
-
-    yield at
-    for context in contexts:
-        context.close()
-    assert not faults
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS is not None:
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
-
-
-def drop(page: Page, where: str, path: Path) -> None:
-    page.set_input_files(f"#{where} input[type=file]", path)
-    page.wait_for_selector(f"#{where} img")
-
-
-def test_from_two_photographs_to_a_picture(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
-    page = opened()
-    drop(page, "structure", pictures["structure"])
-    drop(page, "style", pictures["style"])
-    page.get_by_text("Done.").wait_for()
+def test_from_two_photographs_to_a_picture(opened: Any, made: Any) -> None:
+    page = opened(project=made.name)  # finds the project, its picture and its choices again
     page.wait_for_selector("#slider img")
-    name = page.input_value("#project input, #project textarea")
-    project = studio.projects.get(name)
     with page.expect_download() as download:
         page.click("#download")
-    written = project.file(project.variants[-1].out)
+    written = made.file(made.variants[0].out)
     assert Path(download.value.path()).read_bytes() == written.read_bytes()
     assert written.with_suffix(".json").is_file()
     assert f"--out {written}" in " ".join(page.inner_text("#command").split())
+    assert page.input_value("#project input, #project textarea") == made.name
     shot(page, "picture")
-    page.reload()  # finds its project, its picture and its choices again
-    page.wait_for_selector("#slider img")
-    assert page.input_value("#project input, #project textarea") == name
 
 
-def project_of(page: Page, studio: Any) -> Any:
-    return studio.projects.get(page.input_value("#project input, #project textarea"))
-
-
-def inside(page: Page, segments: Any, name: str) -> Any:
+def inside(page: Any, segments: Any, name: str) -> Any:
     """A point of the overlay that lies well inside a region: where the picture, centred in its frame, is deepest in it."""
     import cv2
 
@@ -146,12 +42,8 @@ def inside(page: Page, segments: Any, name: str) -> Any:
     return {"x": left + scale * (column + 0.5), "y": top + scale * (row + 0.5)}
 
 
-def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
-    page = opened()
-    drop(page, "structure", pictures["structure"])
-    drop(page, "style", pictures["style"])
-    page.get_by_text("Done.").wait_for()
-    project = project_of(page, studio)
+def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: Any) -> None:
+    page, project = opened(project=made.name), made
     page.get_by_role("tab", name="Regions").click()
     page.wait_for_selector("#overlay img")
     page.locator("#overlay img").click(position=inside(page, studio.segments(project, "structure"), "wall"))
@@ -175,7 +67,7 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, pictures
 
 def test_variants_materials_and_a_flat(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
     page = opened()
-    drop(page, "style", pictures["style"])
+    drop(page, studio, "style", pictures["style"])
     project = project_of(page, studio)
     page.get_by_role("tab", name="Materials").click()
     page.set_input_files("#swatches input[type=file]", pictures["style"])
@@ -184,7 +76,7 @@ def test_variants_materials_and_a_flat(opened: Any, studio: Any, pictures: dict[
     assert list(studio.projects.materials) == ["style"]
     page.get_by_role("tab", name="Flat").click()
     page.set_input_files("#rooms input[type=file]", pictures["structure"])
-    page.get_by_text("structure.jpg").wait_for()
+    listed(page, "rooms", "structure.jpg")
     page.click("#flat")
     page.wait_for_selector("#sheets img")
     shot(page, "flat")
@@ -208,11 +100,13 @@ def test_a_reloaded_page_finds_its_job_and_cancels_it(opened: Any, studio: Any) 
                 ended.wait(0.05)
 
     job = studio.jobs.start(Job(project_of(page, studio).name, "work", work))
-    page.reload()
-    page.get_by_text("s left").wait_for()
-    page.click("#cancel")
-    page.get_by_text("Stopped; nothing was left half written.").wait_for()
-    ended.set()
+    try:
+        page.reload()
+        page.get_by_text("s left").wait_for()
+        page.click("#cancel")
+        page.get_by_text("Stopped; nothing was left half written.").wait_for()
+    finally:
+        ended.set()
     assert job.state == "stopped"
 
 
@@ -220,7 +114,7 @@ def test_two_browsers_do_not_mix_and_bad_files_are_refused(
     opened: Any, studio: Any, pictures: dict[str, Path], tmp_path: Path
 ) -> None:
     one, other = opened(390, 800, color_scheme="dark"), opened()
-    drop(one, "structure", pictures["structure"])
+    drop(one, studio, "structure", pictures["structure"])
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
     other.set_input_files("#structure input[type=file]", bad)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from relook.present.studio.look import TAKINGS, Choice
 from relook.present.studio.project import Project, take_picture
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
 from relook.present.studio.things import Thing
 
 PANEL = ("taking", "region", "picture", "material", "scale", "turn", "colour", "strength")
@@ -55,7 +55,7 @@ class Choices:
 
         for one in (self.taking.input, self.region.input, self.picture.upload, self.material.input, self.scale.blur, self.turn.release,
                     self.colour.blur, self.colour.submit, self.strength.release):  # fmt: skip
-            one(polite(choose), chosen, [*outputs, self.group, *self.panel], trigger_mode="always_last", **QUIET)
+            one(polite(choose), chosen, [*outputs, self.group, *self.panel], trigger_mode="always_last", **ORDERED)
 
     def show(self, project: Project) -> list[Any]:
         """The list of things."""

@@ -52,7 +52,7 @@ class Flat:
         """What `show` fills."""
         return [self.status, self.gallery]
 
-    def wire(self) -> None:
+    def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
         self.go.click(polite(self._begin), [name, self.rooms], [*self.outputs, self.shell.timer], **QUIET)

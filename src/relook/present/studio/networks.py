@@ -48,7 +48,7 @@ class Networks:
         """What `show` fills."""
         return [self.status, self.table]
 
-    def wire(self) -> None:
+    def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
         self.pull.click(polite(self._pull), [name, self.name, self.agreed], [*self.outputs, self.shell.timer], **QUIET)

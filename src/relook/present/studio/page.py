@@ -15,7 +15,7 @@ from relook.present.studio.project import Project
 from relook.present.studio.regions import Regions
 from relook.present.studio.scenes import Scenes
 from relook.present.studio.shelf import Materials, Variants
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
 from relook.present.studio.work import Studio
 
 FOLDER = Path(__file__).parent
@@ -23,6 +23,10 @@ THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
 )
 """The fonts of the user's own machine."""
+PARTS: dict[str, Any] = {
+    "Regions": Regions, "Variants": Variants, "Materials": Materials, "Flat": Flat, "Scene": Scenes, "Models": Networks,
+}  # fmt: skip
+"""The tabs after the first. A part has `outputs`, `show(name)`, which fills them, and `wire(refresh, outputs)`: what others show of a changed look."""
 ADDRESS = "(name) => { const at = new URL(location); at.searchParams.set('project', name); history.replaceState(null, '', at); return name; }"
 """The address names the project, so that a reloaded or copied page shows it again."""
 
@@ -43,21 +47,14 @@ class Page:
                     label="Open a project", elem_id="open", scale=2, choices=[""], value="", info="or begin a new one"
                 )
                 self.new = gr.Button("New project", elem_id="new", min_width=120)
-            with gr.Tabs():
+            self.tab = gr.State("Picture")
+            with gr.Tabs() as self.tabs:
                 with gr.Tab("Picture"):
                     self.picture = Picture(self.shell)
-                with gr.Tab("Regions") as self.seen:
-                    self.regions = Regions(self.shell)
-                with gr.Tab("Variants") as self.kept:
-                    self.variants = Variants(self.shell)
-                with gr.Tab("Materials") as self.swatches:
-                    self.materials = Materials(self.shell)
-                with gr.Tab("Flat") as self.rooms:
-                    self.flat = Flat(self.shell)
-                with gr.Tab("Scene") as self.spaces:
-                    self.scenes = Scenes(self.shell)
-                with gr.Tab("Models") as self.models:
-                    self.networks = Networks(self.shell)
+                self.parts: dict[str, Any] = {}
+                for title, part in PARTS.items():
+                    with gr.Tab(title):
+                        self.parts[title] = part(self.shell)
             self._wire()
 
     @property
@@ -72,26 +69,31 @@ class Page:
 
     def _wire(self) -> None:
         name = self.shell.name
-        load = self.blocks.load(self._load, [self.last], self.outputs, **QUIET)
+        load = self.blocks.load(self._load, [self.last], self.outputs, **ORDERED)
         opened = self.known.input(
-            polite(lambda name: self.show(self.shell.project(name))), [self.known], self.outputs, **QUIET
+            polite(lambda name: self.show(self.shell.project(name))), [self.known], self.outputs, **ORDERED
         )
-        new = self.new.click(polite(lambda: self.show(self.studio.projects.new())), [], self.outputs, **QUIET)
-        named = name.submit(polite(self._renamed), [self.last, name], self.outputs, **QUIET)
+        new = self.new.click(polite(lambda: self.show(self.studio.projects.new())), [], self.outputs, **ORDERED)
+        named = name.submit(polite(self._renamed), [self.last, name], self.outputs, **ORDERED)
+        shown = [self.tab, *(one for part in self.parts.values() for one in part.outputs)]
         for event in (load, opened, new, named):
             event.then(None, [name], [name], js=ADDRESS, api_visibility="private")
+            event.then(polite(self._opened), [name, self.tab], shown, **QUIET)
+        self.tabs.select(polite(self._selected), [name], shown, trigger_mode="always_last", **QUIET)
         self.picture.wire()
-        for part in (self.regions, self.variants):
-            part.wire(lambda project: self.picture.show(project), self.picture.outputs)
-        for whole in (self.materials, self.flat, self.scenes, self.networks):
-            whole.wire()
-        tabs: tuple[tuple[Any, Any], ...] = (
-            (self.kept, self.variants), (self.rooms, self.flat), (self.spaces, self.scenes), (self.models, self.networks),
-        )  # fmt: skip
-        for tab, other in tabs:
-            tab.select(polite(other.show), [name], other.outputs, **QUIET)
-        self.swatches.select(polite(self.materials.show), [], [self.materials.gallery], **QUIET)
-        self.seen.select(polite(self.regions.show), [name, self.regions.which], self.regions.outputs, **QUIET)
+        for part in self.parts.values():
+            part.wire(self.picture.show, self.picture.outputs)
+
+    def _selected(self, name: str, event: gr.SelectData) -> list[Any]:
+        """What the part behind a tab shows."""
+        return self._opened(name, str(event.value))
+
+    def _opened(self, name: str, tab: str) -> list[Any]:
+        """The tab, and what all parts but the first show of a project: only that of the tab changes."""
+        found: list[Any] = [tab]
+        for title, part in self.parts.items():
+            found += part.show(name) if name and title == tab else [gr.skip()] * len(part.outputs)
+        return found
 
     def _load(self, last: str, request: gr.Request) -> list[Any]:
         """The project that the address names, else the last one of this browser, else a new one."""

@@ -12,7 +12,7 @@ from relook.present.studio.choices import Choices
 from relook.present.studio.forms import changed, fields, form, shown, values_of
 from relook.present.studio.jobs import Job
 from relook.present.studio.project import Project
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import ORDERED, Shell, polite
 from relook.present.studio.shown import displayed, status
 
 ENDINGS = ["png", "jpg", "tif", "webp"]
@@ -21,6 +21,10 @@ DROP: dict[str, Any] = {
     "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 220, "buttons": ["fullscreen"],
 }  # fmt: skip
 """Drop zones keep the file as it is."""
+ROLES = ("structure", "style")
+"""What they are for, in the order in which replies hold them."""
+NO_ROOM: dict[str, Any] = {"structure": "", "segments": "", "layout": "", "things": {}}
+"""A look without a room, and without what was said of it."""
 
 
 class Picture:
@@ -71,17 +75,17 @@ class Picture:
     def wire(self) -> None:
         """Connect what people do with what happens."""
         name, held = self.shell.name, [*self.form.values()]
-        for zone, role in ((self.structure, "structure"), (self.style, "style")):
-            zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **QUIET)
-            zone.clear(polite(self._cleared(role)), [name], self.outputs, **QUIET)
-        self.more.change(polite(self._more), [name, self.more], self.outputs, **QUIET)
-        self.go.click(polite(self._begin), [name, self.ending], self.outputs, **QUIET)
-        self.stop.click(polite(self._stop), [name], self.outputs, **QUIET)
-        self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **QUIET)
-        self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **QUIET)
-        self.shell.timer.tick(polite(self._tick), [name], self.outputs, **QUIET)
+        for role, zone in zip(ROLES, (self.structure, self.style), strict=True):
+            zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **ORDERED)
+            zone.clear(polite(self._cleared(role)), [name], self.outputs, **ORDERED)
+        self.more.change(polite(self._more), [name, self.more], self.outputs, **ORDERED)
+        self.go.click(polite(self._begin), [name, self.ending], self.outputs, **ORDERED)
+        self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
+        self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **ORDERED)
+        self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **ORDERED)
+        self.shell.timer.tick(polite(self._tick), [name], self.outputs, **ORDERED)
         for one in held:
-            changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **QUIET)
+            changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **ORDERED)
 
         self.choices.wire(lambda project: self.show(project, whole=False), self.outputs)
 
@@ -134,15 +138,18 @@ class Picture:
 
         def take(name: str, path: str | None) -> list[Any]:
             project = self.shell.project(name)
-            if path is not None:
-                place = project.take_in(path)
-                look = project.look
-                changed = {"structure": place, "segments": "", "layout": "", "things": {}} if role == "structure" else {
-                    "styles": (place, *look.styles[1:]), "style_segments": ""}  # fmt: skip
-                project.decide(replace(look, **changed))
-                if project.look.ready:
-                    self.studio.full(project)
-            return self.show(project)
+            if path is None:
+                return self.show(project, whole=False)
+            place = project.take_in(path)
+            look = project.look
+            changed = NO_ROOM | {"structure": place} if role == "structure" else {
+                "styles": (place, *look.styles[1:]), "style_segments": ""}  # fmt: skip
+            project.decide(replace(look, **changed))
+            if project.look.ready:
+                self.studio.full(project)
+            reply = self.show(project, whole=False)  # the other zone may be about to change
+            reply[ROLES.index(role)] = displayed(project, place)
+            return reply
 
         return take
 
@@ -151,13 +158,9 @@ class Picture:
 
         def clear(name: str) -> list[Any]:
             project = self.shell.project(name)
-            changed = (
-                {"structure": "", "segments": "", "layout": "", "things": {}}
-                if role == "structure"
-                else {"styles": (), "style_segments": ""}
-            )
+            changed = NO_ROOM if role == "structure" else {"styles": (), "style_segments": ""}
             project.decide(replace(project.look, **changed))
-            return self.show(project)
+            return self.show(project, whole=False)
 
         return clear
 

@@ -14,7 +14,7 @@ from relook.io import as_pixels
 from relook.perceive.overlay import overlay
 from relook.present.studio.edits import Point, drawn, merged, painted, parted, region_at, renamed
 from relook.present.studio.project import Project
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
 from relook.present.studio.work import Which
 from relook.types import UNLABELLED, Segments, View
 
@@ -64,7 +64,7 @@ class Regions:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.overlay, self.region, self.marks]
+        return [self.overlay, self.region, self.marks, self.which]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -79,26 +79,24 @@ class Regions:
         )
         self.overlay.select(polite(self._clicked), drawing, self.outputs, **QUIET)
         for what, button in self.buttons.items():
-            button.click(polite(self._edit(what, refresh)), [*drawing, self.title], [*self.outputs, *outputs], **QUIET)
+            button.click(
+                polite(self._edit(what, refresh)), [*drawing, self.title], [*self.outputs, *outputs], **ORDERED
+            )
 
     def show(
         self, name: str, which: str = "Your room", id: int | None = None, marks: list[Point] | None = None
     ) -> list[Any]:
-        """The overlay, the list of regions and the clicks."""
-        project, marks = self.shell.project(name), marks or []
-        views = self.studio.views(project)
-        if views is None:
-            return [None, gr.update(choices=[], value=None), []]
-        view = _side(views, which)
-        view = _enlarged(view)
-        if view.segments is None:
-            return [None, gr.update(choices=[], value=None), []]
+        """The overlay, the list of regions, the clicks and which picture it is."""
+        views, marks = self.studio.views(self.shell.project(name)), marks or []
+        view = None if views is None else _enlarged(_side(views, which))
+        if view is None or view.segments is None:
+            return [None, gr.update(choices=[], value=None), [], which]
         ids = view.segments.labels.unique().tolist()
         choices = [(_words(view.segments, one), one) for one in sorted(view.segments.regions) if one in ids]
         picture = as_pixels(overlay(view.image, view.segments))
         chosen = id if id in view.segments.regions and id in ids else None
         mask = None if chosen is None else (view.segments.labels == chosen).numpy()
-        return [_marked(picture, mask, marks), gr.update(choices=choices, value=chosen), marks]
+        return [_marked(picture, mask, marks), gr.update(choices=choices, value=chosen), marks, which]
 
     def _clicked(
         self, name: str, which: str, id: int | None, marks: list[Point], mode: str, width: float, event: gr.SelectData
@@ -106,7 +104,7 @@ class Regions:
         """A click on the overlay."""
         views = self.studio.views(self.shell.project(name))
         if views is None:
-            return [gr.skip()] * 3
+            return [gr.skip()] * len(self.outputs)
         view = _side(views, which)
         height, across = _enlarged(view).size
         point = (event.index[0] / across, event.index[1] / height)

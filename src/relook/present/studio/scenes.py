@@ -49,7 +49,7 @@ class Scenes:
         """What `show` fills."""
         return [self.status, self.film]
 
-    def wire(self) -> None:
+    def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
         self.drop.upload(polite(self.take), [name, self.drop], self.outputs, **QUIET)

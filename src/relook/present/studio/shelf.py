@@ -11,7 +11,7 @@ import gradio as gr
 from relook.errors import InputError
 from relook.files import replacing
 from relook.present.studio.project import MATERIALS, Project, take_picture
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
 from relook.present.studio.shown import displayed
 
 
@@ -39,7 +39,7 @@ class Variants:
         name = self.shell.name
         self.gallery.select(polite(self._choose), [name], [self.chosen, self.line, self.back, self.forget], **QUIET)
         self.back.click(
-            polite(lambda name, number: refresh(self._back(name, number))), [name, self.chosen], outputs, **QUIET
+            polite(lambda name, number: refresh(self._back(name, number))), [name, self.chosen], outputs, **ORDERED
         )
         self.forget.click(polite(self._forget), [name, self.chosen], self.outputs, **QUIET)
 
@@ -105,17 +105,22 @@ class Materials:
             "In Picture, choose a thing (floor, rug, ceiling or wall), then *a material*, its width in metres and its turn."
         )
 
-    def wire(self) -> None:
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        return [self.gallery]
+
+    def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
-        self.more.upload(polite(self._added), [self.more], [self.gallery, self.more], **QUIET)
+        self.more.upload(polite(self._added), [self.shell.name, self.more], [*self.outputs, self.more], **QUIET)
 
-    def show(self) -> Any:
-        """All swatches."""
-        return [(str(path), title) for title, path in self.shell.studio.projects.materials.items()]
+    def show(self, name: str) -> list[Any]:
+        """All swatches, the same in all projects."""
+        return [[(str(path), title) for title, path in self.shell.studio.projects.materials.items()]]
 
-    def _added(self, paths: list[str] | None) -> list[Any]:
+    def _added(self, name: str, paths: list[str] | None) -> list[Any]:
         if not paths:
             raise InputError("Expected pictures of materials, got none; drop some.")
         for path in paths:
             take_picture(path, self.shell.studio.projects.root, MATERIALS)
-        return [self.show(), None]
+        return [*self.show(name), None]

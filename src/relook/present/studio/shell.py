@@ -14,6 +14,8 @@ from relook.present.studio.work import Studio
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 """How events run: a handler is quick, heavy work is a job."""
+ORDERED: dict[str, Any] = QUIET | {"concurrency_id": "look", "concurrency_limit": 1}
+"""The same, one after the other: of two pictures that are dropped at once neither is lost, and an older reply never comes last."""
 POLL = 0.7
 """Seconds between two looks at a running job."""
 
