@@ -20,10 +20,10 @@ from relook.gaussians import Gaussians
 from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured
 from relook.lift.key_view import of_view
 from relook.lift.restyled import METHODS, restyle_scene
+from relook.lift.restyled.broad import broad
 from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.distill import added
 from relook.lift.restyled.scene import Scene, Settings
-from relook.lift.restyled.surfaces import broad
 from relook.lift.restyled.task import new_look
 from relook.lift.restyled.views import rendered, scene_of
 from relook.lift.scene.fit import fit
@@ -313,3 +313,20 @@ def test_a_scene_alone_is_seen_from_a_way_that_is_found(tmp_path: Path) -> None:
     record = restyle_scene(path, look, tmp_path / "new.splat", config(method="semantic"))
     assert record["method"] == "semantic"
     assert len(read_gaussians(tmp_path / "new.splat")) == len(room())
+
+
+@pytest.mark.parametrize(
+    ("material", "method", "words"),
+    [
+        ("wall=checks.png", "semantic", "got one for wall"),
+        ("floor=checks.png", "distill", "method semantic"),
+    ],
+)
+def test_materials_that_a_scene_cannot_take_are_refused(material: str, method: str, words: str, tmp_path: Path) -> None:
+    path, capture, look = files(tmp_path)
+    write_image(tmp_path / "checks.png", torch.rand(3, 8, 8))
+    thing, name = material.split("=")
+    photo = replace(PHOTO, material=(f"{thing}={tmp_path / name}",))
+    with pytest.raises(InputError, match=words):
+        restyle_scene(path, look, tmp_path / "new.ply", config(cameras=capture, method=method, photo=photo))
+    assert not (tmp_path / "new.ply").exists()

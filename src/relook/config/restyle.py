@@ -16,7 +16,7 @@ from relook.options import Configuration, Without
 
 SceneMethod = Literal["semantic", "distill", "styleme3d"]
 Dependence = Literal["keep", "scale", "none"]
-NO_USE = (*ONE_PICTURE, "method", "size", "material", "scale", "turn", "style_memory")
+NO_USE = (*ONE_PICTURE, "method", "size", "style_memory")
 """Options of one picture that say nothing of a scene, or that a scene has itself."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor
 from relook.config import RestyleConfig
 from relook.correspond.semantic import regions_named
 from relook.gaussians import Gaussians
+from relook.lift.scene.sources import camera_of
+from relook.ops.align import centre
 from relook.ops.splats import Blends
 from relook.progress import SILENT, Progress
 from relook.session import Session
@@ -36,6 +39,16 @@ class Scene:
     def region(self) -> Int[Tensor, " N"]:
         """The region's id of every Gaussian."""
         return self.parts.labels[0]
+
+    @cached_property
+    def eyes(self) -> Float[Tensor, "V 3"]:
+        """Where the views stand."""
+        return torch.stack([centre(camera_of(view)) for view in self.views])
+
+    @cached_property
+    def sides(self) -> Float[Tensor, " N"]:
+        """Side of the square of surface that every Gaussian covers: two standard deviations of its two longer axes."""
+        return 2 * self.gaussians.scales.sort(1).values[:, 1:].prod(1).sqrt()
 
     def named(self, names: Sequence[str]) -> Bool[Tensor, " N"]:
         """The Gaussians of everything that is called so, or means the same. Raises SegmentsError for a name that the scene does not have."""

@@ -11,9 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from relook.correspond.semantic import Correspondence
 from relook.gaussians import Gaussians
+from relook.lift.restyled.floor import covered, floor_covers, ground_under
 from relook.lift.restyled.scene import Scene, Settings
-from relook.lift.restyled.surfaces import in_materials
+from relook.lift.restyled.surfaces import in_materials, surface_textures
 from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.scene.uplift import graph
 from relook.ops.srgb import from_linear, to_linear
@@ -23,6 +25,7 @@ from relook.transfer.palette import colour_maps, palette_of_points
 from relook.transfer.photo import Styles, understood
 from relook.transfer.resolve import Run
 from relook.transfer.working import shrunk
+from relook.types import View
 
 ROUNDS = 3
 """How often colours are the mean of like neighbours, to be without fine detail."""
@@ -41,8 +44,23 @@ def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "
         smooth = smoothed(scene.gaussians, old)
         points = replace(found, structure=scene.parts)
         new = palette_of_points(old.T, smooth.T, points, maps, config.strongest).T
-        new = in_materials(scene, seen, points, new, config.strongest)
+    with settings.progress.stage("materials"):
+        new = _in_materials(scene, (seen, points), new, run, picture)
         return _at_strength(scene, old, _painted(scene, old, new, run), run)
+
+
+def _in_materials(
+    scene: Scene, style: tuple[View, Correspondence], new: Float[Tensor, "N 3"], run: Run, sheet: View
+) -> Float[Tensor, "N 3"]:
+    """The style's materials on all surfaces where its depth is known, else on the floor alone; and what the user covers the floor with."""
+    ground, strength = ground_under(scene), run.config.strongest
+    metre = 1.0 if ground is None else ground.metre
+    textures = surface_textures(scene, *style, metre) if run.materials else None
+    if textures is not None:
+        made, share = in_materials(scene, *style, textures, metre)
+        new = torch.lerp(new, torch.lerp(scene.gaussians.colours.clamp(0, 1), made, strength), share[:, None])
+    covers = floor_covers(scene, ground, run, sheet, style if run.materials and textures is None else None)
+    return covered(scene, covers, new, strength)
 
 
 def smoothed(gaussians: Gaussians, colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:

@@ -21,6 +21,7 @@ from relook.gaussians import Gaussians
 from relook.io import read_gaussians, write_gaussians, write_recoloured
 from relook.io.splats import ENDINGS
 from relook.lift.restyled.dependence import recoloured
+from relook.lift.restyled.floor import check_materials
 from relook.lift.restyled.methods import METHODS
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.views import candidates, scene_of, views_of
@@ -60,6 +61,7 @@ def restyle_scene(
     """
     config, clock, scene, out = config or RestyleConfig(), Clock(), Path(scene), Path(out)
     config.check()
+    check_materials(config)
     check_place(scene, out)
     with (
         opened(session, config.photo.device, config.photo.precision) as session,

@@ -23,7 +23,7 @@ from relook.errors import SegmentsError
 from relook.lift.geometry import MatchedViews, posed_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
-from relook.lift.scene.ground import ground_of
+from relook.lift.scene.ground import ground_of, lying
 from relook.lift.scene.keyed import keyed_look
 from relook.lift.scene.labels import SceneLabels, scene_labels
 from relook.lift.scene.sheet import SIDE, sheet
@@ -144,9 +144,10 @@ def _look(
     correspondence = replace(run.correspondence(picture, seen), apart=True)
     paints = [cover.thing for cover in run.config.covers if cover.colour is not None]
     lights = {thing: main_light(picture.image, shown(picture, thing), MAIN) for thing in paints}
-    floors = Floors(labels, ground_of(labels, walk.metres), frames)
-    covers = floors.stated(run, picture)
     everywhere = all(frame.camera is not None for frame in labels.frames)
+    points = labels.blends.gaussians.means[lying(labels.decided)]
+    floors = Floors(points, ground_of(labels, walk.metres), frames, everywhere)
+    covers = floors.stated(run, picture)
     if run.materials and everywhere and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
         covers += floors.styled(seen, correspondence)
     return _WalkLook(run, seen, correspondence, colour_maps(picture, seen, correspondence), lights, covers)

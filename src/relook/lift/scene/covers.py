@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
 from relook.errors import SegmentsError
 from relook.lift.scene.ground import Ground, covered_places
-from relook.lift.scene.labels import SceneLabels
+from relook.ops.flat import Places
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.materials import named, own_material, shown, style_material
 from relook.transfer.materials.cover import MAIN, TYPICAL, Pattern, pattern_over
@@ -35,6 +35,28 @@ class GroundCover:
     lights: Mapping[int, float]
     """Of every region by its id: the log of its main light in the walk, under which the material has its colour."""
 
+    def on(
+        self,
+        points: Float[Tensor, "N 3"],
+        grain: Float[Tensor, " N"],
+        region: Int[Tensor, " N"],
+        light: Float[Tensor, " N"],
+    ) -> tuple[Bool[Tensor, " N"], Float[Tensor, "3 M"]]:
+        """Which points of the world it covers by their regions, and their colours with it.
+
+        grain: sides of the squares that the points stand for, in scene units; light: its log there.
+        """
+        here = torch.isin(region, torch.tensor(list(self.lights), dtype=region.dtype))
+        side, main = grain[here] / self.ground.metre, torch.zeros_like(light[here])
+        for id, known in self.lights.items():
+            main[region[here] == id] = known
+        found = Places(self.ground.places(points[here]), side, torch.stack([side, torch.zeros_like(side)]))
+        return here, self.pattern.seen(found, light[here] - main, float(main.mean()) if len(main) else 0.0)
+
+    def left(self, sides: Float[Tensor, " N"]) -> float:
+        """How much of the pattern's contrast squares of such sides, in scene units, can show: half of them at least so much."""
+        return self.pattern.left(float(sides.median()) / self.ground.metre) if len(sides) else 1.0
+
     def over(self, image: Float[Tensor, "3 H W"], view: View, strength: float) -> Float[Tensor, "3 H W"]:
         """A picture of the view, which has a camera and the scene's segments, with the material."""
         for id, light in self.lights.items():
@@ -48,18 +70,20 @@ class GroundCover:
 
 @dataclass(frozen=True)
 class Floors:
-    """What is known of a walk's floor: the scene, its plane, and frames that stand for the walk, with the scene's segments."""
+    """What is known of a scene's floor: points on it, its plane, and views that stand for all, with the scene's segments."""
 
-    labels: SceneLabels
+    points: Float[Tensor, "N 3"]
     ground: Ground | None
     frames: Sequence[View]
+    everywhere: bool = True
+    """Whether every view has its place in the scene."""
 
     def stated(self, run: Run, sheet: View) -> list[GroundCover]:
         """What a user covers it with. Raises SegmentsError for a thing that no frame shows, or where no plane was found."""
         found = []
         for cover in (cover for cover in run.config.covers if cover.picture is not None):
             shown(sheet, cover.thing)
-            if self.ground is None or any(frame.camera is None for frame in self.labels.frames):
+            if self.ground is None or not self.everywhere:
                 got = "none in the walk" if self.ground is None else "frames that have no place in the scene"
                 raise SegmentsError(
                     f"Expected a known plane under {cover.thing} for a material, got {got}; leave it out, or choose another way of carrying."
@@ -84,7 +108,7 @@ class Floors:
             inside = torch.cat([_light(frame, id) for frame in self.frames])
             if len(inside):
                 lights[id] = float(inside[:: 1 + len(inside) // (1 << 20)].quantile(share))
-        pattern = pattern_over(material, covered_places(self.labels, ground)) if lights else None
+        pattern = pattern_over(material, covered_places(self.points, ground)) if lights else None
         return [] if pattern is None else [GroundCover(ground, pattern, lights)]
 
     def _lines(self, ground: Ground) -> float:

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import LYING
+from relook.lift.scene.decided import LYING, Decided
 from relook.lift.scene.floor import Plane
 from relook.lift.scene.labels import SceneLabels
 from relook.ops.align import centre
 from relook.ops.flat import before, homography
-from relook.perceive.layout.room import EYE
+from relook.perceive.layout.room import EYE, EYES
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.materials.surface import Surface
 from relook.types import Camera
@@ -50,28 +50,38 @@ class Ground:
 
 
 def ground_of(labels: SceneLabels, metres: bool) -> Ground | None:
-    """The floor of a scene, its axes along the room's walls, `ahead` the longer one; None where no plane was found.
-
-    metres: whether scene units are metres; else the cameras' median height is taken for EYE.
-    """
-    plane, gaussians = labels.decided.floor, labels.blends.gaussians
-    if plane is None:
+    """The floor of a walk's scene; None where no plane was found. metres: as `ground_on`."""
+    if labels.decided.floor is None:
         return None
     eyes = torch.stack([centre(frame.camera) for frame in labels.frames if frame.camera is not None])
-    metre = 1.0 if metres else max(float(plane.height(eyes).median()) / EYE, 1e-6)
+    return ground_on(labels.decided.floor, labels.blends.gaussians, eyes, lying(labels.decided), metres)
+
+
+def ground_on(
+    plane: Plane, gaussians: Gaussians, eyes: Float[Tensor, "V 3"], floor: Bool[Tensor, " N"], metres: bool | None
+) -> Ground:
+    """A plane with its axes along the room's walls, `ahead` the longer one of the `floor` that lies on it.
+
+    metres: whether scene units are metres; else the median height of the cameras (`eyes`) is taken for EYE; None: only where it could be no
+    camera's in metres (EYES).
+    """
+    height = float(plane.height(eyes).median())
+    if metres is None:
+        metres = EYES[0] <= height <= EYES[1]
+    metre = 1.0 if metres else max(height / EYE, 1e-6)
     middle = eyes.median(0).values
     origin = middle - float(plane.height(middle[None])) * plane.normal
     first = _along_walls(gaussians, plane)
     ground = Ground(origin, first, torch.linalg.cross(plane.normal, first), metre)
-    u, v = ground.places(gaussians.means[_lying(labels)])
+    u, v = ground.places(gaussians.means[floor])
     if len(u) and float(_extent(u)) > float(_extent(v)):
         ground = Ground(origin, -ground.ahead, ground.across, metre)
     return ground
 
 
-def covered_places(labels: SceneLabels, ground: Ground) -> Float[Tensor, "2 N"]:
-    """Places all over what the scene knows of its floor, and a little around it."""
-    place = ground.places(labels.blends.gaussians.means[_lying(labels)])
+def covered_places(points: Float[Tensor, "M 3"], ground: Ground) -> Float[Tensor, "2 N"]:
+    """Places all over what is known of a floor by points on it, and a little around it."""
+    place = ground.places(points)
     low = place.amin(1) - AROUND
     column, row = ((place - low[:, None]) / COARSE).long()
     margin = round(AROUND / COARSE)
@@ -83,10 +93,10 @@ def covered_places(labels: SceneLabels, ground: Ground) -> Float[Tensor, "2 N"]:
     return wide.nonzero().T.flip(0) * FINE + FINE / 2 + low[:, None]
 
 
-def _lying(labels: SceneLabels) -> Bool[Tensor, " N"]:
+def lying(found: Decided) -> Bool[Tensor, " N"]:
     """Surfels that are called what lies on a floor."""
-    lies = torch.tensor([canonical(name) in LYING for name in labels.decided.names])
-    return lies[labels.decided.region]
+    lies = torch.tensor([canonical(name) in LYING for name in found.names])
+    return lies[found.region]
 
 
 def _along_walls(gaussians: Gaussians, plane: Plane) -> Float[Tensor, " 3"]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -24,6 +25,8 @@ LONG = 4.0
 """Aspect of the patches of a pattern with lines."""
 FAR = 24.0
 """Pixels that show more than so many cells across show the mean."""
+PLAIN = 0.02
+"""Deviation of a pattern below which there is none."""
 TYPICAL, MAIN = 0.5, 0.75
 """Quantiles of the light on a surface: that under which a style picture shows it, and the room's main light, under which a colour is stated."""
 
@@ -72,11 +75,25 @@ class Pattern:
         """A picture with the pattern on a surface, under the original's light there over that main light (a log)."""
         alpha, result = weights_of(original, surface.mask), image.clone()
         where = (alpha > 0) & surface.plane
-        detail, shading = self._at(places(surface.H, where)), smooth_light(original, surface.mask)[where] - light
-        shading = without_gloss(shading, light, self.material.colour)
-        new = from_linear(lit(self.material.colour, detail, shading)).clamp(0, 1)
+        shading = smooth_light(original, surface.mask)[where] - light
+        new = self.seen(places(surface.H, where), shading, light)
         result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])
         return result
+
+    def seen(self, found: Places, shading: Float[Tensor, " N"], light: float) -> Float[Tensor, "3 N"]:
+        """Its colours at places on the plane, under shading over a main light (logs)."""
+        shading = without_gloss(shading, light, self.material.colour)
+        return from_linear(lit(self.material.colour, self._at(found), shading)).clamp(0, 1)
+
+    def left(self, side: float) -> float:
+        """Share of the material's contrast that is left in means over squares of that side (metres)."""
+        detail, known = self.material.detail, self.material.detail.known
+        whole = float(detail.values[:, known].std()) if int(known.sum()) > 1 else 0.0
+        reach = round(side / detail.cell)
+        if whole < PLAIN or reach < 2:
+            return 1.0
+        means = cv2.blur(detail.values.permute(1, 2, 0).numpy(), (reach, reach))
+        return float(torch.from_numpy(means)[known].std()) / whole
 
     def _at(self, found: Places) -> Float[Tensor, "3 N"]:
         """The pattern at places on the plane; its mean beyond what was grown."""
