@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from relook.errors import ShapeError
 from relook.ops.resize import at_most
@@ -30,24 +31,78 @@ def guided_filter(
         raise ShapeError(
             f"Expected guide 3 x H x W and values C x h x w, got {guide.shape} and {values.shape}; add the channel."
         )
-    height, width = guide.shape[-2:]
-    size = at_most((height, width), working_side)
-    small, target = _resize(guide, size), _resize(values, size)
-    pixels = max(1, round(radius * max(size)))
-    mean, mean_target = box(small, pixels), box(target, pixels)
-    inverse = _inverse_covariance(small, mean, pixels, epsilon)
-    cross = torch.stack([box(target * channel, pixels) for channel in small]) - mean[:, None] * mean_target[None]
-    slope = torch.stack([row[0] * cross[0] + row[1] * cross[1] + row[2] * cross[2] for row in inverse])
-    offset = mean_target - (slope * mean[:, None]).sum(0)
-    result = _resize(box(offset, pixels), (height, width))
-    for channel, factor in zip(guide, box(slope.flatten(0, 1), pixels).view_as(slope), strict=True):
-        result.addcmul_(_resize(factor, (height, width)), channel)
+    found = Guide.of(guide, radius, epsilon, working_side)
+    return torch.stack([found.filtered(channel) for channel in values])
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What the guided filter reads of a picture, found once for all maps that are filtered along it."""
+
+    picture: Float[Tensor, "3 H W"]
+    small: Float[Tensor, "3 h w"]
+    """At the working size."""
+    mean: Float[Tensor, "3 h w"]
+    """Of each window."""
+    inverse: Float[Tensor, "3 3 h w"]
+    """(covariance + epsilon)^-1 of the colours in each window."""
+    pixels: int
+    """Half a window."""
+
+    @staticmethod
+    def of(picture: Float[Tensor, "3 H W"], radius: float, epsilon: float, working_side: int = 640) -> Guide:
+        """Numbers as those of `guided_filter`."""
+        size = at_most((picture.shape[-2], picture.shape[-1]), working_side)
+        small = _resize(picture, size)
+        pixels = max(1, round(radius * max(size)))
+        mean = box(small, pixels)
+        return Guide(picture, small, mean, _inverse_covariance(small, mean, pixels, epsilon), pixels)
+
+    def filtered(self, values: Float[Tensor, "y x"]) -> Float[Tensor, "H W"]:
+        """One map, of any size, along the picture's edges."""
+        target = _resize(values[None], self.small.shape[-2:])[0]
+        window = self._around(target)
+        picture, small, mean, target = self.picture, self.small[:, *window], self.mean[:, *window], target[window]
+        mean_target = box(target[None], self.pixels)[0]
+        cross = box(target * small, self.pixels).sub_(mean * mean_target)
+        slope = (self.inverse[:, :, *window] * cross).sum(1)
+        offset = mean_target - (slope * mean).sum(0)
+        factors = box(torch.cat([offset[None], slope]), self.pixels)
+        full = (picture.shape[-2], picture.shape[-1])
+        if self.small.shape[-2:] == full:
+            result = picture.new_zeros(full)
+            result[window] = factors[0].addcmul(factors[1], small[0]).addcmul_(factors[2], small[1]).addcmul_(factors[3], small[2])
+            return result
+        factors = _resize(_placed(factors, window, self.small.shape[-2:]), full)
+        result = factors[0]
+        for factor, channel in zip(factors[1:], picture, strict=True):
+            result.addcmul_(factor, channel)
+        return result
+
+    def _around(self, target: Float[Tensor, "h w"]) -> tuple[slice, slice]:
+        """Rows and columns beyond which nothing but zeros comes out."""
+        there = target != 0
+        reach, found = 2 * self.pixels + 1, []
+        for axis in (1, 0):
+            lines = there.any(axis).nonzero()[:, 0]
+            if not len(lines):
+                return slice(0, 1), slice(0, 1)
+            found.append(slice(max(0, int(lines[0]) - reach), int(lines[-1]) + 1 + reach))
+        return found[0], found[1]
+
+
+def _placed(
+    values: Float[Tensor, "C y x"], window: tuple[slice, slice], size: tuple[int, int]
+) -> Float[Tensor, "C h w"]:
+    """Values of a window in a map of zeros."""
+    result = values.new_zeros(len(values), *size)
+    result[:, *window] = values
     return result
 
 
 def _inverse_covariance(
     guide: Float[Tensor, "3 H W"], mean: Float[Tensor, "3 H W"], radius: int, epsilon: float
-) -> list[list[Tensor]]:
+) -> Float[Tensor, "3 3 H W"]:
     """(covariance + epsilon)^-1 of the guide's colours in each window, by cofactors (far faster than a solve per pixel)."""
     c = {(i, j): box((guide[i] * guide[j])[None], radius)[0] - mean[i] * mean[j] for i in range(3) for j in range(i, 3)}
     for i in range(3):
@@ -56,8 +111,8 @@ def _inverse_covariance(
     first, second, third = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
     scale = 1 / (xx * first + xy * second + xz * third).clamp_min(epsilon**3 / 2)
     middle, cross, last = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
-    rows = [[first, second, third], [second, middle, cross], [third, cross, last]]
-    return [[entry * scale for entry in row] for row in rows]
+    rows = [first, second, third, second, middle, cross, third, cross, last]
+    return torch.stack(rows).mul_(scale).view(3, 3, *scale.shape)
 
 
 def box(values: Float[Tensor, "C H W"], radius: int) -> Float[Tensor, "C H W"]:
@@ -65,14 +120,22 @@ def box(values: Float[Tensor, "C H W"], radius: int) -> Float[Tensor, "C H W"]:
     import cv2
 
     size = (2 * radius + 1, 2 * radius + 1)
-    planes = [cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT) for plane in values.detach().cpu().numpy()]
-    return torch.from_numpy(np.stack(planes)).to(values)
+    source = values.detach().cpu().contiguous().numpy()
+    result = np.empty_like(source)
+    for plane, mean in zip(source, result, strict=True):
+        cv2.blur(plane, size, dst=mean, borderType=cv2.BORDER_REFLECT)
+    return torch.from_numpy(result).to(values)
 
 
 def _resize(values: Float[Tensor, "C H W"], size: tuple[int, int]) -> Float[Tensor, "C h w"]:
     """Area mean when smaller, bilinear when larger."""
-    if tuple(values.shape[-2:]) == size:
+    import cv2
+
+    if tuple(values.shape[-2:]) == tuple(size):
         return values
-    if size[0] <= values.shape[-2] and size[1] <= values.shape[-1]:
-        return functional.interpolate(values[None], size, mode="area")[0]
-    return functional.interpolate(values[None], size, mode="bilinear", align_corners=False)[0]
+    smaller = size[0] <= values.shape[-2] and size[1] <= values.shape[-1]
+    source = values.detach().cpu().contiguous().numpy()
+    result = np.empty((len(source), *size), source.dtype)
+    for plane, other in zip(source, result, strict=True):
+        cv2.resize(plane, size[::-1], dst=other, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+    return torch.from_numpy(result).to(values)

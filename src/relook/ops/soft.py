@@ -10,10 +10,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import ShapeError
-from relook.ops.guided import guided_filter
+from relook.ops.guided import Guide
 
 RADIUS, EDGE = 0.008, 3e-5
 """Reach of the picture's edges in parts of the longer side, and the variance of colour above which one counts as a border."""
+WORKING_SIDE = 1280
+"""Longer side at which the picture's edges are followed."""
 STRAIGHT = 0.0045
 """Standard deviation, in parts of the longer side, of the neighbourhood in which a border is straight or not."""
 RAGGED, CLEAN = 0.75, 0.92
@@ -35,15 +37,44 @@ def soft_weights(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K h w"]) ->
         raise ShapeError(
             f"Expected masks K x H x W of a picture of {tuple(image.shape[1:])}, got {tuple(masks.shape)}; resize them."
         )
-    hard = masks.to(image.dtype)
     if len(masks) == 1:
-        return hard
-    longest = max(image.shape[1:])
-    found = guided_filter(image, hard, RADIUS, EDGE, working_side=1280).clamp(0, 1)
-    for weight, mask in zip(found, hard, strict=True):
-        clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
-        weight.lerp_(_blurred(mask, ANTIALIASED), clean * _without_edge(weight, max(1, round(RADIUS * longest))))
+        return masks.to(image.dtype)
+    guide = Guide.of(image, RADIUS, EDGE, WORKING_SIDE)
+    found = torch.stack([_soft(guide, mask.to(image.dtype)) for mask in masks])
     return found / found.sum(0).clamp_min(1e-6)
+
+
+def soft_weight(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """`soft_weights` of a mask and all beside it, of the mask alone: what it leaves is the other's."""
+    return _soft(Guide.of(image, RADIUS, EDGE, WORKING_SIDE), mask.to(image.dtype))
+
+
+def _soft(guide: Guide, mask: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
+    """The weight of one mask."""
+    longest = max(mask.shape)
+    weight = guide.filtered(mask).clamp_(0, 1)
+    here = _near(mask, 3 * RADIUS * longest)
+    weight[here] = _with_clean_borders(weight[here], mask[here], longest)
+    return weight
+
+
+def _with_clean_borders(
+    weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], longest: int
+) -> Float[Tensor, "h w"]:
+    """Guided weights, as antialiased masks where their border is straight and the picture has no edge."""
+    clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
+    clean *= _without_edge(weight, max(1, round(RADIUS * longest)))
+    return weight.lerp(_blurred(mask, ANTIALIASED), clean)
+
+
+def _near(mask: Float[Tensor, "H W"], reach: float) -> tuple[slice, slice]:
+    """Rows and columns around a mask."""
+    there, found = mask > 0, []
+    for axis in (1, 0):
+        lines = there.any(axis).nonzero()[:, 0]
+        first, last = (int(lines[0]), int(lines[-1])) if len(lines) else (0, 0)
+        found.append(slice(max(0, first - round(reach)), last + 1 + round(reach)))
+    return found[0], found[1]
 
 
 def straightness(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W"]:
@@ -54,11 +85,11 @@ def straightness(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W
     """
     calm = _blurred(mask, sigma)
     down, across = torch.gradient(calm)
-    value = calm.clamp(1e-3, 1 - 1e-3)
-    normal = torch.special.ndtri(value)
-    expected = torch.exp(-normal.square() / 2) / math.sqrt(2 * math.pi) / sigma
     near = (calm > 0.05) & (calm < 0.95)
-    return torch.where(near, torch.sqrt(down.square() + across.square()) / expected, 1.0).clamp(0, 1)
+    normal = torch.special.ndtri(calm[near])
+    expected = torch.exp(-normal.square() / 2) / math.sqrt(2 * math.pi) / sigma
+    rise = torch.sqrt(down[near].square() + across[near].square())
+    return torch.ones_like(calm).masked_scatter(near, (rise / expected).clamp(0, 1))
 
 
 def _without_edge(weight: Float[Tensor, "H W"], radius: int) -> Float[Tensor, "H W"]:

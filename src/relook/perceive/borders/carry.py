@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from relook.ops.guided import guided_filter
+from relook.ops.guided import Guide
 
 RADIUS, EPSILON = 0.004, 1e-5
 """Reach in parts of the longer side, and the variance of colour below which the picture counts as flat."""
@@ -17,8 +17,9 @@ def carried(image: Float[Tensor, "3 H W"], labels: Int[np.ndarray, "h w"]) -> In
     """The labels at the picture's size: the largest of their masks, each filtered along the picture's edges (He, Sun, Tang 2013)."""
     small = torch.from_numpy(labels)
     best, result = torch.full(image.shape[-2:], -torch.inf), torch.zeros(image.shape[-2:], dtype=torch.int32)
+    guide = Guide.of(image, RADIUS, EPSILON, max(labels.shape))
     for id in np.unique(labels).tolist():
-        weight = guided_filter(image, (small == id)[None].float(), RADIUS, EPSILON, working_side=max(labels.shape))[0]
+        weight = guide.filtered((small == id).float())
         result[weight > best] = id
         best = torch.maximum(best, weight)
     return result.numpy()

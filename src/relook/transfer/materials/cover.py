@@ -13,7 +13,7 @@ from torch import Tensor
 
 from relook.ops.exemplar import Exemplar, fetched, grown
 from relook.ops.flat import Places, places
-from relook.ops.soft import soft_weights
+from relook.ops.soft import soft_weight
 from relook.ops.srgb import from_linear
 from relook.transfer.materials.sample import DIRECTED, Material
 from relook.transfer.materials.shading import light_of, lit, main_light, shading_of, smooth_light, without_gloss
@@ -139,7 +139,7 @@ def painted(
 
 def weights_of(original: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     """How much of every pixel a region has."""
-    alpha = soft_weights(original, torch.stack([mask, ~mask]))[0]
+    alpha = soft_weight(original, mask)
     return ((alpha - FULL[0]) / (FULL[1] - FULL[0])).clamp(0, 1)
 
 
