@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from scipy.fft import irfft2, next_fast_len, rfft2
 from torch import Tensor
 
 
@@ -42,24 +43,28 @@ def likeness(
 
     known: where each is. least: cells that both must know.
     """
-    shape = [2 * side - 1 for side in known[0].shape]
+    size = [2 * side - 1 for side in known[0].shape]
+    shape = [next_fast_len(side, real=True) for side in size]
 
     def turned(values: Tensor) -> np.ndarray:
-        return np.asarray(np.fft.rfft2(values.double().numpy(), shape))
+        return np.asarray(rfft2(values.double().numpy(), shape))
 
     def together(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.asarray(np.fft.irfft2(a * b.conj(), shape))
+        return np.asarray(irfft2(a * b.conj(), shape))
 
     one, two = (turned(mask.double()) for mask in known)
     count = together(one, two).round().clip(0)
     enough = count.clip(1)
-    shared, first_power, second_power = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for a, b in zip(first * known[0], second * known[1], strict=True):
-        fa, fb = turned(a), turned(b)
-        mean_a, mean_b = together(fa, two), together(one, fb)
-        shared += together(fa, fb) - mean_a * mean_b / enough
-        first_power += together(turned(a.square()), two) - mean_a**2 / enough
-        second_power += together(one, turned(b.square())) - mean_b**2 / enough
-    scale = np.sqrt(first_power.clip(1e-9) * second_power.clip(1e-9))
+    first, second = first * known[0], second * known[1]
+    parts = [(turned(a), turned(b)) for a, b in zip(first, second, strict=True)]
+    shared = irfft2(sum(a * b.conj() for a, b in parts), shape)
+    powers = [together(turned(first.square().sum(0)), two), together(one, turned(second.square().sum(0)))]
+    for a, b in parts:
+        mean_a, mean_b = together(a, two), together(one, b)
+        shared -= mean_a * mean_b / enough
+        powers = [power - mean**2 / enough for power, mean in zip(powers, (mean_a, mean_b), strict=True)]
+    scale = np.sqrt(powers[0].clip(1e-9) * powers[1].clip(1e-9))
     found = np.where(count >= max(least, 2), (shared / scale).clip(-1, 1), -1.0)
-    return Likeness(torch.from_numpy(np.fft.fftshift(found)).float())
+    middle = [(side - 1) // 2 for side in size]
+    found = np.roll(found, middle, (0, 1))[: size[0], : size[1]]
+    return Likeness(torch.from_numpy(found).float())

@@ -17,8 +17,10 @@ STRAIGHT = 1.03
 """What a rectangle along the axes counts, over others: what stands in a room mostly does so."""
 ROUNDS = 4
 """In which the four sides are moved in turn."""
-SAMPLED = 6000
-"""Points that are looked at while the direction is looked for."""
+SAMPLED, ENOUGH = 4000, 60_000
+"""Points that are looked at while the direction is looked for, and for the sides at last."""
+EDGES = torch.tensor([0.02, 0.98])
+"""Quantiles of points inside between which sides are looked for at first."""
 
 
 class Rectangle(NamedTuple):
@@ -56,15 +58,22 @@ def fitted(place: Float[Tensor, "2 N"], inside: Bool[Tensor, " N"], weight: Floa
     if not bool(inside.any()):
         return None
     gain = torch.where(inside, weight, -weight)
-    step = -(-len(gain) // SAMPLED)
-    few = place[:, ::step], gain[::step]
+    few, many = (_thinned(place, gain, most) for most in (SAMPLED, ENOUGH))
     quarter = math.pi / 2
     tried = [number * quarter / ANGLES - quarter / 2 for number in range(ANGLES)] + [0.0]
     best = max(tried, key=lambda angle: _rated(*few, angle))
     if best != 0.0:
         near = [best + (number / (FINER - 1) - 0.5) * 2 * quarter / ANGLES for number in range(FINER)]
         best = max([*near, 0.0], key=lambda angle: _rated(*few, angle))
-    return _along(place, gain, best)[0]
+    return _along(*many, best)[0]
+
+
+def _thinned(
+    place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], most: int
+) -> tuple[Float[Tensor, "2 n"], Float[Tensor, " n"]]:
+    """At most so many of the points, evenly."""
+    step = -(-len(gain) // most)
+    return place[:, ::step], gain[::step]
 
 
 def _rated(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float) -> float:
@@ -76,7 +85,7 @@ def _along(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float)
     start = Rectangle((0.0, 0.0), (0.0, 0.0), angle)
     at = start.own(place)
     held = at[:, gain > 0]
-    low, high = (held.quantile(share, dim=1).tolist() for share in (0.02, 0.98))
+    low, high = held.quantile(EDGES, dim=1).tolist()
     for _ in range(ROUNDS):
         for axis in (0, 1):
             across = at[1 - axis]

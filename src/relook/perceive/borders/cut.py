@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-ROUNDS = 3
-"""Of colours and cut in turn."""
 SMOOTH = 1.0
 """Standard deviation in pixels of the blur before slopes are taken."""
 FEWEST = 50
@@ -19,10 +17,11 @@ def cut(
     likely: Bool[np.ndarray, "h w"],
     sure: Bool[np.ndarray, "h w"],
     never: Bool[np.ndarray, "h w"],
+    rounds: int = 1,
 ) -> Bool[np.ndarray, "h w"]:
     """The region that a graph cut by colours finds from what is likely in it, surely in it, and never (Rother, Kolmogorov, Blake 2004).
 
-    As `likely` is where there is too little of either to learn colours from. Deterministic.
+    rounds: of colours and cut in turn; one is enough where much is sure. As `likely` is where there is too little of either to learn colours from. Deterministic.
     """
     seeds = np.where(likely, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     seeds[sure], seeds[never] = cv2.GC_FGD, cv2.GC_BGD
@@ -30,7 +29,7 @@ def cut(
     if min(inside.sum(), (~inside).sum()) < FEWEST:
         return likely
     cv2.setRNGSeed(0)
-    cv2.grabCut(lab, seeds, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(lab, seeds, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
     return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
 
 

@@ -17,6 +17,8 @@ BAND = 0.035
 ROUNDS = ((0.07, 1.2), (0.07, 1.0), (0.035, 1.0), (0.035, 1.0), (0.035, 1.0))
 """Standard deviation, in parts of the longer side, of the neighbourhood whose colours a floor's pixel is compared with, and how far a pixel
 of that neighbourhood may be to count."""
+EVERY = 2
+"""Of so many lines of pixels one tells what a surface looks like."""
 LEAST, SPREADS = np.array([26, 8, 9], np.float32), np.array([4, 3.5, 3.5], np.float32)
 """What counts as a distance of 1 in L*, a* and b*: so much at least, and so many of the surface's own deviations."""
 DOUBTFUL, FOREIGN = 1.0, 1.6
@@ -91,14 +93,23 @@ def foreign(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]) -> F
     differs by light alone, as a shadow does, counts at most SHADED.
     """
     values = _values(lab)
+    near, spread = _usual(values[::EVERY, ::EVERY], mask[::EVERY, ::EVERY])
+    near = cv2.resize(near, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    far = _far(values - near, spread)
+    return np.where(_shadow(values, near, spread), np.minimum(far, SHADED), far)
+
+
+def _usual(
+    values: Float[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"]
+) -> tuple[Float[np.ndarray, "h w 3"], Float[np.ndarray, "3"]]:
+    """The mean of a surface's likely pixels around each pixel, and their deviation from it."""
     middle = np.median(values[mask], 0)
     near, spread = np.broadcast_to(middle, values.shape), 1.3 * _spread(values[mask] - middle)
     for reach, limit in ROUNDS:
         likely = mask & (_far(values - near, spread) < limit)
         near = broad_mean_of_known(values, likely.astype(np.float32), reach * max(mask.shape), middle, doubt=1e-4)
         spread = _spread((values - near)[likely])
-    far = _far(values - near, spread)
-    return np.where(_shadow(values, near, spread), np.minimum(far, SHADED), far)
+    return np.asarray(near, np.float32), spread
 
 
 def _ceiling(mask: Bool[np.ndarray, "h w"], far: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -152,7 +163,8 @@ def _spread(differences: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "3"]:
 
 
 def _far(differences: Float[np.ndarray, "*size 3"], spread: Float[np.ndarray, "3"]) -> Float[np.ndarray, "*size"]:
-    return np.asarray(np.sqrt(((differences / np.maximum(LEAST, SPREADS * spread)) ** 2).sum(-1)), np.float32)
+    parts = np.asarray(differences / np.maximum(LEAST, SPREADS * spread), np.float32)
+    return np.asarray(np.sqrt(np.einsum("...c,...c->...", parts, parts)))
 
 
 def _shadow(

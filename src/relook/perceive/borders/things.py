@@ -38,8 +38,8 @@ def _thing(
         return mask
     band = max(2, round(BAND * max(mask.shape)))
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    top, left = max(0, int(rows[0]) - 3 * band), max(0, int(columns[0]) - 3 * band)
-    place = slice(top, int(rows[-1]) + 3 * band), slice(left, int(columns[-1]) + 3 * band)
+    top, left = max(0, int(rows[0]) - 2 * band), max(0, int(columns[0]) - 2 * band)
+    place = slice(top, int(rows[-1]) + 2 * band), slice(left, int(columns[-1]) + 2 * band)
     here, new = mask[place], mask.copy()
     never = (depth_inside(~here) > band) | floor[place]
     new[place] = cut(lab[place], here, depth_inside(here) > band, never)

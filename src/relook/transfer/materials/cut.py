@@ -14,7 +14,7 @@ from relook.perceive.borders.cut import cut
 from relook.perceive.borders.surface import FOREIGN, foreign
 from relook.perceive.segment.regions import connected_parts
 
-SIDE = 640
+SIDE = 512
 """Longer side at which is looked."""
 DOUBTFUL = 1.15
 """Distance of colour from which on what touches something foreign belongs to it."""
@@ -24,6 +24,8 @@ SMALL = 0.002
 """Share of the rug below which what differs is part of the design."""
 LEAST = 0.5
 """Share of a rug that must be like it for colours to say anything."""
+ROUNDS = 3
+"""Of colours and cut in turn, where nothing is sure."""
 BESIDE = 4
 """Pixels around a rug that are looked at."""
 
@@ -37,7 +39,7 @@ def cut_out(image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], floor: Bool
         return rug
     own = here
     if bare.sum() >= FEWEST:
-        own = here & cut(lab, here, np.zeros_like(here), ~(here | bare))
+        own = here & cut(lab, here, np.zeros_like(here), ~(here | bare), ROUNDS)
         if own.sum() < LEAST * here.sum():
             own = here
     lost = (here & ~own) | _standing(lab, own)
