@@ -41,6 +41,18 @@ def test_a_blurred_mask_snaps_to_the_edge_of_the_picture() -> None:
     assert sharp[0, 32, 32] - sharp[0, 32, 31] > 0.4 > 0.2 > blurred[0, 32, 32] - blurred[0, 32, 31]
 
 
+@pytest.mark.parametrize("working_side", [640, 60])
+def test_what_is_left_out_far_from_a_map_is_nothing(working_side: int) -> None:
+    """A map that is zero but for a corner is read there alone; less a constant, everywhere: the filter is linear and keeps constants."""
+    guide = torch.rand(3, 90, 120, generator=torch.Generator().manual_seed(2))
+    mask = torch.zeros(1, 90, 120)
+    mask[0, 30:50, 10:40] = 1
+    found, whole = (guided_filter(guide, one, 0.03, 1e-3, working_side=working_side) for one in (mask, mask + 1))
+    assert torch.allclose(found, whole - 1, atol=1e-4)
+    assert bool((found[0, 20:60, 5:50] != 0).any())
+    assert bool((found[0, :, 70:] == 0).all())
+
+
 def test_values_may_be_coarser_than_the_guide() -> None:
     assert guided_filter(torch.rand(3, 40, 60), torch.rand(2, 5, 7), 0.1, 0.01).shape == (2, 40, 60)
 

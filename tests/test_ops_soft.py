@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from relook.errors import ShapeError
-from relook.ops.soft import soft_weights, straightness
+from relook.ops.soft import soft_weight, soft_weights, straightness
 
 
 def halves(height: int = 200, width: int = 300) -> torch.Tensor:
@@ -48,3 +48,10 @@ def test_ragged_borders_are_told_from_straight_ones() -> None:
 def test_masks_of_another_size_are_refused() -> None:
     with pytest.raises(ShapeError, match="resize"):
         soft_weights(torch.rand(3, 20, 30), torch.ones(2, 10, 15, dtype=torch.bool))
+
+
+def test_the_weight_of_one_mask_is_what_it_has_beside_all_else() -> None:
+    image = torch.rand(3, 120, 160, generator=torch.Generator().manual_seed(3))
+    mask = torch.zeros(120, 160, dtype=torch.bool)
+    mask[40:80, 30:90] = True
+    assert torch.allclose(soft_weight(image, mask), soft_weights(image, torch.stack([mask, ~mask]))[0], atol=1e-4)

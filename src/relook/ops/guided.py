@@ -60,7 +60,8 @@ class Guide:
 
     def filtered(self, values: Float[Tensor, "y x"]) -> Float[Tensor, "H W"]:
         """One map, of any size, along the picture's edges."""
-        target = _resize(values[None], self.small.shape[-2:])[0]
+        size, full = ((one.shape[-2], one.shape[-1]) for one in (self.small, self.picture))
+        target = _resize(values[None], size)[0]
         window = self._around(target)
         picture, small, mean, target = self.picture, self.small[:, *window], self.mean[:, *window], target[window]
         mean_target = box(target[None], self.pixels)[0]
@@ -68,12 +69,13 @@ class Guide:
         slope = (self.inverse[:, :, *window] * cross).sum(1)
         offset = mean_target - (slope * mean).sum(0)
         factors = box(torch.cat([offset[None], slope]), self.pixels)
-        full = (picture.shape[-2], picture.shape[-1])
-        if self.small.shape[-2:] == full:
+        if size == full:
             result = picture.new_zeros(full)
-            result[window] = factors[0].addcmul(factors[1], small[0]).addcmul_(factors[2], small[1]).addcmul_(factors[3], small[2])
+            result[window] = (
+                factors[0].addcmul(factors[1], small[0]).addcmul_(factors[2], small[1]).addcmul_(factors[3], small[2])
+            )
             return result
-        factors = _resize(_placed(factors, window, self.small.shape[-2:]), full)
+        factors = _resize(_placed(factors, window, size), full)
         result = factors[0]
         for factor, channel in zip(factors[1:], picture, strict=True):
             result.addcmul_(factor, channel)

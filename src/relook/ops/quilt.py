@@ -108,7 +108,8 @@ class _Patches:
     """First cells of those that are compared."""
     coarse: Float[Tensor, "N F"]
     """Their contents in coarse cells."""
-    squares: Float[Tensor, "N F"]
+    squares: Float[Tensor, "N f"]
+    """Of them, summed over the channels."""
     uses: Float[Tensor, " N"]
     """How often a patch from there was taken."""
     draw: torch.Generator
@@ -117,9 +118,9 @@ class _Patches:
         """First cell (row, column) of a patch that differs little from a texture where it is held."""
         share = avg_pool2d(held[None].to(texture), self.factor)
         wanted = avg_pool2d(texture * held, self.factor) / share.clamp_min(1e-6)
-        weight, wanted = share.expand_as(wanted).flatten(), wanted.flatten()
-        difference = self.squares @ weight - 2 * self.coarse @ (weight * wanted) + weight @ wanted.square()
-        difference = difference.clamp_min(0) + 1e-4 * float(weight.sum())
+        weighed = (share * wanted).flatten()
+        difference = self.squares @ share.flatten() - 2 * self.coarse @ weighed + weighed @ wanted.flatten()
+        difference = difference.clamp_min(0) + 1e-4 * len(wanted) * float(share.sum())
         difference = difference * (1 + AGAIN * self.uses)
         best, order = difference.topk(min(BEST, len(difference)), largest=False)
         good = order[best <= NEARLY * best[0]]
@@ -161,8 +162,9 @@ def _patches(exemplar: Float[Tensor, "C h w"], known: Bool[Tensor, "h w"], aspec
             means = avg_pool2d(exemplar[None], factor, 1)[0]
             rows, columns = (corners[:, axis, None] + torch.arange(0, shape[axis], factor) for axis in (0, 1))
             coarse = means[:, rows[:, :, None], columns[:, None]].transpose(0, 1).flatten(1)
+            squares = coarse.square().view(len(corners), len(exemplar), -1).sum(1)
             uses, draw = torch.zeros(len(corners)), torch.Generator().manual_seed(0)
-            return _Patches(exemplar, whole, shape, factor, corners, coarse, coarse.square(), uses, draw)
+            return _Patches(exemplar, whole, shape, factor, corners, coarse, squares, uses, draw)
         shrink *= SHRINK
     return None
 

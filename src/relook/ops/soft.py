@@ -53,27 +53,25 @@ def _soft(guide: Guide, mask: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     """The weight of one mask."""
     longest = max(mask.shape)
     weight = guide.filtered(mask).clamp_(0, 1)
-    here = _near(mask, 3 * RADIUS * longest)
+    here = _near(mask, max(2, round(3 * RADIUS * longest)))
     weight[here] = _with_clean_borders(weight[here], mask[here], longest)
     return weight
 
 
-def _with_clean_borders(
-    weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], longest: int
-) -> Float[Tensor, "h w"]:
+def _with_clean_borders(weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], longest: int) -> Float[Tensor, "h w"]:
     """Guided weights, as antialiased masks where their border is straight and the picture has no edge."""
     clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
     clean *= _without_edge(weight, max(1, round(RADIUS * longest)))
     return weight.lerp(_blurred(mask, ANTIALIASED), clean)
 
 
-def _near(mask: Float[Tensor, "H W"], reach: float) -> tuple[slice, slice]:
+def _near(mask: Float[Tensor, "H W"], reach: int) -> tuple[slice, slice]:
     """Rows and columns around a mask."""
     there, found = mask > 0, []
     for axis in (1, 0):
         lines = there.any(axis).nonzero()[:, 0]
         first, last = (int(lines[0]), int(lines[-1])) if len(lines) else (0, 0)
-        found.append(slice(max(0, first - round(reach)), last + 1 + round(reach)))
+        found.append(slice(max(0, first - reach), last + 1 + reach))
     return found[0], found[1]
 
 

@@ -28,8 +28,8 @@ SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
-SUPERPIXEL_SIDE, SHARED = 800, 0.7
-"""Longer side of the picture cut into superpixels, and how much of a score a superpixel shares."""
+SIDE, SHARED = 768, 0.7
+"""Longer side at which regions are found along the picture's edges, and how much of a score a superpixel shares."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
 
@@ -46,12 +46,14 @@ def segments(view: View, session: Session) -> Segments:
     if not bool(present.any()):
         return whole(view)
     ids = present.nonzero()[:, 0]
-    mixed = shared_in_superpixels(view.image.cpu(), scores[ids])
+    small = resized(view.image.cpu(), at_most(view.size, SIDE))
+    mixed = shared_in_superpixels(small, scores[ids])
     seen = mixed.argmax(0).unique()
-    best = guided_filter(view.image.cpu(), mixed[seen], 0.004, 1e-5, working_side=SUPERPIXEL_SIDE).max(0)
+    best = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE).max(0)
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
     classes = _one_object_one_class(classes)
-    return numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
+    found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
+    return found if found.labels.shape == view.size else found.resized(view.size)
 
 
 def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
@@ -89,15 +91,14 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session
     return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
 
 
-def shared_in_superpixels(image: Float[Tensor, "3 H W"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
+def shared_in_superpixels(image: Float[Tensor, "3 y x"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
     """Scores with the picture's edges: mostly the mean of their superpixel (Felzenszwalb and Huttenlocher 2004)."""
     import cv2
     from skimage.color import rgb2lab
     from skimage.segmentation import felzenszwalb
 
-    size = at_most(image.shape[-2:], SUPERPIXEL_SIDE)
-    small = resized(image, size)
-    lab = rgb2lab(small.permute(1, 2, 0).numpy()).astype(np.float32) / 100
+    size = (image.shape[-2], image.shape[-1])
+    lab = rgb2lab(image.permute(1, 2, 0).numpy()).astype(np.float32) / 100
     around = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * max(size))
     lab[..., 0] += 2.5 * (lab[..., 0] - around).clip(
         -0.05, 0.05
