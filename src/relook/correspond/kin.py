@@ -11,9 +11,7 @@ from relook.correspond.semantic import Correspondence
 from relook.perceive.segment.vocabulary import canonical
 
 _DATA = json.loads(Path(__file__).with_name("kin.json").read_text(encoding="utf-8"))
-KIN: Mapping[str, tuple[str, ...]] = {
-    name: tuple(other for other in group if other != name) for group in _DATA["groups"] for name in group
-}
+KIN: Mapping[str, tuple[str, ...]] = {name: tuple(others) for name, others in _DATA["kin"].items()}
 """Common name -> common names of its kin, the nearest first. Data: kin.json."""
 KNOWN = 0.6
 """Confidence from which on a perceived thing takes from its kin: half a change in a doubtful one's colours leaves blotches."""
