@@ -46,7 +46,8 @@ class RestyleConfig(Configuration):
     size: Annotated[int, Interval(ge=32, le=2048), LOOK] = 384
     """Longer side of these in pixels."""
     losses: Annotated[Names, LOOK] = ()
-    """For `styleme3d`: some of `statistics`, `descriptor`, `quality`, `distillation`, e.g. `statistics,descriptor`.
+    """For `styleme3d`: some of `statistics`, `descriptor`, `quality`, `distillation`, e.g. `statistics,descriptor`; or of other works `nearest`
+    features of the style picture (ARF), or those of each thing's `counterpart` alone (StyleSplat).
     Default: all whose networks know what is shown: all four with `--family dollhouse` (drawn rooms), else `statistics` and those named here."""
     style_descriptor: Annotated[str, SEEING] = "embedded"
     """For `styleme3d`: what says how alike two styles are, `embedded` or a CLIP vision model (folder or hub id)."""

@@ -10,12 +10,14 @@ import torch
 
 from relook.config import Method, PhotoConfig, Preset, RestyleConfig, SceneMethod
 from relook.errors import SegmentsError
+from relook.evaluate.metrics.pattern import pattern_error
+from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.run import Outcome, Place, Results, Trial
 from relook.evaluate.scene.looks import statistics
 from relook.evaluate.scene.restyle import COLUMNS as LOOKS
 from relook.evaluate.scene.restyle import PART, RestyleSuite, score_of
-from relook.evaluate.scene.rooms import Room, Scene
-from relook.evaluate.sections import Column, Part
+from relook.evaluate.scene.rooms import Images, Room, Scene
+from relook.evaluate.sections import Column, Part, column
 from relook.evaluate.views.setting import numbers_of
 from relook.evaluate.views.walks import FAR, NEAR
 from relook.gaussians import Gaussians
@@ -33,6 +35,7 @@ SUITE = "dollhouse-restyle3d"
 """Name of the suite in its records."""
 COPY, EXACT = "copy", "exact"
 COLUMNS = LOOKS | {
+    "pattern": column("pattern_error", "held out", "pattern error held out"),
     "seconds": Column("seconds", title="CPU seconds", better="lower", digits=1, source="processor time from the scene with its things to the new colours"),
     "megabytes": Column("megabytes", title="MB", digits=0, source="the Gaussians and the sparse matrices of the key views"),
 }  # fmt: skip
@@ -66,6 +69,8 @@ WAYS: Mapping[str, Way] = {
     "distill all": Way("every frame by palette", "distill"),
     "distill restyle3d": Way("4 key views by the embedded denoiser", "distill", 4, "restyle3d"),
     "gram": Way("descent on the style's statistics in VGG19 alone (SOS)", "styleme3d", losses=("statistics",)),
+    "nearest": Way("descent on nearest-neighbour features of the style picture (ARF's kind)", "styleme3d", losses=("nearest",)),
+    "counterpart": Way("the same within each thing's counterpart (StyleSplat's kind)", "styleme3d", losses=("counterpart",)),
     "csd": Way("descent on the style descriptor alone", "styleme3d", losses=("descriptor",)),
     "qa": Way("descent on the judge of quality alone", "styleme3d", losses=("quality",)),
     "dssd": Way("descent by distillation alone", "styleme3d", losses=("distillation",)),
@@ -73,6 +78,7 @@ WAYS: Mapping[str, Way] = {
     "gram csd qa": Way("these, and the judge of quality", "styleme3d", losses=("statistics", "descriptor", "quality")),
     "styleme3d": Way("all four losses, Relook's preset", "styleme3d"),
     "styleme3d paper": Way("all four losses by the paper's schedule, in a tenth of its 2,800 steps", "styleme3d", preset="paper", steps=280),
+    "styleme3d paper whole": Way("the same in all of its 2,800 steps", "styleme3d", preset="paper"),
     EXACT: Way("the exact answer of every frame, distilled: what the geometry allows"),
 }  # fmt: skip
 """Every way, in the table's order."""
@@ -95,7 +101,7 @@ class ProductSuite(RestyleSuite):
         score: dict[str, float | None] = {"seconds": time.process_time() - start}
         held = sum(one.nbytes for one in given.blends) + 4 * 14 * len(made)
         images, beside = ([one.clamp(0, 1) for one in scene.shown(made.colours, held=which)] for which in (False, True))
-        score |= score_of(images, beside, room, session) | {"megabytes": held / 1e6}
+        score |= score_of(images, beside, room, session) | {"megabytes": held / 1e6, "pattern": _pattern(beside, room)}
         write_image(place.picture, torch.cat([*(images[i] for i in self.shown), *beside[:2]], dim=2))
         return Outcome(numbers_of(score, COLUMNS), pictured=True)
 
@@ -129,6 +135,12 @@ class ProductSuite(RestyleSuite):
         return [
             Part(PART, "Restyled scenes", lead, list(COLUMNS.values()), notes, (COPY, EXACT), "semantic", sheets=sheets)
         ]
+
+
+def _pattern(beside: Images, room: Room) -> float | None:
+    """Mean pattern error of what cameras beside the path see, thing by thing."""
+    three = zip(beside, room.held_new, room.held, strict=True)
+    return mean_of([pattern_error(a, b.image, exact_segments(view).labels) for a, b, view in three])
 
 
 def exact_segments(view: View) -> Segments:

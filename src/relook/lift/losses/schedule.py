@@ -8,9 +8,11 @@ from typing import Literal
 
 from relook.errors import InputError
 
-Loss = Literal["statistics", "descriptor", "quality", "distillation"]
-"""SOS, CSD, 3DG-QA and DSSD."""
+Loss = Literal["statistics", "descriptor", "quality", "distillation", "nearest", "counterpart"]
+"""SOS, CSD, 3DG-QA and DSSD; and of other works nearest features, of the whole style picture or of the thing's counterpart."""
 LOSSES: tuple[Loss, ...] = ("statistics", "descriptor", "quality", "distillation")
+PEERS: tuple[Loss, ...] = ("nearest", "counterpart")
+"""Losses that StyleMe3D does not have: they act where they are named."""
 View = Literal["global", "fixed", "free", "local"]
 """Which view a step looks at, and what it takes for the run's progress: `global` all views in turn, `fixed` the key views alone, `free` any
 view at random, all by the progress of the whole run; `local` one set of neighbouring views after another, each with a progress of its own."""
@@ -72,8 +74,8 @@ PAPER = Schedule(
 )
 """The paper's: to 1000 the loss on the picture and distillation alternate (to 600 from 100 on with local pictures), to 1900 distillation of
 fixed and of free views, then local. What acts beside distillation there is not said; its total is the sum of all four losses."""
-RELOOK = Schedule((Phase(40, (Turn(LOSSES),), half=True), Phase(80, (Turn(LOSSES),))))
-"""Relook's own: all four in every step, of which distillation is cheap here; at half the size first, where a step costs a quarter."""
+RELOOK = Schedule((Phase(40, (Turn((*LOSSES, *PEERS)),), half=True), Phase(80, (Turn((*LOSSES, *PEERS)),))))
+"""Relook's own: all that are named in every step, of which distillation is cheap here; at half the size first, where a step costs a quarter."""
 
 
 def steps_of(schedule: Schedule, count: int, losses: Collection[str] = LOSSES, sets: int = 4) -> list[Step]:
@@ -81,13 +83,17 @@ def steps_of(schedule: Schedule, count: int, losses: Collection[str] = LOSSES, s
 
     sets: view sets of a local phase. Raises InputError for losses or a number of steps that cannot be.
     """
-    unknown = sorted(set(losses) - set(LOSSES))
+    unknown = sorted(set(losses) - set(LOSSES) - set(PEERS))
     if unknown or not losses or count < 1:
         raise InputError(
-            f"Expected at least one step and losses out of {', '.join(LOSSES)}, got {count} and {', '.join(sorted(losses)) or 'none'}; choose some."
+            f"Expected at least one step and losses out of {', '.join((*LOSSES, *PEERS))}, got {count} and {', '.join(sorted(losses)) or 'none'}; choose some."
         )
     lengths = [(phase, length) for phase, length in _phases(schedule, losses) if phase.turns]
     total = sum(length for _, length in lengths)
+    if not total:
+        raise InputError(
+            f"Expected losses that the schedule has, got {', '.join(sorted(losses))}; name others, or the preset relook."
+        )
     found: list[Step] = []
     end = stop = 0
     for phase, length in lengths:

@@ -15,6 +15,7 @@ from torch import Tensor
 from relook.gaussians import Gaussians
 from relook.lift.losses.denoisers import styled_denoiser
 from relook.lift.losses.judges import EMBEDDED, descriptor, quality
+from relook.lift.losses.nearest import Counterparts
 from relook.lift.losses.optimise import Descent, Seen, optimise, rate_for
 from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Schedule, steps_of
 from relook.lift.losses.smooth import Neighbours
@@ -63,7 +64,10 @@ class StyleMe3D:
     steps: int | None = None
     """The preset's schedule scaled to so many; None: as it is (paper 2800, relook 80)."""
     losses: Sequence[str] = LOSSES
-    """Of `statistics` (SOS), `descriptor` (CSD), `quality` (3DG-QA), `distillation` (DSSD): some of them for an ablation."""
+    """Of `statistics` (SOS), `descriptor` (CSD), `quality` (3DG-QA), `distillation` (DSSD): some of them for an ablation; `nearest` features (ARF),
+    or those of the `counterpart` alone."""
+    counterparts: Counterparts | None = None
+    """For `counterpart`."""
     family: str = "dollhouse"
     """Whose denoiser distils."""
     image_prompt: str | None = None
@@ -115,7 +119,8 @@ def losses_of(style: Float[Tensor, "3 H W"], size: tuple[int, int], how: StyleMe
         denoiser = styled_denoiser(family, style, size, adapter=image, prompt=how.prompt, seed=how.seed)
     described = Described.of(style, descriptor(how.described_by, session)) if "descriptor" in how.losses else None
     judge = quality(how.judged_by, session) if "quality" in how.losses else None
-    return StyleLosses(PRESETS[how.preset].weights, session, style, described, judge, denoiser, how.seed)
+    weights = PRESETS[how.preset].weights
+    return StyleLosses(weights, session, style, described, judge, denoiser, how.counterparts, how.seed)
 
 
 def moved(colours: Float[Tensor, "N 3"], style: Float[Tensor, "3 H W"]) -> Float[Tensor, "N 3"]:

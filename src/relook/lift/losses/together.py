@@ -16,6 +16,7 @@ from relook.lift.losses.denoisers import StyledDenoiser
 from relook.lift.losses.descriptor import descriptor_loss
 from relook.lift.losses.distillation import distillation_loss, guided, residual, scale_at, timestep_at
 from relook.lift.losses.judges import Judge
+from relook.lift.losses.nearest import NEAREST_LAYERS, Counterparts, at_features, nearest_loss
 from relook.lift.losses.quality import quality_loss
 from relook.lift.losses.schedule import Step
 from relook.lift.losses.statistics import (
@@ -46,6 +47,7 @@ class Weights:
     descriptor: float = 1.0
     quality: float = 1.0
     distillation: float = 1.0
+    nearest: float = 1.0
     guidance: tuple[float, float] = (7.5, 20.0)
     """Of distillation: least and most."""
     depth: bool = False
@@ -94,8 +96,10 @@ class StyleLosses:
     describe: Described | None = None
     judge: Judge | None = None
     denoiser: StyledDenoiser | None = None
+    counterparts: Counterparts | None = None
     seed: int = 0
     _statistics: dict[tuple[int, int], Mapping[str, Statistics]] = field(default_factory=dict)
+    _features: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     _content: OrderedDict[tuple[int, float], Tensor] = field(default_factory=OrderedDict)
 
     def __call__(
@@ -113,7 +117,29 @@ class StyleLosses:
             terms["distillation"] = self.weights.distillation * self._distilled(
                 self.denoiser, picture, (view, step, known)
             )
+        for name in ("nearest", "counterpart"):
+            if name in step.losses and (name == "nearest" or self.counterparts is not None):
+                terms[name] = self.weights.nearest * self._nearest(picture, view if name == "counterpart" else None)
         return terms
+
+    def _nearest(self, picture: Tensor, view: int | None) -> Tensor:
+        """NNFM with the whole style picture, or with what view number `view` shows within its counterparts."""
+        found = self._blocks(picture)
+        size = (picture.shape[1], picture.shape[2])
+        if size not in self._features:
+            with torch.no_grad():
+                self._features[size] = self._blocks(self._style_at(size, 1.0))
+        wanted, known = self._features[size], self.counterparts
+        if view is None or known is None:
+            return nearest_loss(found.flatten(1), wanted.flatten(1))
+        maps = (known.views[view], found), (known.style, wanted)
+        groups = [at_features(ids, (one.shape[1], one.shape[2])).to(one.device) for ids, one in maps]
+        return nearest_loss(found.flatten(1), wanted.flatten(1), (groups[0], groups[1]))
+
+    def _blocks(self, picture: Float[Tensor, "3 H W"]) -> Float[Tensor, "D h w"]:
+        """Features of NEAREST_LAYERS."""
+        found = activations(large_enough(picture)[None], NEAREST_LAYERS, self.session)
+        return torch.cat([found[layer][0] for layer in NEAREST_LAYERS])
 
     def _of_statistics(self, picture: Tensor, view: int, step: Step, known: Known) -> dict[str, Tensor]:
         """SOS: the mean over scales."""
@@ -132,16 +158,21 @@ class StyleLosses:
 
     @torch.no_grad()
     def _statistics_at(self, size: tuple[int, int], scale: float) -> Mapping[str, Statistics]:
-        """The style's, looked at with as many pixels along the shorter side as the view at this scale."""
+        """The style's at this scale."""
+        seen = self._style_at(size, scale)
+        asked = (seen.shape[1], seen.shape[2])
+        if asked not in self._statistics:
+            features = activations(seen[None], STYLE_LAYERS, self.session)
+            self._statistics[asked] = {layer: statistics(one) for layer, one in features.items()}
+        return self._statistics[asked]
+
+    def _style_at(self, size: tuple[int, int], scale: float) -> Float[Tensor, "3 h w"]:
+        """The style picture, with as many pixels along the shorter side as a view of `size` at this scale."""
         side = max(LEAST, round(min(size) * scale))
         height, width = self.style.shape[1:]
         fit = side / min(height, width)
         asked = (max(LEAST, round(height * fit)), max(LEAST, round(width * fit)))
-        if asked not in self._statistics:
-            seen = interpolate(self.style[None], asked, mode="bilinear", antialias=min(height, width) > 1)
-            features = activations(seen, STYLE_LAYERS, self.session)
-            self._statistics[asked] = {layer: statistics(one) for layer, one in features.items()}
-        return self._statistics[asked]
+        return interpolate(self.style[None], asked, mode="bilinear", antialias=min(height, width) > 1)[0]
 
     @torch.no_grad()
     def _content_of(self, before: Tensor, view: int, scale: float) -> Tensor:

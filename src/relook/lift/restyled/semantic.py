@@ -14,17 +14,16 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 from relook.gaussians import Gaussians
 from relook.lift.restyled.floor import covered, floor_covers, ground_under
+from relook.lift.restyled.matching import matched
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.surfaces import in_materials, surface_textures
-from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.scene.uplift import graph
 from relook.ops.srgb import from_linear, to_linear
 from relook.transfer.materials.cover import MAIN
 from relook.transfer.materials.shading import light_of, lit
 from relook.transfer.palette import colour_maps, palette_of_points
-from relook.transfer.photo import Styles, understood
+from relook.transfer.photo import Styles
 from relook.transfer.resolve import Run
-from relook.transfer.working import shrunk
 from relook.types import View
 
 ROUNDS = 3
@@ -33,17 +32,15 @@ ROUNDS = 3
 
 def semantic(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
     """New colours by the palette's maps (`relook.transfer.palette`), by paint where the user states a colour, each thing at its own strength."""
-    picture = sheet([shrunk(view, SIDE) for view in scene.views])
-    config = replace(settings.config.picture, layout="none")
-    run, picture, seen = understood(picture, style, config, settings.session, settings.progress)
-    found = replace(run.correspondence(picture, seen), apart=True)
+    known = matched(scene, style, settings)
+    run, picture, seen, found = known.run, known.sheet, known.style, known.found
     with settings.progress.stage("solving"):
         maps = colour_maps(picture, seen, found)
     with settings.progress.stage("restyling"):
         old = scene.gaussians.colours.clamp(0, 1)
         smooth = smoothed(scene.gaussians, old)
         points = replace(found, structure=scene.parts)
-        new = palette_of_points(old.T, smooth.T, points, maps, config.strongest).T
+        new = palette_of_points(old.T, smooth.T, points, maps, run.config.strongest).T
     with settings.progress.stage("materials"):
         new = _in_materials(scene, (seen, points), new, run, picture)
         return _at_strength(scene, old, _painted(scene, old, new, run), run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,8 +14,10 @@ from relook.config import RestyleConfig
 from relook.errors import InputError
 from relook.io import read_image
 from relook.lift.losses.judges import EMBEDDED
+from relook.lift.losses.nearest import Counterparts
 from relook.lift.losses.schedule import LOSSES
 from relook.lift.losses.styleme3d import PRESETS, PresetName, StyleMe3D, restyled
+from relook.lift.restyled.matching import matched
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.sources import camera_of
 from relook.transfer.photo import Styles
@@ -33,16 +36,25 @@ def styleme3d(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, 
     first = style if isinstance(style, str | Path | View) else style[0]
     picture = first.image if isinstance(first, View) else read_image(first)
     cameras = [camera_of(view) for view in scene.views]
+    how = how_of(settings.config)
+    if "counterpart" in how.losses:
+        how = replace(how, counterparts=_counterparts(scene, style, settings))
     keep = None if settings.work is None else settings.work / "descent.safetensors"
     return restyled(
         scene.gaussians,
         (cameras, scene.blends),
         picture,
-        how_of(settings.config),
+        how,
         settings.session,
         settings.progress,
         keep,
     )
+
+
+def _counterparts(scene: Scene, style: Styles, settings: Settings) -> Counterparts:
+    """Which pixels of every key view take from which of the style picture."""
+    found = matched(scene, style, settings).found
+    return Counterparts(found.structure_classes.chunk(len(scene.views)), found.style_classes)
 
 
 def how_of(config: RestyleConfig) -> StyleMe3D:
