@@ -11,9 +11,13 @@ from relook.errors import GeometryError, InputError
 from relook.gaussians import Gaussians
 from relook.lift.scene import Fit, fit
 from relook.lift.scene.divide import PART, SHRINK, shrunk, split, worst
+from relook.lift.scene.fit import fit_posed
 from relook.lift.scene.fuse import fused
+from relook.lift.scene.sources import SceneViews
 from relook.lift.scene.surfels import surfels
 from relook.ops import splats
+from relook.ops.align import centre
+from relook.ops.geometry import unproject
 from relook.types import Camera, Depth, View
 
 
@@ -179,3 +183,24 @@ def test_exposure_is_solved_with_the_scene(room):
     found = fit(views, SceneConfig(held_out=5, refine=0, size=48))
     logs = found.gains.log().mean(1)
     assert float(torch.corrcoef(torch.stack([logs, gains.log()]))[0, 1]) > 0.9
+
+
+def test_readings_that_are_missing_at_random_are_no_edges(room):
+    """Without an estimator: 30 % of the pixels were not read."""
+    posed = SceneViews(tuple(sensed(room, 0.005, 0.3)), (2, 7), "sensor")
+    found = fit_posed(posed, SceneConfig(refine=0))
+    assert found.seen > 0.95
+    assert found.psnr > 25
+
+
+def test_a_reflection_that_moves_with_the_camera_is_shown_where_it_would_be(room):
+    """Every surface is the brighter the more one looks along one direction."""
+    glossy = []
+    for view in sensed(room, 0.0, 0.02):
+        points = unproject(torch.ones(view.size), view.camera) - centre(view.camera)
+        shine = torch.nn.functional.normalize(points, dim=-1) @ torch.tensor([0.2, -0.2, 0.3])
+        glossy.append(replace(view, image=(view.image + shine).clamp(0, 1)))
+    posed = SceneViews(tuple(glossy), (2, 7), "sensor")
+    plain, harmonic = (fit_posed(posed, SceneConfig(refine=0, degree=degree)) for degree in (0, 2))
+    assert harmonic.gaussians.degree == 2
+    assert harmonic.psnr > plain.psnr + 0.5

@@ -29,6 +29,9 @@ class SceneConfig(Configuration):
     """Side of a Gaussian's place in pixels of the views that see it: less is finer and slower."""
     refine: Annotated[int, Interval(ge=0, le=100), USED] = 2
     """How many times every view corrects positions, sizes and opacities by a step of gradient; 0: the solution in closed form alone."""
+    degree: Annotated[int, Interval(ge=0, le=3), USED] = 2
+    """How finely colours depend on where one looks from, as the degree of spherical harmonics, where depth was measured or estimated: gloss,
+    reflections. 0: not at all."""
     geometry: Annotated[str, SEEING] = "auto"
     """Where cameras and depth are from: `exact`, `sensor`, `sparse`, or found in plain pictures by `colmap`, `matches`, `mapanything`, ...
     `auto`: what the capture brings, else COLMAP where it is installed, else matches."""

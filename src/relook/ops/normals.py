@@ -33,9 +33,16 @@ def normals(depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"] | None = None) 
         return depth.new_tensor([0.0, 0.0, -1.0])[:, None, None].expand(3, height, width)
     inverse = 1 / depth
     K = pinhole((height, width)).to(depth) if K is None else K
-    xs, ys = pixel_centres((height, width), depth.device).to(depth).unbind(-1)
+    return of_slopes(inverse, _slope(inverse, 1), _slope(inverse, 0), K)
+
+
+def of_slopes(
+    inverse: Float[Tensor, "H W"], across: Float[Tensor, "H W"], down: Float[Tensor, "H W"], K: Float[Tensor, "3 3"]
+) -> Float[Tensor, "3 H W"]:
+    """Unit normals in the camera's axes, towards the eye, of an inverse depth that changes by `across` and `down` per pixel."""
+    xs, ys = pixel_centres((inverse.shape[0], inverse.shape[1]), inverse.device).to(inverse).unbind(-1)
     x, y = (xs - K[0, 2]) / K[0, 0], (ys - K[1, 2]) / K[1, 1]
-    across, down = _slope(inverse, 1) * K[0, 0], _slope(inverse, 0) * K[1, 1]
+    across, down = across * K[0, 0], down * K[1, 1]
     normal = -torch.stack([across, down, inverse - across * x - down * y])
     return normal / normal.norm(dim=0).clamp_min(1e-9)
 

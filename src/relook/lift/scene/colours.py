@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from relook.ops.splats import Blend, solve, uplift
+from relook.gaussians import Gaussians
+from relook.ops.splats import Blend, seen_colours, solve, uplift
 from relook.ops.splats.solve import Confidences, Maps
+from relook.types import Camera
 
 
 def solved_colours(blends: Sequence[Blend], pictures: Maps, trust: Confidences = None) -> Float[Tensor, "N 3"]:
@@ -19,13 +21,13 @@ def solved_colours(blends: Sequence[Blend], pictures: Maps, trust: Confidences =
 
 
 def residual(
-    blends: Sequence[Blend], pictures: Maps, colours: Float[Tensor, "N 3"], trust: Confidences = None
+    blends: Sequence[Blend], pictures: Maps, gaussians: Gaussians, cameras: Sequence[Camera], trust: Confidences = None
 ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
-    """A^T |A f - m|^2 summed over views, the squared error that each Gaussian takes part in, and A^T 1, in pixels that it fills."""
-    total, pixels = torch.zeros(len(colours)), torch.zeros(len(colours))
-    for number, (one, picture) in enumerate(zip(blends, pictures, strict=True)):
+    """A^T |A f - m|^2 with the colours f that each camera sees, summed over views, the squared error that each Gaussian takes part in, and A^T 1, in pixels that it fills."""
+    total, pixels = torch.zeros(len(gaussians)), torch.zeros(len(gaussians))
+    for number, (one, picture, camera) in enumerate(zip(blends, pictures, cameras, strict=True)):
         sure = torch.ones(one.size) if trust is None else trust[number]
-        error = (one.render(colours) - picture).square().mean(0) * sure
+        error = (one.render(seen_colours(gaussians, camera)) - picture).square().mean(0) * sure
         both = one.transposed(torch.stack([error, sure]))
         total, pixels = total + both[:, 0], pixels + both[:, 1]
     return total, pixels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,12 +19,14 @@ from relook.lift.scene.refine import refined
 from relook.lift.scene.sources import SceneViews, scene_views
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import Walk
-from relook.ops.splats import Blend, Blends
+from relook.ops.facets import facets
+from relook.ops.splats import Blend, Blends, seen_colours, solve_harmonics, uplift
 from relook.progress import SILENT, Progress
 from relook.record import Clock
 from relook.session import Session, opened
-from relook.types import Camera
+from relook.types import Camera, View
 
+Pictures = list[Float[Tensor, "3 _ _"]]
 TALL = 4.0
 """Cells of measured or estimated depth are so many times as high as wide."""
 
@@ -78,49 +80,69 @@ def fit_posed(posed: SceneViews, config: SceneConfig, progress: Progress = SILEN
         if config.refine:
             gaussians = _refined(gaussians, posed, config, progress)
     with clock.part("measure"):
-        return _measured(gaussians, _gains(gaussians, posed), posed, config, clock)
+        return _measured(gaussians, posed, config, clock)
 
 
 def closed_form(posed: SceneViews, config: SceneConfig, progress: Progress = SILENT) -> Gaussians:
     """Surfels in solved colours; where depth is exact the worst of them shrink, then the worst become four."""
     views = [posed.views[number] for number in posed.fitted]
-    gaussians = surfels(fused(views) if posed.noisy else views, config.cell, tall=TALL if posed.noisy else 1.0)
+    gaussians = _noisy_surfels(views, config) if posed.noisy else surfels(views, config.cell)
     changes = (
         (None, None) if posed.noisy else (shrink_worst, split_worst, None)
     )  # noisy: exposure is better known the second time
     with progress.stage("fitting", len(changes)) as tick:
         for number, change in enumerate(changes):
-            blends, pictures = _blends(gaussians, posed, posed.fitted), _even(gaussians, posed)
-            gaussians = gaussians.coloured(solved_colours(blends, pictures))
+            blends = _blends(gaussians, posed, posed.fitted)
+            pictures = _even(gaussians, posed, blends)
+            last = number == len(changes) - 1
+            gaussians = _coloured(gaussians, posed, blends, pictures, config.degree if last else 0)
             if change is not None:
-                gaussians = change(gaussians, *residual(blends, pictures, gaussians.colours))
+                cameras = [posed.cameras[number] for number in posed.fitted]
+                gaussians = change(gaussians, *residual(blends, pictures, gaussians, cameras))
             tick(number + 1)
     return gaussians
+
+
+def _noisy_surfels(views: Sequence[View], config: SceneConfig) -> Gaussians:
+    """Of depth that is first made to agree, one layer of high cells, facing as the planes in it do."""
+    return surfels(fused(views), config.cell, tall=TALL, facing=lambda depth, K: facets(depth, K).normals)
+
+
+def _coloured(gaussians: Gaussians, posed: SceneViews, blends: Blends, pictures: Pictures, degree: int) -> Gaussians:
+    """The same geometry in the colours that are nearest to the fitted views' pictures; those of exact depth are the same from everywhere."""
+    if not degree or not posed.noisy:
+        return gaussians.coloured(solved_colours(blends, pictures))
+    cameras = [posed.cameras[number] for number in posed.fitted]
+    mean = gaussians.coloured(uplift(blends, pictures).values)
+    return replace(mean, sh=solve_harmonics(mean, cameras, blends, pictures, degree))
 
 
 def _refined(gaussians: Gaussians, posed: SceneViews, config: SceneConfig, progress: Progress) -> Gaussians:
     """The scene after `config.refine` rounds of descent, its colours solved again."""
     cameras = [posed.cameras[number] for number in posed.fitted]
-    gaussians = refined(gaussians, cameras, _even(gaussians, posed), config.refine, progress=progress)
-    return gaussians.coloured(solved_colours(_blends(gaussians, posed, posed.fitted), _even(gaussians, posed)))
+    before = _even(gaussians, posed, _blends(gaussians, posed, posed.fitted))
+    gaussians = refined(gaussians, cameras, before, config.refine, progress=progress)
+    blends = _blends(gaussians, posed, posed.fitted)
+    return _coloured(gaussians, posed, blends, _even(gaussians, posed, blends), config.degree)
 
 
-def _gains(gaussians: Gaussians, posed: SceneViews) -> Float[Tensor, "V 3"]:
-    """By how much every view is brighter than the scene, for R, G and B; with exact depth comes exact light, and it is 1."""
+def _gains(
+    gaussians: Gaussians, posed: SceneViews, numbers: Sequence[int], blends: Sequence[Blend]
+) -> Float[Tensor, "V 3"]:
+    """By how much views are brighter than the scene, for R, G and B; with exact depth comes exact light, and it is 1."""
     if not posed.noisy:
-        return torch.ones(len(posed.views), 3)
-    blends = _blends(gaussians, posed, range(len(posed.views)))
+        return torch.ones(len(numbers), 3)
     return torch.stack(
         [
-            gain_of(one.render(gaussians.colours), view.image, one.seen)
-            for view, one in zip(posed.views, blends, strict=True)
+            gain_of(one.render(seen_colours(gaussians, posed.cameras[number])), posed.views[number].image, one.seen)
+            for number, one in zip(numbers, blends, strict=True)
         ]
     )
 
 
-def _even(gaussians: Gaussians, posed: SceneViews) -> list[Float[Tensor, "3 H W"]]:
+def _even(gaussians: Gaussians, posed: SceneViews, blends: Blends) -> Pictures:
     """The fitted views' pictures in one exposure, that of them all together."""
-    gains = _gains(gaussians, posed)[list(posed.fitted)]
+    gains = _gains(gaussians, posed, posed.fitted, blends)
     gains = gains / gains.log().mean(0).exp()
     return [posed.views[number].image / gain[:, None, None] for number, gain in zip(posed.fitted, gains, strict=True)]
 
@@ -129,25 +151,25 @@ def _blends(gaussians: Gaussians, posed: SceneViews, numbers: Sequence[int]) -> 
     return Blends(gaussians, [posed.cameras[number] for number in numbers], posed.size)
 
 
-def _measured(
-    gaussians: Gaussians, gains: Float[Tensor, "V 3"], posed: SceneViews, config: SceneConfig, clock: Clock
-) -> Fit:
+def _measured(gaussians: Gaussians, posed: SceneViews, config: SceneConfig, clock: Clock) -> Fit:
     """The scene with its errors."""
-    colours = gaussians.colours
-    even = [view.image / gain[:, None, None] for view, gain in zip(posed.views, gains, strict=True)]
-    parts = [
-        residual(_blends(gaussians, posed, numbers), [even[number] for number in numbers], colours)
-        for numbers in (posed.fitted, posed.held)
-    ]
-    total, pixels = ([part[k] for part in parts] for k in (0, 1))
-    often = float(pixels[0].sum() / pixels[1].sum().clamp_min(1)) if posed.held else 0.0
-    error = (total[0] + often * total[1]) / (pixels[0] + often * pixels[1]).clamp_min(1e-6)
+    parts, gains = [], torch.ones(len(posed.views), 3)
     squares, shown = [], []
-    for number, one in zip(posed.held, _blends(gaussians, posed, posed.held), strict=True):
+    for numbers in (posed.fitted, posed.held):
+        blends = _blends(gaussians, posed, numbers)
+        if numbers:
+            gains[list(numbers)] = _gains(gaussians, posed, numbers, blends)
+        even = [posed.views[number].image / gains[number][:, None, None] for number in numbers]
+        parts.append(residual(blends, even, gaussians, [posed.cameras[number] for number in numbers]))
+    for number, one in zip(posed.held, blends, strict=True):
+        colours = seen_colours(gaussians, posed.cameras[number])
         picture = (one.render(colours) * gains[number][:, None, None]).clamp(0, 1)
         if one.seen.any():
             squares.append((picture - posed.views[number].image).square().mean(0)[one.seen].mean())
         shown.append(one.seen.float().mean())
+    total, pixels = ([part[k] for part in parts] for k in (0, 1))
+    often = float(pixels[0].sum() / pixels[1].sum().clamp_min(1)) if posed.held else 0.0
+    error = (total[0] + often * total[1]) / (pixels[0] + often * pixels[1]).clamp_min(1e-6)
     psnr = float((-10 * torch.stack(squares).log10()).mean()) if squares else None
     seen = float(torch.stack(shown).mean()) if shown else 1.0
     record = {

@@ -8,10 +8,10 @@ from dataclasses import replace
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import pad, unfold
 
 from relook.captures.frames import spread
 from relook.ops.align import centre
+from relook.ops.facets import facets
 from relook.ops.geometry import inside, known_depth, project, unproject
 from relook.types import Camera, Depth, View
 
@@ -22,14 +22,12 @@ NEIGHBOURS = 8
 ASKED = 24
 """Views that are asked whether they contradict each other."""
 ROUNDS = 2
-REACH, ALIKE = 5, 0.03
-"""A pixel's depth is first the mean of those in the square of so many pixels around that differ by less than this share."""
 
 
 def fused(views: Sequence[View]) -> list[View]:
-    """Views with a camera and metric depth, whose depth is less noisy; `valid` is false where more views see through a point than see it."""
+    """Views with a camera and metric depth, which becomes small planes and agrees better; `valid` is false where more views see through a point than see it."""
     cameras = [view.camera for view in views]
-    depths = [_smooth(view.metric_depth) for view in views]  # type: ignore[arg-type]
+    depths = [facets(view.metric_depth, view.camera.K).depth for view in views]  # type: ignore[arg-type,union-attr]
     beside = _beside(cameras)  # type: ignore[arg-type]
     for _ in range(ROUNDS):
         compared = [
@@ -83,15 +81,6 @@ def contradicted(views: Sequence[View]) -> float:
             change = _change(depths[n], cameras[n], depths[k], cameras[k])  # type: ignore[arg-type]
             seen, through = seen + int(torch.isfinite(change).sum()), through + int((change > AGREE).sum())
     return through / max(seen, 1)
-
-
-def _smooth(depth: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-    """Every known pixel the mean of those around that are of its surface."""
-    half = REACH // 2
-    around = unfold(pad(depth[None, None], (half,) * 4, value=torch.nan), REACH).view(REACH**2, *depth.shape)
-    alike = ((around / depth).log().abs() < ALIKE).to(depth)
-    mean = (around.nan_to_num(0.0) * alike).sum(0) / alike.sum(0).clamp_min(1)
-    return torch.where(known_depth(depth), mean, torch.nan)
 
 
 def _beside(cameras: Sequence[Camera]) -> Int[Tensor, "V K"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from relook.gaussians import Gaussians
-from relook.ops.splats import rasterise
+from relook.ops.splats import rasterise, seen_colours
 from relook.ops.splats.project import project
 from relook.progress import SILENT, Progress
 from relook.types import Camera
@@ -81,11 +81,12 @@ class _Free:
         one = self.values
         scales = self.start.scales * one["sizes"].clamp(-2 * GROWN, GROWN).exp()
         means = self.start.means + self.size * one["shift"]
-        return Gaussians(means, normalize(one["quats"], dim=1), scales, one["opacity"].sigmoid(), self.start.sh[:, :1])
+        return Gaussians(means, normalize(one["quats"], dim=1), scales, one["opacity"].sigmoid(), self.start.sh)
 
     def rendered(self, camera: Camera, size: tuple[int, int]) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "H W"]]:
         """What a camera sees."""
-        return rasterise(project(self.gaussians, camera, size), self.values["colours"], size)
+        colours = self.values["colours"] + seen_colours(self.start, camera) - self.start.colours
+        return rasterise(project(self.gaussians, camera, size), colours, size)
 
     def step(self, loss: Tensor, rate: float) -> None:
         """One step down; rate: a factor of all steps."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ TWICE = 2
 """Pixels that a cell needs: one alone is noise, or depth mixed at an edge."""
 _BITS, _HALF = 17, 1 << 16
 _Rows = tuple[np.ndarray, np.ndarray]
+Facing = Callable[[Float[Tensor, "H W"], Float[Tensor, "3 3"]], Float[Tensor, "3 H W"]]
+"""What says from depth and K which way surfaces face."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,23 @@ class _Pixels:
     colours: Float[Tensor, "M 3"]
 
 
-def surfels(views: Iterable[View], cell: float = CELL, *, tall: float = 1.0) -> Gaussians:
+def surfels(views: Iterable[View], cell: float = CELL, *, tall: float = 1.0, facing: Facing = normals) -> Gaussians:
     """Gaussians on the surfaces that views with a camera and metric depth see, in their mean colour (degree 0).
 
     Space is cut into cubes; in each, cells have the side that its views need (`cell` pixels, between the nearest view's and the mean),
     and a cell holds one surfel for each of six directions that it faces. tall: how many times as high as wide a cell is in that direction,
-    so that the layers of noisy depth become one. `views` is read twice, one at a time. Raises DepthError where no depth is known.
+    so that the layers of noisy depth become one. facing: `normals`, or what is steadier on noisy depth. `views` is read twice, one at a time. Raises DepthError where no depth is known.
     """
-    smallest, cubes, levels = _cell_levels(views, cell)
-    _, sums = _summed([_cells(pixels, smallest, cubes, levels, tall) for pixels in map(_pixels, views)])
+    pixels_of = partial(_pixels, facing=facing)
+    smallest, cubes, levels = _cell_levels(map(pixels_of, views), cell)
+    _, sums = _summed([_cells(pixels, smallest, cubes, levels, tall) for pixels in map(pixels_of, views)])
     sums = sums[sums[:, 0] >= TWICE]
     if not len(sums):
         raise DepthError("Expected depth that several pixels agree on, got none; bring depth or better cameras.")
-    means, facing, colours, side = torch.from_numpy(sums[:, 1:] / sums[:, :1]).float().split([3, 3, 3, 1], 1)
+    means, towards, colours, side = torch.from_numpy(sums[:, 1:] / sums[:, :1]).float().split([3, 3, 3, 1], 1)
     scales = WIDTH * side * torch.tensor([1.0, 1.0, THICKNESS])
     opacities, sh = torch.full((len(means),), OPACITY), torch.zeros(len(means), 1, 3)
-    return Gaussians(means, turned_to(facing), scales, opacities, sh).coloured(colours)
+    return Gaussians(means, turned_to(towards), scales, opacities, sh).coloured(colours)
 
 
 def turned_to(directions: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]:
@@ -67,22 +71,22 @@ def turned_to(directions: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]:
     return normalize(half, dim=1)
 
 
-def _pixels(view: View) -> _Pixels:
+def _pixels(view: View, facing: Facing) -> _Pixels:
     """What one view knows of surfaces."""
     depth = view.metric_depth
     if depth is None or view.camera is None:
         raise DepthError("Expected views with a camera and depth in scene units, got one without; bring both.")
-    facing = normals(depth, view.camera.K)
-    known = known_depth(depth) & torch.isfinite(facing).all(0)
-    turned = facing[:, known].T @ view.camera.world_to_camera[:3, :3]
+    towards = facing(depth, view.camera.K)
+    known = known_depth(depth) & torch.isfinite(towards).all(0)
+    turned = towards[:, known].T @ view.camera.world_to_camera[:3, :3]
     points = unproject(depth, view.camera)[known]
     return _Pixels(points, turned, depth[known] / view.camera.K[0, 0], view.image[:, known].T)
 
 
-def _cell_levels(views: Iterable[View], cell: float) -> tuple[float, np.ndarray, np.ndarray]:
+def _cell_levels(seen: Iterable[_Pixels], cell: float) -> tuple[float, np.ndarray, np.ndarray]:
     """The smallest side of cells, the keys of the cubes of space that hold anything (sorted), and the level of the cells in each."""
     parts, least, smallest = [], [], 0.0
-    for pixels in map(_pixels, views):
+    for pixels in seen:
         if len(pixels.points):
             side = pixels.sides.double().numpy()
             smallest = smallest or cell * float(np.quantile(side, 0.02))

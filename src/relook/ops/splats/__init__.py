@@ -4,6 +4,7 @@ What a view shows of anything the Gaussians carry is A f; one matrix renders, up
 """
 
 from relook.ops.splats.blend import Blend, Blends, blend
+from relook.ops.splats.directional import solve_harmonics
 from relook.ops.splats.harmonics import harmonics, seen_colours
 from relook.ops.splats.project import Projected, project
 from relook.ops.splats.rasterise import rasterise, render, shown
@@ -22,5 +23,6 @@ __all__ = [
     "seen_colours",
     "shown",
     "solve",
+    "solve_harmonics",
     "uplift",
 ]

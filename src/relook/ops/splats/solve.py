@@ -75,32 +75,35 @@ def solve(
     trusts = [_trust(one, confidence, number, covered) for number, one in enumerate(blends)]
     diagonal = ridge + _summed(blends, lambda v, one: one.transposed(trusts[v][None], power=2))
     values = torch.empty_like(prior)
+
+    def normal(direction: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
+        return _summed(blends, lambda v, one: one.normal(direction, trusts[v]))
+
     for some in _columns(prior.shape[1]):
         start = prior[:, some].contiguous()
         residual = _summed(
             blends,
             lambda v, one, f=start, k=some: one.transposed(_counted(maps[v][k] - one.render(f), trusts[v])),  # type: ignore[misc]
         )
-        values[:, some] = _conjugate(blends, trusts, start, residual, diagonal, (ridge, steps))
+        values[:, some] = conjugate(normal, start, residual, diagonal, (ridge, steps))
     return values
 
 
-def _conjugate(
-    blends: Sequence[Blend],
-    trusts: Sequence[Tensor],
+def conjugate(
+    normal: Callable[[Tensor], Tensor],
     values: Float[Tensor, "N D"],
     residual: Float[Tensor, "N D"],
     diagonal: Float[Tensor, "N 1"],
-    how: tuple[float, int],
+    how: tuple[float | Float[Tensor, "N 1"], int],
 ) -> Float[Tensor, "N D"]:
-    """`how` = (ridge, steps) of conjugate gradients from values with this residual."""
+    """Conjugate gradients on (normal + ridge) x = b from values with this residual, preconditioned by the diagonal; `how` = (ridge, steps)."""
     ridge, steps = how
     direction, before = torch.zeros_like(values), torch.ones(values.shape[1])
     for step in range(steps):
         preconditioned = residual / diagonal
         slope = (residual * preconditioned).sum(0)
         direction = preconditioned + (slope / before.clamp_min(1e-20) if step else 0) * direction
-        curved = ridge * direction + _summed(blends, lambda v, one, p=direction: one.normal(p, trusts[v]))  # type: ignore[misc]
+        curved = ridge * direction + normal(direction)
         length = slope / (direction * curved).sum(0).clamp_min(1e-20)
         values, residual, before = values + length * direction, residual - length * curved, slope
     return values
