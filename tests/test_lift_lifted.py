@@ -17,8 +17,11 @@ from relook.lift.lifted import lift_capture, posed, way_for
 from relook.lift.lifted.contrast import contrast, with_contrast
 from relook.lift.lifted.job import inner
 from relook.lift.lifted.task import targets_of
+from relook.lift.lifted.ways import _tiles
 from relook.lift.operators.regions import likeliest
 from relook.models.lifter import FOLDER
+from relook.ops.geometry import pixel_centres
+from relook.ops.lifting import cast
 from relook.types import View
 
 LAYOUT, STYLE = sample_layout(31, "living"), sample_style(31)
@@ -172,3 +175,14 @@ def test_contrast_that_blending_took_comes_back_from_the_picture_itself() -> Non
     assert float(contrast(flat).mean()) < 0.35 * float(contrast(looked).mean())
     torch.testing.assert_close(contrast(back).mean(), contrast(looked).mean(), atol=0.01, rtol=0.05)
     torch.testing.assert_close(with_contrast(looked, picture, contrast(flat)), looked)
+
+
+def test_tiles_hold_every_pixel_once_and_share_looks_with_their_neighbours() -> None:
+    size, camera = (37, 21), ROOM[0].camera
+    tiles = list(_tiles(camera, size, 2))
+    assert torch.cat([tile.places for tile in tiles]).sort().values.tolist() == list(range(37 * 21))
+    every = cast(camera, pixel_centres(size).reshape(-1, 2)).directions
+    for tile in tiles:
+        torch.testing.assert_close(tile.rays.directions, every[tile.places])
+        away = (tile.rays.directions - tile.shared.directions[tile.owner]) @ torch.diag(camera.K.diagonal())
+        assert float(away.abs().max()) < 0.51 * camera.K.diagonal().max() / camera.K[0, 0]

@@ -7,7 +7,7 @@ very same weights, after a correction that the colour features suggest (Lift3D's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -88,12 +88,19 @@ class Lifter(nn.Module):
 
     def forward(self, sources: Sources, rays: Rays, sampling: Sampling) -> Rendered:
         """What rays show: a coarse look everywhere, a fine one where something is solid."""
-        edges = torch.linspace(1 / sampling.near, 1 / sampling.far, sampling.coarse + 1).to(rays.directions)
-        first = spread(len(rays.directions), edges, sampling.random)
-        coarse = self._stage(self.coarse, sources, rays, first, 0)
-        places = refined(coarse.blending.weights.sum(2).detach(), edges, sampling.fine, sampling.random)
-        fine = self._stage(self.fine, sources, rays, places, 1)
-        return Rendered(fine.colour, coarse.colour, fine.disparity, fine.blending, fine.features, fine.shown)
+        coarse = self.looked(sources, rays, sampling)
+        fine = self.refined(sources, rays, coarse.blending.weights.sum(2), sampling)
+        return replace(fine, coarse=coarse.colour)
+
+    def looked(self, sources: Sources, rays: Rays, sampling: Sampling) -> Rendered:
+        """The coarse look."""
+        first = spread(len(rays.directions), _edges(sampling, rays), sampling.random)
+        return self._stage(self.coarse, sources, rays, first, 0)
+
+    def refined(self, sources: Sources, rays: Rays, weights: Float[Tensor, "R M"], sampling: Sampling) -> Rendered:
+        """The fine look, where a coarse one found weight: that of these rays, or of rays beside them."""
+        places = refined(weights.detach(), _edges(sampling, rays), sampling.fine, sampling.random)
+        return self._stage(self.fine, sources, rays, places, 1)
 
     def _stage(self, aggregation: Aggregation, sources: Sources, rays: Rays, disparity: Tensor, stage: int) -> Rendered:
         """Samples at disparities (R S), aggregated over the sources and composited along the rays."""
@@ -123,6 +130,11 @@ class Lifter(nn.Module):
     def save(self, folder: Path) -> None:
         """Write the network in half precision."""
         save_half(self, folder)
+
+
+def _edges(sampling: Sampling, rays: Rays) -> Float[Tensor, " N"]:
+    """Disparities between the cells of the coarse look."""
+    return torch.linspace(1 / sampling.near, 1 / sampling.far, sampling.coarse + 1).to(rays.directions)
 
 
 def load_lifter(folder: Path = FOLDER) -> Lifter:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.errors import DepthError, InputError
@@ -23,9 +24,13 @@ from relook.types import Camera
 
 CHUNK = 2048
 """Rays at a time."""
+TILE = 16
+"""Side in pixels of the tiles that the network looks at: what it computes of one stays in a processor's cache."""
+SHARED = 2
+"""Side in pixels of the squares in them whose rays share one coarse look."""
 Maps = Float[Tensor, "V C h w"]
-_Part = tuple[Float[Tensor, "R C"], Bool[Tensor, " R"]]
-"""What R rays show of the maps, and which of them the sources show."""
+_Part = tuple[slice | Int[Tensor, " R"], Float[Tensor, "R C"], Bool[Tensor, " R"]]
+"""Which R pixels of a picture, row by row; what their rays show of the maps; and which of them the sources show."""
 
 
 class Carried(NamedTuple):
@@ -96,10 +101,10 @@ class Blended:
         pose = camera.world_to_camera
         depth = scene.render(self.gaussians.means @ pose[2, :3, None] + pose[2, 3])[0]
         depth = torch.where(scene.seen, depth, torch.nan).flatten()
-        cameras, depths = _some(self.posed.cameras, chosen), self.posed.depths[chosen]
+        cameras, depths, maps = _some(self.posed.cameras, chosen), self.posed.depths[chosen], _taken(maps, chosen)
         for rays, part in _chunks(camera, size):
             found = known(rays, depth[part], cameras, depths)
-            yield lifted(found, maps[chosen]), found.shown
+            yield part, lifted(found, maps), found.shown
 
 
 class Learned:
@@ -120,17 +125,18 @@ class Learned:
     @torch.no_grad()
     def parts(self, camera: Camera, size: tuple[int, int], chosen: list[int], maps: Maps) -> Iterator[_Part]:
         """Chunk by chunk, as the network finds surfaces."""
+        standard, maps = Standard.of(maps) if self.corrected else None, _taken(maps, chosen)
         sources = Sources(self.images[chosen], _some(self.posed.cameras, chosen), self.features[chosen])
-        standard = Standard.of(maps) if self.corrected else None
-        for rays, _ in _chunks(camera, size):
-            found = self.network(sources, rays, self.sampling)
+        for tile in _tiles(camera, size, SHARED if size[1] == self.posed.size[1] else 1):
+            coarse = self.network.looked(sources, tile.shared, self.sampling).blending.weights.sum(2)
+            found = self.network.refined(sources, tile.rays, coarse[tile.owner], self.sampling)
             if standard is not None:
-                values = standard.undone(self.network.corrected(found, standard.applied(maps[chosen])))
-                yield values * found.known[:, None], found.known
+                values = standard.undone(self.network.corrected(found, standard.applied(maps)))
+                yield tile.places, values * found.known[:, None], found.known
                 continue
             weights = found.blending.weights * found.known[:, None, None]
             plain = Blending(found.blending.grid, weights).without_faint()
-            yield lifted(plain, maps[chosen]), plain.shown
+            yield tile.places, lifted(plain, maps), plain.shown
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,10 @@ class _Rays:
         """From the nearest sources, in chunks: memory does not grow with the picture."""
         posed = self.way.posed
         chosen = posed.nearest(camera.resized(size, posed.size), self.way.count, without)
-        values, shown = map(torch.cat, zip(*self.way.parts(camera, size, chosen, self.maps), strict=True))
+        count = size[0] * size[1]
+        values, shown = torch.zeros(count, self.maps.shape[1]), torch.zeros(count, dtype=torch.bool)
+        for places, some, known_there in self.way.parts(camera, size, chosen, self.maps):
+            values[places], shown[places] = some.float(), known_there
         return Carried(values.T.reshape(-1, *size), shown.reshape(size))
 
 
@@ -171,8 +180,37 @@ def points_of(depth: Float[Tensor, "1 H W"], camera: Camera) -> Float[Tensor, "3
     return unproject(depth[0], camera).permute(2, 0, 1)
 
 
+def _taken(maps: Float[Tensor, "N C h w"], chosen: list[int]) -> Maps:
+    """Some maps, channels side by side in memory: the loop that carries them copies nothing then."""
+    return maps[chosen].contiguous(memory_format=torch.channels_last)
+
+
 def _some(cameras: Cameras, chosen: list[int]) -> Cameras:
     return Cameras(cameras.K[chosen], cameras.poses[chosen], cameras.size)
+
+
+class _Tile(NamedTuple):
+    """Some rays of a picture."""
+
+    places: Int[Tensor, " R"]
+    """Numbers of their pixels, row by row."""
+    rays: Rays
+    shared: Rays
+    """Through the middles of the squares that share a coarse look."""
+    owner: Int[Tensor, " R"]
+    """Whose square each ray is in."""
+
+
+def _tiles(camera: Camera, size: tuple[int, int], side: int) -> Iterator[_Tile]:
+    """The rays of a picture, tile by tile, in squares of `side` pixels."""
+    for top, left in product(range(0, size[0], TILE), range(0, size[1], TILE)):
+        high, wide = min(TILE, size[0] - top), min(TILE, size[1] - left)
+        ys, xs = (part.flatten() for part in torch.meshgrid(torch.arange(high), torch.arange(wide), indexing="ij"))
+        corner, squares = torch.tensor([float(left), float(top)]), (-(-high // side), -(-wide // side))
+        middles = pixel_centres(squares).reshape(-1, 2) * side + corner
+        pixels = torch.stack([xs, ys], -1) + 0.5 + corner
+        places = (ys + top) * size[1] + xs + left
+        yield _Tile(places, cast(camera, pixels), cast(camera, middles), ys // side * squares[1] + xs // side)
 
 
 def _chunks(camera: Camera, size: tuple[int, int]) -> Iterator[tuple[Rays, slice]]:
