@@ -9,12 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+import tinysegment
 from relook.dollhouse import render, sample_layout, sample_style
 from relook.errors import InputError, PictureError, RelookError, ShapeError
 from relook.io import write_image
 from relook.lift.operators import OPERATORS, Operator, asked, load_operator
+from relook.lift.operators import words as operator_words
 from relook.models.store import is_here
 from relook.perceive.embedded import network, perceived
+from relook.perceive.segment.open_vocabulary import LIKELY, Found
 from relook.session import Session
 
 IMAGE = render(sample_layout(31, "living"), sample_style(31), (96, 128)).image
@@ -96,3 +99,37 @@ class Broken(Operator):
 def test_broken_operators_are_refused(operator: Operator, error: type[RelookError], words: str) -> None:
     with pytest.raises(error, match=words):
         asked(operator, IMAGE)
+
+
+@pytest.fixture(scope="module")
+def clipseg(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tinysegment.clipseg(tmp_path_factory.mktemp("words") / "clipseg"))
+
+
+def test_words_are_looked_for_by_a_real_class_small_and_random(clipseg: str) -> None:
+    with Session("cpu") as session:
+        operator, identity = load_operator(clipseg, session, words=("Sofa", "floor lamp"))
+        features, prediction = asked(operator, IMAGE)
+        assert operator.names == ("background", "sofa", "floor lamp")
+        assert "floor lamp" in identity
+        assert features.shape == (2, 24, 32)
+        torch.testing.assert_close(prediction.sum(0), torch.ones(96, 128), atol=1e-4, rtol=1e-4)
+        features = torch.tensor([LIKELY - 0.1, LIKELY + 0.1]).logit()[:, None, None].expand(2, 4, 4).contiguous()
+        assert bool((operator.decode(features, (8, 8)).argmax(0) == 2).all())
+        assert bool((operator.decode(features[:1].expand(2, 4, 4), (8, 8)).argmax(0) == 0).all())
+
+
+def test_what_a_detector_finds_is_a_chance_in_its_mask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mask = torch.zeros(96, 128, dtype=torch.bool)
+    mask[:48] = True
+    monkeypatch.setattr(
+        operator_words, "labeller", lambda name, session: lambda view, words: [Found("sofa", mask, 0.9)]
+    )
+    with Session("cpu") as session:
+        operator, _ = load_operator("grounding-dino", session, words=("sofa", "lamp"))
+        labels = asked(operator, IMAGE)[1].argmax(0)
+        assert bool((labels[:44] == 1).all())
+        assert bool((labels[52:] == 0).all())
+        for name, words, message in (("words", (), "Expected --words"), ("edges", ("sofa",), "--operator words")):
+            with pytest.raises(InputError, match=message):
+                load_operator(name, session, words=words)

@@ -21,10 +21,13 @@ class LiftConfig(Configuration):
     """How a 2D model's predictions are made to agree over the views of a capture."""
 
     operator: Annotated[str, USED] = "segments"
-    """The 2D model: `segments`, `embedded`, `microast`, `palette`, `depth`, `edges`, `descriptors`, `vgg:LAYER`, a backbone of transformers
+    """The 2D model: `segments`, `embedded`, `words`, `microast`, `palette`, `depth`, `edges`, `descriptors`, `vgg:LAYER`, a backbone of transformers
     (folder or hub id), or your own, FILE.py:CLASS (docs/lift.md)."""
     style: Annotated[File, USED] = None
     """The picture that gives the look, for operators that take one."""
+    words: Annotated[Names, USED] = ()
+    """What an open-vocabulary segmenter looks for, e.g. `sofa,floor lamp`: of `--operator words` (the best one here), `clipseg`,
+    `grounding-dino`, or one by folder or hub id."""
     method: Annotated[Way, USED] = "auto"
     """Where new views come from: a `scene` of Gaussians (needs depth), `lift3d`, a network that finds surfaces without depth, or `blending`
     of the nearest views at known depth. `auto`: scene where every view has depth, else lift3d."""

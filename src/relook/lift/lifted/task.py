@@ -48,7 +48,7 @@ def lift_capture(
     config.check()
     clock = Clock()
     with opened(session, config.device) as session:
-        operator, identity = load_operator(config.operator, session, config.style)
+        operator, identity = load_operator(config.operator, session, config.style, config.words)
         lift = chosen_lift(config, operator)
         with clock.part("read"):
             frames = read_frames(capture, config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from jaxtyping import Float
@@ -15,7 +15,9 @@ from relook.io import read_image
 from relook.lift.operators.looks import MicroAST, Palette, Sharpen
 from relook.lift.operators.operator import Operator
 from relook.lift.operators.seeing import Backbone, Descriptors, Edges, Embedded, Layer, MetricDepth, Segments
+from relook.lift.operators.words import Words
 from relook.models.store import is_checkpoint
+from relook.perceive.segment.open_vocabulary import LABELLERS, is_labeller
 from relook.session import Session
 
 OPERATORS: Mapping[str, Callable[[Session], Operator]] = {
@@ -25,10 +27,24 @@ OPERATORS: Mapping[str, Callable[[Session], Operator]] = {
 """Those that need no more than a picture."""
 LOOKS: Mapping[str, Callable[[Session, Float[Tensor, "3 H W"]], Operator]] = {"microast": MicroAST, "palette": Palette}
 """Those that take a style picture."""
+WORDS = "words"
+"""The one that takes words."""
 
 
-def load_operator(name: str, session: Session, style: Path | None = None) -> tuple[Operator, str]:
-    """An operator by its name, and what tells it from others. Raises InputError for what is none, and for a look without a style picture."""
+def load_operator(
+    name: str, session: Session, style: Path | None = None, words: Sequence[str] = ()
+) -> tuple[Operator, str]:
+    """An operator by its name, and what tells it from others.
+
+    words: what an open-vocabulary segmenter looks for: `words`, the best one here, or one by its id. Raises InputError for what is none, for a
+    look without a style picture, and for words without a segmenter that reads them.
+    """
+    if name == WORDS or (words and (name in LABELLERS.names or is_labeller(name))):
+        return Words(session, words, "auto" if name == WORDS else name), f"{name} {', '.join(words)}"
+    if words:
+        raise InputError(
+            f"Expected --operator words (or a labeller's id) for --words, got {name}; leave one of them out."
+        )
     if name in LOOKS:
         if style is None:
             raise InputError(f"Expected a style picture for {name}, got none; name one with --style.")
@@ -42,7 +58,7 @@ def load_operator(name: str, session: Session, style: Path | None = None) -> tup
     if is_checkpoint(name):
         return Backbone(session, name), name
     raise InputError(
-        f"Expected an operator among {', '.join((*OPERATORS, *LOOKS))}, vgg:LAYER, a folder or hub id, or FILE.py:CLASS, got {name!r}; "
+        f"Expected an operator among {', '.join((*OPERATORS, *LOOKS, WORDS))}, vgg:LAYER, a folder or hub id, or FILE.py:CLASS, got {name!r}; "
         f"choose one of them."
     )
 

@@ -127,14 +127,7 @@ def clipseg(view: View, labels: Sequence[str], *, session: Session, name: str = 
     Scores have 352 x 352 places and are sharpened along the picture's edges. Parts below SMALLEST of the picture are left out unless
     their label has no larger one.
     """
-    model, processor, tokenizer = _network("clipseg", name, session)
-    words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
-    with load.asked(name, view.size):
-        pixels = processor(as_picture(view.image), return_tensors="pt")["pixel_values"]
-        words["pixel_values"] = pixels.expand(len(labels), -1, -1, -1)
-        wanted = ("pixel_values", "input_ids", "attention_mask")
-        logits = model(**{key: words[key].to(session.device) for key in wanted}).logits.cpu()
-    coarse = logits.view(len(labels), *logits.shape[-2:]).sigmoid()
+    coarse = clipseg_scores(view, labels, session=session, name=name)
     scores = guided_filter(view.image.detach().float().cpu(), coarse, radius=0.01, epsilon=1e-3).clamp(0, 1)
     best = scores.max(0)
     found = []
@@ -147,6 +140,20 @@ def clipseg(view: View, labels: Sequence[str], *, session: Session, name: str = 
                 whole[place] = part
                 found.append(Found(label, torch.from_numpy(whole), float(scores[index][whole].mean())))
     return found
+
+
+def clipseg_scores(
+    view: View, labels: Sequence[str], *, session: Session, name: str = CLIPSEG
+) -> Float[Tensor, "K h w"]:
+    """How sure CLIPSeg is of each label at its own 352 x 352 places, whatever the picture's aspect, from 0 to 1."""
+    model, processor, tokenizer = _network("clipseg", name, session)
+    words = tokenizer([f"a photo of a {label}" for label in labels], padding=True, truncation=True, return_tensors="pt")
+    with load.asked(name, view.size):
+        pixels = processor(as_picture(view.image), return_tensors="pt")["pixel_values"]
+        words["pixel_values"] = pixels.expand(len(labels), -1, -1, -1)
+        wanted = ("pixel_values", "input_ids", "attention_mask")
+        logits = model(**{key: words[key].to(session.device) for key in wanted}).logits.cpu()
+    return logits.view(len(labels), *logits.shape[-2:]).sigmoid()
 
 
 def grounded(
@@ -219,7 +226,7 @@ def _overlap(first: Bool[Tensor, "H W"], second: Bool[Tensor, "H W"]) -> float:
     return float((first & second).sum() / (first | second).sum().clamp_min(1))
 
 
-def _is_labeller(name: str) -> bool:
+def is_labeller(name: str) -> bool:
     """Whether a name is one or two models that can be tried."""
     several = parts(name)
     return len(several) <= 2 and all(is_checkpoint(part, "labeller") for part in several)
@@ -271,7 +278,7 @@ LABELLERS: Table[Labeller] = Table(
         ),
     ),
     order=("grounding-dino", "clipseg"),
-    is_model=_is_labeller,
+    is_model=is_labeller,
     load_model=_models,
     besides=", a CLIPSeg model, or a Grounding DINO model + a SAM model (folders or hub ids owner/name)",
 )  # fmt: skip
