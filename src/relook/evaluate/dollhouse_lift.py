@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from relook.dollhouse import CLASSES, exact_flow
 from relook.engine import Engine
 from relook.errors import InputError
+from relook.evaluate.lift_rows import (
+    ALONE,
+    CAPTURE,
+    LABELS,
+    LOOKS,
+    REGIONS,
+    RENDERED,
+    ROWS,
+    SHARPNESS,
+    STEADY,
+    STROKES,
+    Row,
+)
+from relook.evaluate.lift_steady import CAPTURE_ROWS, GAPS, capture_numbers, capture_views, decided, flickers
+from relook.evaluate.lift_strokes import stroke_numbers
 from relook.evaluate.metrics.segments import confusion, mean_iou, mean_of
 from relook.evaluate.metrics.truth import psnr
 from relook.evaluate.metrics.views import detail, warp_rmse
@@ -23,14 +38,15 @@ from relook.evaluate.scene.fit import strip
 from relook.evaluate.scene.rooms import Room, draw_room
 from relook.evaluate.sections import Part, column
 from relook.evaluate.weights import checkpoint_weights
+from relook.files import sha256
 from relook.io import write_image
 from relook.lift.lifted import posed, way_for
 from relook.lift.lifted.job import Job, Target, held
 from relook.lift.lifted.sources import Posed
 from relook.lift.lifted.ways import Carried
-from relook.lift.operators import Operator, asked
+from relook.lift.operators import Operator, asked, load_operator
 from relook.lift.operators.looks import MicroAST, Sharpen
-from relook.lift.operators.seeing import Embedded
+from relook.lift.operators.seeing import Descriptors, Embedded
 from relook.models import sharpener
 from relook.models.lifter import FOLDER
 from relook.models.load import revision
@@ -40,38 +56,10 @@ from relook.session import Session
 from relook.types import View
 
 SUITE = "dollhouse-lift"
-LABELS, LOOKS, SHARPNESS = "labels", "looks", "sharpness"
-METHODS = ("scene", "blending", "lift3d")
-ALONE, RENDERED = "alone", "rendered"
-
-
-class Row(NamedTuple):
-    """What is carried, and how."""
-
-    method: str
-    """ALONE: the operator asks the true picture; RENDERED: our rendering of the sources by `scene`."""
-    lift: str
-    note: str
-    corrected: bool = False
-    """With the network's correction of features."""
-    sources: int | None = None
-    """Views that are blended; None as configured."""
-
-
-ROWS: Mapping[str, Mapping[str, Row]] = {
-    LABELS: {ALONE: Row(ALONE, "", "the embedded segmenter on the held-out pictures themselves"),
-             RENDERED: Row(RENDERED, "", "the same on our rendering of them, by scene"),
-             "nearest": Row("blending", "probabilities", "its probabilities, warped from the nearest view", sources=1),
-             "lift3d corrected": Row("lift3d", "features", "its features, by lift3d, with the correction of equation 3", True)}
-    | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("probabilities", "features")},
-} | {
-    part: {ALONE: Row(ALONE, "", f"{name} on every frame by itself")}
-    | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("features", "picture", "change", "contrast")}
-    for part, name in ((LOOKS, "MicroAST"), (SHARPNESS, "the embedded sharpener"))
-}  # fmt: skip
-"""Part -> its rows."""
 PAIRS = {"near": ((0, 1), (7, 8)), "far": ((0, 8),)}
 """Frames that are compared after exact warping."""
+SIDE = 256
+"""Longer side of the capture's pictures."""
 FRAMES = 9
 """Of a walk, at least."""
 
@@ -98,6 +86,14 @@ class Config:
     """Height and width of the pictures in pixels."""
     sources: int = 6
     """Views that a new one is blended from."""
+    lifter: Path | None = None
+    """Another lifter than the shipped one: the folder `lifter` that `relook train lift3d` writes."""
+    capture: Path | None = None
+    """A capture with depth for the part `capture`, e.g. ../shared/captures/office."""
+    style: Path | None = None
+    """The picture that gives the look there; without one its rows of MicroAST are left out."""
+    views: int = 24
+    """Frames of the capture, spread over it."""
     device: str = "cpu"
     """Where it runs: `cpu` or `cuda`."""
     engine: Engine = field(default_factory=Engine)
@@ -123,8 +119,12 @@ class LiftSuite(Suite):
         """Every row on every room."""
         one = self.config
         wanted = {part: [row for row in rows if row in (one.rows or rows)] for part, rows in ROWS.items()}
-        parts = one.parts or tuple(ROWS)
-        return [Trial(part, row, f"walk {n}") for part in parts for n in range(one.rooms) for row in wanted[part]]
+        parts = [part for part in one.parts or tuple(ROWS) if part != CAPTURE]
+        drawn = [Trial(part, row, f"walk {n}") for part in parts for n in range(one.rooms) for row in wanted[part]]
+        if one.capture is None or CAPTURE not in (one.parts or ROWS):
+            return drawn
+        rows = [row for row in wanted[CAPTURE] if one.style is not None or CAPTURE_ROWS[row].operator != "microast"]
+        return drawn + [Trial(CAPTURE, row, one.capture.name) for row in rows]
 
     def learned(self, session: Session) -> Mapping[str, str]:
         """The lifter, the sharpener and MicroAST, where they are here."""
@@ -136,16 +136,22 @@ class LiftSuite(Suite):
     def depends(self, trial: Trial) -> Any:
         """Weights and options."""
         one = self.config
-        return dict(self.weights), one.seed, one.frames, one.held, one.size, one.sources, one.device
+        if trial.part == CAPTURE:
+            return dict(self.weights), str(one.capture), one.style and sha256(one.style), one.views, one.device
+        lifter = one.lifter and revision(one.lifter)
+        return dict(self.weights), one.seed, one.frames, one.held, one.size, one.sources, one.device, lifter
 
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
-        """One row on one walk."""
+        """One row on one walk, or on the capture."""
+        if trial.part == CAPTURE:
+            return self._capture(trial, place, session)
         one, number = self.config, int(trial.case.split()[1])
         key = one.seed, number, one.frames, one.held, one.size
         room = session.remembered("room to lift", key, lambda: draw_room(*key), 1)
         row = ROWS[trial.part][trial.row]
-        if trial.part == LABELS:
-            return self._labels(row, room, place, session)
+        if trial.part in (LABELS, STEADY, STROKES):
+            measure = {LABELS: self._labels, STEADY: self._steady, STROKES: self._strokes}[trial.part]
+            return measure(row, room, place, session)
         if trial.part == SHARPNESS:
             soft = [replace(view, image=_soft(view.image, number)) for number, view in enumerate(room.views)]
             return self._looks(row, Sharpen(), soft, room, place)
@@ -175,19 +181,55 @@ class LiftSuite(Suite):
             numbers.append(Number("psnr", WHOLE, mean_of(scores)))
         labels = [one.argmax(0) for one in found]
         counts = torch.stack([confusion(a, b, len(CLASSES)) for a, b in zip(labels, truth, strict=True)]).sum(0)
-        palette = torch.rand(len(CLASSES), 3, generator=torch.Generator().manual_seed(3))
-        write_image(place.picture, strip([palette[one].permute(2, 0, 1) for one in labels]))
+        write_image(place.picture, strip([_coloured(one) for one in labels]))
         return Outcome([Number("miou", WHOLE, mean_iou(counts)), *numbers], pictured=True)
+
+    def _steady(self, row: Row, room: Room, place: Place, session: Session) -> Outcome:
+        """How many labels change from frame to frame, and how right they are."""
+        operator = Embedded(session)
+        numbers = sorted({number for pairs in PAIRS.values() for pair in pairs for number in pair})
+        if row.method == REGIONS:
+            labels = decided([replace(view, segments=None) for view in room.views], operator, CLASSES)
+        else:
+            labels = {n: one.argmax(0) for n, one in self._frames(row, operator, room.views, numbers).items()}
+        counts = torch.stack([confusion(labels[n], room.old[n].classes, len(CLASSES)) for n in numbers]).sum(0)
+        write_image(place.picture, strip([_coloured(labels[n]) for n in numbers]))
+        scores = flickers(labels, PAIRS, lambda a, b: exact_flow(room.old[a], room.old[b]))
+        return Outcome([*scores, Number("miou", WHOLE, mean_iou(counts))], pictured=True)
+
+    def _strokes(self, row: Row, room: Room, place: Place, session: Session) -> Outcome:
+        """How well strokes in the first frame mark their things in later ones."""
+        operator, source = Descriptors(session), self._source(row.method, room.views)
+        answers = [asked(operator, view.image) for view in source.views]
+        features = self._frames(row, operator, room.views, range(1, len(room.old), 3))
+        return Outcome(stroke_numbers(room.old, features, source, answers))
+
+    def _capture(self, trial: Trial, place: Place, session: Session) -> Outcome:
+        """A row over the capture; its frames for people to look at."""
+        one = self.config
+        if one.capture is None:
+            raise InputError("Expected --capture for the part capture, got none; name one.")
+        key = str(one.capture), one.views
+        views = session.remembered("capture to lift", key, lambda: capture_views(Path(key[0]), one.views, SIDE), 1)
+        row = CAPTURE_ROWS[trial.row]
+        operator, _ = load_operator(row.operator, session, one.style)
+        numbers, frames = capture_numbers(row, views, operator, session)
+        write_image(place.picture, strip(frames[::4]))
+        return Outcome(numbers, pictured=True)
+
+    def _frames(self, row: Row, operator: Operator, views: Sequence[View], numbers: Sequence[int]) -> dict[int, Tensor]:
+        """An operator's predictions for frames of the walk, on the row's way."""
+        if row.method == ALONE:
+            return {n: asked(operator, views[n].image)[1] for n in numbers}
+        job = self._job(row, operator, views)
+        targets = [Target("", camera, n) for n in numbers if (camera := views[n].camera) is not None]
+        return {n: one.prediction for n, one in zip(numbers, job.predictions(targets), strict=True)}
 
     def _looks(self, row: Row, operator: Operator, views: Sequence[View], room: Room, place: Place) -> Outcome:
         """How far frames are from each other after exact warping, how much of the lone model's detail they have, and for sharpness the error."""
         numbers = sorted({number for pairs in PAIRS.values() for pair in pairs for number in pair})
         alone = {number: asked(operator, views[number].image)[1] for number in numbers}
-        frames = alone
-        if row.method != ALONE:
-            job = self._job(row, operator, views)
-            targets = [Target("", room.old[number].camera, number) for number in numbers]
-            frames = {n: one.prediction for n, one in zip(numbers, job.predictions(targets), strict=True)}
+        frames = alone if row.method == ALONE else self._frames(row, operator, views, numbers)
         write_image(place.picture, strip([frames[number] for number in numbers]))
         scores = [Number("detail", WHOLE, mean_of([detail(frames[n], alone[n]) for n in numbers]))]
         for region, pairs in PAIRS.items():
@@ -212,7 +254,7 @@ class LiftSuite(Suite):
         """The operator's answers for all frames, on the row's way."""
         source = self._source(row.method, views)
         answers = [asked(operator, view.image) for view in source.views]
-        _, way = way_for(row.method, source, row.sources or self.config.sources, row.corrected)
+        _, way = way_for(row.method, source, row.sources or self.config.sources, row.corrected, self.config.lifter)
         return Job(operator, row.lift, source, answers, way.holding(held(operator, row.lift, source, answers)))
 
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
@@ -222,15 +264,28 @@ class LiftSuite(Suite):
             LOOKS: (column("warp_rmse", "near", "RMSE near"), column("warp_rmse", "far", "RMSE far"), column("detail", judged=False)),
         }  # fmt: skip
         columns[SHARPNESS] = (*columns[LOOKS], column("psnr"))
+        flicker = tuple(column("label_flicker", gap, f"flicker {gap}") for gap in GAPS)
+        columns[STEADY] = (*flicker, column("miou"))
+        columns[STROKES] = (column("stroke_iou"), column("average_precision"))
+        columns[CAPTURE] = (*flicker, *columns[LOOKS], *(column("warp_lpips", gap, f"LPIPS {gap}") for gap in GAPS))
         leads = {
             LABELS: "The embedded segmenter at cameras beside the walk; PSNR of the colours that the same weights bring, where they know any.",
+            STEADY: "The embedded segmenter along the walk: pixels whose label is another one after exact warping, and mIoU of the same frames.",
+            STROKES: "Three touches on each of up to four things in the first frame; all that has like descriptors in later frames, against the thing's class.",
+            CAPTURE: "A real capture: labels and looks along it, compared where both sensors read the point.",
             LOOKS: "MicroAST over the walk's own frames: differences after exact warping, and detail as a part of the lone model's.",
             SHARPNESS: "The same for the sharpener on frames that were softened, each by its own blur; PSNR against them as they were.",
         }
         return [
-            Part(name, name, leads[name], columns[name], {row: ROWS[name][row].note for row in results.rows(name)}, (), ALONE)
+            Part(name, name, leads[name], columns[name], {row: ROWS[name][row].note for row in results.rows(name)}, (), ALONE if name != CAPTURE else "segments alone")
             for name in ROWS if results.rows(name)
         ]  # fmt: skip
+
+
+def _coloured(labels: Int[Tensor, "H W"]) -> Float[Tensor, "3 H W"]:
+    """A colour for each class."""
+    palette = torch.rand(len(CLASSES) + 1, 3, generator=torch.Generator().manual_seed(3))
+    return palette[labels].permute(2, 0, 1)
 
 
 def _soft(image: Float[Tensor, "3 H W"], number: int) -> Float[Tensor, "3 H W"]:

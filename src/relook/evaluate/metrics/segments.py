@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.errors import ShapeError
@@ -88,6 +88,23 @@ def panoptic_counts(found: Int[Tensor, "H W"], truth: Int[Tensor, "H W"]) -> Pan
 def panoptic_quality(classes: Sequence[Panoptic]) -> float | None:
     """Mean of the quality of every class that has objects; None if none has."""
     return mean_of([found.quality for found in classes])
+
+
+@declare("label_flicker", "flicker", "lower", (0.0, 1.0), "share of the pixels that two frames show whose label differs after warping", group="segments", digits=3)  # fmt: skip
+def label_flicker(
+    labels: Int[Tensor, "H W"], other: Int[Tensor, "H W"], flow: Float[Tensor, "2 H W"], visible: Bool[Tensor, "H W"]
+) -> float | None:
+    """How much of a frame has another label in another frame, by the nearest pixel along the flow, where both show the point; None where nowhere.
+
+    flow: pixels from every pixel of the frame to the other one. IGNORED in either does not count.
+    """
+    height, width = labels.shape
+    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x, y = (xs + flow[0]).round().long(), (ys + flow[1]).round().long()
+    shown = visible & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    there = other[y.clamp(0, height - 1), x.clamp(0, width - 1)]
+    shown &= (labels != IGNORED) & (there != IGNORED)
+    return float((labels != there)[shown].float().mean()) if bool(shown.any()) else None
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -16,7 +17,7 @@ from relook.gaussians import Gaussians
 from relook.lift.lifted.sources import Posed
 from relook.lift.scene import lifted as uplifted
 from relook.lift.scene import surfels
-from relook.models.lifter import Lifter, Sampling, Sources, load_lifter
+from relook.models.lifter import FOLDER, Lifter, Sampling, Sources, load_lifter
 from relook.ops.geometry import pixel_centres, unproject
 from relook.ops.lifting import Blending, Cameras, Rays, Standard, cast, known, lifted
 from relook.ops.splats import blend
@@ -157,8 +158,11 @@ class _Rays:
         return Carried(values.T.reshape(-1, *size), shown.reshape(size))
 
 
-def way_for(name: str, posed: Posed, count: int, corrected: bool = False) -> tuple[str, Way]:
-    """The way of a name, and its name; `auto` takes the scene where every view has depth.
+def way_for(
+    name: str, posed: Posed, count: int, corrected: bool = False, lifter: Path | None = None
+) -> tuple[str, Way]:
+    """The way of a name, and its name; `auto` takes the scene where every view has depth. lifter: the folder of another
+    network than the shipped one.
 
     Raises DepthError for ways that need depth, InputError for a correction of another way than the network's.
     """
@@ -166,7 +170,7 @@ def way_for(name: str, posed: Posed, count: int, corrected: bool = False) -> tup
     if corrected and name != "lift3d":
         raise InputError(f"Expected --method lift3d for --correction, got {name}; its network alone has learned one.")
     if name == "lift3d":
-        return name, Learned(posed, load_lifter(), count, corrected)
+        return name, Learned(posed, load_lifter(lifter or FOLDER), count, corrected)
     if not posed.deep:
         raise DepthError(
             f"Expected depth in scene units for every view for {name}, got none for some; choose --method lift3d."
