@@ -197,3 +197,26 @@ def test_likeness_is_that_of_every_shift_alone() -> None:
             ]
             expected = -1.0 if len(pairs) < 8 else float(torch.corrcoef(torch.tensor(pairs).T)[0, 1])
             assert found.at(rows, columns) == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_stool_before_a_rugs_side_stays_before_the_new_rug(rooms: tuple[Room, Room]) -> None:
+    """It was seen as rug: half of it stands out of the rug's outline, the other half hangs together with that."""
+    structure, style = rooms
+    own = found_in(structure)
+    side = max(range(4), key=lambda one: own.outline.seen[one])
+    half = (own.outline.half[side // 2] + 0.1) * (1 if side % 2 else -1)
+    x, y, w = (own.outline.H @ torch.tensor([half, 0.0, 1.0] if side < 2 else [0.0, half, 1.0])).tolist()
+    rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    stool = (rows - y / w).square() + (columns - x / w).square() < 16**2
+    grain = 0.04 * torch.rand(SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    fur = torch.tensor([0.72, 0.74, 0.66])[:, None, None] + grain
+    view = structure.view
+    assert view.segments is not None
+    labels = torch.where(stool, int(view.segments.labels[structure.rug][0]), view.segments.labels)
+    seen = replace(view, image=torch.where(stool, fur, view.image), segments=replace(view.segments, labels=labels))
+    assert style.view.segments is not None
+    found = match_segments(seen.segments, style.view.segments)
+    new = with_materials(seen.image, seen, style.view, found)
+    off = (new - seen.image).abs().mean(0)
+    assert float((off[stool] < 0.02).float().mean()) > 0.9
+    assert float(off[structure.rug & ~stool].mean()) > 0.2

@@ -19,6 +19,7 @@ from relook.models.store import locate
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
+from relook.perceive.segment.superpixels import superpixels
 from relook.session import Session
 from relook.types import Segments, View
 
@@ -92,18 +93,8 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session
 
 
 def shared_in_superpixels(image: Float[Tensor, "3 y x"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
-    """Scores with the picture's edges: mostly the mean of their superpixel (Felzenszwalb and Huttenlocher 2004)."""
-    import cv2
-    from skimage.color import rgb2lab
-    from skimage.segmentation import felzenszwalb
-
-    size = (image.shape[-2], image.shape[-1])
-    lab = rgb2lab(image.permute(1, 2, 0).numpy()).astype(np.float32) / 100
-    around = cv2.GaussianBlur(lab[..., 0], (0, 0), 0.03 * max(size))
-    lab[..., 0] += 2.5 * (lab[..., 0] - around).clip(
-        -0.05, 0.05
-    )  # so that a white wall ends where a white ceiling begins
-    patches = torch.from_numpy(felzenszwalb(lab, scale=40, sigma=0.8, min_size=60, channel_axis=2)).flatten()
+    """Scores with the picture's edges: mostly the mean of their superpixel."""
+    size, patches = (image.shape[-2], image.shape[-1]), torch.from_numpy(superpixels(image)).flatten()
     own = functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
     pixels = torch.bincount(patches).clamp_min(1)
     shared = torch.stack([(torch.bincount(patches, score.flatten().double()) / pixels)[patches] for score in own])

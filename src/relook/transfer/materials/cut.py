@@ -1,6 +1,8 @@
-"""What stands on a rug, or beside it, and was taken for it: cut out by its colours."""
+"""What stands on a rug, or beside it, and was taken for it: cut out by its colours, and by where it stands out of the rug."""
 
 from __future__ import annotations
+
+import math
 
 import cv2
 import numpy as np
@@ -13,9 +15,10 @@ from relook.ops.resize import at_most, resized
 from relook.perceive.borders.cut import cut
 from relook.perceive.borders.surface import FOREIGN, foreign
 from relook.perceive.segment.regions import connected_parts
+from relook.perceive.segment.superpixels import superpixels
 
-SIDE = 512
-"""Longer side at which is looked."""
+SIDE, FINE = 512, 768
+"""Longer side at which is looked, and for what stands before a rug."""
 DOUBTFUL = 1.15
 """Distance of colour from which on what touches something foreign belongs to it."""
 FEWEST = 200
@@ -26,27 +29,67 @@ LEAST = 0.5
 """Share of a rug that must be like it for colours to say anything."""
 ROUNDS = 3
 """Of colours and cut in turn, where nothing is sure."""
+OUT, WITHIN = 0.15, 0.7
+"""Share of a superpixel outside of a rug's outline, and within the hull of what is, from which on it shows something that stands there."""
+REACH = 0.35
+"""How far what stands there may go on, in sides of a square of the size of what is known of it."""
 BESIDE = 4
 """Pixels around a rug that are looked at."""
 
 
 def cut_out(image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
-    """The pixels of a rug less those with colours of the bare floor, and less what stands on it: parts whose colours are not the rug's."""
+    """The pixels of a rug less those with colours of the bare floor, and less what stands on it (see `parted`)."""
+    return parted(image, rug, floor)[0]
+
+
+def parted(
+    image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"]
+) -> tuple[Bool[Tensor, "H W"], Bool[Tensor, "H W"]]:
+    """Of a rug's pixels the rug itself, and what stands on it: parts whose colours are not the rug's. Neither has those of the bare floor's colours."""
     size = at_most((rug.shape[0], rug.shape[1]), SIDE)
     lab = cv2.cvtColor(as_pixels(resized(image, size)), cv2.COLOR_RGB2LAB)
     here, bare = (_shrunk(mask, size) for mask in (rug, floor))
+    nothing = torch.zeros_like(rug)
     if here.sum() < FEWEST:
-        return rug
+        return rug, nothing
     own = here
     if bare.sum() >= FEWEST:
         own = here & cut(lab, here, np.zeros_like(here), ~(here | bare), ROUNDS)
         if own.sum() < LEAST * here.sum():
             own = here
-    lost = (here & ~own) | _standing(lab, own)
+    standing = _standing(lab, own)
+    lost = (here & ~own) | standing
     if lost.sum() > (1 - LEAST) * here.sum():
-        return rug
-    back = cv2.resize(lost.astype(np.uint8), (rug.shape[1], rug.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return rug & torch.from_numpy(back == 0)
+        return rug, nothing
+    lost, standing = (_enlarged(mask, rug) for mask in (lost, standing))
+    return rug & ~lost, rug & standing
+
+
+def standing_out(
+    image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], outside: Bool[Tensor, "H W"]
+) -> Bool[Tensor, "H W"]:
+    """Of a rug's pixels those of things that stand before its side: the superpixels of which a part lies outside of its outline, and those
+    most of which lie within the convex hull of such.
+
+    outside: pixels of its region that are surely not on it.
+    """
+    size = at_most((rug.shape[0], rug.shape[1]), FINE)
+    here, beyond = _shrunk(rug, size), _shrunk(rug & outside, size)
+    seeds = np.zeros_like(here)
+    for place, part, area in connected_parts(beyond):
+        if area > SMALL * here.sum():
+            seeds[place] |= part
+    if not seeds.any():
+        return torch.zeros_like(rug)
+    small = resized(image, size)
+    patches = superpixels(small)
+    inside, out = (np.bincount(patches[mask], minlength=patches.max() + 1) for mask in (here, seeds))
+    large = out > np.maximum(OUT * inside, SMALL * here.sum())
+    hull = _hulls(here & (large[patches] | seeds), SMALL * here.sum())
+    within = np.bincount(patches[hull & here], minlength=len(inside)) > WITHIN * inside
+    lab = cv2.cvtColor(as_pixels(small), cv2.COLOR_RGB2LAB)
+    standing = _whole(lab, here & (within[patches] | seeds), here, SMALL * here.sum())
+    return rug & _enlarged(standing, rug) if standing.sum() < (1 - LEAST) * here.sum() else torch.zeros_like(rug)
 
 
 def goes_on(image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], other: Bool[Tensor, "H W"]) -> float:
@@ -71,6 +114,37 @@ def _standing(lab: np.ndarray, rug: np.ndarray) -> np.ndarray:
         if area > SMALL * rug.sum() and (far[place][part] > FOREIGN).sum() > SMALL * rug.sum() / 2:
             lost[place][part] = True
     return lost
+
+
+def _whole(lab: np.ndarray, standing: np.ndarray, rug: np.ndarray, least: float) -> np.ndarray:
+    """What is known to stand before a rug, with what goes on in its colours beside it (graph cut)."""
+    result = standing.copy()
+    for place, _, area in connected_parts(standing):
+        if area < least:
+            continue
+        reach = max(2, round(REACH * math.sqrt(area)))
+        window = tuple(slice(max(0, side.start - 2 * reach), side.stop + 2 * reach) for side in place)
+        sure, here = standing[window], rug[window]
+        away = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, 5)
+        near = away < reach
+        result[window] |= here & cut(lab[window], near, sure, ~here | ~near, ROUNDS)
+    return result
+
+
+def _hulls(mask: np.ndarray, least: float) -> np.ndarray:
+    """The convex hull of every part of a mask that has so many pixels."""
+    result = np.zeros(mask.shape, np.uint8)
+    for place, part, area in connected_parts(mask):
+        if area > least:
+            rows, columns = np.nonzero(part)
+            points = np.stack([columns + place[1].start, rows + place[0].start], 1).astype(np.int32)
+            cv2.fillConvexPoly(result, cv2.convexHull(points), 1)
+    return result > 0
+
+
+def _enlarged(mask: np.ndarray, like: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
+    size = (like.shape[1], like.shape[0])
+    return torch.from_numpy(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR) > 0)
 
 
 def _shrunk(mask: Bool[Tensor, "H W"], size: tuple[int, int]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import torch
@@ -14,7 +14,7 @@ from relook.ops.exemplar import Exemplar, fetched
 from relook.ops.flat import Places, places
 from relook.ops.srgb import from_linear, luminance, to_linear
 from relook.transfer.materials.cover import weights_of
-from relook.transfer.materials.cut import cut_out, goes_on
+from relook.transfer.materials.cut import goes_on, parted, standing_out
 from relook.transfer.materials.design import DARK, Design, design_of
 from relook.transfer.materials.outline import SEEN, Outline, outline_of
 from relook.transfer.materials.shading import lit, shading_of
@@ -33,6 +33,8 @@ CUT_SHORT = 0.15
 """Share of what borders on a rug's region, above which it may be rug as well."""
 BORDER = 0.5
 """Share of half the shorter side that keeps its proportions; the field between gives way."""
+BEYOND = 0.05
+"""Metres beyond a rug's outline from which on its region shows something else."""
 LIGHT = 0.05
 """Metres over which the light on a rug varies at least."""
 
@@ -49,6 +51,8 @@ class Rug:
     """Pixels that show the floor."""
     cut_short: float
     """How much of what borders on it may be rug as well."""
+    standing: Bool[Tensor, "H W"]
+    """Pixels of its region that show what stands on it or before its side."""
 
     @property
     def sides(self) -> int:
@@ -74,13 +78,24 @@ def rug_of(view: View, rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"]) -> 
     surface = next(iter(surfaces_of(view, "rug", rug)), None)
     if surface is None:
         return None
-    surface = surface._replace(mask=cut_out(view.image, surface.mask, floor))
-    outline = outline_of(surface, floor) if bool(surface.mask.any()) else None
+    own, standing = parted(view.image, surface.mask, floor)
+    surface = surface._replace(mask=own)
+    outline = outline_of(surface, floor) if bool(own.any()) else None
     if outline is None:
         return None
+    out = standing_out(view.image, own, ~_within(outline, own, BEYOND))
+    if bool(out.any()):
+        surface, standing = surface._replace(mask=own & ~out), standing | out
+        outline = outline_of(surface, floor) or outline
     design = design_of(view.image, surface, outline)
     short = goes_on(view.image, surface.mask, ~(rug | floor))
-    return Rug(surface, design.outline, design, floor & surface.plane, short)
+    return Rug(surface, design.outline, design, floor & surface.plane, short, standing)
+
+
+def _within(outline: Outline, pixels: Bool[Tensor, "H W"], margin: float) -> Bool[Tensor, "H W"]:
+    """Of those pixels the ones within an outline, so many metres farther on all sides."""
+    grown = replace(outline, rectangle=outline.rectangle._replace(half=tuple(half + margin for half in outline.half)))
+    return pixels.masked_scatter(pixels, grown.inside(places(outline.H, pixels).place))
 
 
 def with_rug(
@@ -88,7 +103,7 @@ def with_rug(
 ) -> Float[Tensor, "3 H W"]:
     """A picture with a whole rug (linear RGB over its two axes, in metres) in the place of the original picture's, under its light.
 
-    What stands on the rug stays before it. Sides that nobody sees lie where the whole rug's proportions put them.
+    What stands on the rug, or before its side, stays before it, as the original picture shows it. Sides that nobody sees lie where the whole rug's proportions put them.
     """
     outline = _whole_outline(here, whole)
     seen = (here.surface.mask | here.bare) & here.surface.plane
@@ -104,7 +119,7 @@ def with_rug(
     new = from_linear(lit(colour, detail, _light_on(original, here, outline)[where])).clamp(0, 1)
     result = image.clone()
     result[:, where] = torch.lerp(image[:, where], new, strength * alpha)
-    return result
+    return torch.lerp(result, original, weights_of(original, here.standing)) if bool(here.standing.any()) else result
 
 
 def _antialiased(outline: Outline, found: Places) -> Float[Tensor, " N"]:
