@@ -61,8 +61,7 @@ def parted(
     lost = (here & ~own) | standing
     if lost.sum() > (1 - LEAST) * here.sum():
         return rug, nothing
-    lost, standing = (_enlarged(mask, rug) for mask in (lost, standing))
-    return rug & ~lost, rug & standing
+    return rug & ~_enlarged(lost, rug), rug & _enlarged(standing, rug)
 
 
 def standing_out(

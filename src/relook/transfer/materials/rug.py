@@ -94,7 +94,8 @@ def rug_of(view: View, rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"]) -> 
 
 def _within(outline: Outline, pixels: Bool[Tensor, "H W"], margin: float) -> Bool[Tensor, "H W"]:
     """Of those pixels the ones within an outline, so many metres farther on all sides."""
-    grown = replace(outline, rectangle=outline.rectangle._replace(half=tuple(half + margin for half in outline.half)))
+    a, b = outline.half
+    grown = replace(outline, rectangle=outline.rectangle._replace(half=(a + margin, b + margin)))
     return pixels.masked_scatter(pixels, grown.inside(places(outline.H, pixels).place))
 
 
