@@ -84,6 +84,8 @@ def test_readings_are_completed_and_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert bool(view.depth.valid.all())
     hole = torch.zeros(SIZE, dtype=torch.bool)
     hole[:12, :16] = True
+    assert view.depth.estimated is not None
+    assert torch.equal(view.depth.estimated, hole)
     torch.testing.assert_close(view.depth.values[~hole], truth[~hole], atol=6e-4, rtol=0)
     off = (view.depth.values[hole] / truth[hole]).log().abs()
     assert float(off.median()) < 0.25

@@ -48,8 +48,10 @@ def test_networks_read_depth_without_holes() -> None:
 def test_a_smaller_depth_keeps_its_holes() -> None:
     valid = torch.ones(4, 6, dtype=torch.bool)
     valid[:2, :2] = False
-    small = Depth(torch.arange(24.0).view(4, 6), "metric", valid).resized((2, 3))
+    small = Depth(torch.arange(24.0).view(4, 6), "metric", valid, ~valid).resized((2, 3))
     assert small.valid is not None
+    assert small.estimated is not None
+    assert torch.equal(small.estimated, ~small.valid)
     assert small.valid.tolist() == [[False, True, True], [True, True, True]]
     assert set(small.values.flatten().tolist()) <= set(range(24))
     assert Depth(torch.ones(4, 6), "relative").resized((2, 3)).valid is None

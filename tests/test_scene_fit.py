@@ -10,7 +10,7 @@ from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.errors import GeometryError, InputError
 from relook.gaussians import Gaussians
 from relook.lift.scene import Fit, fit
-from relook.lift.scene.divide import PART, SHRINK, shrunk, split, worst
+from relook.lift.scene.divide import PART, SHRINK, shrunk, split, without_floating, worst
 from relook.lift.scene.fit import fit_posed
 from relook.lift.scene.fuse import fused
 from relook.lift.scene.sources import SceneViews
@@ -167,6 +167,31 @@ def test_what_others_see_through_goes():
     found = fused(views)
     assert not found[0].depth.valid[9:15, 13:19].any()
     assert found[1].depth.valid.all()
+
+
+def test_what_was_estimated_goes_where_another_view_measured_beyond_it():
+    """A board before a wall in one of two views: one word against another stays, unless it was a guess."""
+    K = torch.tensor([[30.0, 0, 16], [0, 30, 12], [0, 0, 1]])
+    views = []
+    for number in range(2):
+        pose = torch.eye(4)
+        pose[0, 3] = 0.02 * number
+        views.append(
+            View(torch.rand(3, 24, 32), depth=Depth(torch.full((24, 32), 2.0), "metric"), camera=Camera(K, pose))
+        )
+    board = torch.zeros(24, 32, dtype=torch.bool)
+    board[8:16, 12:20] = True
+    depth = torch.where(board, 1.0, 2.0)
+    for estimated in (None, board):
+        found = fused([replace(views[0], depth=Depth(depth, "metric", estimated=estimated)), views[1]])
+        assert bool(found[0].depth.valid[10:14, 14:18].any()) == (estimated is None)
+
+
+def test_what_no_view_shows_in_its_colours_is_floating():
+    one = plates()
+    error, pixels = torch.tensor([0.0, 5.0, 0.1, 0.1, 0.1, 0.0]), torch.tensor([10.0, 10, 10, 10, 10, 0])
+    assert torch.equal(without_floating(one, error, pixels).means, one.means[[0, 2, 3, 4]])
+    assert len(without_floating(one, torch.full((6,), 9.0), pixels)) == 6
 
 
 def test_layers_of_noisy_depth_become_one():

@@ -47,6 +47,8 @@ class Depth:
     """`metric`: scene units; `relative`: known up to scale and shift of the disparity."""
     valid: Bool[Tensor, "H W"] | None = None
     """Where a sensor measured it; None: drawn or estimated, everywhere. What networks read has no holes: `relook.ops.fill.whole_depth`."""
+    estimated: Bool[Tensor, "H W"] | None = None
+    """Where it was estimated between what was measured; None: nowhere, or everywhere."""
 
     def masked(self) -> Float[Tensor, "H W"]:
         """The values with NaN where nothing was measured."""
@@ -54,8 +56,8 @@ class Depth:
 
     def resized(self, size: tuple[int, int]) -> Depth:
         """The same depth at another size (H, W), by nearest neighbour."""
-        valid = None if self.valid is None else _nearest(self.valid.float(), size) > 0.5
-        return Depth(_nearest(self.values, size), self.kind, valid)
+        masks = (None if one is None else _nearest(one.float(), size) > 0.5 for one in (self.valid, self.estimated))
+        return Depth(_nearest(self.values, size), self.kind, *masks)
 
     def disparity(self) -> Float[Tensor, "H W"]:
         """Inverse depth scaled to [0, 1] between its 1st and 99th percentile (near = 1): what depth ControlNets read."""

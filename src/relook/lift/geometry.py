@@ -153,7 +153,8 @@ def _whole(view: View, depth: str, session: Session) -> View:
     values, _ = fit_to_points(estimate.values, pixels, known, shift=estimate.kind == "relative")
     if view.depth is not None and valid is not None:
         values = torch.where(valid, view.depth.values, values)
-    return replace(view, depth=_measured(values, known_depth(values)))
+    estimated = None if valid is None else ~valid
+    return replace(view, depth=replace(_measured(values, known_depth(values)), estimated=estimated))
 
 
 def _known(view: View) -> tuple[Float[Tensor, "N 2"], Float[Tensor, " N"]]:

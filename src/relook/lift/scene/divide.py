@@ -1,4 +1,4 @@
-"""Gaussians where pictures are finer than they are: those of the largest errors shrink, then become four."""
+"""Gaussians where pictures are finer than they are shrink, then become four; those that hang where nothing is go."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ WORST = 0.15
 """The share of Gaussians that is changed at a time (study: feasibility of Gaussian scenes)."""
 SHRINK = 0.75
 """What is left of the size of one that blurs."""
+FLOATING = 0.03
+"""Mean squared error (RGB) of the pixels that show it from which a Gaussian is where nothing is: views see other colours there."""
+SHOWN = 0.5
+"""Pixels of all views that one must fill: what hides behind others is noise."""
 APART, PART = 0.7, 0.55
 """Of four that take the place of one: how far from its centre along both wide axes, and their size, in its own."""
 
@@ -53,3 +57,9 @@ def shrink_worst(gaussians: Gaussians, error: Float[Tensor, " N"], pixels: Float
 def split_worst(gaussians: Gaussians, error: Float[Tensor, " N"], pixels: Float[Tensor, " N"]) -> Gaussians:
     """Four for each of those that take part in most of the error, however many pixels they fill."""
     return split(gaussians, worst(error))
+
+
+def without_floating(gaussians: Gaussians, error: Float[Tensor, " N"], pixels: Float[Tensor, " N"]) -> Gaussians:
+    """Those that some view shows in about its own colours; all, where that is less than half of them: then cameras are wrong."""
+    stay = (error < FLOATING * pixels) & (pixels > SHOWN)
+    return gaussians[stay] if float(stay.float().mean()) > 0.5 else gaussians

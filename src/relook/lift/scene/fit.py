@@ -13,7 +13,7 @@ from torch import Tensor
 from relook.config import SceneConfig
 from relook.gaussians import Gaussians
 from relook.lift.scene.colours import gain_of, residual, solved_colours
-from relook.lift.scene.divide import shrink_worst, split_worst
+from relook.lift.scene.divide import shrink_worst, split_worst, without_floating
 from relook.lift.scene.fuse import fused
 from relook.lift.scene.refine import refined
 from relook.lift.scene.sources import SceneViews, scene_views
@@ -88,14 +88,13 @@ def closed_form(posed: SceneViews, config: SceneConfig, progress: Progress = SIL
     views = [posed.views[number] for number in posed.fitted]
     gaussians = _noisy_surfels(views, config) if posed.noisy else surfels(views, config.cell)
     changes = (
-        (None, None) if posed.noisy else (shrink_worst, split_worst, None)
+        (without_floating, None) if posed.noisy else (shrink_worst, split_worst, None)
     )  # noisy: exposure is better known the second time
     with progress.stage("fitting", len(changes)) as tick:
         for number, change in enumerate(changes):
             blends = _blends(gaussians, posed, posed.fitted)
             pictures = _even(gaussians, posed, blends)
-            last = number == len(changes) - 1
-            gaussians = _coloured(gaussians, posed, blends, pictures, config.degree if last else 0)
+            gaussians = _coloured(gaussians, posed, blends, pictures, config.degree)
             if change is not None:
                 cameras = [posed.cameras[number] for number in posed.fitted]
                 gaussians = change(gaussians, *residual(blends, pictures, gaussians, cameras))

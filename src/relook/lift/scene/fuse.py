@@ -1,4 +1,4 @@
-"""Measured depth of many views made to agree: each pixel's depth moves to what other views say of its point; what they see through goes."""
+"""Depth of many views made to agree: each pixel's depth moves to what other views say of its point; what they see through goes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,25 @@ AGREE = 0.04
 """Depths of one point in two views that differ by less than this share are of one surface."""
 NEIGHBOURS = 8
 """Other views that a view is compared with: the nearest in place and direction."""
+SEEING = 16
+"""Other views whose measured depth may see through what was estimated."""
+THROUGH = 0.06
+"""By how much farther, as a logarithm, they must see."""
 ASKED = 24
 """Views that are asked whether they contradict each other."""
 ROUNDS = 2
 
 
 def fused(views: Sequence[View]) -> list[View]:
-    """Views with a camera and metric depth, which becomes small planes and agrees better; `valid` is false where more views see through a point than see it."""
+    """Views with a camera and metric depth, which becomes small planes and agrees better; `valid` is false where more views see through a point than see it.
+
+    Estimated depth (`Depth.estimated`) goes first where measured depth of other views sees through it.
+    """
     cameras = [view.camera for view in views]
-    depths = [facets(view.metric_depth, view.camera.K).depth for view in views]  # type: ignore[arg-type,union-attr]
+    depths = [
+        facets(depth, camera.K).depth  # type: ignore[union-attr]
+        for depth, camera in zip(_unrefuted(views), cameras, strict=True)
+    ]
     beside = _beside(cameras)  # type: ignore[arg-type]
     for _ in range(ROUNDS):
         compared = [
@@ -39,6 +49,27 @@ def fused(views: Sequence[View]) -> list[View]:
         replace(view, depth=Depth(depth.nan_to_num(0.0), "metric", known_depth(depth)))
         for view, depth in zip(views, depths, strict=True)
     ]
+
+
+def _unrefuted(views: Sequence[View]) -> list[Float[Tensor, "H W"]]:
+    """Depth without what was estimated where other views measured something farther away: NaN there."""
+    cameras, depths = [view.camera for view in views], [view.metric_depth for view in views]
+    guesses = [torch.zeros(view.size, dtype=torch.bool) if (one := _guessed(view)) is None else one for view in views]
+    if not any(bool(guess.any()) for guess in guesses):
+        return depths  # type: ignore[return-value]
+    measured = [torch.where(guess, torch.nan, depth) for guess, depth in zip(guesses, depths, strict=True)]  # type: ignore[arg-type]
+    found = []
+    for n, near in enumerate(_beside(cameras, SEEING).tolist()):  # type: ignore[arg-type]
+        changes = [_change(depths[n], cameras[n], measured[k], cameras[k]) for k in near]  # type: ignore[arg-type]
+        through = sum((change > THROUGH).float() for change in changes)
+        agree = sum((change.abs() < AGREE).float() for change in changes)
+        wrong = guesses[n] & (through > agree) if near else torch.zeros_like(guesses[n])
+        found.append(torch.where(wrong, torch.nan, depths[n]))  # type: ignore[arg-type]
+    return found
+
+
+def _guessed(view: View) -> Bool[Tensor, "H W"] | None:
+    return None if view.depth is None else view.depth.estimated
 
 
 def _compared(
@@ -83,11 +114,11 @@ def contradicted(views: Sequence[View]) -> float:
     return through / max(seen, 1)
 
 
-def _beside(cameras: Sequence[Camera]) -> Int[Tensor, "V K"]:
+def _beside(cameras: Sequence[Camera], most: int = NEIGHBOURS) -> Int[Tensor, "V K"]:
     """For every camera the others that are nearest: metres, and metres for a radian of turning."""
     poses = torch.stack([camera.world_to_camera for camera in cameras])
     eyes = torch.stack([centre(camera) for camera in cameras])
     turned = poses[:, 2, :3] @ poses[:, 2, :3].T
     distance = torch.cdist(eyes, eyes) + turned.clamp(-1, 1).acos()
     distance.fill_diagonal_(torch.inf)
-    return distance.argsort(1)[:, : min(NEIGHBOURS, len(cameras) - 1)]
+    return distance.argsort(1)[:, : min(most, len(cameras) - 1)]
