@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from relook.config import PhotoConfig
-from relook.errors import SegmentsError
+from relook.errors import GeometryError, SegmentsError
 from relook.present.studio.choices import hexadecimal
+from relook.present.studio.corners import corners_of, dragged, handles_of, lines_of
 from relook.present.studio.edits import drawn, merged, painted, parted, region_at, renamed
 from relook.present.studio.look import Choice, Look
 from relook.present.studio.things import things_of
-from relook.types import Region, Segments, View
+from relook.types import Camera, Layout, Region, Segments, View, Wall
 
 
 @pytest.fixture
@@ -78,3 +79,42 @@ def test_things_say_what_is_missing_and_uncertain(room: Segments) -> None:
 @pytest.mark.parametrize(("said", "held"), [("#D8cfc0ff", "#D8cfc0"), ("rgba(216, 207.4, 192, 1)", "#d8cfc0")])
 def test_colours_come_in_two_ways(said: str, held: str) -> None:
     assert hexadecimal(said) == held
+
+
+@pytest.fixture
+def box() -> Layout:
+    """A room 4 m wide and 2.5 m high, seen from its middle, 1.2 m above the floor; the far wall is 5 m away."""
+    pose = torch.eye(4)
+    pose[1, 3] = 1.2
+    camera = Camera(torch.tensor([[100.0, 0, 100], [0, 100, 60], [0, 0, 1]]), pose)
+    walls = (Wall((-2.0, 1.0), (-2.0, 5.0), 0.6), Wall((-2.0, 5.0), (2.0, 5.0), 0.6), Wall((2.0, 5.0), (2.0, 1.0), 0.6))
+    return Layout((120, 200), camera, 2.5, walls, 0.9, 0.9, 0.9)
+
+
+def test_lines_of_a_layout_are_where_its_walls_meet(box: Layout) -> None:
+    far = next(one for one in lines_of(box) if one.kind == "floor" and one.wall == 1)
+    assert (*far.start, *far.end) == pytest.approx((60, 84, 140, 84))  # 100 x (-2 / 5), 100 x 1.2 / 5 from the middle
+    assert sum(one.kind == "upright" for one in lines_of(box)) == 2  # the near corners are out of the picture
+    assert {one.grip for one in handles_of(box)} == {"wall", "ceiling", "corner"}
+
+
+def test_a_dragged_wall_takes_its_neighbours_along(box: Layout) -> None:
+    new = dragged(box, "wall", 1, (90.0, 90.0))  # 100 x 1.2 / 4 below the middle: 4 m away
+    assert [(one.start, one.end) for one in new.walls] == [
+        (pytest.approx(start), pytest.approx(end))
+        for start, end in (((-2, 1), (-2, 4)), ((-2, 4), (2, 4)), ((2, 4), (2, 1)))
+    ]
+    assert all(one.confidence == 1 for one in new.walls)
+    assert (new.floor, new.ceiling, new.height) == (1.0, 0.9, 2.5)
+
+
+def test_a_dragged_ceiling_and_corner(box: Layout) -> None:
+    new = dragged(box, "ceiling", 1, (100.0, 24.0))  # 36 / 100 x 5 m above the eye
+    assert new.height == pytest.approx(3.0)
+    assert new.walls == box.walls
+    new = dragged(box, "corner", corners_of(box).index((-2.0, 5.0)), (50.0, 84.0))
+    assert new.walls[0].end == new.walls[1].start == pytest.approx((-2.5, 5.0))
+    assert new.walls[2] == box.walls[2]
+    for grip, number, to in (("wall", 1, (90.0, 40.0)), ("ceiling", 1, (90.0, 84.0)), ("wall", 7, (90.0, 90.0))):
+        with pytest.raises(GeometryError, match="drag"):
+            dragged(box, grip, number, to)

@@ -83,7 +83,35 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
         raise InputError(
             f"Expected 2 to {len(ascii_uppercase)} folders to compare, got {len(folders)}; name the folders that relook evaluate wrote."
         )
-    return [_read(letter, folder) for letter, folder in zip(ascii_uppercase, folders, strict=False)]
+    return [read_run(folder, letter) for letter, folder in zip(ascii_uppercase, folders, strict=False)]
+
+
+def read_run(folder: Path, letter: str = "A") -> Run:
+    """One folder that relook evaluate wrote. Raises InputError for one without records."""
+    if not folder.is_dir():
+        raise InputError(f"Expected a folder that relook evaluate wrote, got {folder}; check the name.")
+    records = tuple(read_records(folder))
+    if not records:
+        raise InputError(f"Expected records in {folder}, got none; run the suite again.")
+    try:
+        provenance = read_provenance(folder)
+    except InputError:
+        provenance = None
+    return Run(letter, folder, records, provenance, _tables(folder / "tables.json") or _tables(folder / "summary.json"))
+
+
+def sections_of(run: Run) -> list[Section]:
+    """The tables of one run, as its report has them: a part for each, the rows in their order."""
+    found = []
+    for name in dict.fromkeys(record.part for record in run.records):
+        table: Mapping[str, Any] = run.tables.get(name, {})
+        records = [record for record in run.records if record.part == name]
+        part = Part(
+            name, table.get("title", name), columns=_columns(table, records, ()), notes=dict(table.get("notes", {})),
+            apart=set(table.get("apart", [CEILING])),
+        )  # fmt: skip
+        found.append(section(part, records))
+    return [one for one in found if one.rows and one.columns]
 
 
 def compare(runs: Sequence[Run], rows: Sequence[str] = (), metrics: Sequence[str] = ()) -> Comparison:
@@ -168,19 +196,6 @@ def _columns(table: Mapping[str, Any], records: Sequence[Record], metrics: Seque
             or [column(*key) for key in dict.fromkeys((r.metric, r.region) for r in records if r.metric == metric)][:1]
         )
     return chosen
-
-
-def _read(letter: str, folder: Path) -> Run:
-    if not folder.is_dir():
-        raise InputError(f"Expected a folder that relook evaluate wrote, got {folder}; check the name.")
-    records = tuple(read_records(folder))
-    if not records:
-        raise InputError(f"Expected records in {folder}, got none; run the suite again.")
-    try:
-        provenance = read_provenance(folder)
-    except InputError:
-        provenance = None
-    return Run(letter, folder, records, provenance, _tables(folder / "tables.json") or _tables(folder / "summary.json"))
 
 
 def _tables(path: Path) -> Mapping[str, Any]:

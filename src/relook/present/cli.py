@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import relook
-from relook.config import FILES, PerceiveConfig, ViewsConfig
+from relook.config import FILES, PerceiveConfig
 from relook.errors import RelookError
-from relook.files import check_there, check_writable
+from relook.files import check_writable
 from relook.models.fetch import OFFLINE
 from relook.options import EXISTING, POSITIONAL
 from relook.present.arguments import one_of, parse
 from relook.present.audit import audit
+from relook.present.compare import compare
 from relook.present.lift import lift
 from relook.present.photo import photo
 from relook.present.studio.command import studio
 from relook.present.terminal import ERR, OUT, drawn, speak
+from relook.present.views import views
 
 if TYPE_CHECKING:
     from relook.types import Layout
@@ -45,40 +47,7 @@ SHORT = """[bold]relook[/bold] {version}: each object takes the look of its coun
   relook models list|pull|verify|where|remove      what can be had, its licence and size; get it, check it, find it, delete it
 
 relook COMMAND --help lists a command's options; relook COMMAND --offline asks no network (as RELOOK_OFFLINE=1 does); relook --version."""
-EXAMPLES = {
-    "views": "example: relook views walk.mp4 --style look.jpg --out restyled --every 5 --keep window",
-    "perceive": "example: relook perceive room.jpg --out seen; then relook photo room.jpg --segments seen/segments.png ...",
-}
-
-
-@dataclass(frozen=True)
-class Views:
-    """Restyle a walk through a room: writes frames, a video, coloured points and a report; a stopped run goes on."""
-
-    walk: Annotated[Path, POSITIONAL, FILES]
-    """A folder of frames, a video, a COLMAP project, a nerfstudio transforms.json, or a capture.json."""
-    style: Annotated[Path, EXISTING, FILES]
-    """The picture that gives the look."""
-    out: Annotated[Path, FILES]
-    """Folder to write to: frames/, walk.mp4, points.ply, report.html, views.json."""
-    config: ViewsConfig = field(default_factory=ViewsConfig)
-
-
-def views(words: Sequence[str]) -> int:
-    """relook views."""
-    options = parse(Views, "relook views", words, EXAMPLES["views"])
-    check_there(options.walk)
-    check_writable(options.out, folder=True)
-    from relook.lift import restyle_views
-
-    with drawn() as progress:
-        result = restyle_views(options.walk, options.style, options.config, out=options.out, progress=progress)
-    seconds = sum(result.record["timings"].values())
-    OUT.print(
-        f"{result.report}: {len(result.frames)} frames in {seconds:.1f} s, geometry {result.record['geometry']}",
-        markup=False,
-    )
-    return 0
+SEEN = "example: relook perceive room.jpg --out seen; then relook photo room.jpg --segments seen/segments.png ..."
 
 
 @dataclass(frozen=True)
@@ -94,7 +63,7 @@ class Perceive:
 
 def perceive(words: Sequence[str]) -> int:
     """relook perceive."""
-    options = parse(Perceive, "relook perceive", words, EXAMPLES["perceive"])
+    options = parse(Perceive, "relook perceive", words, SEEN)
     check_writable(options.out, folder=True)
     from relook.perceive.perceive import perceive_photo
 
@@ -149,31 +118,6 @@ def evaluate(words: Sequence[str]) -> int:
         table = run(suite.suite(options), progress)
     OUT.print(table)
     OUT.print(f"{options.out}", markup=False)
-    return 0
-
-
-@dataclass(frozen=True)
-class Compare:
-    """Put runs of a suite side by side: rows, differences case by case, and what differs between the runs."""
-
-    reports: Annotated[tuple[Path, ...], POSITIONAL] = ()
-    """Folders that relook evaluate wrote, at least two; the others are compared with the first."""
-    out: Path | None = None
-    """Folder to write to: compare.html, compare.md, compare.json."""
-    rows: tuple[str, ...] = ()
-    """Rows to compare. Default: those that at least two of the runs have."""
-    metrics: tuple[str, ...] = ()
-    """Numbers to compare, e.g. `psnr lpips`. Default: those of the runs' own tables."""
-
-
-def compare(words: Sequence[str]) -> int:
-    """relook compare REPORT REPORT..."""
-    options = parse(Compare, "relook compare", words)
-    from relook.evaluate.compare import run
-
-    OUT.print(run(options.reports, out=options.out, rows=options.rows, metrics=options.metrics))
-    if options.out is not None:
-        OUT.print(f"{options.out / 'compare.html'}", markup=False)
     return 0
 
 

@@ -14,6 +14,7 @@ from relook.errors import InputError
 from relook.files import check_writable
 from relook.options import EXISTING, POSITIONAL
 from relook.present.terminal import OUT, drawn
+from relook.progress import Progress
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -55,6 +56,21 @@ class RenderScene:
 
 def render_scene(options: RenderScene) -> int:
     """relook scene render."""
+    with drawn() as progress:
+        path, covered = rendered(options, progress)
+    from relook.lift.scene.film import is_picture
+
+    number = 1 if is_picture(options.out) else len(path.cameras)
+    OUT.print(
+        f"{options.out}: {number} picture{'s' if number > 1 else ''} of {path.size[1]} x {path.size[0]}, "
+        f"{covered:.0%} of the pixels show the scene",
+        markup=False,
+    )
+    return 0
+
+
+def rendered(options: RenderScene, progress: Progress) -> tuple[CameraPath, float]:
+    """Write what was asked for; gives the cameras, and the share of the pixels that show the scene. Raises an error of relook.errors."""
     single = options.out.suffix != "" and not options.out.is_dir()
     check_writable(options.out, folder=not single)
     if not single and options.out.is_dir() and any(options.out.iterdir()):
@@ -65,17 +81,9 @@ def render_scene(options: RenderScene) -> int:
     is_picture(options.out)
     background = colour(options.background)
     side = sized(options.size)
-    with drawn() as progress:
-        scene = read_gaussians(options.scene)
-        path = path_of(options, scene, side)
-        covered = film(scene, path, options.out, background=background, progress=progress)
-    number = 1 if is_picture(options.out) else len(path.cameras)
-    OUT.print(
-        f"{options.out}: {number} picture{'s' if number > 1 else ''} of {path.size[1]} x {path.size[0]}, "
-        f"{covered:.0%} of the pixels show the scene",
-        markup=False,
-    )
-    return 0
+    scene = read_gaussians(options.scene)
+    path = path_of(options, scene, side)
+    return path, film(scene, path, options.out, background=background, progress=progress)
 
 
 def path_of(options: RenderScene, scene: Gaussians, side: tuple[int, int] | int | None) -> CameraPath:

@@ -173,7 +173,7 @@ def _best_spot(
     gaussians: Gaussians, ground: Ground, eyes: Sequence[Float[Tensor, " 3"]], size: tuple[int, int]
 ) -> Spot | None:
     """Where most is seen, and not from too near; where the cameras were if they are known. With the range in which there is something to see."""
-    spots = [_spot(eyes[k], 0.0) for k in spread(len(eyes), PARTS**2)] if eyes else inside_spots(ground)
+    spots = [_spot(eyes[k].tolist(), 0.0) for k in spread(len(eyes), PARTS**2)] if eyes else inside_spots(ground)
     if not spots:
         return None
     rough, small = _thinned(gaussians), scaled(size, SMALL / max(size))

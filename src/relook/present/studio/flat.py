@@ -10,15 +10,19 @@ import gradio as gr
 
 from relook.engine import Engine
 from relook.errors import InputError
+from relook.files import read_json, write_json
+from relook.present.line import line
+from relook.present.photo import Photo
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
+from relook.present.studio.project import Project
 from relook.present.studio.shell import QUIET, Shell, polite
-from relook.present.studio.shown import status
+from relook.present.studio.shown import command, status
 from relook.progress import Progress
 from relook.transfer.batch import jobs_of, restyle_photos
 
-MOST = 40
-"""Rooms at a time."""
+FLAT, MOST = "a flat", 40
+"""The job's name, and rooms at a time."""
 
 
 class Flat:
@@ -47,43 +51,59 @@ class Flat:
             buttons=["fullscreen", "download"],
         )
 
+        self.line = command("flat-command")
+
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.status, self.gallery]
+        return [self.status, self.gallery, self.line]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
         self.go.click(polite(self._begin), [name, self.rooms], [*self.outputs, self.shell.timer], **QUIET)
-        self.shell.timer.tick(polite(self.show), [name], self.outputs, **QUIET)
 
     def show(self, name: str) -> list[Any]:
-        """How far the job is, and the pictures that are there."""
-        job, folder = self.studio.jobs.of(name), self.shell.project(name).folder / "results" / "flat"
-        pictures = (
-            sorted(path for path in folder.glob("*") if path.suffix in (".jpg", ".png")) if folder.is_dir() else []
-        )
-        said = status(job, self.studio.jobs) if job is not None and job.title == "a flat" else ""
-        return [said, [(str(path), path.stem) for path in pictures]]
+        """How far the job is, the pictures that are there, and the line for them."""
+        project, job = self.shell.project(name), self.studio.jobs.of(name)
+        files = sorted((project.folder / "results" / "flat").glob("*"))
+        pictures = [(str(path), path.stem) for path in files if path.suffix in (".jpg", ".png")]
+        said = status(job, self.studio.jobs) if job is not None and job.title == FLAT else ""
+        held = project.folder / "flat" / "flat.json"
+        rooms = read_json(held)["rooms"] if held.is_file() else []
+        known = rooms and project.look.styles
+        return [
+            said,
+            pictures,
+            line("photo", self._plan(project, rooms)) if known else "relook photo ROOM ROOM --style STYLE --out DIR",
+        ]
+
+    tick = show
+
+    def _plan(self, project: Project, rooms: list[str]) -> Photo:
+        """What `relook photo` would be asked."""
+        look = project.look
+        whole = Look(styles=look.styles, options=look.options, style_segments=look.style_segments)
+        places, styles = (tuple(project.file(one) for one in names) for names in (rooms, look.styles))
+        out = project.folder / "results" / "flat"
+        if len(places) == 1:  # one picture has a file's name, not a folder's
+            out = out / f"{places[0].stem}.png"
+        return Photo(places, styles, out, config=whole.config(project.folder))
 
     def _begin(self, name: str, paths: list[str] | None) -> list[Any]:
         project = self.shell.project(name)
-        look = project.look
-        if not paths or not look.styles:
+        if not paths or not project.look.styles:
             raise InputError("Expected rooms and a look, got less; drop the rooms here and the look in Picture.")
         if len(paths) > MOST:
             raise InputError(f"Expected at most {MOST} rooms, got {len(paths)}; drop fewer at a time.")
-        rooms: list[str | Path] = [project.file(project.take_in(path)) for path in paths]
-        styles: list[str | Path] = [project.file(one) for one in look.styles]
-        whole = Look(styles=look.styles, options=look.options, style_segments=look.style_segments)
-        config = replace(whole.config(project.folder), device=self.studio.device)
-        out = project.folder / "results" / "flat"
+        rooms = [project.take_in(path) for path in paths]
+        write_json(project.part("flat") / "flat.json", {"rooms": rooms})
+        plan = self._plan(project, rooms)
+        config, out = replace(plan.config, device=self.studio.device), project.folder / "results" / "flat"
 
         def work(progress: Progress) -> list[Path]:
-            return restyle_photos(
-                jobs_of(rooms, styles, out), config, sheets=out, engine=Engine(workers=1), progress=progress
-            )
+            jobs = jobs_of(plan.structure, plan.style, out)
+            return restyle_photos(jobs, config, sheets=out, engine=Engine(workers=1), progress=progress)
 
-        self.studio.jobs.start(Job(project.name, "a flat", work))
+        self.studio.jobs.start(Job(project.name, FLAT, work))
         return [*self.show(name), gr.Timer(active=True)]

@@ -1,4 +1,4 @@
-"""A form from the schema of a class of options: one component per option, in the groups of its help."""
+"""Forms from the schemas of classes of options: one component per option, in the groups of its help."""
 
 from __future__ import annotations
 
@@ -17,28 +17,39 @@ ELSEWHERE = (
     "device", "precision", "low_vram",
 )  # fmt: skip
 """Options that other parts of the page stand for, and those of the machine."""
-MODELS = ("family", "segmenter", "labeller", "depth_estimator", "image_prompt", "refine")
+MODELS = (
+    "family",
+    "segmenter",
+    "labeller",
+    "depth_estimator",
+    "image_prompt",
+    "refine",
+    "geometry",
+    "style_descriptor",
+    "judge",
+)
 """Options that name a model."""
+Schema = Mapping[str, Mapping[str, Any]]
+"""Options by name, as `relook.options.json_schema` says them; `optional`: whether None is a value."""
 
 
-def fields() -> dict[str, dict[str, Any]]:
-    """The options of PhotoConfig that the form asks for: no file, because a browser never names a path of this machine."""
+def fields(kind: type = PhotoConfig, elsewhere: Sequence[str] = ELSEWHERE, only: Sequence[str] = ()) -> Schema:
+    """The options of a class that a form asks for: no file, because a browser never names a path of this machine. only: these alone."""
     found = {}
-    for name, one in json_schema(PhotoConfig, ELSEWHERE)["properties"].items():
+    for name, one in json_schema(kind, elsewhere)["properties"].items():
         kinds = one.get("anyOf", [one])
-        if kinds[0].get("format") != "path":
+        if kinds[0].get("format") != "path" and kinds[0].get("type") != "object" and (not only or name in only):
             found[name] = {**one, **kinds[0], "optional": len(kinds) > 1}
     return found
 
 
-def form() -> dict[str, gr.components.Component]:
-    """Components of the options by name, drawn where this is called: a folded part for each group."""
-    schema = fields()
+def form(schema: Schema, *, folded: bool = True) -> dict[str, gr.components.Component]:
+    """Components of the options by name, in the schema's order, drawn where this is called: a part for each group."""
     found: dict[str, gr.components.Component] = {}
     for title in dict.fromkeys(one["group"] for one in schema.values()):
-        with gr.Accordion(title.capitalize(), open=False):
+        with gr.Accordion(title.capitalize(), open=not folded and not found):
             found |= {name: component(name, one) for name, one in schema.items() if one["group"] == title}
-    return found
+    return {name: found[name] for name in schema}
 
 
 def component(name: str, schema: Mapping[str, Any]) -> gr.components.Component:
@@ -47,13 +58,13 @@ def component(name: str, schema: Mapping[str, Any]) -> gr.components.Component:
         "label": name.replace("_", " "), "info": schema["description"].replace("`", ""), "value": shown(schema, schema["default"]),
     }  # fmt: skip
     if "enum" in schema:
-        return gr.Dropdown(list(schema["enum"]), **words)
+        return gr.Dropdown([*([("by default", "")] if schema["optional"] else []), *schema["enum"]], **words)
     if schema["type"] == "boolean":
         return gr.Checkbox(**words)
-    if schema["type"] == "number":
+    if schema["type"] == "number" and not schema["optional"]:
         return gr.Slider(schema["minimum"], schema["maximum"], step=0.05, **words)
-    if schema["type"] == "integer":
-        return gr.Number(precision=0, minimum=schema.get("minimum"), **words)
+    if schema["type"] in ("integer", "number"):
+        return gr.Number(precision=0 if schema["type"] == "integer" else None, minimum=schema.get("minimum"), **words)
     if name in MODELS:
         return gr.Dropdown([words["value"] or "", *sorted(CATALOGUE)], allow_custom_value=True, **words)
     return gr.Textbox(**words)
@@ -68,14 +79,20 @@ def changed(one: gr.components.Component) -> Any:
 
 def shown(schema: Mapping[str, Any], value: Any) -> Any:
     """A value as its component shows it."""
+    if "enum" in schema and value is None:
+        return ""
     return ", ".join(value) if schema["type"] == "array" else value
 
 
-def values_of(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+def filled(schema: Schema, options: Mapping[str, Any]) -> list[Any]:
+    """What the components of a form show of options; the default of those that are not there."""
+    return [shown(one, options.get(name, one["default"])) for name, one in schema.items()]
+
+
+def values_of(schema: Schema, values: Sequence[Any]) -> dict[str, Any]:
     """What the components hold, as options have it. Raises InputError for a model that is named by a path."""
-    schema = fields()
     found = {}
-    for name, value in zip(names, values, strict=True):
+    for name, value in zip(schema, values, strict=True):
         if name in MODELS and value and not _named(str(value)):
             raise InputError(
                 f"Expected the name of a model as {name}, got {value!r}; choose one of relook models list, or a hub id."
@@ -86,7 +103,19 @@ def values_of(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
             value = tuple(part.strip() for part in str(value or "").split(",") if part.strip())
         elif schema[name]["type"] == "number":
             value = float(value)
+        elif schema[name]["type"] == "integer":
+            value = int(value)
         found[name] = value
+    return found
+
+
+def given(schema: Schema, values: Sequence[Any]) -> dict[str, Any]:
+    """What a form holds that is not its default, as JSON has it."""
+    found = {}
+    for name, value in values_of(schema, values).items():
+        plain = list(value) if isinstance(value, tuple) else value
+        if plain != schema[name]["default"]:
+            found[name] = plain
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import gradio as gr
@@ -10,7 +11,7 @@ from relook.models import pulling, store
 from relook.models.catalogue import CATALOGUE, readable
 from relook.present.studio.jobs import Job
 from relook.present.studio.shell import QUIET, Shell, polite
-from relook.present.studio.shown import status
+from relook.present.studio.shown import command, status
 
 HEAD = ["name", "task", "for", "licence", "size", "here"]
 
@@ -43,16 +44,19 @@ class Networks:
             column_widths=["17%", "9%", "36%", "18%", "11%", "9%"],
         )
 
+        self.line = command("models-command")
+
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.status, self.table]
+        return [self.status, self.table, self.line]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
+        for one in (self.name.input, self.agreed.input):
+            one(line_of, [self.name, self.agreed], [self.line], **QUIET)
         self.pull.click(polite(self._pull), [name, self.name, self.agreed], [*self.outputs, self.shell.timer], **QUIET)
-        self.shell.timer.tick(polite(lambda name: self._said(name)), [name], [self.status], **QUIET)
 
     def show(self, name: str) -> list[Any]:
         """What can be had; what is here comes first."""
@@ -61,7 +65,11 @@ class Networks:
             [one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else ""]
             for one, here in found
         ]  # fmt: skip
-        return [self._said(name), rows]
+        return [self._said(name), rows, line_of("photo", False)]
+
+    def tick(self, name: str) -> list[Any]:
+        """How far the job is."""
+        return [self._said(name), gr.skip(), gr.skip()]
 
     def _said(self, name: str) -> str:
         job = self.shell.studio.jobs.of(name)
@@ -76,3 +84,8 @@ class Networks:
         )
         self.shell.studio.jobs.start(job)
         return [*self.show(name), gr.Timer(active=True)]
+
+
+def line_of(model: str, agreed: bool) -> str:
+    """The command line that gets a model."""
+    return shlex.join(["relook", "models", "pull", model, *(["--accept-licence"] if agreed else [])])

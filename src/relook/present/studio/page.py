@@ -9,13 +9,16 @@ import gradio as gr
 
 from relook.errors import RelookError
 from relook.present.studio.flat import Flat
+from relook.present.studio.measure import Measure
 from relook.present.studio.networks import Networks
 from relook.present.studio.picture import Picture
 from relook.present.studio.project import Project
 from relook.present.studio.regions import Regions
+from relook.present.studio.rooms import Rooms
 from relook.present.studio.scenes import Scenes
 from relook.present.studio.shelf import Materials, Variants
 from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
+from relook.present.studio.walks import Walks
 from relook.present.studio.work import Studio
 
 FOLDER = Path(__file__).parent
@@ -24,9 +27,10 @@ THEME = gr.themes.Default(
 )
 """The fonts of the user's own machine."""
 PARTS: dict[str, Any] = {
-    "Regions": Regions, "Variants": Variants, "Materials": Materials, "Flat": Flat, "Scene": Scenes, "Models": Networks,
+    "Regions": Regions, "Layout": Rooms, "Variants": Variants, "Materials": Materials, "Flat": Flat, "Walk": Walks, "Scene": Scenes, "Models": Networks, "Measure": Measure,
 }  # fmt: skip
-"""The tabs after the first. A part has `outputs`, `show(name)`, which fills them, and `wire(refresh, outputs)`: what others show of a changed look."""
+"""The tabs after the first. A part has `outputs`, `show(name)`, which fills them, perhaps `tick(name)`, the same while a job runs, and
+`wire(refresh, outputs)`: what others show of a changed look."""
 ADDRESS = "(name) => { const at = new URL(location); at.searchParams.set('project', name); history.replaceState(null, '', at); return name; }"
 """The address names the project, so that a reloaded or copied page shows it again."""
 
@@ -48,12 +52,13 @@ class Page:
                 )
                 self.new = gr.Button("New project", elem_id="new", min_width=120)
             self.tab = gr.State("Picture")
-            with gr.Tabs() as self.tabs:
-                with gr.Tab("Picture"):
+            self.parts: dict[str, Any] = {}
+            self.tabs: dict[str, Any] = {}
+            with gr.Tabs():
+                with gr.Tab("Picture") as self.first:
                     self.picture = Picture(self.shell)
-                self.parts: dict[str, Any] = {}
                 for title, part in PARTS.items():
-                    with gr.Tab(title):
+                    with gr.Tab(title) as self.tabs[title]:
                         self.parts[title] = part(self.shell)
             self._wire()
 
@@ -79,20 +84,35 @@ class Page:
         for event in (load, opened, new, named):
             event.then(None, [name], [name], js=ADDRESS, api_visibility="private")
             event.then(polite(self._opened), [name, self.tab], shown, **QUIET)
-        self.tabs.select(polite(self._selected), [name], shown, trigger_mode="always_last", **QUIET)
+        self.first.select(lambda: "Picture", [], [self.tab], **QUIET)
+        for title, part in self.parts.items():
+            self.tabs[title].select(self._selected(title), [name], [self.tab, *part.outputs], **QUIET)
+        ticked = self.shell.timer.tick(polite(self.picture.tick), [name], self.picture.outputs, **ORDERED)
+        ticked.then(
+            polite(self._ticked), [name, self.tab], shown, **QUIET
+        )  # after it, so that an ended job is seen before the timer stops
         self.picture.wire()
         for part in self.parts.values():
             part.wire(self.picture.show, self.picture.outputs)
 
-    def _selected(self, name: str, event: gr.SelectData) -> list[Any]:
-        """What the part behind a tab shows."""
-        return self._opened(name, str(event.value))
+    def _selected(self, title: str) -> Any:
+        """A handler that shows the part behind a tab; a page without a project yet shows it when that is there."""
+        part = self.parts[title]
+        return polite(lambda name: [title, *(part.show(name) if name else [gr.skip()] * len(part.outputs))])
 
     def _opened(self, name: str, tab: str) -> list[Any]:
         """The tab, and what all parts but the first show of a project: only that of the tab changes."""
         found: list[Any] = [tab]
         for title, part in self.parts.items():
             found += part.show(name) if name and title == tab else [gr.skip()] * len(part.outputs)
+        return found
+
+    def _ticked(self, name: str, tab: str) -> list[Any]:
+        """The same while a job runs, for parts that have jobs."""
+        found: list[Any] = [gr.skip()]
+        for title, part in self.parts.items():
+            live = title == tab and hasattr(part, "tick")
+            found += part.tick(name) if live else [gr.skip()] * len(part.outputs)
         return found
 
     def _load(self, last: str, request: gr.Request) -> list[Any]:

@@ -9,11 +9,11 @@ import gradio as gr
 
 from relook.io import as_pixels
 from relook.present.studio.choices import Choices
-from relook.present.studio.forms import changed, fields, form, shown, values_of
+from relook.present.studio.forms import changed, fields, filled, form, values_of
 from relook.present.studio.jobs import Job
 from relook.present.studio.project import Project
 from relook.present.studio.shell import ORDERED, Shell, polite
-from relook.present.studio.shown import displayed, status
+from relook.present.studio.shown import command, displayed, status
 
 ENDINGS = ["png", "jpg", "tif", "webp"]
 """Formats of the full picture; the first holds kept pixels exactly."""
@@ -37,7 +37,8 @@ class Picture:
                 self._inputs()
                 self.choices = Choices(shell)
                 with gr.Accordion("Options", open=False):
-                    self.form = form()
+                    self.schema = fields()
+                    self.form = form(self.schema)
             with gr.Column(scale=3, min_width=320):
                 self._results()
 
@@ -62,9 +63,7 @@ class Picture:
         with gr.Row():
             self.ending = gr.Dropdown(ENDINGS, value="png", label="Format", min_width=100, elem_id="format")
             self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
-        self.line = gr.Code(
-            label="Command", language="shell", interactive=False, elem_id="command", wrap_lines=True, max_lines=8
-        )
+        self.line = command("command")
 
     @property
     def outputs(self) -> list[Any]:
@@ -83,7 +82,6 @@ class Picture:
         self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
         self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **ORDERED)
         self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **ORDERED)
-        self.shell.timer.tick(polite(self._tick), [name], self.outputs, **ORDERED)
         for one in held:
             changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **ORDERED)
 
@@ -103,15 +101,7 @@ class Picture:
             gr.update(visible=latest is not None, value=None if latest is None else str(project.file(latest.out))),
             self.studio.line(project), gr.Timer(active=busy), *([gr.skip()] if busy else self.choices.show(project)),
         ]  # fmt: skip
-        return [
-            *found,
-            *([self._value(name, look.options) for name in self.form] if whole else [gr.skip()] * len(self.form)),
-        ]
-
-    def _value(self, name: str, options: Any) -> Any:
-        """An option as its component shows it."""
-        schema = fields()[name]
-        return shown(schema, options.get(name, schema["default"]))
+        return [*found, *(filled(self.schema, look.options) if whole else [gr.skip()] * len(self.form))]
 
     def _pair(self, project: Project, job: Job | None) -> Any:
         """What the slider shows: the full picture, else a preview, else nothing."""
@@ -190,9 +180,10 @@ class Picture:
 
     def _chosen(self, name: str, *values: Any) -> list[Any]:
         project = self.shell.project(name)
-        project.decide(project.look.with_options(values_of(list(self.form), values)))
+        project.decide(project.look.with_options(values_of(self.schema, values)))
         self.studio.refresh(project)
         return self.show(project, whole=False)
 
-    def _tick(self, name: str) -> list[Any]:
+    def tick(self, name: str) -> list[Any]:
+        """What changes while a job runs; the timer stops with it."""
         return self.show(self.shell.project(name), whole=False)

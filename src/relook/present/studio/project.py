@@ -4,7 +4,8 @@ ROOT/NAME/project.json   looks (for undo), variants
          pictures/       the designer's files under safe names
          seen/           regions and layouts, as `relook perceive` writes them
          results/        pictures and records, as `relook photo` writes them
-ROOT/materials/          swatches, for all projects
+         walk/, scene/   what was dropped there, its options and its runs
+ROOT/materials/          swatches, for all projects; captures/ and reports/: what lies there can be opened by its name
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from relook.present.studio.look import Look
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 """Names of projects: nothing that leaves the folder."""
-MATERIALS = "materials"
-"""The folder of swatches."""
+MATERIALS, CAPTURES, REPORTS = "materials", "captures", "reports"
+"""The folders beside the projects: swatches; captures to restyle and reports of suites, which can be chosen by name. No other place of the
+machine can be named."""
 MEGABYTES = 200
 """Largest upload."""
 FILES = 400
@@ -137,6 +139,15 @@ class Project:
         numbers = [int(found[0]) for path in place.iterdir() if (found := re.match(r"\d+", path.name))]
         return f"{folder}/{max(numbers, default=0) + 1}{ending}"
 
+    def part(self, name: str) -> Path:
+        """The folder of a part of the page, in a project that reopens."""
+        with self.lock:
+            if not (self.folder / "project.json").is_file():
+                self.save()
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        return place
+
     def file(self, name: str) -> Path:
         """A file inside. Raises InputError for a name that leaves the folder."""
         path = (self.folder / name).resolve()
@@ -209,7 +220,7 @@ class Projects:
     def rename(self, project: Project, title: str) -> Project:
         """The project under another name. Raises InputError for a name that is taken or none."""
         name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40]
-        if not NAME.fullmatch(name) or (self.root / name).exists() or name == MATERIALS:
+        if not NAME.fullmatch(name) or (self.root / name).exists() or name in (MATERIALS, CAPTURES, REPORTS):
             raise InputError(f"Expected a new name of letters and digits, got {title!r}; choose another.")
         with self._lock, project.lock:
             project.folder.rename(self.root / name)

@@ -1,114 +1,269 @@
-"""A scene of Gaussians in a project: drop it, look around in it, a film of it, the same in another format."""
+"""A scene of Gaussians in a project: drop it, restyle it, before and after, look around in it, a film of it, the same in another format."""
 
 from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from relook.captures import CameraPath
+from relook.config import PhotoConfig, RestyleConfig
+from relook.config.restyle import NO_USE
 from relook.errors import InputError
+from relook.files import read_json, write_json
 from relook.io import read_gaussians, write_gaussians
 from relook.io.splats import ENDINGS
-from relook.lift.scene.film import film
-from relook.lift.scene.orbit import orbit
+from relook.options import options
+from relook.present.line import line
+from relook.present.scene import Convert
+from relook.present.scene_render import RenderScene, rendered
+from relook.present.scene_restyle import RestyleScene
 from relook.present.scene_view import HOST, viewer
+from relook.present.studio.forms import fields, filled, form, given
 from relook.present.studio.jobs import Job
+from relook.present.studio.look import Look
+from relook.present.studio.player import SCRIPT, STYLE, films
+from relook.present.studio.project import Project
 from relook.present.studio.shell import QUIET, Shell, polite
-from relook.present.studio.shown import status
+from relook.present.studio.shown import command, status
 from relook.progress import Progress
 
-FILM, SIZE, COUNT, FPS = "a film of the scene", (360, 640), 96, 16.0
-"""The job's name, and the film's size (H, W), pictures, and pictures per second."""
+FILM, RESTYLE = "a film of the scene", "a scene in a new look"
+"""Names of jobs."""
+SIZE, SECONDS, FPS = "640x360", 6.0, 16.0
+"""Of films."""
+BEFORE, AFTER = "the scene", "its new look"
+OF_PHOTO = fields(PhotoConfig, (), ("keep", "match", "strength"))
+OF_SCENE = fields(RestyleConfig, ("photo", "fit", "cameras"))
+SCHEMA = {**OF_SCENE, **OF_PHOTO}
+"""What the form asks for."""
 
 
 class Scenes:
-    """Components and what they do."""
+    """Components and what they do. What was chosen is in scene/scene.json of the project; new looks are scene/1.ply, scene/2.ply, ..."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         self._viewer = ExitStack()
-        gr.Markdown("A room as 3D Gaussians: from a scanning app, or of `relook scene fit` and `relook scene restyle`.")
-        self.drop = gr.File(
-            label="A scene (.ply, .spz, .splat)", file_types=[".ply", ".spz", ".splat"], height=120, elem_id="scene"
-        )
         with gr.Row():
-            self.look = gr.Button("Look around", elem_id="scene-look")
-            self.go = gr.Button("Make a film", variant="primary", elem_id="scene-film")
-            self.ending = gr.Dropdown(list(ENDINGS), value=".spz", label="Format", elem_id="scene-format")
-            self.export = gr.Button("Write in this format", elem_id="scene-export")
-        self.status, self.link = gr.HTML(), gr.HTML(elem_id="scene-link")
-        self.film = gr.Video(label="The film", elem_id="scene-video", interactive=False)
-        self.written = gr.File(label="Written", interactive=False, elem_id="scene-written")
+            with gr.Column(scale=2, min_width=320):
+                self.drop = gr.File(
+                    label="A scene (.ply, .spz, .splat)",
+                    file_types=[".ply", ".spz", ".splat"],
+                    height=120,
+                    elem_id="scene",
+                )
+                gr.Markdown(
+                    "A room as 3D Gaussians: from a scanning app, or of `relook scene fit`. It takes the look and the options of Picture."
+                )
+                with gr.Row():
+                    self.restyle = gr.Button(
+                        "Restyle the scene", variant="primary", elem_id="scene-restyle", min_width=140
+                    )
+                    self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="scene-stop", min_width=100)
+                self.form = form(SCHEMA)
+            with gr.Column(scale=3, min_width=320):
+                self._results()
+
+    def _results(self) -> None:
+        self.status = gr.HTML(elem_id="scene-status")
+        self.pair = gr.ImageSlider(label="Before and after", type="filepath", interactive=False, elem_id="scene-pair", max_height=500,
+                                   buttons=["fullscreen"])  # fmt: skip
+        with gr.Row():
+            self.look = gr.Button("Look around", elem_id="scene-look", min_width=120)
+            self.go = gr.Button("Make a film", elem_id="scene-film", min_width=120)
+        self.link = gr.HTML(elem_id="scene-link")
+        self.film = gr.HTML(elem_id="scene-video", css_template=STYLE, js_on_load=SCRIPT)
+        with gr.Row():
+            self.which = gr.Radio([BEFORE, AFTER], value=BEFORE, label="Write", elem_id="scene-which")
+            self.ending = gr.Dropdown(
+                list(ENDINGS), value=".spz", label="Format", elem_id="scene-format", min_width=120
+            )
+            self.export = gr.Button("Write it", elem_id="scene-export", min_width=120)
+        self.written = gr.File(label="Written", interactive=False, elem_id="scene-written", height=90)
+        self.line = command("scene-command")
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.status, self.film]
+        return [self.status, self.pair, self.film, self.restyle, self.stop, self.line, self.which, *self.form.values()]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
-        name = self.shell.name
+        name, held = self.shell.name, [*self.form.values()]
         self.drop.upload(polite(self.take), [name, self.drop], self.outputs, **QUIET)
+        self.restyle.click(polite(self.begin), [name, *held], [*self.outputs, self.shell.timer], **QUIET)
+        self.stop.click(polite(self._stop), [name], self.outputs, **QUIET)
         self.look.click(polite(self.look_around), [name], [self.link], **QUIET)
-        self.go.click(polite(self.begin), [name], [*self.outputs, self.shell.timer], **QUIET)
-        self.export.click(polite(self.write), [name, self.ending], [self.written], **QUIET)
-        self.shell.timer.tick(polite(self.show), [name], self.outputs, **QUIET)
+        self.go.click(polite(self.begin_film), [name], [*self.outputs, self.shell.timer], **QUIET)
+        self.export.click(polite(self.write), [name, self.which, self.ending], [self.written, self.line], **QUIET)
 
     def show(self, name: str) -> list[Any]:
-        """How far the film is, and the film if it is there."""
-        job, film = self.studio.jobs.of(name), self._folder(name) / "film.mp4"
-        said = status(job, self.studio.jobs) if job is not None and job.title == FILM else ""
-        return [said, str(film) if film.is_file() else None]
+        """How far the work is, what is there, and the options."""
+        project = self.shell.project(name)
+        return [*self._state(project), *filled(SCHEMA, self._held(project)["options"])]
+
+    def tick(self, name: str) -> list[Any]:
+        """What changes while a job of this part runs."""
+        job = self.studio.jobs.of(name)
+        if job is None or job.title not in (FILM, RESTYLE):
+            return [gr.skip()] * len(self.outputs)
+        return [*self._state(self.shell.project(name)), *[gr.skip()] * len(self.form)]
+
+    def _state(self, project: Project) -> list[Any]:
+        """All outputs but the form."""
+        job, new = self.studio.jobs.of(project.name), self._new(project)
+        mine = job is not None and job.title in (FILM, RESTYLE)
+        busy = mine and job is not None and not job.over
+        said = status(job, self.studio.jobs) if mine else ""
+        pair = [project.folder / "scene" / f"{name}.png" for name in ("before", "after")]
+        there = new is not None and all(path.is_file() for path in pair)
+        return [
+            said, tuple(map(str, pair)) if there else None, self._films(project), gr.update(interactive=not busy), gr.update(visible=busy),
+            "\n".join(self.lines(project)), gr.update(interactive=new is not None, value=BEFORE if new is None else AFTER),
+        ]  # fmt: skip
+
+    def _films(self, project: Project) -> str:
+        folder = project.folder / "scene"
+        old, new = (path if path.is_file() else None for path in (folder / "film.mp4", folder / "film-new.mp4"))
+        return "" if old is None else films(old) if new is None else films(new, old)
 
     def take(self, name: str, path: str | None) -> list[Any]:
         """Keep the dropped scene in place of the one before. Raises SceneError for what is none."""
+        project = self.shell.project(name)
         if path is not None:
             ending = next((one for one in ENDINGS if path.lower().endswith(one)), Path(path).suffix.lower())
             read_gaussians(path)
-            folder = self._folder(name)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            shutil.copyfile(path, folder / f"room{ending}")
+            options = self._held(project)["options"]
+            shutil.rmtree(project.part("scene"))
+            shutil.copyfile(path, project.part("scene") / f"room{ending}")
+            self._hold(project, options=options)
         return self.show(name)
 
-    def begin(self, name: str) -> list[Any]:
-        """Start the film, along the way that is found."""
-        scene, out = self._scene(name), self._folder(name) / "film.mp4"
+    def begin(self, name: str, *values: Any) -> list[Any]:
+        """Start the new look, or go on where the same one stopped."""
+        project = self.shell.project(name)
+        scene, look = self._scene(project), project.look
+        if not look.styles:
+            raise InputError("Expected a look, got none; drop its picture in Picture.")
+        self._hold(project, options=given(SCHEMA, values) if values else self._held(project)["options"])
+        plan = self._plan(project)
+        config = replace(plan.config, photo=replace(plan.config.photo, device=self.studio.device))
+        asked = {"scene": str(scene), "styles": [str(one) for one in plan.style], "config": config.as_json()}
+        if self._held(project)["asked"] != asked:
+            new = project.new_place("scene", ".ply").removeprefix("scene/")
+            self._hold(project, run=new, asked=asked)
+        out = project.folder / "scene" / self._held(project)["run"]
 
         def work(progress: Progress) -> Path:
-            gaussians = read_gaussians(scene)
-            path = orbit(gaussians, COUNT, SIZE)
-            film(gaussians, CameraPath(path.cameras, SIZE, FPS), out, progress=progress)
+            from relook.lift.restyled import restyle_scene
+
+            restyle_scene(scene, plan.style, out, config, session=self.studio.session, progress=progress)
+            (project.folder / "scene" / "film-new.mp4").unlink(missing_ok=True)
+            for path, picture in ((scene, "before"), (out, "after")):
+                shot = RenderScene(path, project.folder / "scene" / f"{picture}.png", cameras=out.with_suffix(".json"))
+                rendered(shot, progress)
             return out
 
-        self.studio.jobs.start(Job(self.shell.project(name).name, FILM, work, out))
+        self.studio.jobs.start(Job(project.name, RESTYLE, work))
+        return [*self.show(name), gr.Timer(active=True)]
+
+    def begin_film(self, name: str) -> list[Any]:
+        """Start the film along the way that is found, of both looks where there are two."""
+        project = self.shell.project(name)
+        plans = self._film_plans(project)
+
+        def work(progress: Progress) -> Path:
+            for plan in plans:
+                plan.out.unlink(missing_ok=True)
+                rendered(plan, progress)
+            return plans[0].out
+
+        self.studio.jobs.start(Job(project.name, FILM, work))
         return [*self.show(name), gr.Timer(active=True)]
 
     def look_around(self, name: str) -> str:
         """Open the viewer of scenes, in place of the one before; a link to it, on this machine."""
-        scenes = {"the scene": read_gaussians(self._scene(name))}
+        project = self.shell.project(name)
+        scenes, new = {BEFORE: read_gaussians(self._scene(project))}, self._new(project)
+        if new is not None:
+            scenes[AFTER] = read_gaussians(new)
         self._viewer.close()
         server = self._viewer.enter_context(viewer(scenes))
         return f'<a href="http://{HOST}:{server.get_port()}" target="_blank">Open the scene in a tab of its own</a>'
 
-    def write(self, name: str, ending: str) -> str:
-        """The scene in another format, to take away."""
+    def write(self, name: str, which: str, ending: str) -> list[Any]:
+        """One of both in another format, to take away, and the line for it."""
+        project = self.shell.project(name)
         if ending not in ENDINGS:
             raise InputError(f"Expected a format out of {', '.join(ENDINGS)}, got {ending!r}; choose one.")
-        out = self._folder(name) / "written" / f"room{ending}"
-        write_gaussians(out, read_gaussians(self._scene(name)))
-        return str(out)
+        scene = self._new(project) if which == AFTER else self._scene(project)
+        if scene is None:
+            raise InputError("Expected a new look, got none; restyle the scene first.")
+        out = project.folder / "scene" / "written" / f"{'new' if which == AFTER else 'room'}{ending}"
+        write_gaussians(out, read_gaussians(scene))
+        return [str(out), "\n".join([*self.lines(project), line("scene convert", Convert(scene, out))])]
 
-    def _folder(self, name: str) -> Path:
-        return self.shell.project(name).folder / "scene"
+    def lines(self, project: Project) -> list[str]:
+        """The command lines that do the same: the new look, then the films that are there."""
+        if not self._rooms(project) or not project.look.styles:
+            return ["relook scene restyle SCENE --style STYLE --out OUT.ply"]
+        films = [line("scene render", plan) for plan in self._film_plans(project) if plan.out.is_file()]
+        return [line("scene restyle", self._plan(project)), *films]
 
-    def _scene(self, name: str) -> Path:
+    def _stop(self, name: str) -> list[Any]:
+        self.studio.jobs.stop(name)
+        return self.tick(name)
+
+    def _plan(self, project: Project) -> RestyleScene:
+        """What `relook scene restyle` would be asked."""
+        held, look = self._held(project), project.look
+        own, photo = held["options"], Look(styles=look.styles, options=look.options).config(project.folder)
+        plain: dict[str, Any] = {name: getattr(PhotoConfig, name) for name in NO_USE}
+        known = {option.name: option for option in options(PhotoConfig)}
+        said = {name: known[name].tidied(own[name]) for name in OF_PHOTO if name in own}
+        config = RestyleConfig(
+            photo=replace(photo, **plain | said), **{n: value for n, value in own.items() if n in OF_SCENE}
+        )
+        styles = tuple(project.file(one) for one in look.styles)
+        return RestyleScene(self._scene(project), project.folder / "scene" / (held["run"] or "1.ply"), styles, config)
+
+    def _film_plans(self, project: Project) -> list[RenderScene]:
+        """What `relook scene render` would be asked: both looks from the same places."""
+        scene, new, folder = self._scene(project), self._new(project), project.folder / "scene"
+        how: dict[str, Any] = {
+            "size": SIZE,
+            "seconds": SECONDS,
+            "fps": FPS,
+            "cameras": None if new is None else new.with_suffix(".json"),
+        }
+        first = RenderScene(scene, folder / "film.mp4", **how)
+        return [first] if new is None else [first, RenderScene(new, folder / "film-new.mp4", **how)]
+
+    @staticmethod
+    def _rooms(project: Project) -> list[Path]:
+        return [path for path in sorted((project.folder / "scene").glob("room*")) if path.is_file()]
+
+    def _scene(self, project: Project) -> Path:
         """The project's scene. Raises InputError where there is none."""
-        found = [path for path in sorted(self._folder(name).glob("room*")) if path.is_file()]
+        found = self._rooms(project)
         if not found:
             raise InputError("Expected a scene, got none; drop a .ply, .spz or .splat here first.")
         return found[0]
+
+    def _new(self, project: Project) -> Path | None:
+        """The latest new look, once it is there."""
+        path = project.folder / "scene" / (self._held(project)["run"] or "none")
+        return path if path.is_file() and path.with_suffix(".json").is_file() else None
+
+    @staticmethod
+    def _held(project: Project) -> dict[str, Any]:
+        path = project.folder / "scene" / "scene.json"
+        empty: dict[str, Any] = {"options": {}, "run": "", "asked": None}
+        return empty | (read_json(path) if path.is_file() else {})
+
+    def _hold(self, project: Project, **changes: Any) -> None:
+        write_json(project.part("scene") / "scene.json", self._held(project) | changes)

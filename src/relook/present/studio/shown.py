@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
+
+import gradio as gr
 
 from relook.files import replacing
 from relook.io import read_image
@@ -15,7 +18,7 @@ KNOWN = (".jpg", ".png", ".webp")
 STAGES = {
     "perceiving": "seeing what is in the pictures", "labelling": "looking for the things you named", "matching": "finding counterparts",
     "restyling": "restyling", "materials": "laying materials", "loading": "loading networks", "denoising": "denoising",
-    "inverting": "reading both pictures", "writing": "writing",
+    "inverting": "reading both pictures", "writing": "writing", "frames": "restyling frames",
 }  # fmt: skip
 """Stages in a designer's words; others are said as they are."""
 
@@ -30,6 +33,13 @@ def displayed(project: Project, name: str) -> str:
         with replacing(copy) as temporary:
             as_picture(read_image(path)).save(temporary, format="JPEG", quality=90)
     return str(copy)
+
+
+def command(elem_id: str) -> Any:
+    """Where the line stands that does the same without the studio."""
+    return gr.Code(
+        label="Command", language="shell", interactive=False, elem_id=elem_id, elem_classes="command", wrap_lines=True, max_lines=8
+    )  # fmt: skip
 
 
 def status(job: Job | None, jobs: Jobs, *, ready: bool = False) -> str:

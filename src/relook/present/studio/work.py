@@ -27,7 +27,7 @@ from relook.transfer.photo import PREVIEW, restyle_photo
 from relook.transfer.references import joined
 from relook.transfer.saving import preview_of
 from relook.transfer.working import shrunk
-from relook.types import Metadata, Result, Segments, View
+from relook.types import Layout, Metadata, Result, Segments, View
 
 SEEING = ("segmenter", "label", "labeller")
 """Options on which it depends what is seen."""
@@ -196,6 +196,24 @@ class Studio:
             project.decide(replace(look, segments=path, things=things))
         else:
             project.decide(replace(look, style_segments=path))
+
+    def layout(self, project: Project) -> Layout | None:
+        """The room of the room picture; None where none is known."""
+        look = project.look
+        if not look.structure:
+            return None
+        path = project.file(look.layout) if look.layout else self.seen_of(project, Path(look.structure)) / "layout.json"
+        return read_layout(path) if path.is_file() else None
+
+    def edit_layout(self, project: Project, layout: Layout | None) -> None:
+        """Take an edited layout, a file of its own, so that it can be undone; None: as it was seen."""
+        if layout is None:
+            project.decide(replace(project.look, layout=""))
+            return
+        place = project.new_place("seen", "-edited")
+        with together(project.file(place)) as folder:
+            write_layout(folder / "layout.json", layout)
+        project.decide(replace(project.look, layout=f"{place}/layout.json"))
 
     def _keep_seen(self, project: Project, files: Sequence[Path], result: Result) -> None:
         """Write what a run saw, for previews and edits; pictures with edited maps keep them."""

@@ -1,0 +1,178 @@
+"""The lines of a room's layout in its picture, and the layout after one of them was dragged: what is stated is certain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from relook.errors import GeometryError
+from relook.types import Layout, Wall
+
+Grip = Literal["wall", "ceiling", "corner"]
+NEAR = 0.05
+"""Metres before the camera at which lines begin."""
+SAME = 1e-3
+"""Metres within which two ends are one corner."""
+LOW, HIGH = 1.8, 12.0
+"""Metres between which a ceiling can be dragged."""
+Pixel = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A border in the picture."""
+
+    kind: Literal["floor", "ceiling", "upright"]
+    wall: int
+    start: Pixel
+    end: Pixel
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Where a line or a corner can be taken."""
+
+    grip: Grip
+    number: int
+    """Of the wall, or of the corner."""
+    at: Pixel
+
+
+def lines_of(layout: Layout) -> list[Line]:
+    """The walls' borders with floor and ceiling, and the corners between walls, as far as they are in the picture (in pixels)."""
+    found = []
+    for number, wall in enumerate(layout.walls):
+        for kind, height in (("floor", 0.0), ("ceiling", layout.height)):
+            ends = _clipped(layout, _raised(wall.start, height), _raised(wall.end, height))
+            if ends is not None:
+                found.append(Line(kind, number, *ends))  # type: ignore[arg-type]
+    for corner in corners_of(layout):
+        ends = _clipped(layout, _raised(corner, 0.0), _raised(corner, layout.height))
+        if ends is not None:
+            found.append(Line("upright", -1, *ends))
+    return found
+
+
+def handles_of(layout: Layout) -> list[Handle]:
+    """One in the middle of what is seen of every wall's border with floor and ceiling, one at every corner on the floor that is in the picture."""
+    names: dict[str, Grip] = {"floor": "wall", "ceiling": "ceiling"}
+    found = [
+        Handle(names[one.kind], one.wall, ((one.start[0] + one.end[0]) / 2, (one.start[1] + one.end[1]) / 2))
+        for one in lines_of(layout) if one.kind in names
+    ]  # fmt: skip
+    for number, corner in enumerate(corners_of(layout)):
+        ends = _clipped(layout, _raised(corner, 0.0), _raised(corner, 0.02))
+        if ends is not None:
+            found.append(Handle("corner", number, ends[0]))
+    return found
+
+
+def corners_of(layout: Layout) -> list[tuple[float, float]]:
+    """(across, ahead) of every end of a wall, each once."""
+    found: list[tuple[float, float]] = []
+    for point in (end for wall in layout.walls for end in (wall.start, wall.end)):
+        if not any(_same(point, other) for other in found):
+            found.append(point)
+    return found
+
+
+def dragged(layout: Layout, grip: Grip, number: int, to: Pixel) -> Layout:
+    """The layout after a handle was dragged to a pixel: a wall keeps its direction, and its neighbours reach it; a ceiling changes its height.
+
+    Raises GeometryError for a handle that is not there and for a place where a wall, a corner or a ceiling cannot be.
+    """
+    count = len(corners_of(layout)) if grip == "corner" else len(layout.walls)
+    if not 0 <= number < count:
+        raise GeometryError(f"Expected a {grip} below {count}, got {number}; drag a line that is shown.")
+    sure = replace(layout, directions=1.0)
+    if grip == "ceiling":
+        return replace(sure, height=_height(layout, layout.walls[number], to), ceiling=1.0)
+    foot = _on_floor(layout, to)
+    if grip == "corner":
+        return replace(_moved(sure, {corners_of(layout)[number]: foot}), floor=1.0)
+    wall = layout.walls[number]
+    start, end = np.array(wall.start), np.array(wall.end)
+    along = (end - start) / np.linalg.norm(end - start)
+    step = (np.array(foot) - start) - ((np.array(foot) - start) @ along) * along
+    moves = {point: (float(p[0]), float(p[1])) for point, p in ((wall.start, start + step), (wall.end, end + step))}
+    return replace(_moved(sure, moves), floor=1.0)
+
+
+def _moved(layout: Layout, moves: dict[tuple[float, float], tuple[float, float]]) -> Layout:
+    """Walls with other corners; those that changed are certain. Raises GeometryError for one without a length."""
+
+    def now(point: tuple[float, float]) -> tuple[float, float]:
+        return next((new for old, new in moves.items() if _same(old, point)), point)
+
+    walls = []
+    for wall in layout.walls:
+        new = Wall(now(wall.start), now(wall.end), wall.confidence)
+        if _same(new.start, new.end):
+            raise GeometryError("Expected a wall with a length, got none; drag its corner elsewhere.")
+        walls.append(wall if (new.start, new.end) == (wall.start, wall.end) else replace(new, confidence=1.0))
+    return replace(layout, walls=tuple(walls))
+
+
+def _on_floor(layout: Layout, pixel: Pixel) -> tuple[float, float]:
+    """(across, ahead) of the floor at a pixel. Raises GeometryError above the horizon."""
+    ray = _ray(layout, pixel)
+    if ray[1] < 1e-3:
+        raise GeometryError("Expected a place on the floor, got one above the horizon; drag the line lower.")
+    return float(ray[0] * layout.eye / ray[1]), float(ray[2] * layout.eye / ray[1])
+
+
+def _height(layout: Layout, wall: Wall, pixel: Pixel) -> float:
+    """Height above the floor at which the ray of a pixel meets a wall's plane. Raises GeometryError for one that no room has."""
+    ray, start, end = _ray(layout, pixel), np.array(wall.start), np.array(wall.end)
+    normal = np.array([end[1] - start[1], start[0] - end[0]])
+    facing = float(normal @ ray[[0, 2]])
+    reach = float(normal @ start) / facing if abs(facing) > 1e-9 else -1.0
+    height = layout.eye - reach * float(ray[1])
+    if reach <= 0 or not max(LOW, layout.eye) < height < HIGH:
+        raise GeometryError(
+            f"Expected a ceiling from {LOW} to {HIGH} m above the floor, got none there; drag it elsewhere."
+        )
+    return height
+
+
+def _ray(layout: Layout, pixel: Pixel) -> Float[np.ndarray, "3"]:
+    """The direction of a pixel in the room's axes."""
+    inverse = np.linalg.inv(layout.camera.K.double().numpy())
+    turn: Float[np.ndarray, "3 3"] = layout.camera.world_to_camera[:3, :3].double().numpy().T
+    return turn @ inverse @ np.array([*pixel, 1.0])
+
+
+def _raised(point: tuple[float, float], height: float) -> Float[np.ndarray, "3"]:
+    return np.array([point[0], -height, point[1]])
+
+
+def _clipped(layout: Layout, start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"]) -> tuple[Pixel, Pixel] | None:
+    """A line of the room in the picture; None where nothing of it is there."""
+    pose, K = layout.camera.world_to_camera.double().numpy(), layout.camera.K.double().numpy()
+    a, b = (pose[:3, :3] @ point + pose[:3, 3] for point in (start, end))
+    if max(a[2], b[2]) <= NEAR:
+        return None
+    if a[2] < NEAR:
+        a = a + (b - a) * (NEAR - a[2]) / (b[2] - a[2])
+    if b[2] < NEAR:
+        b = b + (a - b) * (NEAR - b[2]) / (a[2] - b[2])
+    first, last = ((K @ point)[:2] / point[2] for point in (a, b))
+    low, high, way = 0.0, 1.0, last - first
+    for axis, most in ((0, layout.size[1]), (1, layout.size[0])):
+        if abs(way[axis]) < 1e-9:
+            if not 0 <= first[axis] <= most:
+                return None
+            continue
+        ends = sorted(((0 - first[axis]) / way[axis], (most - first[axis]) / way[axis]))
+        low, high = max(low, ends[0]), min(high, ends[1])
+    if low >= high:
+        return None
+    one, other = first + low * way, first + high * way
+    return (float(one[0]), float(one[1])), (float(other[0]), float(other[1]))
+
+
+def _same(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return abs(one[0] - other[0]) < SAME and abs(one[1] - other[1]) < SAME

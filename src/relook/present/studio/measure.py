@@ -1,0 +1,93 @@
+"""What suites measured: open a report of `relook evaluate`, or compare several, as `relook compare` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from relook.errors import InputError
+from relook.present.compare import Compare
+from relook.present.line import line
+from relook.present.studio.intake import take_reports
+from relook.present.studio.project import REPORTS
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shown import command
+
+NONE = f"Drop a report, or put folders that `relook evaluate` wrote into {REPORTS}/, beside the projects."
+
+
+class Measure:
+    """Components and what they do. Reports are in reports/ beside the projects."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        with gr.Row():
+            self.drop = gr.File(label="A report: its folder as a zip, or records.csv with run.json and tables.json", file_count="multiple",
+                                file_types=[".zip", ".csv", ".json"], height=120, elem_id="report")  # fmt: skip
+            self.known = gr.Dropdown([], label="Reports", multiselect=True, elem_id="reports",
+                                     info="One is opened, two or more are compared with the first.")  # fmt: skip
+        self.tables = gr.Markdown(NONE, elem_id="tables")
+        self.line = command("compare-command")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        return [self.known, self.tables, self.line]
+
+    def wire(self, *_: Any) -> None:
+        """Connect what people do with what happens."""
+        name = self.shell.name
+        self.drop.upload(polite(self._taken), [name, self.drop, self.known], [*self.outputs, self.drop], **QUIET)
+        self.known.change(
+            polite(self._chosen), [self.known], [self.tables, self.line], trigger_mode="always_last", **QUIET
+        )
+
+    def show(self, name: str, chosen: list[str] | None = None) -> list[Any]:
+        """The reports there are."""
+        names = sorted(path.name for path in self.root.glob("*") if path.is_dir())
+        return [gr.update(choices=names, value=chosen or []), *self._chosen(chosen)]
+
+    @property
+    def root(self) -> Path:
+        """The folder of the reports."""
+        return self.studio.projects.root / REPORTS
+
+    def _taken(self, name: str, paths: list[str] | None, chosen: list[str] | None) -> list[Any]:
+        """Keep what was dropped as a report of its own."""
+        new = take_reports([Path(path) for path in paths or ()], self.root)
+        return [*self.show(name, [*(chosen or []), *new]), None]
+
+    def _chosen(self, names: list[str] | None) -> list[Any]:
+        """One report's tables, or the differences of several."""
+        folders = [self._folder(name) for name in names or ()]
+        if not folders:
+            return [NONE, "relook compare REPORT REPORT --out DIR"]
+        if len(folders) == 1:
+            return [report(folders[0]), ""]
+        from relook.evaluate.compare import run
+
+        out = self.root.parent / ".compared" / "-".join(path.name for path in folders)[:100]
+        run(folders, out=out)
+        return [(out / "compare.md").read_text(encoding="utf-8"), line("compare", Compare(tuple(folders), out))]
+
+    def _folder(self, name: str) -> Path:
+        """A report by its name. Raises InputError for one that is not in the folder."""
+        if name not in {path.name for path in self.root.glob("*") if path.is_dir()}:
+            raise InputError(f"Expected a report in {self.root}, got {name!r}; choose one of the list.")
+        return self.root / name
+
+
+def report(folder: Path) -> str:
+    """The tables of one report, and what it was measured with, as Markdown. Raises InputError for a folder without records."""
+    from relook.evaluate.compare import read_run, sections_of
+    from relook.evaluate.provenance import described
+    from relook.evaluate.tables import markdown, markdown_line
+
+    found = read_run(folder)
+    tables = markdown(sections_of(found))
+    if found.provenance is None:
+        return tables
+    facts = [markdown_line(("measured with", "")), "|---|---|", *map(markdown_line, described(found.provenance))]
+    return "\n\n".join([tables, "\n".join(facts)])

@@ -1,0 +1,204 @@
+"""A walk through a room in the look of the project: a video, frames or a capture; frames that arrive; a player of before and after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from relook.captures import VIDEOS, read_capture
+from relook.config import ONE_PICTURE, PhotoConfig, ViewsConfig
+from relook.errors import InputError
+from relook.files import read_json, write_json
+from relook.io.video import open_video
+from relook.present.line import line
+from relook.present.studio.forms import fields, filled, form, given
+from relook.present.studio.intake import take_walk
+from relook.present.studio.jobs import Job
+from relook.present.studio.look import Look
+from relook.present.studio.player import SCRIPT, STYLE, films
+from relook.present.studio.project import CAPTURES, Project
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shown import command, status
+from relook.present.views import Views
+from relook.progress import Progress
+
+WALK = "a walk"
+"""The job's name."""
+NEWEST = 8
+"""Frames that are shown while they arrive."""
+OF_VIEWS = fields(ViewsConfig, ("photo", "refiner"))
+OF_PHOTO = fields(PhotoConfig, (), ("keep", "match"))
+SCHEMA = {**OF_PHOTO, **OF_VIEWS}
+"""What the form asks for: of a walk, and things of one picture that hold for every frame."""
+
+
+class Walks:
+    """Components and what they do. What was chosen is in walk/walk.json of the project."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell, self.studio = shell, shell.studio
+        with gr.Row():
+            with gr.Column(scale=2, min_width=320):
+                self.drop = gr.File(
+                    label="A video, or a zip of frames or of a capture", file_types=[*sorted(VIDEOS), ".zip"], height=130, elem_id="walk"
+                )  # fmt: skip
+                self.known = gr.Dropdown([], label="Or a capture", elem_id="capture",
+                                         info=f"Folders in {CAPTURES}/, beside the projects: COLMAP, nerfstudio, capture.json, frames.")  # fmt: skip
+                gr.Markdown("It takes the look and the options of Picture.")
+                with gr.Row():
+                    self.go = gr.Button("Restyle the walk", variant="primary", elem_id="walk-go", min_width=140)
+                    self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="walk-stop", min_width=100)
+                self.form = form(SCHEMA)
+            with gr.Column(scale=3, min_width=320):
+                self.status = gr.HTML(elem_id="walk-status")
+                self.frames = gr.Gallery(label="Frames as they arrive", columns=4, height=340, elem_id="walk-frames", buttons=["fullscreen"],
+                                         object_fit="contain")  # fmt: skip
+                self.player = gr.HTML(elem_id="walk-player", css_template=STYLE, js_on_load=SCRIPT)
+                self.film = gr.DownloadButton("Download the film", visible=False, elem_id="walk-film")
+                self.line = command("walk-command")
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        live = [self.status, self.frames, self.player, self.film, self.go, self.stop, self.line]
+        return [*live, self.known, *self.form.values()]
+
+    def wire(self, *_: Any) -> None:
+        """Connect what people do with what happens."""
+        name, held = self.shell.name, [*self.form.values()]
+        self.drop.upload(polite(self._taken), [name, self.drop], self.outputs, **QUIET)
+        self.known.input(polite(self._named), [name, self.known], self.outputs, **QUIET)
+        self.go.click(polite(self._begin), [name, *held], [*self.outputs, self.shell.timer], **QUIET)
+        self.stop.click(polite(self._stop), [name], self.outputs, **QUIET)
+
+    def show(self, name: str) -> list[Any]:
+        """How far the walk is, its newest frames, the player once it is done, and the options."""
+        project = self.shell.project(name)
+        held = self._held(project)
+        captures = sorted(path.name for path in (self.studio.projects.root / CAPTURES).glob("*") if path.is_dir())
+        known = gr.update(choices=captures, value=held["capture"])
+        return [*self._state(project), known, *filled(SCHEMA, held["options"])]
+
+    def tick(self, name: str) -> list[Any]:
+        """What changes while it runs; a player is left alone while another job runs."""
+        job = self.studio.jobs.of(name)
+        if job is None or job.title != WALK:
+            return [gr.skip()] * len(self.outputs)
+        return [*self._state(self.shell.project(name)), *[gr.skip()] * (1 + len(self.form))]
+
+    def _state(self, project: Project) -> list[Any]:
+        """How far the walk is, its newest frames, the player once it is done, and the line."""
+        job = self.studio.jobs.of(project.name)
+        held, mine = self._held(project), job is not None and job.title == WALK
+        out = project.file(f"walk/{held['run']}") if held["run"] else None
+        done = [] if out is None else sorted((out / "frames").glob("*.png"))
+        busy = mine and job is not None and not job.over
+        film = None if out is None or busy else out / "walk.mp4"
+        there = film is not None and film.is_file() and (film.parent / "before.mp4").is_file()
+        said = status(job, self.studio.jobs) if mine else "" if self._source(project) else "<p>Drop a walk.</p>"
+        if done and not busy and not there:
+            said += (
+                f"<p>{len(done)} frames are there; Restyle the walk goes on where it was, with the same options.</p>"
+            )
+        return [
+            said, [(str(path), path.stem) for path in done[-NEWEST:]],
+            films(film, film.parent / "before.mp4") if there and film is not None else "",
+            gr.update(visible=there, value=str(film) if there else None), gr.update(interactive=not busy), gr.update(visible=busy),
+            self._line(project),
+        ]  # fmt: skip
+
+    def _taken(self, name: str, path: str | None) -> list[Any]:
+        """Keep the dropped walk."""
+        project = self.shell.project(name)
+        if path is not None:
+            source = take_walk(path, project.part("walk"))
+            self._hold(project, source=source.name, capture=None, run="")
+        return self.show(name)
+
+    def _named(self, name: str, capture: str | None) -> list[Any]:
+        """A capture of those beside the projects."""
+        project = self.shell.project(name)
+        root = (self.studio.projects.root / CAPTURES).resolve()
+        if not capture or capture not in {path.name for path in root.glob("*") if path.is_dir()}:
+            raise InputError(f"Expected a folder in {root}, got {capture!r}; choose one of the list.")
+        project.part("walk")
+        self._hold(project, source="", capture=capture, run="")
+        return self.show(name)
+
+    def _begin(self, name: str, *values: Any) -> list[Any]:
+        """Start, or go on where the same run stopped."""
+        project = self.shell.project(name)
+        source, look = self._source(project), project.look
+        if source is None or not look.styles:
+            raise InputError("Expected a walk and a look, got less; drop the walk here and the look in Picture.")
+        self._hold(project, options=given(SCHEMA, values))
+        config = replace(self._config(project), photo=replace(self._config(project).photo, device=self.studio.device))
+        style = project.file(look.styles[0])
+        asked = {"source": str(source), "style": str(style), "config": config.as_json()}
+        held = self._held(project)
+        if held["asked"] != asked or not held["run"]:
+            self._hold(project, run=project.new_place("walk", "").removeprefix("walk/"), asked=asked)
+        out = project.file(f"walk/{self._held(project)['run']}")
+
+        def work(progress: Progress) -> Path:
+            from relook.lift import restyle_views
+
+            result = restyle_views(source, style, config, out=out, session=self.studio.session, progress=progress)
+            write_before(source, out, config, len(result.frames), progress)
+            return result.video
+
+        self.studio.jobs.start(Job(project.name, WALK, work))
+        return [*self.show(name), gr.Timer(active=True)]
+
+    def _stop(self, name: str) -> list[Any]:
+        self.studio.jobs.stop(name)
+        return self.tick(name)
+
+    def _config(self, project: Project) -> ViewsConfig:
+        """The options of the walk with those of Picture, without what is of one picture alone."""
+        own, look = self._held(project)["options"], project.look
+        photo = Look(styles=look.styles, options=look.options).config(project.folder)
+        plain: dict[str, Any] = {name: getattr(PhotoConfig, name) for name in ONE_PICTURE}
+        photo = replace(photo, **plain | {name: tuple(own[name]) for name in OF_PHOTO if name in own})
+        return ViewsConfig(photo=photo, **{name: value for name, value in own.items() if name in OF_VIEWS})
+
+    def _line(self, project: Project) -> str:
+        """The command line that does the same."""
+        source, look, held = self._source(project), project.look, self._held(project)
+        if source is None or not look.styles:
+            return "relook views WALK --style STYLE --out DIR"
+        out = project.folder / "walk" / (held["run"] or "new")
+        return line("views", Views(source, project.file(look.styles[0]), out, self._config(project)))
+
+    def _source(self, project: Project) -> Path | None:
+        """What is restyled; None where there is none yet."""
+        held = self._held(project)
+        if held["capture"]:
+            return Path(self.studio.projects.root / CAPTURES / held["capture"])
+        return project.file(f"walk/{held['source']}") if held["source"] else None
+
+    @staticmethod
+    def _held(project: Project) -> dict[str, Any]:
+        path = project.folder / "walk" / "walk.json"
+        empty: dict[str, Any] = {"source": "", "capture": None, "options": {}, "run": "", "asked": None}
+        return empty | (read_json(path) if path.is_file() else {})
+
+    def _hold(self, project: Project, **changes: Any) -> None:
+        write_json(project.folder / "walk" / "walk.json", self._held(project) | changes)
+
+
+def write_before(source: Path, out: Path, config: ViewsConfig, count: int, progress: Progress) -> None:
+    """before.mp4: the frames as they were, at the speed of walk.mp4."""
+    from relook.lift.source import SLOW
+
+    capture = read_capture(source, workspace=out / "input", every=config.every, limit=config.limit)
+    with (
+        progress.stage("writing", count) as tick,
+        open_video(out / "before.mp4", config.fps or capture.fps or SLOW) as video,
+    ):
+        for number in range(count):
+            video.add(capture.view(number).image)
+            tick(number + 1)

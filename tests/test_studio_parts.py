@@ -1,0 +1,203 @@
+"""The studio's parts without a browser: what their handlers do, and that the line which they show gives the same bytes."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from boxes import box_room
+from strolls import contents, plain, stroll, style, write_frames
+
+pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
+
+from relook.errors import InputError, SceneError  # noqa: E402
+from relook.evaluate.records import Record, write_records  # noqa: E402
+from relook.io import read_gaussians, write_gaussians, write_image  # noqa: E402
+from relook.io.video import read_frames  # noqa: E402
+from relook.present.cli import main  # noqa: E402
+from relook.present.studio import scenes, walks  # noqa: E402
+from relook.present.studio.intake import take_walk  # noqa: E402
+from relook.present.studio.look import Look  # noqa: E402
+from relook.present.studio.page import Page  # noqa: E402
+from relook.present.studio.project import Project  # noqa: E402
+from relook.present.studio.work import Studio  # noqa: E402
+
+QUICK = {"segmenter": "whole", "depth_estimator": "none", "method": "palette"}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page, and the studio behind it."""
+    made = Page(Studio(tmp_path_factory.mktemp("projects"), "cpu"))
+    yield made
+    made.parts["Scene"]._viewer.close()
+    del made
+    gc.collect()  # Python 3.11 stumbles (AST constructor recursion depth) where a page is cleared away while another test parses
+
+
+@pytest.fixture
+def project(page: Page, tmp_path: Path) -> Project:
+    """A project with a look, and the quickest options."""
+    new = page.studio.projects.new()
+    write_image(tmp_path / "look.png", style().image)
+    new.decide(replace(Look().with_options(QUICK), styles=(new.take_in(tmp_path / "look.png"),)))
+    return new
+
+
+def ended(page: Page, project: Project) -> str:
+    """How the project's job ended."""
+    job = page.studio.jobs.of(project.name)
+    assert job is not None
+    while not job.over:
+        time.sleep(0.02)
+    assert job.state != "failed", job.error
+    return job.state
+
+
+def run(said: str, out: Path) -> Path:
+    """Do what a line says, into another place."""
+    words = shlex.split(said)[1:]
+    place = words.index("--out") + 1
+    words[place] = str(out / Path(words[place]).name)
+    assert main([*words]) == 0
+    return Path(words[place])
+
+
+def frames(folder: Path) -> Path:
+    """A zip of frames in a folder."""
+    write_frames(folder / "frames", plain(stroll()))
+    return Path(shutil.make_archive(str(folder / "walk"), "zip", folder, "frames"))
+
+
+def test_a_walk_is_stopped_goes_on_and_its_line_gives_the_same_bytes(
+    page: Page, project: Project, tmp_path: Path
+) -> None:
+    part, name = page.parts["Walk"], project.name
+    with pytest.raises(InputError, match="drop the walk"):
+        part._begin(name, *walks.filled(walks.SCHEMA, {}))
+    part._taken(name, str(frames(tmp_path)))
+    values = walks.filled(walks.SCHEMA, {"fps": 5.0, "limit": 3})
+    part._begin(name, *values)
+    job = page.studio.jobs.of(name)
+    assert job is not None
+    while not job.over and not list((project.folder / "walk" / "1" / "frames").glob("*.png")):
+        time.sleep(0.005)
+    page.studio.jobs.stop(name)
+    ended(page, project)
+    part._begin(name, *values)
+    assert ended(page, project) == "done"
+    assert not (project.folder / "walk" / "2").exists()  # the same options go on in the same place
+    said, arrived, player, *_, line, _ = part.show(name)[:8]
+    assert "Done" in said
+    assert len(arrived) == 3
+    assert "before.mp4" in player
+    assert len(list(read_frames(project.folder / "walk" / "1" / "before.mp4"))) == 3
+    held, again = contents(project.folder / "walk" / "1" / "frames"), contents(run(line, tmp_path / "again") / "frames")
+    assert held == again
+    part._begin(name, *walks.filled(walks.SCHEMA, {"limit": 2}))  # other options begin anew
+    page.studio.jobs.stop(name)
+    ended(page, project)
+    assert (project.folder / "walk" / "2").exists() or part._held(project)["run"] == "2"
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "a/../../out.png", "C:\\out.png"])
+def test_a_zip_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    with ZipFile(tmp_path / "bad.zip", "w") as pack:
+        pack.writestr(name, b"picture")
+    with pytest.raises(InputError, match="stay in it"):
+        take_walk(tmp_path / "bad.zip", tmp_path)
+    assert not (tmp_path / "source").exists()
+
+
+def test_a_capture_names_no_file_outside(tmp_path: Path, page: Page, project: Project) -> None:
+    with ZipFile(tmp_path / "bad.zip", "w") as pack:
+        pack.writestr("capture.json", json.dumps({"frames": [{"image": "/etc/secret.png"}]}))
+    with pytest.raises(InputError, match="lie in its folder"):
+        take_walk(tmp_path / "bad.zip", tmp_path)
+    with pytest.raises(InputError, match="choose one of the list"):
+        page.parts["Walk"]._named(project.name, "../materials")
+    with pytest.raises(InputError, match="drop such a one"):
+        take_walk(tmp_path / "walk.txt", tmp_path)
+
+
+def test_nothing_is_done_without_a_scene(page: Page, project: Project, tmp_path: Path) -> None:
+    held, name = page.parts["Scene"], project.name
+    for act in (held.begin, held.begin_film, held.look_around, lambda name: held.write(name, scenes.BEFORE, ".spz")):
+        with pytest.raises(InputError, match="drop a"):
+            act(name)
+    (tmp_path / "none.ply").write_text("no scene")
+    with pytest.raises(SceneError):
+        held.take(name, str(tmp_path / "none.ply"))
+
+
+def test_a_scene_is_restyled_filmed_and_written_as_its_lines_say(
+    page: Page, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, name = page.parts["Scene"], project.name
+    monkeypatch.setattr(scenes, "SIZE", "64x36")
+    monkeypatch.setattr(scenes, "SECONDS", 0.2)
+    write_gaussians(tmp_path / "my scan.ply", box_room())
+    held.take(name, str(tmp_path / "my scan.ply"))
+    with pytest.raises(InputError, match="restyle the scene first"):
+        held.write(name, scenes.AFTER, ".spz")
+    held.begin(name, *scenes.filled(scenes.SCHEMA, {"key_views": 2, "size": 64}))
+    assert ended(page, project) == "done"
+    held.begin_film(name)
+    assert ended(page, project) == "done"
+    new = project.folder / "scene" / "1.ply"
+    lines = held.lines(project)
+    assert len(lines) == 3  # the new look and both films
+    assert run(lines[0], tmp_path).read_bytes() == new.read_bytes() != (tmp_path / "my scan.ply").read_bytes()
+    assert run(lines[2], tmp_path).read_bytes() == (project.folder / "scene" / "film-new.mp4").read_bytes()
+    written, said = held.write(name, scenes.AFTER, ".splat")
+    assert run(said.splitlines()[-1], tmp_path).read_bytes() == Path(written).read_bytes()
+    assert len(read_gaussians(written)) == len(box_room())
+    with pytest.raises(InputError, match="format"):
+        held.write(name, scenes.BEFORE, "../../x.ply")
+    assert held.show(name)[1] is not None  # before and after
+
+
+def test_looking_around_opens_one_viewer_on_this_machine(page: Page, project: Project, tmp_path: Path) -> None:
+    pytest.importorskip("viser", reason="needs the scene viewer (relook[scenes])")
+    write_gaussians(tmp_path / "room.ply", box_room())
+    page.parts["Scene"].take(project.name, str(tmp_path / "room.ply"))
+    assert 'href="http://127.0.0.1:' in page.parts["Scene"].look_around(project.name)
+
+
+def test_reports_are_opened_and_compared_as_the_line_says(page: Page, project: Project, tmp_path: Path) -> None:
+    part = page.parts["Measure"]
+    for run_number, gain in enumerate((0.0, 2.0)):
+        records = [Record("suite", "suite", "relook", f"case {n}", "psnr", "all", 20.0 + n + gain) for n in range(4)]
+        path = write_records(tmp_path / f"run{run_number}", records)
+        tables, line = part._taken(project.name, [str(path)], None)[1:3]
+        assert f"{21.5 + gain:.2f}" in tables  # its mean
+        assert not line
+    names = ["report", "report-2"]
+    tables, line = part._chosen(names)
+    assert "+2.00" in tables
+    assert (run(line, tmp_path) / "compare.md").read_text() == tables
+    with pytest.raises(InputError, match="choose one of the list"):
+        part._chosen(["../materials"])
+    with pytest.raises(InputError, match="drop what relook evaluate wrote"):
+        part._taken(project.name, [str(tmp_path / "run.txt")], None)
+
+
+def test_a_flat_is_what_its_line_says(page: Page, project: Project, tmp_path: Path) -> None:
+    part, room = page.parts["Flat"], tmp_path / "hall.png"
+    write_image(room, stroll()[0].image)
+    write_image(tmp_path / "bath.png", stroll()[-1].image)
+    part._begin(project.name, [str(room), str(tmp_path / "bath.png")])
+    assert ended(page, project) == "done"
+    again = run(part.show(project.name)[2], tmp_path)
+    for name in ("hall.png", "bath.png", "contact-sheet.jpg"):
+        assert (again / name).read_bytes() == (project.folder / "results" / "flat" / name).read_bytes()
