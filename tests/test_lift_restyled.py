@@ -21,7 +21,7 @@ from relook.io import read_gaussians, write_gaussians, write_image, write_recolo
 from relook.lift.key_view import of_view
 from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.broad import broad
-from relook.lift.restyled.dependence import recoloured
+from relook.lift.restyled.dependence import SHADING, recoloured
 from relook.lift.restyled.distill import added
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.task import new_look
@@ -32,7 +32,7 @@ from relook.ops.splats import Blends, render
 from relook.options import check
 from relook.progress import SILENT, Progress
 from relook.session import Session
-from relook.types import Segments, View
+from relook.types import Camera, Segments, View
 from strolls import SIZE, stroll, style, write_capture
 from walks import SEED
 
@@ -190,12 +190,40 @@ def test_shading_takes_the_new_colour_and_highlights_stay_grey() -> None:
     shading = recoloured(coloured(blue, [0.01, 0.02, 0.08]), new, all_of_it, "scale").sh[0, 2]
     assert torch.allclose(shading, 0.1 * new[0], atol=1e-5)
     mixed = recoloured(coloured(blue, [0.3, 0.3, 0.3]), new, all_of_it, "scale").sh[0, 2]
-    share = 0.3 * sum(blue) / sum(part * part for part in blue)
+    share = min(SHADING, 0.3 * sum(blue) / sum(part * part for part in blue))
     grey = mixed - share * new[0]
     assert float(grey.amax() - grey.amin()) < 1e-5
     kept = recoloured(coloured(blue, [0.3, 0.2, 0.1]), new, all_of_it, "keep").sh[0, 2]
     assert kept.tolist() == pytest.approx([0.3, 0.2, 0.1])
     assert recoloured(coloured(blue, [0.3, 0.2, 0.1]), new, all_of_it, "none").degree == 0
+
+
+def test_a_highlight_on_black_is_no_fog_of_the_new_colour() -> None:
+    """A glossy black wall becomes orange: seen from where it shines, what the highlight adds stays about as strong, and about grey."""
+    count, draw = 400, torch.Generator().manual_seed(0)
+    places = torch.rand(count, 3, generator=draw) * torch.tensor([2.4, 2.0, 0.1]) + torch.tensor([-1.2, -1.0, 2.0])
+    sh = torch.zeros(count, 4, 3)
+    sh[:, 2] = 0.5  # brighter where one looks along z
+    turn = torch.tensor([[1.0, 0, 0, 0]]).expand(count, 4)
+    wall = Gaussians(places, turn, torch.full((count, 3), 0.12), torch.full((count,), 0.9), sh)
+    wall = replace(wall, sh=torch.cat([wall.coloured(torch.full((count, 3), 0.06)).sh[:, :1], sh[:, 1:]], 1))
+    camera, all_of_it = (
+        Camera(torch.tensor([[26.0, 0, 12], [0, 26, 10], [0, 0, 1]]), torch.eye(4)),
+        torch.ones(count) > 0,
+    )
+    orange = torch.tensor([0.8, 0.4, 0.1]).expand(count, 3)
+
+    def shine(gaussians: Gaussians) -> torch.Tensor:
+        """What is added to the picture in its middle."""
+        plain = replace(gaussians, sh=gaussians.sh[:, :1])
+        return (render(gaussians, camera, (20, 24)) - render(plain, camera, (20, 24)))[:, 6:14, 8:16].mean((1, 2))
+
+    before, after = shine(wall), shine(recoloured(wall, orange, all_of_it, "scale"))
+    assert float(before.mean()) > 0.1
+    assert 0.7 < float(after.mean() / before.mean()) < 1.5
+    assert float(after.amin() / after.amax()) > 0.5
+    assert torch.allclose(shine(recoloured(wall, orange, all_of_it, "keep")), before, atol=1e-3)
+    assert float(shine(recoloured(wall, orange, all_of_it, "none")).abs().max()) == 0
 
 
 def test_other_elements_and_properties_of_a_file_are_copied(tmp_path: Path) -> None:
@@ -228,14 +256,33 @@ def test_other_elements_and_properties_of_a_file_are_copied(tmp_path: Path) -> N
         write_recoloured(tmp_path / "other.ply", path, new[torch.tensor([0, 1])])
 
 
-@pytest.mark.parametrize(
-    "picture", [torch.rand(3, 1, 1), torch.full((3, 40, 40), 0.4), torch.rand(1, 40, 40).expand(3, -1, -1)]
-)
-def test_any_style_picture_gives_finite_colours(picture: torch.Tensor, tmp_path: Path) -> None:
-    path, capture, _ = files(tmp_path)
-    restyle_scene(path, View(picture.contiguous()), tmp_path / "new.ply", config(cameras=capture, key_views=1))
-    colours = read_gaussians(tmp_path / "new.ply").colours
-    assert bool(((colours > -0.01) & (colours < 1.01)).all())
+PICTURES = (torch.rand(3, 1, 1), torch.full((3, 40, 40), 0.4), torch.rand(1, 40, 40).expand(3, -1, -1))
+"""Of one pixel, of one colour, grey."""
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("method", METHODS)
+def test_any_style_picture_gives_finite_colours(method: SceneMethod, picture: torch.Tensor, tmp_path: Path) -> None:
+    photo = replace(PHOTO, steps=2)
+    wanted = config(method=method, key_views=1, photo=photo, losses=("descriptor", "quality"))
+    new = new_look(scene(), View(picture.contiguous()), Settings(wanted, Session("cpu")))
+    assert bool(((new.colours > -0.01) & (new.colours < 1.01)).all())
+    assert torch.equal(new.means, scene().gaussians.means)
+
+
+@pytest.mark.parametrize(("method", "stage", "done"), [("semantic", "solving", 0), ("styleme3d", "descending", 22)])
+def test_other_methods_go_on_to_the_same_bytes_too(method: SceneMethod, stage: str, done: int, tmp_path: Path) -> None:
+    path, capture, look = files(tmp_path)
+    photo = replace(PHOTO, steps=24)
+    wanted = config(method=method, photo=photo, cameras=capture, key_views=1, losses=("descriptor",))
+    restyle_scene(path, look, tmp_path / "once.ply", wanted)
+    progress = Progress(lambda step: progress.cancel() if (step.stage, step.done) == (stage, done) else None)
+    with pytest.raises(Exception, match="request to stop"):
+        restyle_scene(path, look, tmp_path / "twice.ply", wanted, progress=progress)
+    assert not (tmp_path / "twice.ply").exists()
+    assert (tmp_path / "twice.ply.work" / "descent.safetensors").exists() == (method == "styleme3d")
+    restyle_scene(path, look, tmp_path / "twice.ply", wanted)
+    assert (tmp_path / "once.ply").read_bytes() == (tmp_path / "twice.ply").read_bytes()
 
 
 def test_what_cannot_be_used_is_said_before_anything_is_written(tmp_path: Path) -> None:

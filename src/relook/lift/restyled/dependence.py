@@ -13,6 +13,8 @@ from relook.gaussians import SH_ZERO, Gaussians
 
 LUMA = (0.2126, 0.7152, 0.0722)
 """Of R, G and B in luminance (Rec. 709)."""
+SHADING = 0.3
+"""Share of a colour beyond which no coefficient is its shading: a highlight on black is no fog of the new colour."""
 DARK = 0.05
 """Least squared length that an old colour counts as: near black nothing says what is shading."""
 
@@ -23,7 +25,7 @@ def recoloured(
     """The Gaussians with new colours of degree 0 where they changed; all others keep every coefficient, bit for bit.
 
     how: `keep` leaves higher degrees as they are; `scale` splits each of their coefficients v into shading along the old colour c, which
-    takes the new colour, and the rest, which becomes grey: v' = (v . c / c . c) c' + luminance(v - (v . c / c . c) c); `none` drops them.
+    takes the new colour, and the rest, which becomes grey: v' = s c' + luminance(v - s c), s = v . c / c . c within SHADING; `none` drops them.
     """
     changed = changed & (colours != gaussians.colours).any(1)
     first = torch.where(changed[:, None], (colours - 0.5) / SH_ZERO, gaussians.sh[:, 0])[:, None]
@@ -40,5 +42,6 @@ def _scaled(
 ) -> Float[Tensor, "N K 3"]:
     old = old.clamp(0, 1)
     along = (higher * old[:, None]).sum(2, keepdim=True) / old.square().sum(1).clamp_min(DARK)[:, None, None]
+    along = along.clamp(-SHADING, SHADING)
     rest = higher - along * old[:, None]
     return along * new[:, None] + (rest * torch.tensor(LUMA)).sum(2, keepdim=True)
