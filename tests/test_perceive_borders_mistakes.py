@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from relook.io import as_pixels
+from relook.perceive.borders.faint import faint_lines
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
 from relook.perceive.borders.regions import Kinds, kinds_of
@@ -72,15 +73,42 @@ def test_the_end_of_a_carpet_leaves_the_floor() -> None:
     assert (new[100:, 190:] == FLOOR).all()
 
 
-def test_a_sure_layout_says_where_a_white_ceiling_ends() -> None:
-    """The wall 4 m away meets the ceiling at row 60; the segmenter took the right half of the ceiling for wall."""
+def room(sure: float) -> Layout:
+    """One wall, 4 m away, that meets the ceiling at row 60."""
     pose, focal = torch.eye(4), 40 * 4 / 1.4
     pose[1, 3] = 1.2
     camera = Camera(torch.tensor([[focal, 0, 150], [0, focal, 100], [0, 0, 1]]), pose)
-    layout = Layout(SIZE, camera, 2.6, (Wall((-9.0, 4.0), (9.0, 4.0)),))
+    return Layout(SIZE, camera, 2.6, (Wall((-9.0, 4.0), (9.0, 4.0), sure),))
+
+
+NO_LINES = find_lines(torch.full((3, *SIZE), 0.9))
+
+
+def test_a_sure_layout_says_where_a_white_ceiling_ends() -> None:
+    """The segmenter took the right half of the ceiling for wall."""
     labels = np.full(SIZE, WALL)
     labels[:60, :150] = CEILING
-    lines = find_lines(torch.full((3, *SIZE), 0.9))
-    for known in (None, layout):
-        new = met(lab(), labels, lines, kinds(), known)
-        assert ((new[5:55, 170:290] == CEILING).mean() > 0.5) == (known is layout)
+    for known in (None, room(1.0)):
+        new = met(lab(), labels, NO_LINES, kinds(), known)
+        assert ((new[5:55, 170:290] == CEILING).mean() > 0.5) == (known is not None)
+
+
+def test_a_faint_ceiling_line_is_found_along_an_unsure_wall() -> None:
+    """White meets white at row 56, a change below the noise of a pixel; the segmenter wavers round row 60 and the layout is not sure of it."""
+    rows, columns = np.arange(SIZE[0])[:, None], np.arange(SIZE[1])
+    labels = np.where(rows < 60 + np.round(8 * np.sin(columns / 25)), CEILING, WALL)
+    picture = lab((slice(56, None), slice(None), (0.894, 0.894, 0.894)))
+    off = [
+        np.abs((met(picture, labels, NO_LINES, kinds(), known) == CEILING).sum(0) - 56) for known in (None, room(0.4))
+    ]
+    assert off[1][10:-10].max() <= 2 < off[0][10:-10].max()
+
+
+def test_where_nothing_is_to_be_seen_no_faint_line_is_drawn() -> None:
+    labels = np.full(SIZE, WALL)
+    labels[:60] = CEILING
+    far = np.clip((60 - np.arange(SIZE[0])[:, None]) / 20.0, -1, 1) * np.ones(SIZE)
+    assert not list(faint_lines(lab(), far, np.abs(far) < 1, room(0.4)))
+    assert (
+        len(list(faint_lines(lab((slice(56, None), slice(None), (0.894,) * 3)), far, np.abs(far) < 1, room(0.4)))) == 1
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 from relook.ops.fill import filled
 from relook.ops.resize import at_most
 from relook.perceive.borders.cut import depth_inside, slopes
+from relook.perceive.borders.faint import faint_lines
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.layout.lines import Lines
 from relook.perceive.layout.planes import CEILING, WALLS, seen_planes
@@ -62,10 +65,33 @@ def met(
     signed, lean = _doubt(ceiling, wall) - _doubt(wall, ceiling), _lean(layout, small.shape)
     signed = np.where(lean * signed < 0, signed.clip(-MISTAKEN, MISTAKEN), signed)
     band = (ceiling | wall) & (np.abs(signed) < 1)
-    cut = _least_cut(signed, LEANING * lean, band, _costs(lab, ceiling | wall, lines))
+    costs, seen = _costs(lab, ceiling | wall, lines), cv2.resize(lab, small.shape[::-1], interpolation=cv2.INTER_AREA)
+    cut = _least_cut(signed, LEANING * lean, band, costs)
+    if layout is not None and _drawn(costs, cut, band, faint_lines(seen, signed, band, layout)):
+        cut = _least_cut(signed, LEANING * lean, band, costs)
     whole = np.where(band, cut, filled(torch.from_numpy(ceiling), torch.from_numpy(~(ceiling | wall))).numpy())
     above = cv2.resize(whole.astype(np.float32), labels.shape[::-1], interpolation=cv2.INTER_CUBIC) > 0.5
     return _given(_given(labels, ~above, kinds.ceilings, kinds.walls), above, kinds.walls, kinds.ceilings)
+
+
+def _drawn(
+    costs: Float[np.ndarray, "h w"],
+    cut: Bool[np.ndarray, "h w"],
+    band: Bool[np.ndarray, "h w"],
+    lines: Iterable[Int[np.ndarray, "2 2"]],
+) -> bool:
+    """Whether a border goes astray beside any of the lines, which then are in the costs: for half of its way it is on no line of the picture."""
+    border = band & cut & (cv2.erode(cut.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    astray, found = np.argwhere(border & (costs > ON_LINE))[:, ::-1], np.argwhere(border)[:, ::-1]
+    changed = False
+    for line in lines:
+        reach = BAND * max(costs.shape)
+        beside = [((one > line.min(0) - reach) & (one < line.max(0) + reach)).all(1).sum() for one in (astray, found)]
+        if beside[0] > 0.5 * beside[1]:
+            paper = np.zeros(costs.shape, np.uint8)
+            cv2.line(paper, line[0].tolist(), line[1].tolist(), 255)
+            costs[paper > 0], changed = ON_LINE, True
+    return changed
 
 
 def _given(
