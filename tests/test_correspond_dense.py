@@ -296,6 +296,23 @@ def test_backbones_give_one_vector_for_every_patch(tmp_path: Path, kind: str) ->
     torch.testing.assert_close(wide.norm(dim=0), torch.ones(wide.shape[1:]))
 
 
+def test_of_clip_the_half_that_sees_is_the_backbone(tmp_path: Path) -> None:
+    import transformers as t
+
+    text = {**SMALL, "vocab_size": 40, "max_position_embeddings": 8}
+    config = t.CLIPConfig(
+        text_config=text, vision_config={**SMALL, "patch_size": 8, "image_size": 32}, projection_dim=8
+    )
+    model = t.CLIPModel(config).eval()
+    model.save_pretrained(tmp_path)
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(1))
+    backbone = load_backbone(str(tmp_path))
+    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (backbone.mean, backbone.deviation))
+    with torch.no_grad():
+        hidden = model.vision_model(pixel_values=((image - mean) / deviation)[None]).last_hidden_state[0, 1:]
+    torch.testing.assert_close(backbone.features(image), hidden.T.reshape(16, 4, 4), atol=1e-4, rtol=1e-4)
+
+
 def test_tokens_lie_where_their_patches_do(tmp_path: Path) -> None:
     """Without any layer a token depends on its own patch alone."""
     from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from relook.errors import InputError
 from relook.models.lifter import Lifter, load_lifter
+from relook.ops.lifting import cast
 from relook.session import Session
 from relook.training import lift3d as training
 from relook.training.lift3d import Steps, lifting_loss
-from relook.training.posed import Room, drawn_room
+from relook.training.posed import Room, check_encoders, drawn_room
 from relook.training.subjects import TrainLift3d
 
 
@@ -66,3 +68,29 @@ def test_a_run_goes_on_and_writes_what_is_loaded(tmp_path: Path, monkeypatch: py
     assert isinstance(load_lifter(folder), Lifter)
     assert (folder / "model.safetensors").stat().st_size < 2**20
     assert "relook train lift3d" in (folder / "README.md").read_text()
+
+
+def test_the_papers_full_size_has_its_shapes(room: Room, tmp_path: Path) -> None:
+    """64 coarse and 128 fine samples, 8 to 12 sources, 768 features: docs/lift.md's recipe, on few rays."""
+    again = torch.arange(13) % 5
+    wide = torch.randn(13, 768, 16, 16).half()
+    large = Room(room.images[again], room.K[again], room.poses[again], room.depth[again], room.range, {"dino": wide})
+    config = TrainLift3d(
+        encoders=("dino",), width=768, rays=8, coarse=64, fine=128, sources=(8, 12), depth_loss=0.0, rooms=1
+    )
+    step, network = next(Steps([lambda: large], config)), Lifter(config.width).train()
+    assert 8 <= len(step.images) <= 12
+    assert step.maps.shape[1:] == (768, 16, 16)
+    rendered = network(network.sources(step.images, step.cameras), cast(step.target, step.pixels), step.sampling)
+    assert rendered.blending.weights.shape == (8, 128, len(step.images))
+    assert network.corrected(rendered, step.maps).shape == (8, 768)
+    lifting_loss(network, step, config)["loss"].backward()
+    assert network.correction.up.weight.grad is not None
+    network.save(tmp_path)
+    assert load_lifter(tmp_path).correction.width == 768
+
+
+def test_an_encoder_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="Expected encoders"):
+        check_encoders(("vgg19",))
+    check_encoders(("perceiver", "facebook/dino-vitb8"))

@@ -142,7 +142,7 @@ class Backbone:
 
 
 def load_backbone(name: str, side: int | None = None, place: Placement = CPU) -> Backbone:
-    """A backbone by hub id or local folder (DINOv2 with or without registers, DINOv3, ViT and the like), frozen, in full precision.
+    """A backbone by hub id or local folder (DINOv2 with or without registers, DINOv3, ViT, the seeing half of CLIP and the like), frozen, in full precision.
 
     side: root of the area at which it reads pictures; its training size if None. Only safetensors are read.
     Raises MissingModelError when it is not on this machine and cannot be fetched.
@@ -157,10 +157,11 @@ def load_backbone(name: str, side: int | None = None, place: Placement = CPU) ->
         processor, _ = ImageProcessingMixin.get_image_processor_dict(folder)
     except OSError:
         processor = {}
-    own = getattr(model.config, "image_size", None)
-    patch = getattr(model.config, "patch_size", None)
+    seeing = getattr(model, "vision_model", model)  # of CLIP and its kin, which also read words
+    settings = getattr(model.config, "vision_config", model.config)
+    own, patch = getattr(settings, "image_size", None), getattr(settings, "patch_size", None)
     return Backbone(
-        place.placed(model),
+        place.placed(seeing),
         tuple(processor.get("image_mean") or IMAGENET_DEFAULT_MEAN),
         tuple(processor.get("image_std") or IMAGENET_DEFAULT_STD),
         patch if isinstance(patch, int) else 32,

@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from relook.models.lifter_parts import COLOUR, Aggregation, ColourFeatures, Correction
-from relook.models.shipped import filled, save_half
+from relook.models.lifter_parts import COLOUR, FOREIGN, Aggregation, ColourFeatures, Correction
+from relook.models.load import tensors
+from relook.models.shipped import FILE, filled, save_half
 from relook.ops.lifting import Blending, Cameras, Rays, fetched, lifted, ray_weights, refined, seen, spread
 
 FOLDER = Path(__file__).parent / "weights" / "dollhouse" / "lifter"
@@ -75,12 +76,13 @@ class Rendered:
 class Lifter(nn.Module):
     """Colour features, an aggregation for each stage, and the correction of foreign features."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = FOREIGN) -> None:
+        """width: features of a 2D model that are corrected."""
         super().__init__()
         self.encoder = ColourFeatures(2 * COLOUR)
         self.coarse = Aggregation(3 + COLOUR)
         self.fine = Aggregation(3 + COLOUR)
-        self.correction = Correction(COLOUR)
+        self.correction = Correction(COLOUR, width)
 
     def sources(self, images: Float[Tensor, "V 3 H W"], cameras: Cameras) -> Sources:
         """Look at pictures whose sides are multiples of 16."""
@@ -139,4 +141,8 @@ def _edges(sampling: Sampling, rays: Rays) -> Float[Tensor, " N"]:
 
 def load_lifter(folder: Path = FOLDER) -> Lifter:
     """The shipped network (or another of its kind), frozen. Raises MissingModelError when it is not there."""
-    return filled(Lifter(), folder, "lift3d")
+    file, width = folder / FILE, FOREIGN
+    if file.is_file():
+        down = tensors(file).get("correction.down.weight")
+        width = FOREIGN if down is None else down.shape[1]
+    return filled(Lifter(width), folder, "lift3d")

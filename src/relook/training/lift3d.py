@@ -14,13 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.models.lifter import Lifter, Sampling
-from relook.models.store import locate
-from relook.models.vgg import CHECKPOINT
 from relook.ops.lifting import Cameras, Standard, cast, fetched, lifted
 from relook.session import Session
 from relook.training.cards import write_papers
 from relook.training.loop import LoopConfig, train
-from relook.training.posed import Room, captured_rooms, drawn_room, kept_room, room_of
+from relook.training.posed import Room, captured_rooms, check_encoders, drawn_room, kept_room, room_of
 from relook.training.subjects import TrainLift3d
 from relook.types import Camera
 
@@ -74,7 +72,7 @@ class Steps(Iterator[Step]):
         chosen = self._sources(room, target)
         at = torch.from_numpy(self.rng.integers(0, height * width, self.config.rays))
         pixels = torch.stack([at % width, at // width], 1) + 0.5
-        maps = room.features[str(self.rng.choice(list(room.features)))]
+        maps = room.features[str(self.rng.choice(self.config.encoders))]
         standard = Standard.of(maps[chosen].float())
         grid = (2 * pixels / torch.tensor([width, height]) - 1)[None, :, None]
         feature = fetched(standard.applied(maps[target : target + 1].float()), grid)[:, 0, 0]
@@ -135,9 +133,8 @@ def rooms_of(config: TrainLift3d, session: Session) -> list[Callable[[], Room]]:
 def run(config: TrainLift3d) -> Path:
     """Train and save in half precision; returns the folder that `load_lifter` reads. Raises MissingModelError without an encoder's weights."""
     torch.manual_seed(config.seed)
-    if "vgg" in config.encoders:
-        locate(CHECKPOINT)
-    network = Lifter().train()
+    check_encoders(config.encoders)
+    network = Lifter(config.width).train()
     loop = LoopConfig(config.steps, rate=config.rate, warm_up=min(50, config.steps), average=0.995, every=config.every)
     with Session() as session:
         steps = Steps(rooms_of(config, session), config)

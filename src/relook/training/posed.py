@@ -16,7 +16,9 @@ from relook.captures import read_capture
 from relook.dollhouse import ROOMS, Layout, Pose, render, sample_layout, sample_style, walk
 from relook.errors import InputError
 from relook.files import replacing
-from relook.models.vgg import features
+from relook.models.features import load_backbone
+from relook.models.store import is_checkpoint, locate
+from relook.models.vgg import CHECKPOINT, features
 from relook.ops.geometry import known_depth
 from relook.ops.resize import resized, scaled
 from relook.perceive.embedded import perceived
@@ -60,8 +62,30 @@ def with_perceiver(image: Float[Tensor, "3 H W"], session: Session) -> Float[Ten
     return perceived(image, session).descriptors[0]
 
 
+def with_backbone(image: Float[Tensor, "3 H W"], session: Session, name: str) -> Float[Tensor, "C h w"]:
+    """A vision transformer's patches, by hub id or folder."""
+    backbone = session.loaded(("backbone", name), lambda: load_backbone(name, place=session.place))
+    return backbone.features(image).float().cpu()
+
+
 ENCODERS: Mapping[str, Callable[[Tensor, Session], Tensor]] = {"vgg": with_vgg, "perceiver": with_perceiver}
-"""What can be learned from; the paper: DINO ViT-B/8 and CLIP ViT-B/16."""
+"""What can be learned from, beside backbones of transformers by id; the paper: DINO ViT-B/8 and CLIP ViT-B/16."""
+
+
+def check_encoders(names: Sequence[str]) -> None:
+    """Raise InputError for a name that is no encoder, MissingModelError for VGG without its weights."""
+    for name in names:
+        if name not in ENCODERS and not is_checkpoint(name):
+            raise InputError(
+                f"Expected encoders out of {', '.join(ENCODERS)}, or hub ids or folders of backbones, got {name!r}; choose one of them."
+            )
+    if "vgg" in names:
+        locate(CHECKPOINT)
+
+
+def encoded(name: str, image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "C h w"]:
+    """What an encoder says of a picture."""
+    return ENCODERS[name](image, session) if name in ENCODERS else with_backbone(image, session, name)
 
 
 def room_of(views: Sequence[View], encoders: Sequence[str], session: Session) -> Room:
@@ -76,7 +100,7 @@ def room_of(views: Sequence[View], encoders: Sequence[str], session: Session) ->
     )
     cell = views[0].size[0] // CELL, views[0].size[1] // CELL
     maps = {
-        name: torch.stack([functional.adaptive_avg_pool2d(ENCODERS[name](view.image, session), cell) for view in views])
+        name: torch.stack([functional.adaptive_avg_pool2d(encoded(name, view.image, session), cell) for view in views])
         for name in encoders
     }
     cameras = [view.camera for view in views if view.camera is not None]

@@ -103,8 +103,11 @@ class TrainLift3d:
     """Posed captures to train on, with depth or reconstructed points. Default: rooms of the dollhouse."""
     rooms: Count = 120
     """Rooms of the dollhouse, ten views each."""
-    encoders: tuple[Literal["vgg", "perceiver"], ...] = ("vgg", "perceiver")
-    """Whose features are learned from, one at random in each step (the paper: DINO ViT-B/8 and CLIP ViT-B/16)."""
+    encoders: tuple[str, ...] = ("vgg", "perceiver")
+    """Whose features are learned from, one at random in each step: `vgg`, `perceiver`, or backbones of transformers by folder or hub id (the
+    paper: DINO ViT-B/8 and CLIP ViT-B/16)."""
+    width: Count = 64
+    """Features of a 2D model that are corrected (the paper's encoders have 768); of wider ones the first, narrower ones are padded."""
     steps: Count = 6000
     """Optimiser steps (the paper: 250000)."""
     rays: Count = 256
