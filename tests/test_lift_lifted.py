@@ -126,9 +126,16 @@ def test_bad_captures_and_options_are_refused(tmp_path: Path) -> None:
         lift_capture(VIEWS, replace(edges, lift="change"), tmp_path)
     with pytest.raises(InputError, match="near below far"):
         lift_capture(VIEWS, replace(edges, near=3.0, far=2.0), tmp_path)
-    away = Pose((0.0, 1.4, 1.0), LAYOUT.pose.yaw + np.pi, 0.0, LAYOUT.pose.fov).camera((64, 64))
-    with pytest.raises(GeometryError, match="shares nothing"):
-        posed(VIEWS[:1] * 2, 64).nearest(away, 4)
+    back = Pose((0.0, 1.4, 1.0), LAYOUT.pose.yaw + np.pi, 0.0, LAYOUT.pose.fov)
+    with pytest.raises(GeometryError, match="views that overlap, got 2"):
+        lift_capture([VIEWS[0], render(LAYOUT, STYLE, (64, 64), back).view()], edges, tmp_path)
+
+
+def test_a_view_that_shares_nothing_keeps_its_own_prediction() -> None:
+    back = Pose((0.0, 1.4, 1.0), LAYOUT.pose.yaw + np.pi, 0.0, LAYOUT.pose.fov).camera((64, 64))
+    found = way_for("blending", posed(VIEWS, 64), 4)[1].holding(torch.ones(5, 2, 64, 64)).at(back, (64, 64))
+    assert not bool(found.known.any())
+    assert found.values.shape == (2, 64, 64)
 
 
 def test_view_without_depth_still_says_how_deep_it_is() -> None:

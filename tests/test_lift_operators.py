@@ -10,9 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 import tinysegment
-from relook.dollhouse import render, sample_layout, sample_style
+from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.errors import InputError, PictureError, RelookError, ShapeError
 from relook.io import write_image
+from relook.lift.lifted import posed, way_for
+from relook.lift.lifted.job import Job, Target, held
 from relook.lift.operators import OPERATORS, Operator, asked, load_operator
 from relook.lift.operators import words as operator_words
 from relook.models.store import is_here
@@ -20,7 +22,8 @@ from relook.perceive.embedded import network, perceived
 from relook.perceive.segment.open_vocabulary import LIKELY, Found
 from relook.session import Session
 
-IMAGE = render(sample_layout(31, "living"), sample_style(31), (96, 128)).image
+LAYOUT = sample_layout(31, "living")
+IMAGE = render(LAYOUT, sample_style(31), (96, 128)).image
 NEEDED = {"segments": "ade20k", "depth": "fastdepth", "microast": "microast", "vgg:relu3_1": "vgg19_normalised"}
 OWN = """
 from torch.nn.functional import avg_pool2d, interpolate
@@ -133,3 +136,25 @@ def test_what_a_detector_finds_is_a_chance_in_its_mask(monkeypatch: pytest.Monke
         for name, words, message in (("words", (), "Expected --words"), ("edges", ("sofa",), "--operator words")):
             with pytest.raises(InputError, match=message):
                 load_operator(name, session, words=words)
+
+
+class Sevenths(Operator):
+    """A stride that divides nothing."""
+
+    kind, stride = "map", 7
+
+    def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+        return torch.nn.functional.avg_pool2d(image.mean(0, keepdim=True)[None], 7, ceil_mode=True)[0]
+
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+        return torch.nn.functional.interpolate(features[None], size, mode="bilinear")[0]
+
+
+def test_a_stride_that_does_not_divide_is_no_hindrance(tmp_path: Path) -> None:
+    views = [render(LAYOUT, sample_style(31), (96, 128), pose).view() for pose in walk(LAYOUT, 3, stride=0.3)]
+    source = posed(views, 128)
+    answers = [asked(Sevenths(), view.image) for view in source.views]
+    assert answers[0][0].shape == (1, 14, 19)
+    way = way_for("scene", source, 2)[1].holding(held(Sevenths(), "features", source, answers))
+    found = next(Job(Sevenths(), "features", source, answers, way).predictions([Target("", views[1].camera, 1)]))
+    assert float((found.prediction - answers[1][1]).abs().mean()) < 0.05

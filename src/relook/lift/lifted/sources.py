@@ -59,20 +59,21 @@ class Posed:
         found = [view.metric_depth for view in self.views]
         return torch.stack([unknown if one is None else one for one in found])[:, None]
 
-    def nearest(self, camera: Camera, count: int, without: int | None = None) -> list[int]:
-        """Numbers of the `count` views that stand nearest, look the same way and show some of the same.
+    def check_overlap(self) -> None:
+        """Raise GeometryError where no view shows anything that another one shows."""
+        cameras = [view.camera for view in self.views if view.camera is not None]
+        if not any(self.nearest(camera, 1, number) for number, camera in enumerate(cameras)):
+            raise GeometryError(
+                f"Expected views that overlap, got {len(cameras)} that share nothing with each other; bring views between."
+            )
 
-        Raises GeometryError where none does.
-        """
+    def nearest(self, camera: Camera, count: int, without: int | None = None) -> list[int]:
+        """Numbers of the `count` views that stand nearest, look the same way and show some of the same; none where none does."""
         pose = camera.world_to_camera
         away = (self.cameras.centres + pose[:3, :3].T @ pose[:3, 3]).norm(dim=1) / self.far
         away = away + (self.cameras.poses[:, 2, :3] - pose[2, :3]).norm(dim=1)
         shares = self._shares(camera)
         order = [n for n in away.argsort().tolist() if n != without and float(shares[n]) >= SHARED]
-        if not order:
-            raise GeometryError(
-                "Expected a view that overlaps with others, got one that shares nothing with any; bring views between."
-            )
         return order[:count]
 
     def _shares(self, camera: Camera) -> Float[Tensor, " V"]:

@@ -54,6 +54,7 @@ def lift_capture(
             frames = read_frames(capture, config)
             views = map(frames.view, range(len(frames)))
             source = posed(views, config.size, config.near, config.far)
+            source.check_overlap()
         with clock.part("ask"):
             answers = answered(operator, identity, source, out / "work", progress)
         with clock.part("lift"):

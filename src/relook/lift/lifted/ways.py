@@ -153,7 +153,7 @@ class _Rays:
         chosen = posed.nearest(camera.resized(size, posed.size), self.way.count, without)
         count = size[0] * size[1]
         values, shown = torch.zeros(count, self.maps.shape[1]), torch.zeros(count, dtype=torch.bool)
-        for places, some, known_there in self.way.parts(camera, size, chosen, self.maps):
+        for places, some, known_there in self.way.parts(camera, size, chosen, self.maps) if chosen else ():
             values[places], shown[places] = some.float(), known_there
         return Carried(values.T.reshape(-1, *size), shown.reshape(size))
 
