@@ -20,8 +20,11 @@ from relook.errors import DepthError, GeometryError, InputError, SceneError
 from relook.lift.scene import Fit, fit
 from relook.lift.scene.film import film
 from relook.lift.scene.fuse import contradicted
+from relook.lift.scene.sources import scene_views
 from relook.lift.source import Views
 from relook.ops.poses import looking
+from relook.progress import SILENT
+from relook.session import Session
 from relook.types import Camera, Depth, View
 from walks import views_of_a_walk
 
@@ -82,6 +85,22 @@ def test_depth_with_holes_everywhere_still_makes_a_scene(share: float, shared: P
     assert found.seen > 0.8
     assert found.psnr is not None
     assert found.psnr > 20
+
+
+def test_no_estimator_means_none_although_one_is_here() -> None:
+    draw = torch.Generator().manual_seed(1)
+    sensed = [measured(view, torch.rand(SIZE, generator=draw) < 0.7) for view in room()]
+    far = torch.ones(SIZE, dtype=torch.bool)
+    far[:, :24] = False
+    half = [measured(view, far) for view in room()[:3]]
+    found = fit(sensed, replace(QUICK, depth_estimator="none"))
+    assert found.psnr is not None
+    assert found.psnr > 20
+    assert found.record["geometry"] == "sensor alone"
+    posed = scene_views(half, replace(QUICK, depth_estimator="none"), Session("cpu"), SILENT)
+    assert not any(
+        bool(view.depth.valid[:, :24].any()) for view in posed.views if view.depth and view.depth.valid is not None
+    )
 
 
 def test_cameras_inside_of_things_spoil_only_what_is_theirs() -> None:

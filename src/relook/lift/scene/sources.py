@@ -11,11 +11,12 @@ from relook.captures import VIDEOS, read_capture
 from relook.captures.frames import spread
 from relook.config import PhotoConfig, SceneConfig, ViewsConfig
 from relook.errors import GeometryError, InputError
-from relook.lift.geometry import MOST, MatchedViews, found_by, matched_views
+from relook.lift.geometry import MOST, MatchedViews, found_by, is_posed, matched_views
 from relook.lift.scene.fuse import contradicted
 from relook.lift.source import Views, ViewSource, Walk, with_maps
 from relook.ops.poses import apart
 from relook.ops.resize import at_most, resized
+from relook.perceive.match import exact
 from relook.progress import Progress
 from relook.session import Session
 from relook.types import Camera, View
@@ -125,6 +126,8 @@ def _matched(source: ViewSource, config: SceneConfig, session: Session) -> Match
         else min(config.views, MOST)
     )
     numbers = spread(len(source), most)
+    if config.depth_estimator == "none" and is_posed(first) and name in ("auto", "exact", "sensor"):
+        return MatchedViews(source.view, numbers, exact, "sensor alone", metres=True)
     photo = PhotoConfig(depth_estimator=config.depth_estimator, device=config.device)
     wanted = ViewsConfig(photo=photo, geometry=name)
     return matched_views(Views(source.view, numbers), wanted, session)
