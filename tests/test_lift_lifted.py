@@ -13,6 +13,7 @@ from relook.config import LiftConfig
 from relook.dollhouse import CLASSES, Pose, render, sample_layout, sample_style, walk
 from relook.errors import DepthError, GeometryError, InputError
 from relook.io import read_segments
+from relook.io.video import read_frames
 from relook.lift.lifted import lift_capture, posed, way_for
 from relook.lift.lifted.contrast import contrast, with_contrast
 from relook.lift.lifted.job import inner
@@ -83,6 +84,7 @@ def test_a_lifted_capture_is_written_and_depth_agrees_with_the_room(tmp_path: Pa
     assert record["method"] == "scene"
     assert len(record["frames"]) == 9
     assert len(list((tmp_path / "frames").glob("*.png"))) == 9
+    assert sum(1 for _ in read_frames(tmp_path / "lifted.mp4")) == 9
     with np.load(tmp_path / "predictions" / "0001-01.npz") as kept:
         assert kept["prediction"].shape == (1, 64, 64)
         assert kept["known"].mean() > 0.8

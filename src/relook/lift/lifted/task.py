@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -41,7 +40,7 @@ def lift_capture(
     session: Session | None = None,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Lift an operator over a capture; writes out/frames, out/predictions, out/segments (of labels) and out/lift.json, and returns what that holds.
+    """Lift an operator over a capture; writes out/frames, lifted.mp4, predictions, segments (of labels) and lift.json, and returns what that holds.
 
     Raises an error of relook.errors, one sentence, for captures without cameras and for operators that break their contract.
     """
@@ -61,22 +60,12 @@ def lift_capture(
             name, way = way_for(config.method, source, config.sources, config.correction)
             job = Job(operator, lift, source, answers, way.holding(held(operator, lift, source, answers)))
             targets = targets_of(source, config.between)
-            with progress.stage("lifting", len(targets)) as tick:
-                share, writer = (
-                    [],
-                    Writer(out, config, frames, job, _decided(config, operator, frames, source, progress)),
-                )
-                for done, one in enumerate(job.predictions(targets), start=1):
-                    share.append(writer.write(one))
-                    tick(done)
+            writer = Writer(out, config, frames, job, _decided(config, operator, frames, source, progress))
+            share = writer.write_all(targets, progress)
     about = {
-        "operator": config.operator,
-        "method": name,
-        "lift": lift,
-        "correction": config.correction,
-        "views": len(source.views),
-        "known": float(np.mean(share)),
-    }
+        "operator": config.operator, "method": name, "lift": lift, "correction": config.correction, "views": len(source.views),
+        "known": share,
+    }  # fmt: skip
     record = about | {"options": config.as_json(), "timings": clock.seconds, "frames": [one.name for one in targets]}
     write_json(out / "lift.json", record)
     return record

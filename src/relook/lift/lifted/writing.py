@@ -12,15 +12,21 @@ from torch import Tensor
 
 from relook.config import LiftConfig
 from relook.files import MAPS, replacing
-from relook.io import write_image, write_segments
+from relook.io import open_video, read_image, write_image, write_segments
 from relook.lift.lifted.show import shown, stroked
 from relook.lift.operators.regions import likeliest
 from relook.lift.scene.labels import SceneLabels
 from relook.lift.source import ViewSource, names_of
+from relook.progress import Progress
 from relook.types import Segments
 
 if TYPE_CHECKING:
-    from relook.lift.lifted.job import Job, Lifted
+    from collections.abc import Sequence
+
+    from relook.lift.lifted.job import Job, Lifted, Target
+
+FPS = 6
+"""Frames of a capture per second of the film."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,19 @@ class Writer:
     job: Job
     labels: SceneLabels | None = None
     """Regions that the scene of all frames decided; None: the likeliest of the lifted labels instead."""
+
+    def write_all(self, targets: Sequence[Target], progress: Progress) -> float:
+        """Write all views and their film; how much of them the sources say."""
+        share = []
+        with (
+            open_video(self.out / "lifted.mp4", FPS * (1 + self.config.between)) as film,
+            progress.stage("lifting", len(targets)) as tick,
+        ):
+            for one in self.job.predictions(targets):
+                share.append(self.write(one))
+                film.add(read_image(self.out / "frames" / f"{one.target.name}.png"))
+                tick(len(share))
+        return sum(share) / len(share)
 
     def write(self, one: Lifted) -> float:
         """Write a view's prediction and its picture, and of a capture's frame its label map; how much of it the sources say."""
