@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from studio_pages import drop, listed, project_of, shot
+from strolls import stroll, write_film
+from studio_pages import drop, listed, project_of, shot, until
 
 pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
+
+from relook.present.studio.page import PARTS
+
 pytest_plugins = ("studios",)
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
@@ -125,6 +129,73 @@ def test_two_browsers_do_not_mix_and_bad_files_are_refused(
     width = one.evaluate("document.documentElement.scrollWidth")
     assert width <= 390  # a phone scrolls down only
     shot(one, "phone")
+
+
+def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) -> None:
+    page, before = opened(project=made.name), studio.layout(made)
+    page.get_by_role("tab", name="Layout").click()
+    grip = page.locator("#room circle[data-grip=ceiling]").nth(1)
+    box = grip.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"], box["y"] - 20, steps=3)
+    page.mouse.up()
+    until(page, lambda: made.look.layout)
+    higher = studio.layout(made).height
+    assert higher > before.height
+    page.locator("#room-forget:enabled").wait_for()
+    shot(page, "layout")
+    page.locator("#room circle[data-grip=ceiling]").nth(1).press("ArrowDown")  # by the keys, too
+    until(page, lambda: studio.layout(made).height < higher)
+    page.click("#room-forget")
+    until(page, lambda: not made.look.layout)
+
+
+def test_a_walk_is_dropped_and_played(opened: Any, studio: Any, pictures: dict[str, Path], tmp_path: Path) -> None:
+    page = opened()
+    drop(page, studio, "style", pictures["style"])
+    project = project_of(page, studio)
+    project.decide(project.look.with_options({"segmenter": "whole", "depth_estimator": "none"}))
+    write_film(tmp_path / "walk.mp4", stroll(2))
+    page.get_by_role("tab", name="Walk").click()
+    page.set_input_files("#walk input[type=file]", tmp_path / "walk.mp4")
+    until(page, lambda: (project.folder / "walk" / "walk.json").is_file())
+    page.click("#walk-go")
+    page.locator("#walk-film:visible").wait_for()
+    page.click("#walk-player button")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#walk-player video')].every(one => !one.paused && one.videoWidth)"
+    )
+    page.locator("#films-border").fill("20")
+    assert "20%" in page.locator("#walk-player video.after").evaluate("one => one.style.clipPath")
+    shot(page, "walk")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nobody_is_kept_out(opened: Any, made: Any, axe: str, width: int) -> None:
+    page = opened(width, project=made.name)
+    page.wait_for_selector("#slider img")
+    page.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    page.evaluate(axe)
+    found = []
+    for title in ("Picture", *PARTS):
+        if width == 1280:
+            page.get_by_role("tab", name=title, exact=True).click()
+        else:  # most tabs are in a menu there
+            page.evaluate(
+                "name => [...document.querySelectorAll('[role=tab], .overflow-menu button')].find(one => one.innerText.trim() === name).click()",
+                title,
+            )
+        page.wait_for_timeout(250)
+        for dark in (False, True):
+            page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+            faults = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+            serious = [one for one in faults if one["impact"] in ("serious", "critical")]
+            found += [(title, dark, one["id"], node["html"][:200]) for one in serious for node in one["nodes"]]
+        page.evaluate("document.body.classList.remove('dark')")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, title
+        shot(page, f"{title.lower()}-{width}")
+    assert not found
 
 
 def test_only_local_names_and_who_knows_the_token_are_let_in(studio: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -34,16 +35,7 @@ class Networks:
             )
             self.pull = gr.Button("Get it", elem_id="pull")
         self.status = gr.HTML()
-        self.table = gr.Dataframe(
-            headers=HEAD,
-            interactive=False,
-            wrap=True,
-            max_height=600,
-            label="Models",
-            elem_id="models",
-            column_widths=["17%", "9%", "36%", "18%", "11%", "9%"],
-        )
-
+        self.table = gr.HTML(elem_id="models")
         self.line = command("models-command")
 
     @property
@@ -62,10 +54,16 @@ class Networks:
         """What can be had; what is here comes first."""
         found = sorted(((one, store.is_here(one.name)) for one in CATALOGUE.values()), key=lambda pair: not pair[1])
         rows = [
-            [one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else ""]
+            (one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else "")
             for one, here in found
         ]  # fmt: skip
-        return [self._said(name), rows, line_of("photo", False)]
+        lines = [
+            "".join(f'<td data-head="{head}">{escape(cell)}</td>' for head, cell in zip(HEAD, row, strict=True))
+            for row in rows
+        ]
+        heads = "".join(f'<th scope="col">{head}</th>' for head in HEAD)
+        table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
+        return [self._said(name), table, line_of("photo", False)]
 
     def tick(self, name: str) -> list[Any]:
         """How far the job is."""

@@ -24,8 +24,12 @@ from relook.present.studio.work import Studio
 FOLDER = Path(__file__).parent
 THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-)
-"""The fonts of the user's own machine."""
+).set(
+    body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600", button_primary_background_fill="*primary_700",
+    button_primary_background_fill_dark="*primary_700", button_primary_background_fill_hover="*primary_800",
+    button_primary_background_fill_hover_dark="*primary_600",
+)  # fmt: skip
+"""The fonts of the user's own machine; colours that stand out by 4.5 to 1."""
 PARTS: dict[str, Any] = {
     "Regions": Regions, "Layout": Rooms, "Variants": Variants, "Materials": Materials, "Flat": Flat, "Walk": Walks, "Scene": Scenes, "Models": Networks, "Measure": Measure,
 }  # fmt: skip

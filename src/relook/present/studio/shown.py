@@ -38,7 +38,7 @@ def displayed(project: Project, name: str) -> str:
 def command(elem_id: str) -> Any:
     """Where the line stands that does the same without the studio."""
     return gr.Code(
-        label="Command", language="shell", interactive=False, elem_id=elem_id, elem_classes="command", wrap_lines=True, max_lines=8
+        label="Command", language=None, interactive=False, elem_id=elem_id, elem_classes="command", wrap_lines=True, max_lines=8
     )  # fmt: skip
 
 
