@@ -23,6 +23,7 @@ from relook.perceive.segment.open_vocabulary import (
     label_views,
     labeller,
     painted,
+    pointed,
 )
 from relook.session import Session
 from relook.transfer.photo import repeat_photo
@@ -144,6 +145,27 @@ def test_grounding_dino_knows_which_phrase_a_word_belongs_to(folders: dict[str, 
     for one, mask in zip(found, wanted, strict=True):
         assert (one.mask & mask).sum() / (one.mask | mask).sum() > 0.7
     assert asked[0][0].tolist() == [0.0, 0.0, 32.0, 32.0]  # 64 pixels wide already: the picture was not resized
+
+
+def test_a_point_is_cut_out_by_the_surest_mask(folders: dict[str, Path], session: Session) -> None:
+    sam = open_vocabulary._network("sam", str(folders["sam"]), session)[0]
+    asked: list[torch.Tensor] = []
+
+    def masks(_module: Any, _inputs: Any, options: dict[str, Any], outputs: Any) -> Any:
+        asked.append(options["input_points"])
+        outputs.pred_masks = torch.full((1, 1, 3, 16, 16), -9.0)
+        outputs.pred_masks[0, 0, 2, :4, :8] = 9.0
+        outputs.iou_scores = torch.tensor([[[0.1, 0.2, 0.9]]])
+        return outputs
+
+    hook = sam.register_forward_hook(masks, with_kwargs=True)
+    try:
+        mask = pointed(View(IMAGE), (0.25, 0.5), session=session, cutter=str(folders["sam"]))
+    finally:
+        hook.remove()
+    assert asked[0].flatten().tolist() == [16.0, 16.0]  # a quarter of 64 pixels, half of 32
+    wanted = box(0, 0, 16, 32)
+    assert (mask & wanted).sum() / (mask | wanted).sum() > 0.7
 
 
 def test_the_real_grounding_dino_and_sam(

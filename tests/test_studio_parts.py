@@ -13,6 +13,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import torch
 
 from boxes import box_room
 from strolls import contents, plain, stroll, style, write_frames
@@ -24,13 +25,16 @@ from relook.errors import InputError, SceneError  # noqa: E402
 from relook.evaluate.records import Record, write_records  # noqa: E402
 from relook.io import read_gaussians, write_gaussians, write_image  # noqa: E402
 from relook.io.video import read_frames  # noqa: E402
+from relook.perceive.segment import open_vocabulary  # noqa: E402
 from relook.present.cli import main  # noqa: E402
-from relook.present.studio import scenes, walks  # noqa: E402
+from relook.present.studio import regions, scenes, walks  # noqa: E402
 from relook.present.studio.intake import take_walk  # noqa: E402
 from relook.present.studio.look import Look  # noqa: E402
 from relook.present.studio.page import Page  # noqa: E402
 from relook.present.studio.project import Project  # noqa: E402
 from relook.present.studio.work import Studio  # noqa: E402
+from relook.session import Session  # noqa: E402
+from relook.types import View  # noqa: E402
 
 QUICK = {"segmenter": "whole", "depth_estimator": "none", "method": "palette"}
 
@@ -201,3 +205,30 @@ def test_a_flat_is_what_its_line_says(page: Page, project: Project, tmp_path: Pa
     again = run(part.show(project.name)[2], tmp_path)
     for name in ("hall.png", "bath.png", "contact-sheet.jpg"):
         assert (again / name).read_bytes() == (project.folder / "results" / "flat" / name).read_bytes()
+
+
+def test_a_click_cuts_out_where_a_model_is_here(
+    page: Page, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, room = page.parts["Regions"], stroll()[0]
+    write_image(tmp_path / "room.png", room.image)
+    project.decide(replace(project.look, structure=project.take_in(tmp_path / "room.png")))
+    page.studio.edit(project, "structure", room.segments)
+    page.studio.edit(project, "style", style().segments)
+    assert regions.CUT not in part.show(project.name)[4]["choices"]
+    monkeypatch.setattr(regions.store, "is_here", lambda name: name == "sam")
+    assert regions.CUT in part.show(project.name)[4]["choices"]
+    asked = []
+
+    def pointed(view: View, point: tuple[float, float], *, session: Session) -> torch.Tensor:
+        asked.append((view.size, point))
+        mask = torch.zeros(view.size, dtype=torch.bool)
+        mask[10:20, 10:30] = True
+        return mask
+
+    monkeypatch.setattr(open_vocabulary, "pointed", pointed)
+    edit = part._edit("draw", lambda project: [])
+    edit(project.name, "Your room", None, [(0.25, 0.5)], regions.CUT, 0.03, "Ottoman")
+    segments = page.studio.segments(project, "structure")
+    assert asked == [(room.size, (0.25, 0.5))]
+    assert int(segments.mask("ottoman").sum()) == 200

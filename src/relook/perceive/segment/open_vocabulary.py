@@ -163,28 +163,40 @@ def grounded(
 
     A query belongs to the label with the likeliest word of its phrase; each box is one instance, its mask the one SAM is surest of.
     """
-    from transformers import SamProcessor
-
     boxes = _boxes(view.image, labels, detector, session)
     if not boxes:
         return []
-    model, images, _ = _network("sam", cutter, session)
-    processor = SamProcessor(images)
     height, width = view.size
     corners = [[x * width, y * height, u * width, v * height] for _, _, (x, y, u, v) in boxes]
-    with load.asked(cutter, view.size):
-        inputs = processor(as_picture(view.image), input_boxes=[corners], return_tensors="pt")
-        sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
-        outputs = model(**inputs.to(session.device), multimask_output=True)
-        (masks,) = processor.image_processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
-    best = outputs.iou_scores[0].argmax(-1).cpu()
+    masks = _cut(view, cutter, session, input_boxes=[corners])
     found: list[Found] = []
     for index, (label, score, _) in sorted(enumerate(boxes), key=lambda entry: -entry[1][1]):
-        mask = masks[index, best[index]].bool()
+        mask = masks[index]
         rivals = [other.mask for other in found if other.name == label]
         if bool(mask.any()) and not any(_overlap(mask, rival) > SAME for rival in rivals):
             found.append(Found(label, mask, score))
     return found
+
+
+def pointed(view: View, point: tuple[float, float], *, session: Session, cutter: str = SAM) -> Bool[Tensor, "H W"]:
+    """What SAM sees at a point (x, y) in parts of the picture's width and height: the mask it is surest of."""
+    height, width = view.size
+    return _cut(view, cutter, session, input_points=[[[point[0] * width, point[1] * height]]])[0]
+
+
+def _cut(view: View, cutter: str, session: Session, **prompts: Any) -> Bool[Tensor, "N H W"]:
+    """The mask that SAM is surest of, for each prompt."""
+    from transformers import SamProcessor
+
+    model, images, _ = _network("sam", cutter, session)
+    processor = SamProcessor(images)
+    with load.asked(cutter, view.size):
+        inputs = processor(as_picture(view.image), **prompts, return_tensors="pt")
+        sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
+        outputs = model(**inputs.to(session.device), multimask_output=True)
+        (masks,) = processor.image_processor.post_process_masks(outputs.pred_masks.cpu(), *sizes)
+    best = outputs.iou_scores[0].argmax(-1).cpu()
+    return masks[torch.arange(len(best)), best].bool()
 
 
 def _boxes(

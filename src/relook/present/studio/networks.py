@@ -35,7 +35,7 @@ class Networks:
             )
             self.pull = gr.Button("Get it", elem_id="pull")
         self.status = gr.HTML()
-        self.table = gr.HTML(elem_id="models")
+        self.table = gr.HTML(elem_id="models", apply_default_css=False)
         self.line = command("models-command")
 
     @property

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from torch.nn.functional import interpolate
 
 from relook.io import as_pixels
+from relook.models import store
 from relook.perceive.overlay import overlay
 from relook.present.studio.edits import Point, drawn, merged, painted, parted, region_at, renamed
 from relook.present.studio.project import Project
@@ -21,10 +22,16 @@ from relook.types import UNLABELLED, Segments, View
 NAMES = ("wall", "floor", "ceiling", "window", "door", "curtain", "rug", "sofa", "armchair", "chair", "table", "bed", "cabinet", "shelf",
          "lamp", "plant", "painting", "cushion", "mirror", "television")  # fmt: skip
 """Names that are offered; any other can be written."""
-CHOOSE, SHAPE, BRUSH = "choose a region", "corners of a shape", "brush from click to click"
+CHOOSE, SHAPE, BRUSH, CUT = (
+    "choose a region",
+    "corners of a shape",
+    "brush from click to click",
+    "cut out what is there",
+)
 PICTURES: dict[str, Which] = {"Your room": "structure", "The look": "style"}
 
 
+NO_SAM = "Get `sam` in Models, and a click can also cut out what is there."
 SHOWN = 1024
 """Longer side of the overlay in pixels."""
 
@@ -64,7 +71,7 @@ class Regions:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.overlay, self.region, self.marks, self.which]
+        return [self.overlay, self.region, self.marks, self.which, self.mode]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -90,13 +97,13 @@ class Regions:
         views, marks = self.studio.views(self.shell.project(name)), marks or []
         view = None if views is None else _enlarged(_side(views, which))
         if view is None or view.segments is None:
-            return [None, gr.update(choices=[], value=None), [], which]
+            return [None, gr.update(choices=[], value=None), [], which, modes()]
         ids = view.segments.labels.unique().tolist()
         choices = [(_words(view.segments, one), one) for one in sorted(view.segments.regions) if one in ids]
         picture = as_pixels(overlay(view.image, view.segments))
         chosen = id if id in view.segments.regions and id in ids else None
         mask = None if chosen is None else (view.segments.labels == chosen).numpy()
-        return [_marked(picture, mask, marks), gr.update(choices=choices, value=chosen), marks, which]
+        return [_marked(picture, mask, marks), gr.update(choices=choices, value=chosen), marks, which, modes()]
 
     def _clicked(
         self, name: str, which: str, id: int | None, marks: list[Point], mode: str, width: float, event: gr.SelectData
@@ -113,7 +120,7 @@ class Regions:
             if id == UNLABELLED:
                 gr.Info("No region was seen there. Choose `corners of a shape` above to draw one.")
             return self.show(name, which, id, marks)
-        return self.show(name, which, id, [*marks, point])
+        return self.show(name, which, id, [point] if mode == CUT else [*marks, point])
 
     def _edit(self, what: str, refresh: Callable[[Project], list[Any]]) -> Callable[..., list[Any]]:
         """A handler that changes the label map."""
@@ -123,9 +130,11 @@ class Regions:
         ) -> list[Any]:
             project, side = self.shell.project(name), PICTURES[which]
             segments = self.studio.segments(project, side)
-            new = self._edited(
-                what, segments, id or 0, title or "", drawn(marks, _size(segments), width if mode == BRUSH else 0.0)
-            )
+            if what == "draw" and mode == CUT and marks:
+                mask = self.studio.at_point(project, side, marks[-1])
+            else:
+                mask = drawn(marks, _size(segments), width if mode == BRUSH else 0.0)
+            new = self._edited(what, segments, id or 0, title or "", mask)
             self.studio.edit(project, side, new)
             self.studio.refresh(project)
             return [*self.show(name, which), *refresh(project)]
@@ -143,6 +152,12 @@ class Regions:
                 return parted(segments, id)
             case _:
                 return painted(segments, mask, title)
+
+
+def modes() -> Any:
+    """What a click can mean here: cutting out needs a SAM model."""
+    here = store.is_here("sam")
+    return gr.update(choices=[CHOOSE, SHAPE, BRUSH, *([CUT] if here else [])], info="" if here else NO_SAM)
 
 
 def _side(views: tuple[View, View], which: str) -> View:

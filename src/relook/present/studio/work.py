@@ -10,6 +10,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Bool
+
 from relook.errors import InputError
 from relook.files import together
 from relook.io import as_pixels, read_picture, read_segments, write_segments
@@ -196,6 +199,14 @@ class Studio:
             project.decide(replace(look, segments=path, things=things))
         else:
             project.decide(replace(look, style_segments=path))
+
+    def at_point(self, project: Project, which: Which, point: tuple[float, float]) -> Bool[np.ndarray, "H W"]:
+        """What SAM sees at a point (x, y) in parts of the width and height of the room picture or of the first style picture, at full size."""
+        from relook.perceive.segment.open_vocabulary import pointed
+
+        look = project.look
+        image, _ = read_picture(project.file(look.structure if which == "structure" else look.styles[0]))
+        return pointed(View(image), point, session=self.session).numpy()
 
     def layout(self, project: Project) -> Layout | None:
         """The room of the room picture; None where none is known."""
