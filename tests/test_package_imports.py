@@ -195,10 +195,12 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 
 
 def test_every_fixture_is_used() -> None:
-    """Each helper is imported by a test or another helper, each folder of data is named by one."""
+    """Each helper is imported by a test or another helper, or named as its plugin, each folder of data is named by one."""
     folder = Path(__file__).parent
     sources = {path: path.read_text() for path in folder.rglob("*.py") if path != Path(__file__)}
     for entry in (folder / "fixtures").iterdir():
-        word = re.compile(rf"(import|from) {entry.stem}\b" if entry.suffix == ".py" else f'"{entry.name}"')
+        word = re.compile(
+            rf'(import|from) {entry.stem}\b|"{entry.stem}"' if entry.suffix == ".py" else f'"{entry.name}"'
+        )
         used = any(word.search(text) for path, text in sources.items() if path != entry)
         assert used or entry.name == "__pycache__", f"nobody uses {entry}"
