@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,11 @@ def dye(monkeypatch: pytest.MonkeyPatch) -> list[View]:
     """Key frames are dyed in place of being denoised. What was asked for."""
     asked: list[View] = []
 
-    def restyled(view: View, look: View, *_: Any) -> tuple[Tensor, dict[str, str], View]:
-        asked.append(view)
-        return dyed(view), {"dye": "1"}, look
+    def restyled(views: Sequence[View], *_: Any) -> tuple[list[Tensor], dict[str, str]]:
+        asked.extend(views)
+        return [dyed(view) for view in views], {"dye": "1"}
 
-    monkeypatch.setattr(keyed, "restyled_once", restyled)
+    monkeypatch.setattr(keyed, "restyled_keys", restyled)
     return asked
 
 
@@ -129,7 +130,7 @@ def test_a_denoised_walk_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         restyle_views(stroll(3), style(), config(), out=tmp_path / "stopped")
     monkeypatch.setattr(keyed.KeyedLook, "of", add)
-    monkeypatch.setattr("relook.lift.key_view.restyle_photo", lambda *_, **__: pytest.fail("key frames are there"))
+    monkeypatch.setattr("relook.lift.scene.keys.looked", lambda *_, **__: pytest.fail("key frames are there"))
     restyle_views(stroll(3), style(), config(), out=tmp_path / "stopped")
     whole, later = (contents(tmp_path / name / "frames") for name in ("whole", "stopped"))
     assert whole == later

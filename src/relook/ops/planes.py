@@ -41,10 +41,17 @@ def planes(depth: Float[Tensor, "H W"], normals: Float[Tensor, "3 h w"], K: Floa
     """Where every pixel lies on its surface. Raises ShapeError for maps of different sizes."""
     if normals.shape[1:] != depth.shape:
         raise ShapeError(f"Expected normals of {tuple(depth.shape)}, got {tuple(normals.shape[1:])}; resize one.")
+    return planes_of(*seen_places(depth, normals, K))
+
+
+def seen_places(
+    depth: Float[Tensor, "H W"], normals: Float[Tensor, "3 H W"], K: Float[Tensor, "3 3"]
+) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 H W"], Float[Tensor, "H W"]]:
+    """Every pixel's point and normal in the camera's axes, and the side of the square of surface that it shows."""
     x, y = pixel_centres((depth.shape[0], depth.shape[1])).unbind(-1)
     rays = torch.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], torch.ones_like(x)])
     cosine = (normals * rays / rays.norm(dim=0)).sum(0).abs().clamp_min(GRAZING)
-    return planes_of(depth * rays, normals, depth / K[0, 0] / cosine.sqrt())
+    return depth * rays, normals, depth / K[0, 0] / cosine.sqrt()
 
 
 def planes_of(points: Float[Tensor, "3 H W"], normals: Float[Tensor, "3 H W"], grain: Float[Tensor, "H W"]) -> Planes:

@@ -12,7 +12,7 @@ from relook.ops.light import Surfaces, relit
 from relook.ops.statistics import adain_by_class, lab_to_rgb, rgb_to_lab
 from relook.ops.surface import edges, smooth_within
 from relook.transfer.settings import Finish
-from relook.transfer.texture import facing_of, style_textures
+from relook.transfer.texture import Textures, facing_of, style_textures
 from relook.types import View
 
 FAINT = 1.0
@@ -32,12 +32,13 @@ def finished(
     correspondence: Correspondence,
     finish: Finish,
     strength: float = 1.0,
+    textures: Textures | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """The decoded picture with its classes' statistics put right, and the recoloured structure picture mixed in.
 
     The denoiser knows patterns and light, the structure picture has fine edges, and the light on plain surfaces; patterns of it that are to
     be replaced are smoothed away first. Where surfaces are relit, the denoiser only adds its patterns. Textures come from the style picture
-    itself. strength: 1 is the preset, 0 the structure picture.
+    itself; textures: those that were decided for several views together. strength: 1 is the preset, 0 the structure picture.
     """
     if finish.statistics:
         image = recoloured(image, style, correspondence, strength, GAIN)
@@ -58,8 +59,9 @@ def finished(
         image = torch.where(matched, moved + image - _smooth(structure, image, PATTERN), image)
     share = _share(finish, structure, plain * (classes > 0), ~matched)
     image = torch.lerp(image, moved, 1 - (1 - share) * strength).clamp(0, 1)
-    textures = style_textures(structure, style, correspondence) if finish.textures else None
-    if textures is None:
+    if finish.textures and textures is None:
+        textures = style_textures(structure, style, correspondence)
+    if textures is None or not finish.textures:
         return image
     covered = (moved * textures.detail.to(image).exp()).clamp(0, 1)
     return torch.lerp(image, covered, strength * (1 - plain) * textures.known.to(image))

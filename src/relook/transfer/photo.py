@@ -159,8 +159,15 @@ def _with_look(
     with clock.part("match"), progress.stage("matching", expected=_expected("matching", structure)):
         correspondence = run.correspondence(structure, style)
     with clock.part("restyle"):
-        new = weakened(_painted(run, structure, style, correspondence, progress).cpu(), structure, run.config)
-    return composite(structure.image, new, correspondence.kept), structure, style
+        return looked(run, structure, style, correspondence, progress), structure, style
+
+
+def looked(
+    run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress = SILENT
+) -> Float[Tensor, "3 H W"]:
+    """A picture restyled by a run, its things at their strengths and what is kept put back; both pictures with what is seen of them."""
+    new = weakened(_painted(run, structure, style, correspondence, progress).cpu(), structure, run.config)
+    return composite(structure.image, new, correspondence.kept)
 
 
 def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress) -> None:
@@ -280,8 +287,9 @@ def _by_denoising(
         correspondence = run.correspondence(small, small_style)
     memory = None if run.config.style_memory is None else StyleMemory(run.config.style_memory)
     options = Options(
-        run.config.steps, run.config.seed, run.config.strongest, run.config.prompt, run.adapter, run.descriptor, memory
-    )
+        run.config.steps, run.config.seed, run.config.strongest, run.config.prompt, run.adapter, run.descriptor, memory,
+        run.textures if small is structure else None,
+    )  # fmt: skip
     new = restyle(family, small, small_style, correspondence, run.preset, options, progress).cpu()
     seen = small.image
     if run.refiner is not None:

@@ -26,6 +26,7 @@ from relook.session import Session
 from relook.transfer.materials import check_covers
 from relook.transfer.presets import preset_of
 from relook.transfer.settings import Preset
+from relook.transfer.texture import Textures
 from relook.types import View
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Run:
     """Revision of everything learned that the run uses, by its name in the record."""
     materials: bool
     """Whether surfaces take the style's materials: not where regions are no more than the room's planes."""
+    textures: Textures | None = None
+    """The style's patterns on the one view that it restyles, where they were decided for several together."""
 
     def reads_layout(self, view: View) -> bool:
         """Whether the run has a use for a view's layout: the weight-free method, where nothing else gives regions, and for estimated depth

@@ -63,7 +63,7 @@ def restyle(
     height, width = structure.size
     image = family.decode(latents)[0, :, :height, :width]
     with progress.stage("finishing"):
-        return finished(image, structure, style, correspondence, preset.finish, options.strength)
+        return finished(image, structure, style, correspondence, preset.finish, options.strength, options.textures)
 
 
 def prepared(

@@ -24,6 +24,7 @@ from relook.transfer.layers import Grid
 from relook.transfer.memory import StyleMemory
 from relook.transfer.predict import Row
 from relook.transfer.settings import Denoising
+from relook.transfer.texture import Textures
 from relook.types import Segments, View
 
 
@@ -45,6 +46,8 @@ class Options:
     """For presets that ask one which style token belongs where (see `Denoising.described`)."""
     memory: StyleMemory | None = None
     """Keeps what the denoiser makes of the style, for the next structure."""
+    textures: Textures | None = None
+    """The style's patterns on the structure, where they were decided for several views together; None: those that this one alone is given."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from relook.ops.light import Surfaces, light_of, residual_of
 from relook.ops.means import mean_of_known
 from relook.ops.mosaic import mosaic
 from relook.ops.normals import Facing, facing, pinhole
-from relook.ops.planes import Planes, planes
+from relook.ops.planes import Planes, planes, planes_of, seen_places
 from relook.ops.surface import edges
 from relook.types import Depth, Segments, View
 
@@ -50,6 +50,29 @@ def style_textures(structure: View, style: View, correspondence: Correspondence)
         return None
     towards = facing_of(structure)
     return None if towards.calm < CALM else textures_on(_planes(structure, towards), style, correspondence)
+
+
+def textures_over(views: Sequence[View], style: View, correspondence: Correspondence) -> list[Textures] | None:
+    """The style's patterns on several views of one room, with cameras and depth in metres, one below the other the correspondence's structure.
+
+    Each lies once in the world, in the axes of the first view (`textures_on`), so that views agree where it does. None where a depth is a rough guess.
+    """
+    if not all(map(_metric, views)):
+        return None
+    faces = [facing_of(view) for view in views]
+    if min(one.calm for one in faces) < CALM:
+        return None
+    parts = [_in_world(view, one) for view, one in zip(views, faces, strict=True)]
+    first = views[0].camera.world_to_camera.cpu()  # type: ignore[union-attr]
+    points = first[:3, :3] @ torch.cat([one[0].flatten(1) for one in parts], 1) + first[:3, 3:]
+    normals = first[:3, :3] @ torch.cat([one[1].flatten(1) for one in parts], 1)
+    grain = torch.cat([one[2] for one in parts])
+    here = planes_of(points.view(3, *grain.shape), normals.view(3, *grain.shape), grain)
+    found = textures_on(here, style, correspondence)
+    if found is None:
+        return None
+    count = len(views)
+    return [Textures(*one) for one in zip(found.detail.chunk(count, 1), found.known.chunk(count), strict=True)]
 
 
 def textures_on(here: Planes, style: View, correspondence: Correspondence) -> Textures | None:
@@ -110,6 +133,16 @@ def _known(view: View) -> tuple[Depth, Segments]:
 def _planes(view: View, faces: Facing) -> Planes:
     """Where every pixel lies on the plane of its surface."""
     return planes(_known(view)[0].values.cpu(), faces.normals, _camera(view))
+
+
+def _in_world(view: View, faces: Facing) -> tuple[Float[Tensor, "3 H W"], Float[Tensor, "3 H W"], Float[Tensor, "H W"]]:
+    """What `seen_places` says of a view with a camera, in the world's axes."""
+    if view.camera is None:
+        raise InputError("Expected a camera in every view of one room, got a view without; bring cameras.")
+    points, normals, grain = seen_places(_known(view)[0].values.cpu(), faces.normals, _camera(view))
+    pose = view.camera.world_to_camera.cpu()
+    turned = [pose[:3, :3].T @ one.flatten(1) for one in (points - pose[:3, 3, None, None], normals)]
+    return turned[0].view_as(points), turned[1].view_as(normals), grain
 
 
 def _camera(view: View) -> Float[Tensor, "3 3"]:

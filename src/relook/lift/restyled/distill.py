@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.lift.key_view import of_view, restyled_once
+from relook.config import PhotoConfig
+from relook.lift.key_view import made_once, of_view
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.uplift import lifted, likeness, spread
 from relook.ops.splats.solve import RIDGE
-from relook.transfer.photo import Styles
+from relook.session import Session
+from relook.transfer.photo import Styles, restyle_photo
+from relook.types import View
 
 
 def distill(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
@@ -24,8 +28,7 @@ def distill(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N
         for number, view in enumerate(scene.views):
             place = None if settings.work is None else settings.work / f"view{number:03}.png"
             config = of_view(settings.config.picture, settings.config.only, view)
-            image, _, style = restyled_once(view, style, config, settings.session, place)
-            changes.append(image - view.image)
+            changes.append(made_once(partial(_looked, view, style, config, settings.session), place) - view.image)
             tick(number + 1)
     with settings.progress.stage("solving"):
         return added(scene, changes)
@@ -36,3 +39,10 @@ def added(scene: Scene, changes: Sequence[Float[Tensor, "3 H W"]]) -> Float[Tens
     found = lifted(scene.blends, changes, ridge=RIDGE)
     change = spread(found.values, found.seen, likeness(scene.gaussians), scene.region)
     return (scene.gaussians.colours + change).clamp(0, 1)
+
+
+def _looked(view: View, style: Styles, config: PhotoConfig, session: Session) -> Float[Tensor, "3 H W"]:
+    """The product's `relook photo` of a view."""
+    if view.segments is not None and not view.segments.names:
+        return view.image
+    return restyle_photo(view, style, config, session=session).image

@@ -18,12 +18,13 @@ from relook.config import SceneConfig, ViewsConfig
 from relook.errors import GeometryError, SegmentsError
 from relook.gaussians import Gaussians
 from relook.lift.geometry import MatchedViews
-from relook.lift.key_view import of_view, restyled_once
 from relook.lift.scene.distil import key_views
 from relook.lift.scene.fit import Fit, fit_posed
+from relook.lift.scene.keys import restyled_keys
 from relook.lift.scene.labels import GROWN, MOST, SceneLabels
 from relook.lift.scene.sources import LEAST, SceneViews, smaller
 from relook.lift.scene.uplift import lifted, likeness, spread
+from relook.ops.fill import whole_depth
 from relook.ops.guided import guided_filter
 from relook.ops.recolour import recoloured
 from relook.ops.resize import resized
@@ -33,7 +34,7 @@ from relook.progress import Progress
 from relook.session import Session
 from relook.transfer.composite import composite
 from relook.transfer.photo import Styles
-from relook.types import Camera, View
+from relook.types import Camera, Segments, View
 
 SIDE = 384
 """Longer side in pixels of the frames that the scene is fitted to."""
@@ -112,19 +113,12 @@ def keyed_look(
     blends = Blends(scene.gaussians, [_camera(labels, number, scene.size) for number in placed], scene.size)
     chosen = sorted(key_views(blends, config.key_views))
     keys = [placed[place] for place in chosen]
-    changes, looks, still, weights = [], [], [], dict[str, str]()
-    with progress.stage("key frames", len(keys)) as tick:
-        for done, number in enumerate(keys, start=1):
-            view = walk.view(number)
-            view = replace(view, segments=labels.segments(number, view))
-            place = None if work is None else work / f"{number:06d}.png"
-            image, learned, style = restyled_once(view, style, of_view(config.photo, (), view), session, place)
-            old, new = (resized(one, scene.size) for one in (view.image, image))
-            changes.append(ratio_of(new, old))
-            looks.append(new)
-            still.append(_still(view, labels.moving, scene.size))
-            weights |= learned
-            tick(done)
+    views = [_with_segments(walk.view(number), labels, number) for number in keys]
+    places = [None if work is None else work / f"{number:06d}.png" for number in keys]
+    made, weights = restyled_keys(views, style, config.photo, session, progress, places)
+    looks = [resized(image, scene.size) for image in made]
+    changes = [ratio_of(new, resized(view.image, scene.size)) for new, view in zip(looks, views, strict=True)]
+    still = [_still(labels.segments(n, view), labels.moving, scene.size) for n, view in zip(keys, views, strict=True)]
     region, like = _regions(labels, scene.gaussians), likeness(scene.gaussians)
     solved = [lifted([blends[k] for k in chosen], maps, still, ridge=RIDGE) for maps in (changes, looks)]
     ratios, colours = (spread(one.values, one.seen, like, region) for one in solved)
@@ -170,9 +164,15 @@ def _means(values: Float[Tensor, "N 3"], region: Int[Tensor, " N"], count: int) 
     return sums[:, :3] / sums[:, 3:].clamp_min(1)
 
 
-def _still(view: View, moving: Sequence[int], size: tuple[int, int]) -> Float[Tensor, "h w"]:
+def _with_segments(view: View, labels: SceneLabels, number: int) -> View:
+    """A frame with whole depth and its regions: those that it brings, else the scene's."""
+    segments = labels.segments(number, view) if view.segments is None else view.segments
+    return replace(view, segments=segments, depth=None if view.depth is None else whole_depth(view.depth))
+
+
+def _still(segments: Segments, moving: Sequence[int], size: tuple[int, int]) -> Float[Tensor, "h w"]:
     """1 where nothing moves nor is near what does, else 0."""
-    labels = torch.zeros(view.size, dtype=torch.int64) if view.segments is None else view.segments.labels
+    labels = segments.labels
     moves = torch.isin(labels, torch.tensor(moving, dtype=labels.dtype))
     small = interpolate(moves[None, None].float(), size, mode="nearest-exact")
     return 1 - max_pool2d(small, GROWN, 1, GROWN // 2)[0, 0]
