@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -12,11 +13,15 @@ from relook.dollhouse.classes import CLASS_ID
 from relook.dollhouse.render import render
 from relook.dollhouse.rooms import sample_layout
 from relook.dollhouse.style import Material, Style, sample_style
+from relook.dollhouse.walk import walk
 from relook.evaluate.metrics.pattern import pattern_error
+from relook.lift.scene.sheet import sheet
+from relook.ops.warp import look_up
+from relook.perceive.match import exact
 from relook.transfer.finish import finished
 from relook.transfer.presets import RELOOK
 from relook.transfer.references import joined
-from relook.transfer.texture import facing_of, style_textures
+from relook.transfer.texture import Textures, facing_of, style_textures, textures_over
 from relook.types import Depth, View
 
 
@@ -122,3 +127,30 @@ def test_rough_depth_gives_no_texture(rooms: Rooms) -> None:
     rough = 1 + 0.05 * torch.nn.functional.interpolate(bumps, rooms.style.size, mode="bicubic")[0, 0]
     guessed = replace(rooms.style, depth=Depth(rooms.style.depth.values * rough, "metric"))
     assert style_textures(rooms.structure, guessed, rooms.regions) is None
+
+
+def test_views_of_one_room_agree_where_its_patterns_lie(rooms: Rooms) -> None:
+    """Each by itself puts the floor's checks where its own picture ends; together they are at one place of the world."""
+    views = [render(sample_layout(11), dressed(5), (96, 96), pose).view() for pose in walk(sample_layout(11), 3)[::2]]
+    pictures = [view.segments for view in views if view.segments is not None]
+    both = sheet(views)
+    assert both.segments is not None
+    assert rooms.style.segments is not None
+    together = textures_over(views, rooms.style, match_segments(both.segments, rooms.style.segments))
+    alone = [
+        style_textures(view, rooms.style, match_segments(segments, rooms.style.segments))
+        for view, segments in zip(views, pictures, strict=True)
+    ]
+    assert together is not None
+
+    def off(found: Sequence[Textures | None]) -> float:
+        first, second = (one for one in found if one is not None)
+        matches = exact(views[1], views[0])
+        seen = look_up(torch.cat([first.detail, first.known[None].float()]), matches.flow, matches.confidence, None)
+        both = (seen.confidence > 0.9) & (seen.values[3] > 0.99) & second.known & pictures[1].mask("floor")
+        assert int(both.sum()) > 200
+        return float((seen.values[:3] - second.detail).abs()[:, both].mean())
+
+    assert off(together) < 0.6 * off(alone)
+    blind = replace(views[1], depth=None)
+    assert textures_over([views[0], blind], rooms.style, match_segments(both.segments, rooms.style.segments)) is None
