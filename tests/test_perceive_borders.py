@@ -125,7 +125,7 @@ def test_only_what_was_seen_coarsely_gets_new_borders(monkeypatch: pytest.Monkey
     """The layout's regions do; those that the view brings, and those of other segmenters, stay as they are."""
     image, labels = drawn()
     new = Segments(torch.zeros(labels.shape, dtype=torch.int64))
-    monkeypatch.setattr(perception, "refined_segments", lambda view, lines: new)
+    monkeypatch.setattr(perception, "refined_segments", lambda view, lines, patches: new)
     own = View(image, Segments(torch.from_numpy(labels), REGIONS))
     session = Session("cpu")
     assert Perception(session, "layout").regions_and_room(View(image), "none").segments is new

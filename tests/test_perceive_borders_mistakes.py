@@ -10,6 +10,7 @@ from relook.io import as_pixels
 from relook.perceive.borders.faint import faint_lines
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
+from relook.perceive.borders.patches import rugs_grown, voted
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.borders.surface import doubtful_given, floors_cut
 from relook.perceive.layout.lines import find_lines
@@ -112,3 +113,31 @@ def test_where_nothing_is_to_be_seen_no_faint_line_is_drawn() -> None:
     assert (
         len(list(faint_lines(lab((slice(56, None), slice(None), (0.894,) * 3)), far, np.abs(far) < 1, room(0.4)))) == 1
     )
+
+
+def test_a_bed_gives_up_the_rug_that_was_seen_as_bed() -> None:
+    """Its superpixels have the rug's colour and weave, not the cover's."""
+    draw = np.random.default_rng(0)
+    lab = np.full((120, 160, 3), (235, 128, 128), np.uint8)
+    lab[80:, :] = (150, 128, 130)
+    lab[80:, :, 0] += draw.integers(0, 30, (40, 160), np.uint8)
+    labels = np.ones((120, 160), np.int32)
+    labels[80:, :60] = 2
+    patches = (np.arange(120)[:, None] // 10) * 16 + np.arange(160)[None] // 10
+    found = rugs_grown(lab, labels, patches, (2,), Kinds((), (), (), (1, 2)))
+    assert (found[80:] == 2).mean() > 0.95
+    assert (found[:80] == 1).all()
+
+
+def test_a_walls_superpixel_is_not_parted_by_a_thing() -> None:
+    labels = np.full((60, 80), 1, np.int32)
+    labels[30:] = 2
+    patches = np.zeros((60, 80), np.int64)
+    patches[30:] = 1
+    labels[20:30, 10:30] = 2  # a lobe of the thing in the wall's superpixel
+    labels[30:40, 50:60] = 1
+    found = voted(labels, patches, Kinds((), (1,), (), (2,)))
+    assert (found[:30] == 1).all()
+    assert (found[30:] == 2).all()
+    floor = voted(labels, patches, Kinds((1,), (), (), (2,)))
+    assert (floor == labels).all(), "what stands on a floor is thinner than superpixels"

@@ -11,6 +11,7 @@ from relook.perceive.layout import known_layout
 from relook.perceive.layout.faces import squared
 from relook.perceive.layout.lines import lines_of
 from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.segment.superpixels import superpixels_of
 from relook.session import Session
 from relook.types import Segments, View
 
@@ -66,7 +67,12 @@ class Perception:
             view = replace(view, segments=segmenter(asked, self.session)(view))
         if asked not in COARSE:
             return view
-        return replace(view, segments=refined_segments(view, lines_of(view.image, self.session)))
+        return replace(view, segments=self._refined(view))
+
+    def _refined(self, view: View) -> Segments:
+        """The view's regions with the borders of its picture."""
+        image = view.image
+        return refined_segments(view, lines_of(image, self.session), superpixels_of(image, self.session))
 
     def depth(self, view: View) -> View:
         """The view with depth, unless nobody estimates it; where its room is looked for, square to the room."""

@@ -1,7 +1,7 @@
 """Regions whose borders are those of the picture and of the room: what a segmenter saw coarsely, at full resolution.
 
     labels of a segmenter -> islands go -> parts of one object join -> walls meet ceilings in lines -> floors end at edges, lamps leave
-    ceilings -> things are cut out one by one -> ends of carpets join them -> full size -> straight lines of the layout
+    ceilings -> things are cut out one by one -> ends of carpets join them -> superpixels of walls, things and rugs are not parted -> full size -> straight lines of the layout
 
 Every step is refused where it would change a region too much, so that a wrong cut does no harm.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from relook.errors import SegmentsError
 from relook.io import as_pixels
@@ -18,28 +19,28 @@ from relook.ops.resize import at_most, resized
 from relook.perceive.borders.carry import carried
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
+from relook.perceive.borders.patches import rugs_grown, voted
 from relook.perceive.borders.regions import kinds_of, without_islands
 from relook.perceive.borders.straight import straightened
 from relook.perceive.borders.surface import doubtful_given, floors_cut
 from relook.perceive.borders.things import things_cut
 from relook.perceive.layout.lines import Lines, find_lines
+from relook.perceive.segment.superpixels import SIDE, superpixels
+from relook.perceive.segment.vocabulary import canonical
 from relook.types import Segments, View
 
-WORKING_SIDE = 768
-"""Longer side of the picture in which regions are cut out."""
 
-
-def refined_segments(view: View, lines: Lines | None = None) -> Segments:
+def refined_segments(view: View, lines: Lines | None = None, patches: Int[np.ndarray, "h w"] | None = None) -> Segments:
     """The view's regions with the borders of its picture, and straight where floor, walls and ceiling of a sure layout meet.
 
-    lines: those of the picture, where they are known already. The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
+    lines, patches: those of the picture (`find_lines`, `superpixels`), where they are known already. The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
     Raises SegmentsError for a view without segments.
     """
     segments = view.segments
     if segments is None:
         raise SegmentsError("Expected a view with segments, got one without; segment it first.")
     kinds = kinds_of(segments)
-    size = at_most(view.size, WORKING_SIDE)
+    size = at_most(view.size, SIDE)
     pixels = as_pixels(resized(view.image.cpu(), size))
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
     labels = without_islands(segments.resized(size).labels.cpu().numpy().astype(np.int32), kinds)
@@ -47,5 +48,8 @@ def refined_segments(view: View, lines: Lines | None = None) -> Segments:
     labels = met(lab, labels, find_lines(view.image) if lines is None else lines, kinds, view.layout)
     labels = things_cut(lab, floors_cut(lab, labels, kinds), kinds)
     labels = doubtful_given(lab, labels, kinds)
+    patches = superpixels(resized(view.image.cpu(), size)) if patches is None else patches
+    rugs = tuple(id for id, region in segments.regions.items() if canonical(region.name) == "rug")
+    labels = rugs_grown(lab, voted(labels, patches, kinds), patches, rugs, kinds)
     full = straightened(view, carried(view.image.cpu(), labels), kinds)
     return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,7 +19,7 @@ from relook.models.store import locate
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
-from relook.perceive.segment.superpixels import superpixels
+from relook.perceive.segment.superpixels import SIDE, superpixels_of
 from relook.session import Session
 from relook.types import Segments, View
 
@@ -29,8 +29,8 @@ SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
-SIDE, SHARED = 768, 0.7
-"""Longer side at which regions are found along the picture's edges, and how much of a score a superpixel shares."""
+SHARED = 0.7
+"""How much of a score a superpixel shares."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
 
@@ -48,7 +48,7 @@ def segments(view: View, session: Session) -> Segments:
         return whole(view)
     ids = present.nonzero()[:, 0]
     small = resized(view.image.cpu(), at_most(view.size, SIDE))
-    mixed = shared_in_superpixels(small, scores[ids])
+    mixed = shared_in_superpixels(superpixels_of(view.image, session), scores[ids])
     seen = mixed.argmax(0).unique()
     best = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE).max(0)
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
@@ -92,12 +92,13 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session
     return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
 
 
-def shared_in_superpixels(image: Float[Tensor, "3 y x"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
+def shared_in_superpixels(patches: Int[np.ndarray, "y x"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
     """Scores with the picture's edges: mostly the mean of their superpixel."""
-    size, patches = (image.shape[-2], image.shape[-1]), torch.from_numpy(superpixels(image)).flatten()
-    own = functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
-    pixels = torch.bincount(patches).clamp_min(1)
-    shared = torch.stack([(torch.bincount(patches, score.flatten().double()) / pixels)[patches] for score in own])
+    height, width = patches.shape
+    flat = torch.from_numpy(patches).flatten()
+    own = functional.interpolate(scores[None], (height, width), mode="bilinear", align_corners=False)[0]
+    pixels = torch.bincount(flat).clamp_min(1)
+    shared = torch.stack([(torch.bincount(flat, score.flatten().double()) / pixels)[flat] for score in own])
     return own + SHARED * (shared.view_as(own).to(own) - own)
 
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import cv2
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from relook.ops.resize import at_most, resized
+from relook.session import Session
+
+SIDE = 768
+"""Longer side of the picture in which regions are found and cut out."""
 SCALE, SMOOTH, SMALLEST = 40.0, 0.8, 60
 """Of patches: the larger, the more they may differ inside; of the blur before, and the fewest pixels of one."""
 AROUND, STEP, TIMES = 0.03, 0.05, 2.5
 """Faint steps of lightness, up to STEP against what is around (a Gaussian, in parts of the longer side), count so much more: a white wall
 ends where a white ceiling begins."""
+
+
+def superpixels_of(image: Float[Tensor, "3 H W"], session: Session) -> Int[np.ndarray, "h w"]:
+    """`superpixels` of a picture of at most SIDE pixels, found once as long as the session remembers it."""
+    key = sha256(image.cpu().numpy().tobytes()).digest()
+
+    def found() -> Int[np.ndarray, "h w"]:
+        return superpixels(resized(image.cpu(), at_most((image.shape[-2], image.shape[-1]), SIDE)))
+
+    return session.remembered("superpixels", (tuple(image.shape), key), found)
 
 
 def superpixels(image: Float[Tensor, "3 H W"]) -> Int[np.ndarray, "H W"]:
