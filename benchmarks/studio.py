@@ -26,7 +26,7 @@ from urllib.request import urlopen
 from common import parser, say, table, where
 from playwright.sync_api import Page, sync_playwright
 
-STEPS = ("start to page", "drop to preview", "drop to full picture", "slider to preview")
+STEPS = ("start to page", "drop to preview", "drop to full picture", "strength to preview")
 RUN = "import sys; from relook.present.cli import main; sys.exit(main())"
 
 
@@ -68,10 +68,11 @@ def once(browser: Any, room: Path, look: Path) -> dict[str, float]:
             full = time.perf_counter()
             page.get_by_role("button", name="Options").click()
             page.get_by_role("button", name="Most used").click()
-            number = page.get_by_label("strength", exact=False).first
+            number = page.get_by_label("number input for strength")
+            number.wait_for()
             moved = time.perf_counter()
             number.fill("0.5")
-            number.press("Enter")
+            number.blur()
             shown(page, "preview")
             live = time.perf_counter()
             page.close()
