@@ -57,6 +57,11 @@ def test_the_correction_takes_maps_of_any_width_and_begins_as_none(network: Lift
     plain = lifted(found.blending, maps)
     torch.testing.assert_close(network.corrected(found, maps), plain, atol=1e-4, rtol=1e-3)
     torch.nn.init.normal_(network.correction.up.weight, std=0.1)
+    whole = network.corrected(found, maps)
+    for part in ("F1", "pooling"):
+        network.correction.without = (part,)
+        assert not torch.allclose(network.corrected(found, maps), whole, atol=1e-3)
+    network.correction.without = ()
     changed = (network.corrected(found, maps) - plain).abs().amax(0)
     assert bool((changed[:FOREIGN] > 1e-3).all())
     assert bool((changed[FOREIGN:] < 1e-4).all())

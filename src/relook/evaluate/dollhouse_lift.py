@@ -43,7 +43,7 @@ from relook.io import write_image
 from relook.lift.lifted import posed, way_for
 from relook.lift.lifted.job import Job, Target, held
 from relook.lift.lifted.sources import Posed
-from relook.lift.lifted.ways import Carried
+from relook.lift.lifted.ways import Carried, Learned
 from relook.lift.operators import Operator, asked, load_operator
 from relook.lift.operators.looks import MicroAST, Sharpen
 from relook.lift.operators.seeing import Descriptors, Embedded
@@ -164,9 +164,8 @@ class LiftSuite(Suite):
         if row.method == ALONE:
             found = [asked(operator, view.image)[1] for view in room.held]
         elif row.method == RENDERED:
-            pictures = [
-                smoothly_filled(shown.values.clamp(0, 1), ~shown.known) for shown in self._colours("scene", room)
-            ]
+            colours = self._colours("scene", room)
+            pictures = [smoothly_filled(one.values.clamp(0, 1), ~one.known) for one in colours]
             found = [asked(operator, picture)[1] for picture in pictures]
         else:
             job = self._job(row, operator, room.views)
@@ -255,6 +254,8 @@ class LiftSuite(Suite):
         source = self._source(row.method, views)
         answers = [asked(operator, view.image) for view in source.views]
         _, way = way_for(row.method, source, row.sources or self.config.sources, row.corrected, self.config.lifter)
+        if isinstance(way, Learned):
+            way.network.correction.without = row.without
         return Job(operator, row.lift, source, answers, way.holding(held(operator, row.lift, source, answers)))
 
     def parts(self, results: Results, session: Session) -> Sequence[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from relook.evaluate.lift_steady import CAPTURE_ROWS
 
@@ -23,13 +23,17 @@ class Row(NamedTuple):
     """With the network's correction of features."""
     sources: int | None = None
     """Views that are blended; None as configured."""
+    without: tuple[Literal["F1", "pooling"], ...] = ()
+    """Parts of the correction that are switched off."""
 
 
 ROWS: Mapping[str, Mapping[str, Row]] = {
     LABELS: {ALONE: Row(ALONE, "", "the embedded segmenter on the held-out pictures themselves"),
              RENDERED: Row(RENDERED, "", "the same on our rendering of them, by scene"),
              "nearest": Row("blending", "probabilities", "its probabilities, warped from the nearest view", sources=1),
-             "lift3d corrected": Row("lift3d", "features", "its features, by lift3d, with the correction of equation 3", True)}
+             "lift3d corrected": Row("lift3d", "features", "its features, by lift3d, with the correction of equation 3", True),
+             "lift3d without F1": Row("lift3d", "features", "the same, F1 switched off", True, without=("F1",)),
+             "lift3d without pooling": Row("lift3d", "features", "the same, max-pooled features switched off", True, without=("pooling",))}
     | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("probabilities", "features")},
     STEADY: {ALONE: Row(ALONE, "", "the embedded segmenter on every frame by itself"),
              REGIONS: Row(REGIONS, "", "what the scene decides from them: the label maps of relook lift")}

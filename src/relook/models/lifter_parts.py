@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -102,6 +104,8 @@ class Correction(nn.Module):
     def __init__(self, colour: int, width: int = FOREIGN) -> None:
         super().__init__()
         self.width = width
+        self.without: tuple[Literal["F1", "pooling"], ...] = ()
+        """Parts that are switched off, to see what they are good for: D_i = F_i, or R_i of D_i alone."""
         self.down = nn.Linear(width, colour)
         self.up = nn.Linear(width + colour, width)
         nn.init.zeros_(self.up.weight)
@@ -110,7 +114,10 @@ class Correction(nn.Module):
     def forward(self, given: Float[Tensor, "R S V G"], colour: Float[Tensor, "R S V F"]) -> Float[Tensor, "R S V G"]:
         """The corrected features; `given` of the trained width, standardised."""
         pooled = given.amax(2, keepdim=True).expand_as(given)
-        return given + self.up(torch.cat([pooled, colour - self.down(given)], -1))
+        if "pooling" in self.without:
+            pooled = torch.zeros_like(given)
+        known = torch.zeros_like(colour) if "F1" in self.without else self.down(given)
+        return given + self.up(torch.cat([pooled, colour - known], -1))
 
 
 class _Residual(nn.Module):
