@@ -102,8 +102,9 @@ def capture_numbers(
         palette = torch.rand(len(operator.names) + 1, 3, generator=torch.Generator().manual_seed(3))
         shown = [torch.lerp(view.image, palette[labels[n]].permute(2, 0, 1), 0.6) for n, view in enumerate(views)]
         return flickers(labels, pairs, _sensed(views)), shown
-    alone = [asked(operator, view.image)[1] for view in views]
-    frames = alone if row.way == ALONE else _carried(row, operator, views)
+    answers = [asked(operator, view.image) for view in views]
+    alone = [prediction for _, prediction in answers]
+    frames = alone if row.way == ALONE else _carried(row, operator, views, answers)
     numbers = [Number("detail", WHOLE, mean_of([detail(new, old) for new, old in zip(frames, alone, strict=True)]))]
     flow = _sensed(views)
     for gap, some in pairs.items():
@@ -118,13 +119,17 @@ def _labels(row: CaptureRow, operator: Operator, views: Sequence[View]) -> dict[
         return decided(views, operator, operator.names)
     if row.way == ALONE:
         return {n: numbers_of(operator.regions(view), operator.names) for n, view in enumerate(views)}
-    return {n: one.argmax(0) for n, one in enumerate(_carried(row, operator, views))}
+    return {
+        n: one.argmax(0)
+        for n, one in enumerate(_carried(row, operator, views, [asked(operator, view.image) for view in views]))
+    }
 
 
-def _carried(row: CaptureRow, operator: Operator, views: Sequence[View]) -> list[Tensor]:
-    """The predictions of all views, carried through the scene."""
+def _carried(
+    row: CaptureRow, operator: Operator, views: Sequence[View], answers: Sequence[tuple[Tensor, Tensor]]
+) -> list[Tensor]:
+    """The predictions of all views, carried through the scene; answers: features and prediction of each by itself."""
     source = posed(views, max(views[0].size))
-    answers = [asked(operator, view.image) for view in source.views]
     _, way = way_for("scene", source, 6)
     job = Job(operator, row.way, source, answers, way.holding(held(operator, row.way, source, answers)))
     targets = [Target("", view.camera, n) for n, view in enumerate(source.views) if view.camera is not None]
