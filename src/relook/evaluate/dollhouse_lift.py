@@ -27,7 +27,7 @@ from relook.evaluate.lift_rows import (
     STROKES,
     Row,
 )
-from relook.evaluate.lift_steady import CAPTURE_ROWS, GAPS, capture_numbers, capture_views, decided, flickers
+from relook.evaluate.lift_steady import CAPTURE_ROWS, GAPS, Pictures, capture_numbers, capture_views, decided, flickers
 from relook.evaluate.lift_strokes import stroke_numbers
 from relook.evaluate.metrics.segments import confusion, mean_iou, mean_of
 from relook.evaluate.metrics.truth import psnr
@@ -211,7 +211,7 @@ class LiftSuite(Suite):
         key = str(one.capture), one.views
         views = session.remembered("capture to lift", key, lambda: capture_views(Path(key[0]), one.views, SIDE), 1)
         row = CAPTURE_ROWS[trial.row]
-        operator, _ = load_operator(row.operator, session, one.style)
+        operator = Pictures() if row.operator == "pictures" else load_operator(row.operator, session, one.style)[0]
         numbers, frames = capture_numbers(row, views, operator, session)
         write_image(place.picture, strip(frames[::4]))
         return Outcome(numbers, pictured=True)

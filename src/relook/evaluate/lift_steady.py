@@ -49,12 +49,27 @@ CAPTURE_ROWS: Mapping[str, CaptureRow] = {
     "segments alone": CaptureRow("segments", ALONE, "the regions of every frame by itself, as photographs are restyled by"),
     "segments probabilities": CaptureRow("segments", "probabilities", "the likeliest class of the lifted probabilities"),
     "segments regions": CaptureRow("segments", REGIONS, "what the scene decides: the label maps of `relook lift` (--segments)"),
+    "pictures alone": CaptureRow("pictures", ALONE, "the pictures as they are: how much is due to light, poses and the measuring"),
     "microast alone": CaptureRow("microast", ALONE, "MicroAST on every frame by itself"),
     **{
         f"microast {lift}": CaptureRow("microast", lift, f"its {lift}, by scene")
         for lift in ("features", "picture", "change", "contrast")
     },
 }  # fmt: skip
+
+
+class Pictures(Operator):
+    """The pictures as they are."""
+
+    kind, stride = "picture", 1
+
+    def encode(self, image: Image) -> Float[Tensor, "C h w"]:
+        """The picture."""
+        return image
+
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+        """The same."""
+        return features
 
 
 def flickers(labels: Mapping[int, Labels], pairs: Pairs, flow: Flow) -> list[Number]:
