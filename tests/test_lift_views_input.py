@@ -92,7 +92,11 @@ def own_result(place: Path) -> dict[str, str]:
     [
         (None, ["--first", "2"], "Expected a first frame below 2, got 2"),
         (None, ["--first", "-1"], "first of at least 0"),
-        (None, ["--segments", "{place}/style.png"], "Expected a folder with a label map for every frame of a walk, got the file"),
+        (
+            None,
+            ["--segments", "{place}/style.png"],
+            "Expected a folder with a label map for every frame of a walk, got the file",
+        ),
         (None, ["--depth", "{place}/style.png"], "Expected no option of one picture for a walk, got depth"),
         (None, ["--geometry", "teleport"], "got 'teleport'; choose one of them"),
         (None, ["--geometry", "sensor"], "Expected depth and a camera in every frame for geometry sensor"),
