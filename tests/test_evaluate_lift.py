@@ -16,7 +16,7 @@ from relook.evaluate import dollhouse_lift
 from relook.evaluate.lift_steady import CaptureRow, capture_numbers, capture_views
 from relook.evaluate.lift_strokes import touched
 from relook.evaluate.metrics.segments import IGNORED, label_flicker
-from relook.evaluate.metrics.strokes import average_precision, stroke_iou
+from relook.evaluate.metrics.strokes import average_precision
 from relook.evaluate.records import read_records
 from relook.evaluate.run import run
 from relook.lift.operators import Operator
@@ -38,7 +38,7 @@ def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
     steady = {row: found["steady", row, "label_flicker", "far"] for row in ("alone", "regions", "scene probabilities")}
     assert None not in steady.values()
     assert max(steady["regions"], steady["scene probabilities"]) < steady["alone"]
-    assert 0.2 < found["strokes", "scene features", "stroke_iou", "all"] < 1
+    assert 0.2 < found["strokes", "scene features", "mask_iou", "all"] < 1
     assert found["strokes", "scene features", "average_precision", "all"] > 0.3
     for part in parts[3:]:
         assert found[part, "alone", "detail", "all"] == pytest.approx(1.0)
@@ -92,7 +92,6 @@ def test_average_precision_is_that_of_its_definition() -> None:
     # thresholds .9, .8, .4, .3: precisions 1, 2/3, 2/4, 3/5; recall rises by 1/3, 1/3, 0, 1/3
     assert average_precision(mark, truth) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
     assert average_precision(mark, torch.zeros_like(truth)) is None
-    assert stroke_iou(mark > 0.5, truth) == pytest.approx(2 / 4)
     inside = torch.zeros(20, 20, dtype=torch.bool)
     inside[4:12, 6:18] = True
     assert all(bool(inside[y, x]) for x, y, _ in touched(inside))

@@ -267,7 +267,7 @@ class LiftSuite(Suite):
         columns[SHARPNESS] = (*columns[LOOKS], column("psnr"))
         flicker = tuple(column("label_flicker", gap, f"flicker {gap}") for gap in GAPS)
         columns[STEADY] = (*flicker, column("miou"))
-        columns[STROKES] = (column("stroke_iou"), column("average_precision"))
+        columns[STROKES] = (column("mask_iou"), column("average_precision"))
         columns[CAPTURE] = (*flicker, *columns[LOOKS], *(column("warp_lpips", gap, f"LPIPS {gap}") for gap in GAPS))
         leads = {
             LABELS: "The embedded segmenter at cameras beside the walk; PSNR of the colours that the same weights bring, where they know any.",

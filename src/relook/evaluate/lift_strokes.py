@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.dollhouse import CLASSES, Rendering
+from relook.evaluate.metrics.masks import mask_iou
 from relook.evaluate.metrics.segments import mean_of
-from relook.evaluate.metrics.strokes import average_precision, stroke_iou
+from relook.evaluate.metrics.strokes import average_precision
 from relook.evaluate.records import WHOLE, Number
 from relook.lift.lifted.show import stroked
 from relook.lift.lifted.sources import Posed
@@ -58,6 +59,6 @@ def stroke_numbers(
             truth: Int[Tensor, "H W"] = frames[number].classes == thing
             if bool(truth.any()):
                 mark = stroked(one, strokes, source, answers)[0]
-                ious.append(stroke_iou(mark > 0.5, truth))
+                ious.append(mask_iou(mark > 0.5, truth))
                 precisions.append(average_precision(mark, truth))
-    return [Number("stroke_iou", WHOLE, mean_of(ious)), Number("average_precision", WHOLE, mean_of(precisions))]
+    return [Number("mask_iou", WHOLE, mean_of(ious)), Number("average_precision", WHOLE, mean_of(precisions))]

@@ -1,4 +1,4 @@
-"""How well a mark is a thing: pure functions (the measures of Table 1 of Lift3D, which takes them from ISRF)."""
+"""How well a mark is a thing, besides `mask_iou`: what Table 1 of Lift3D measures, which takes it from ISRF."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.evaluate.metrics.declare import declare
-
-
-@declare("stroke_iou", "IoU", "higher", (0.0, 1.0), "intersection / union of what is marked and the thing", group="segments")  # fmt: skip
-def stroke_iou(marked: Bool[Tensor, "H W"], truth: Bool[Tensor, "H W"]) -> float | None:
-    """Intersection over union; None where both are empty."""
-    union = int((marked | truth).sum())
-    return int((marked & truth).sum()) / union if union else None
 
 
 @declare("average_precision", "mAP", "higher", (0.0, 1.0), "mean over the thing's pixels of the precision at each, pixels in the order of their marks", group="segments")  # fmt: skip

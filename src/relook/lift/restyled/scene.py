@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from relook.config import RestyleConfig
@@ -49,6 +50,17 @@ class Scene:
     def sides(self) -> Float[Tensor, " N"]:
         """Side of the square of surface that every Gaussian covers: two standard deviations of its two longer axes."""
         return 2 * self.gaussians.scales.sort(1).values[:, 1:].prod(1).sqrt()
+
+    @cached_property
+    def faces(self) -> Float[Tensor, "N 3"]:
+        """Normals in the first view's axes, towards the nearest view."""
+        gaussians = self.gaussians
+        near = torch.from_numpy(cKDTree(self.eyes.numpy()).query(gaussians.means.numpy())[1])
+        away = ((self.eyes[near] - gaussians.means) * gaussians.normals).sum(1, keepdim=True) < 0
+        return (
+            torch.where(away, -gaussians.normals, gaussians.normals)
+            @ camera_of(self.views[0]).world_to_camera[:3, :3].T
+        )
 
     def named(self, names: Sequence[str]) -> Bool[Tensor, " N"]:
         """The Gaussians of everything that is called so, or means the same. Raises SegmentsError for a name that the scene does not have."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from relook.correspond.semantic import Correspondence
@@ -38,7 +37,7 @@ def in_materials(
     What has a counterpart has its material and its light (`relook.ops.light.relit`), and where there is a texture, that in the place of its own
     pattern, as far as it is sure of what it is.
     """
-    old, faces, known = scene.gaussians.colours.clamp(0, 1), _faces(scene), textures.known[0]
+    old, faces, known = scene.gaussians.colours.clamp(0, 1), scene.faces, textures.known[0]
     groups = 3 * scene.region + faces.abs().argmax(1)
     flat = torch.where(known[:, None], broad(scene.gaussians.means, old, groups, REACH * metre), old)
     own = Surfaces(flat.T[:, None], found.structure_classes, faces.T[:, None])
@@ -56,16 +55,8 @@ def _changes(found: Correspondence) -> Bool[Tensor, "1 N"]:
     return (classes > 0) & torch.isin(classes, found.style_classes) & ~found.kept & ~still
 
 
-def _faces(scene: Scene) -> Float[Tensor, "N 3"]:
-    """Normals in the first view's axes, towards the nearest view."""
-    gaussians, turn = scene.gaussians, camera_of(scene.views[0]).world_to_camera[:3, :3]
-    near = torch.from_numpy(cKDTree(scene.eyes.numpy()).query(gaussians.means.numpy())[1])
-    towards = ((scene.eyes[near] - gaussians.means) * gaussians.normals).sum(1, keepdim=True)
-    return torch.where(towards < 0, -gaussians.normals, gaussians.normals) @ turn.T
-
-
 def _planes(scene: Scene, metre: float) -> Planes:
     """Where every Gaussian lies on its surface, in metres."""
     pose = camera_of(scene.views[0]).world_to_camera
     points = scene.gaussians.means @ pose[:3, :3].T + pose[:3, 3]
-    return planes_of(points.T[:, None] / metre, _faces(scene).T[:, None], scene.sides[None] / metre)
+    return planes_of(points.T[:, None] / metre, scene.faces.T[:, None], scene.sides[None] / metre)

@@ -19,7 +19,6 @@ from torch.nn.functional import interpolate
 from relook.captures.frames import spread
 from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
-from relook.errors import SegmentsError
 from relook.lift.geometry import MatchedViews, posed_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
@@ -32,6 +31,7 @@ from relook.lift.store import History, InMemory
 from relook.ops.splats import Blend
 from relook.ops.srgb import to_linear
 from relook.perceive.perception import Perception
+from relook.perceive.segment import exact
 from relook.perceive.segment.open_vocabulary import labelled
 from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
@@ -114,14 +114,13 @@ class _WalkLook:
 
     def of(self, number: int, view: View) -> Float[Tensor, "3 H W"]:
         """A view with the scene's segments in the new look."""
-        if view.segments is None:
-            raise SegmentsError("Expected a view with segments, got none; give it those of the scene.")
-        config, found = self.run.config, replace(self.correspondence, structure=view.segments)
+        segments, config = exact(view), self.run.config
+        found = replace(self.correspondence, structure=segments)
         new = palette(view, self.style, found, config.strongest, self.maps)
         for material in self.covers:
             new = material.over(new, view, config.strongest)
         for cover in config.covers:
-            mask = view.segments.among(named(view.segments, canonical(cover.thing)))
+            mask = segments.among(named(segments, canonical(cover.thing)))
             if cover.colour is not None and bool(mask.any()):
                 colour, light = to_linear(torch.tensor(cover.colour)), self.lights[cover.thing]
                 new = painted(new, view.image, mask, colour, config.strongest, light)

@@ -11,17 +11,17 @@ import torch
 from jaxtyping import Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate
 
 from relook.captures.frames import spread as evenly
 from relook.config import SceneConfig, ViewsConfig
-from relook.errors import GeometryError, SegmentsError
+from relook.errors import GeometryError
 from relook.gaussians import Gaussians
 from relook.lift.geometry import MatchedViews
 from relook.lift.scene.distil import key_views
 from relook.lift.scene.fit import Fit, fit_posed
 from relook.lift.scene.keys import restyled_keys
-from relook.lift.scene.labels import GROWN, MOST, SceneLabels
+from relook.lift.scene.labels import MOST, SceneLabels, grown
 from relook.lift.scene.sources import LEAST, SceneViews, smaller
 from relook.lift.scene.uplift import lifted, likeness, spread
 from relook.ops.fill import whole_depth
@@ -30,6 +30,7 @@ from relook.ops.recolour import recoloured
 from relook.ops.resize import resized
 from relook.ops.splats import Blends
 from relook.ops.splats.solve import RIDGE
+from relook.perceive.segment import exact
 from relook.progress import Progress
 from relook.session import Session
 from relook.transfer.composite import composite
@@ -71,9 +72,7 @@ class KeyedLook:
         The frame times exp(ratio), as the scene shows that: it keeps its own detail. As far as the scene is known to fit, its rendering counts
         itself. What it does not show changes as what is like it in the frame; a frame without a place, region by region.
         """
-        if view.segments is None:
-            raise SegmentsError("Expected a view with segments, got none; give it those of the scene.")
-        labels = view.segments.labels
+        labels = exact(view).labels
         if self.labels.frames[number].camera is None:
             ratio = self.means[labels].permute(2, 0, 1)
             look = changed(view.image, guided_filter(view.image, ratio, *EDGES))
@@ -174,5 +173,5 @@ def _still(segments: Segments, moving: Sequence[int], size: tuple[int, int]) -> 
     """1 where nothing moves nor is near what does, else 0."""
     labels = segments.labels
     moves = torch.isin(labels, torch.tensor(moving, dtype=labels.dtype))
-    small = interpolate(moves[None, None].float(), size, mode="nearest-exact")
-    return 1 - max_pool2d(small, GROWN, 1, GROWN // 2)[0, 0]
+    small = interpolate(moves[None, None].float(), size, mode="nearest-exact")[0, 0] > 0.5
+    return 1 - grown(small).float()

@@ -211,8 +211,13 @@ def _without(view: View, found: Segments, moving: Sequence[str]) -> View:
     moves = torch.stack([torch.zeros_like(small.labels, dtype=torch.bool), *(small.mask(name) for name in moving)])
     if depth is None or not bool(moves.any()):
         return view
-    valid = ~max_pool2d(moves.any(0)[None].float(), GROWN, 1, GROWN // 2)[0].bool()
+    valid = ~grown(moves.any(0))
     return replace(view, depth=replace(depth, valid=valid if depth.valid is None else valid & depth.valid))
+
+
+def grown(moves: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
+    """What moves, and what is near it."""
+    return max_pool2d(moves[None].float(), GROWN, 1, GROWN // 2)[0] > 0
 
 
 def _place(frames: Sequence[_Small], number: int) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.ndimage import label, uniform_filter1d
 
-from relook.types import Layout, Wall
+from relook.perceive.layout.edges import raised, seen_line
+from relook.types import Layout
 
 HEIGHTS = np.linspace(0.85, 1.2, 71)
 """At which the upper edge of a wall is looked for, in parts of the room's."""
@@ -28,8 +29,6 @@ GOES_ON = 0.5
 """A line goes on beyond its wall while the picture changes at least by this share of its mean."""
 WINDOW = 0.1
 """Over which that is looked at, in parts of the longer side."""
-NEAREST = 0.05
-"""Metres before the camera from which on an edge is seen."""
 
 
 def faint_lines(
@@ -44,7 +43,8 @@ def faint_lines(
     """
     change, layout = _change(lab), layout.resized((far.shape[0], far.shape[1]))
     for wall in layout.walls:
-        edges = [_edge(layout, wall, layout.height * float(height)) for height in HEIGHTS]
+        heights = layout.height * HEIGHTS
+        edges = [seen_line(layout, raised(wall.start, height), raised(wall.end, height)) for height in heights]
         tried = [_tried(edge, change, band, far) for edge in edges if edge is not None]
         known = [one for one in tried if one is not None]
         if not known:
@@ -70,20 +70,6 @@ def _change(lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "2 h w 3"]:
     return np.stack([cv2.Sobel(calm, cv2.CV_32F, right, 1 - right, ksize=1, scale=0.5) for right in (1, 0)])
 
 
-def _edge(layout: Layout, wall: Wall, height: float) -> Float[np.ndarray, "2 2"] | None:
-    """The line of a wall at a height above the floor, as far as the picture shows it; None where it shows none."""
-    K, pose = layout.camera.K.double().numpy(), layout.camera.world_to_camera.double().numpy()
-    along = np.linspace(0, 1, 2 * max(layout.size))[:, None]
-    (ax, az), (bx, bz) = wall.start, wall.end
-    points = (1 - along) * np.array([ax, -height, az]) + along * np.array([bx, -height, bz])
-    x, y, z = K @ (pose[:3, :3] @ points.T + pose[:3, 3:])
-    ahead = z > NEAREST
-    x, y = x / np.where(ahead, z, 1), y / np.where(ahead, z, 1)
-    shown = ahead & (x >= 0) & (x < layout.size[1]) & (y >= 0) & (y < layout.size[0])
-    ends = shown.nonzero()[0]
-    return None if len(ends) < 2 else np.stack([x, y], 1)[ends[[0, -1]]]
-
-
 def _tried(
     edge: Float[np.ndarray, "2 2"],
     change: Float[np.ndarray, "2 h w 3"],
@@ -93,6 +79,7 @@ def _tried(
     """What the picture says of a line's pixels in the band; None for too few."""
     length = float(np.hypot(*(edge[1] - edge[0])))
     points = np.floor(np.linspace(edge[0], edge[1], max(2, round(length)))).astype(int)
+    points = np.minimum(points, np.array(band.shape[::-1]) - 1)
     points = points[band[points[:, 1], points[:, 0]]]
     if len(points) < SHORTEST * max(band.shape):
         return None
@@ -123,5 +110,7 @@ def _continued(
     mean = across[own].mean(0)
     like = uniform_filter1d(across @ mean / (mean @ mean), max(3, round(WINDOW * side)), mode="nearest")
     pieces, count = label(inside & (like > GOES_ON))
+    if not count:
+        return points[own][[0, -1]]
     longest = np.bincount(pieces[pieces > 0], minlength=count + 1).argmax()
     return points[(pieces == longest).nonzero()[0][[0, -1]]]

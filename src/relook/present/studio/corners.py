@@ -9,11 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from relook.errors import GeometryError
+from relook.perceive.layout.edges import raised, seen_line
 from relook.types import Layout, Wall
 
 Grip = Literal["wall", "ceiling", "corner"]
-NEAR = 0.05
-"""Metres before the camera at which lines begin."""
 SAME = 1e-3
 """Metres within which two ends are one corner."""
 LOW, HIGH = 1.8, 12.0
@@ -46,11 +45,11 @@ def lines_of(layout: Layout) -> list[Line]:
     found = []
     for number, wall in enumerate(layout.walls):
         for kind, height in (("floor", 0.0), ("ceiling", layout.height)):
-            ends = _clipped(layout, _raised(wall.start, height), _raised(wall.end, height))
+            ends = _seen(layout, raised(wall.start, height), raised(wall.end, height))
             if ends is not None:
                 found.append(Line(kind, number, *ends))  # type: ignore[arg-type]
     for corner in corners_of(layout):
-        ends = _clipped(layout, _raised(corner, 0.0), _raised(corner, layout.height))
+        ends = _seen(layout, raised(corner, 0.0), raised(corner, layout.height))
         if ends is not None:
             found.append(Line("upright", -1, *ends))
     return found
@@ -64,7 +63,7 @@ def handles_of(layout: Layout) -> list[Handle]:
         for one in lines_of(layout) if one.kind in names
     ]  # fmt: skip
     for number, corner in enumerate(corners_of(layout)):
-        ends = _clipped(layout, _raised(corner, 0.0), _raised(corner, 0.02))
+        ends = _seen(layout, raised(corner, 0.0), raised(corner, 0.02))
         if ends is not None:
             found.append(Handle("corner", number, ends[0]))
     return found
@@ -145,33 +144,12 @@ def _ray(layout: Layout, pixel: Pixel) -> Float[np.ndarray, "3"]:
     return turn @ inverse @ np.array([*pixel, 1.0])
 
 
-def _raised(point: tuple[float, float], height: float) -> Float[np.ndarray, "3"]:
-    return np.array([point[0], -height, point[1]])
-
-
-def _clipped(layout: Layout, start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"]) -> tuple[Pixel, Pixel] | None:
-    """A line of the room in the picture; None where nothing of it is there."""
-    pose, K = layout.camera.world_to_camera.double().numpy(), layout.camera.K.double().numpy()
-    a, b = (pose[:3, :3] @ point + pose[:3, 3] for point in (start, end))
-    if max(a[2], b[2]) <= NEAR:
-        return None
-    if a[2] < NEAR:
-        a = a + (b - a) * (NEAR - a[2]) / (b[2] - a[2])
-    if b[2] < NEAR:
-        b = b + (a - b) * (NEAR - b[2]) / (a[2] - b[2])
-    first, last = ((K @ point)[:2] / point[2] for point in (a, b))
-    low, high, way = 0.0, 1.0, last - first
-    for axis, most in ((0, layout.size[1]), (1, layout.size[0])):
-        if abs(way[axis]) < 1e-9:
-            if not 0 <= first[axis] <= most:
-                return None
-            continue
-        ends = sorted(((0 - first[axis]) / way[axis], (most - first[axis]) / way[axis]))
-        low, high = max(low, ends[0]), min(high, ends[1])
-    if low >= high:
-        return None
-    one, other = first + low * way, first + high * way
-    return (float(one[0]), float(one[1])), (float(other[0]), float(other[1]))
+def _seen(layout: Layout, start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"]) -> tuple[Pixel, Pixel] | None:
+    """`seen_line` as pairs of numbers."""
+    found = seen_line(layout, start, end)
+    return (
+        None if found is None else ((float(found[0, 0]), float(found[0, 1])), (float(found[1, 0]), float(found[1, 1])))
+    )
 
 
 def _same(one: tuple[float, float], other: tuple[float, float]) -> bool:
