@@ -45,6 +45,14 @@ def test_a_wide_hole_stays_one():
     read = slope()
     read[12:28, 20:40] = torch.nan
     found = facets(read, K)
-    assert not torch.isfinite(found.depth[16:24, 24:36]).any()
+    assert not torch.isfinite(found.depth[14:26, 22:38]).any()
     assert torch.isfinite(found.depth[:10]).all()
     assert bool((torch.isfinite(found.normals).all(0) == torch.isfinite(found.depth)).all())
+
+
+def test_a_reading_that_its_own_plane_contradicts_goes():
+    read = torch.full(SIZE, 2.0)
+    read[20, 30] = 2.1
+    found = facets(read, K).depth
+    assert not torch.isfinite(found[20, 30])
+    assert torch.isfinite(found).sum() == found.numel() - 1
