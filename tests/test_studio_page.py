@@ -135,8 +135,9 @@ def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) ->
     page, before = opened(project=made.name), studio.layout(made)
     page.get_by_role("tab", name="Layout").click()
     grip = page.locator("#room circle[data-grip=ceiling]").nth(1)
+    page.wait_for_function("document.querySelector('#room image, #room img')?.getBoundingClientRect().height > 50")
+    grip.hover()  # once it stands still
     box = grip.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"], box["y"] - 20, steps=3)
     page.mouse.up()
