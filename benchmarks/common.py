@@ -14,6 +14,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from rich.console import Console
 
+from relook.progress import Step
+
 Answer = TypeVar("Answer")
 Clock = Callable[[], float]
 """Seconds since some moment."""
@@ -73,6 +75,21 @@ def _kilobytes(field: str) -> int:
     return int(next(line for line in lines if line.startswith(field)).split()[1])
 
 
+class Stages:
+    """Seconds of every stage of a run, by what it reports."""
+
+    def __init__(self, clock: Clock = time.perf_counter) -> None:
+        self.clock = clock
+        self.seconds: dict[str, float] = {}
+        self._began: dict[str, float] = {}
+
+    def listen(self, step: Step) -> None:
+        """Take one report."""
+        now = self.clock()
+        began = self._began.setdefault(step.stage, now)
+        self.seconds[step.stage] = now - began
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
     """Markdown; the first columns (`words` of them) left, numbers right."""
     first, *rest = (f"| {' | '.join(line)} |" for line in (columns, *rows))
@@ -85,10 +102,10 @@ def tabulated(records: Sequence[Record]) -> str:
     columns = dict.fromkeys(name for record in records for name in record)
     words = [name for name in columns if any(isinstance(record.get(name), str) for record in records)]
     ordered = [*words, *(name for name in columns if name not in words)]
-    return table(ordered, [[_shown(record.get(name)) for name in ordered] for record in records], words=len(words))
+    return table(ordered, [[shown(record.get(name)) for name in ordered] for record in records], words=len(words))
 
 
-def _shown(value: str | float | None) -> str:
+def shown(value: str | float | None) -> str:
     """Three digits of a number, and all of those before the point."""
     if isinstance(value, float):
         return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

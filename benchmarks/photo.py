@@ -15,26 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from common import Record, parser, say, tabulated, where
+from common import Record, Stages, parser, say, tabulated, where
 
 from relook import PhotoConfig, restyle_photo
 from relook.io import read_image, write_image
 from relook.ops.resize import resized
-from relook.progress import Progress, Step
-
-
-class Stages:
-    """Seconds of every stage of a run, by what it reports."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._began: dict[str, float] = {}
-
-    def listen(self, step: Step) -> None:
-        """Take one report."""
-        now = time.perf_counter()
-        began = self._began.setdefault(step.stage, now)
-        self.seconds[step.stage] = now - began
+from relook.progress import Progress
 
 
 def run(room: Path, look: Path, out: Path, config: PhotoConfig) -> Record:

@@ -12,10 +12,15 @@ import pytest
 import torch
 
 import ldm_names
+from boxes import box_room
+from relook.captures import camera_for
 from relook.models.families import Family
+from relook.ops.poses import looking
+from relook.ops.splats import render
 from relook.session import CPU
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+AHEAD = torch.tensor([1.0, 0.8, -0.4]), torch.tensor([0.0, 0.0, 1.0])
 pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="the benchmarks are not in the source distribution")
 
 
@@ -97,6 +102,19 @@ def test_schemes_of_the_same_mathematics_agree(scripts: Any, configurations: Pat
     assert max(apart.values()) < 2e-5
     clipped = noises["published"][:1] - noises["recorded"]
     assert clipped.abs().max() > 1e-3, "clipping is no detail"
+
+
+def test_a_scene_in_more_gaussians_is_the_same_scene(scripts: Any) -> None:
+    """Some become four on their own surface, until there are as many as asked."""
+    room = box_room()
+    resampled = scripts("restyle3d")["resampled"]
+    camera = looking(camera_for((48, 64), 70.0).K, torch.tensor([-1.2, -0.9, 1.6]), *AHEAD)
+    before = render(room, camera, (48, 64))
+    for count in (len(room) + 900, 3 * len(room)):
+        many = resampled(room, count)
+        assert count - 2 <= len(many) <= count
+        assert (render(many, camera, (48, 64)) - before).square().mean() < 1e-4
+    assert len(resampled(room, 100)) == 100
 
 
 def test_tables_are_markdown(scripts: Any) -> None:
