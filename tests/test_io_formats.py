@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from relook import heif
 from relook.errors import PictureError
-from relook.io import heif, read_image, read_picture, read_size, read_xmp, write_image
+from relook.io import read_image, read_picture, read_size, read_xmp, write_image
 from relook.types import Metadata
 from test_io_metadata import exif, profile
 

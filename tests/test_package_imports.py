@@ -22,6 +22,7 @@ ORDER = [
         "gaussians",
         "errors",
         "files",
+        "heif",
         "io",
         "captures",
         "cache",
@@ -192,6 +193,22 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "relook" in run.stdout
+
+
+def test_the_studios_page_is_there_before_what_computes(tmp_path: Path) -> None:
+    pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from relook.present.studio.stubs import without_stubs\n"
+        "with without_stubs():\n"
+        "    from relook.present.studio.server import application\n"
+        "    from relook.present.studio.work import Studio\n"
+        f"application(Studio(Path({str(tmp_path)!r})))\n"
+        "heavy = {'torch', 'diffusers', 'transformers', 'skimage', 'scipy', 'cv2'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 def test_every_fixture_is_used() -> None:

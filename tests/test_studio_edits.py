@@ -10,8 +10,18 @@ from relook.config import PhotoConfig
 from relook.errors import GeometryError, SegmentsError
 from relook.present.studio.choices import hexadecimal
 from relook.present.studio.corners import corners_of, dragged, handles_of, lines_of
-from relook.present.studio.edits import drawn, merged, painted, parted, region_at, renamed
+from relook.present.studio.edits import (
+    drawn,
+    merged,
+    painted,
+    parted,
+    region_at,
+    renamed,
+    taken_off,
+    taken_on,
+)
 from relook.present.studio.look import Choice, Look
+from relook.present.studio.mapped import Edit, edited
 from relook.present.studio.things import things_of
 from relook.types import Camera, Layout, Region, Segments, View, Wall
 
@@ -58,7 +68,7 @@ def test_shapes_and_brushes_make_regions(room: Segments) -> None:
     stroke = drawn([(0.1, 0.5), (0.9, 0.5)], (20, 40), 0.1)
     assert stroke[10, 5:35].all()
     assert not stroke[2].any()
-    with pytest.raises(SegmentsError, match="corners"):
+    with pytest.raises(SegmentsError, match="draw it first"):
         painted(room, np.zeros((20, 40), bool), "window")
 
 
@@ -118,3 +128,29 @@ def test_a_dragged_ceiling_and_corner(box: Layout) -> None:
     for grip, number, to in (("wall", 1, (90.0, 40.0)), ("ceiling", 1, (90.0, 84.0)), ("wall", 7, (90.0, 90.0))):
         with pytest.raises(GeometryError, match="drag"):
             dragged(box, grip, number, to)
+
+
+def test_a_brush_adds_to_a_region_and_takes_off_it(room: Segments) -> None:
+    mask = np.zeros((20, 40), bool)
+    mask[4:8, 2:10] = True  # above the sofa's left part
+    more = taken_on(room, 3, mask)
+    assert int(more.mask("sofa").sum()) == int(room.mask("sofa").sum()) + 32
+    mask[8:16, 2:10] = True
+    less = taken_off(more, 3, mask)
+    assert int(less.mask("sofa").sum()) == 48  # the right part is left
+    assert region_at(less, (0.14, 0.25)) == 1  # to the wall, which is nearest there
+    assert region_at(less, (0.14, 0.78)) == 2  # to the floor
+    with pytest.raises(SegmentsError, match="click one first"):
+        taken_on(room, 0, mask)
+    with pytest.raises(SegmentsError, match="draw it first"):
+        taken_off(room, 3, np.zeros((20, 40), bool))
+    with pytest.raises(SegmentsError, match="a region beside wall"):
+        taken_off(Segments(torch.ones(20, 40, dtype=torch.int64), {1: Region("wall")}), 1, mask)
+
+
+def test_strokes_of_a_brush_are_one_region(room: Segments) -> None:
+    strokes = [[(0.1, 0.1), (0.3, 0.1)], [(0.7, 0.1), (0.9, 0.1)]]
+    brushed = edited(room, Edit("draw", name="painting", strokes=strokes, width=0.1))
+    assert [region_at(brushed, (x, 0.1)) for x in (0.2, 0.5, 0.8)] == [4, 1, 4]
+    cornered = edited(room, Edit("draw", name="painting", strokes=[[(0.1, 0.1)], [(0.9, 0.1)], [(0.5, 0.5)]]))
+    assert region_at(cornered, (0.5, 0.2)) == 4

@@ -50,14 +50,14 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: An
     page, project = opened(project=made.name), made
     page.get_by_role("tab", name="Regions").click()
     page.wait_for_selector("#overlay img")
-    page.locator("#overlay img").click(position=inside(page, studio.segments(project, "structure"), "wall"))
+    page.locator("#overlay img").click(position=inside(page, studio.seeing.segments(project, "structure"), "wall"))
     page.wait_for_function("document.querySelector('#region-id input').value.includes('sure')")
     page.fill("#region-name input", "panelling")
     page.press("#region-name input", "Enter")
     page.click("#rename")
     page.wait_for_function("!document.querySelector('#region-id input').value")
     shot(page, "regions")
-    assert "panelling" in studio.segments(project, "structure").names
+    assert "panelling" in studio.seeing.segments(project, "structure").names
     page.get_by_role("tab", name="Picture").click()
     page.get_by_text("panelling").wait_for()  # among the things, without a counterpart
     page.click("#go")
@@ -132,7 +132,7 @@ def test_two_browsers_do_not_mix_and_bad_files_are_refused(
 
 
 def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) -> None:
-    page, before = opened(project=made.name), studio.layout(made)
+    page, before = opened(project=made.name), studio.seeing.layout(made, "structure")
     page.get_by_role("tab", name="Layout").click()
     grip = page.locator("#room circle[data-grip=ceiling]").nth(1)
     page.wait_for_function("document.querySelector('#room image, #room img')?.getBoundingClientRect().height > 50")
@@ -142,12 +142,12 @@ def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) ->
     page.mouse.move(box["x"], box["y"] - 20, steps=3)
     page.mouse.up()
     until(page, lambda: made.look.layout)
-    higher = studio.layout(made).height
+    higher = studio.seeing.layout(made, "structure").height
     assert higher > before.height
     page.locator("#room-forget:enabled").wait_for()
     shot(page, "layout")
     page.locator("#room circle[data-grip=ceiling]").nth(1).press("ArrowDown")  # by the keys, too
-    until(page, lambda: studio.layout(made).height < higher)
+    until(page, lambda: studio.seeing.layout(made, "structure").height < higher)
     page.click("#room-forget")
     until(page, lambda: not made.look.layout)
 

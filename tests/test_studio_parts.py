@@ -213,8 +213,8 @@ def test_a_click_cuts_out_where_a_model_is_here(
     part, room = page.parts["Regions"], stroll()[0]
     write_image(tmp_path / "room.png", room.image)
     project.decide(replace(project.look, structure=project.take_in(tmp_path / "room.png")))
-    page.studio.edit(project, "structure", room.segments)
-    page.studio.edit(project, "style", style().segments)
+    page.studio.seeing.edit(project, "structure", room.segments)
+    page.studio.seeing.edit(project, "style", style().segments)
     assert regions.CUT not in part.show(project.name)[4]["choices"]
     monkeypatch.setattr(regions.store, "is_here", lambda name: name == "sam")
     assert regions.CUT in part.show(project.name)[4]["choices"]
@@ -227,8 +227,7 @@ def test_a_click_cuts_out_where_a_model_is_here(
         return mask
 
     monkeypatch.setattr(open_vocabulary, "pointed", pointed)
-    edit = part._edit("draw", lambda project: [])
-    edit(project.name, "Your room", None, [(0.25, 0.5)], regions.CUT, 0.03, "Ottoman")
-    segments = page.studio.segments(project, "structure")
+    part.changed("draw", regions.Drawing(project.name, marks=[[(0.25, 0.5)]], mode=regions.CUT, title="Ottoman"))
+    segments = page.studio.seeing.segments(project, "structure")
     assert asked == [(room.size, (0.25, 0.5))]
     assert int(segments.mask("ottoman").sum()) == 200

@@ -16,6 +16,7 @@ from relook.errors import InputError, PictureError
 from relook.present.arguments import parse
 from relook.present.line import line
 from relook.present.photo import Photo
+from relook.present.studio.ahead import Ahead
 from relook.present.studio.jobs import WAITING, Job, Jobs
 from relook.present.studio.look import Choice, Look
 from relook.present.studio.project import Projects
@@ -143,3 +144,35 @@ def test_errors_are_said_and_the_queue_has_an_end(caplog: pytest.LogCaptureFixtu
     with pytest.raises(InputError, match="at most"):
         jobs.start(Job("more", "work", lambda progress: None))
     may_go.set()
+
+
+def test_work_ahead_makes_way() -> None:
+    jobs, done = Jobs(), []
+    ahead, began, may_go = Ahead(jobs), Event(), Event()
+
+    def work(progress: Progress) -> None:
+        with progress.stage("working", 3) as tick:
+            began.set()
+            may_go.wait(10)
+            for step in range(1, 4):
+                tick(step)
+                progress.check()
+                done.append(step)
+
+    ahead.do("a", work)
+    assert began.wait(10)
+    ahead.do("a", lambda progress: done.append("newer"))  # takes its place
+    may_go.set()
+    assert ahead.wait(10.0)
+    assert done == ["newer"]
+    held = Event()
+    job = jobs.start(Job("b", "work", lambda progress: held.wait(10)))
+    ahead.do("a", work)  # ends at its first step, because a job runs
+    ahead.do("c", lambda progress: 1 / 0)  # is said on the log alone
+    assert ahead.wait(10.0)
+    assert done == ["newer"]
+    held.set()
+    assert waited(job).state == "done"
+    ahead.do("a", work)
+    assert ahead.wait(10.0)
+    assert done == ["newer", 1, 2, 3]

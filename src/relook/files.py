@@ -19,6 +19,10 @@ FORMATS = {
     ".heic": "HEIF", ".heif": "HEIF",
 }  # fmt: skip
 """Endings of the picture files that can be written, and Pillow's names of their formats."""
+VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
+"""File endings, in lower case, that say "a video"."""
+SCENES = (".compressed.ply", ".ply", ".spz", ".splat")
+"""Endings of files of Gaussians; one that ends another comes after it."""
 MAPS = "segments"
 """In the folder that `relook lift` writes, that of label maps."""
 

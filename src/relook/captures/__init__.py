@@ -19,8 +19,7 @@ from relook.captures.path import CameraPath, as_transforms, camera_for, cameras_
 from relook.captures.pictures import pictures_in, read_pictures
 from relook.captures.video import read_unpacked
 from relook.errors import GeometryError, InputError
-from relook.files import PathLike, read_json
-from relook.io.video import VIDEOS
+from relook.files import VIDEOS, PathLike, read_json
 
 __all__ = [
     "CAPTURE_FILE", "LIMIT", "TRANSFORMS", "UNITS", "VIDEOS", "CameraPath", "Capture", "Frame", "Kind", "Lens", "as_transforms",

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from relook.errors import InputError, PictureError
 from relook.files import FORMATS, PathLike, reason
-from relook.io.heif import know_heif
+from relook.heif import know_heif
 from relook.types import Metadata
 
 MINIMUM_SIDE = 8

@@ -21,8 +21,6 @@ from relook.errors import InputError, MissingModelError, PictureError
 from relook.files import PathLike, reason, replacing
 from relook.io.pictures import as_pixels
 
-VIDEOS = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
-"""File endings, in lower case, that say "a video"."""
 QUALITY = 16
 """x264's constant rate factor: 0 is lossless, 23 its default, 18 hard to tell from the original."""
 THREADS = 2

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from relook.errors import PictureError
 from relook.files import FORMATS, PathLike, picture_format, replacing
-from relook.io.heif import know_heif, writes_heif
+from relook.heif import know_heif, writes_heif
 from relook.io.pictures import POSITION, SETTINGS
 from relook.types import Metadata
 

@@ -229,7 +229,7 @@ def _perceived(
     views: list[View] = []
     expected = _expected("perceiving", *(view for view, _ in pictures)) * -(-len(pictures) // at_once)
     with progress.stage("perceiving", len(pictures), expected=expected) as tick, ThreadPoolExecutor(at_once) as threads:
-        for view in threads.map(partial(_seen, run), pictures, islice(layouts, len(pictures))):
+        for view in threads.map(partial(seen, run), pictures, islice(layouts, len(pictures))):
             views.append(view)
             tick(len(views))
     if run.labels is not None:
@@ -238,7 +238,7 @@ def _perceived(
     return views[0], joined(views[1:])
 
 
-def _seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
+def seen(run: Run, picture: tuple[View, Metadata], layout: str) -> View:
     """One picture with segments, and with layout and depth where the run reads them."""
     view, metadata = picture
     if view.pictures:

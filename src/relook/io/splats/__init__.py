@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from relook.errors import SceneError
-from relook.files import PathLike, reason, replacing
+from relook.files import SCENES, PathLike, reason, replacing
 from relook.gaussians import Gaussians
 from relook.io.splats import packed, ply, web
 from relook.io.splats.parts import PART
@@ -19,12 +19,9 @@ from relook.io.splats.recolour import write_recoloured
 __all__ = ["ENDINGS", "PART", "read_gaussians", "write_gaussians", "write_recoloured"]
 
 _Writer = Callable[[Path, Gaussians], None]
-ENDINGS: Mapping[str, _Writer] = {
-    ".compressed.ply": packed.write_compressed,
-    ".ply": ply.write,
-    ".spz": packed.write_spz,
-    ".splat": web.write,
-}
+ENDINGS: Mapping[str, _Writer] = dict(
+    zip(SCENES, (packed.write_compressed, ply.write, packed.write_spz, web.write), strict=True)
+)
 """Endings of files of Gaussians, and who writes them. The first loses positions below 1/2048 of a neighbourhood, .spz colours below 1/255,
 .splat all but degree 0; .ply loses nothing."""
 

@@ -12,10 +12,9 @@ from torch import Tensor
 
 from relook.captures import CameraPath
 from relook.errors import SceneError
-from relook.files import PathLike, picture_format, replacing, together
+from relook.files import VIDEOS, PathLike, picture_format, replacing, together
 from relook.gaussians import Gaussians
 from relook.io import open_video, write_image
-from relook.io.video import VIDEOS
 from relook.ops.splats import shown
 from relook.progress import SILENT, Progress
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from relook.present.studio.look import TAKINGS, Choice
 from relook.present.studio.project import Project, take_picture
 from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
-from relook.present.studio.things import Thing
+
+if TYPE_CHECKING:
+    from relook.present.studio.things import Thing
 
 PANEL = ("taking", "region", "picture", "material", "scale", "turn", "colour", "strength")
 """Components that say what the chosen thing takes, in their order."""
@@ -84,7 +86,7 @@ class Choices:
         project = self.shell.project(name)
         if not thing:
             return [gr.update(visible=False), *[gr.skip()] * len(PANEL)]
-        look, views = project.look, self.studio.views(project)
+        look, views = project.look, self.studio.seeing.views(project)
         choice = look.things.get(thing, Choice())
         names = [] if views is None or views[1].segments is None else list(views[1].segments.names)
         shown = choice.taking

@@ -47,10 +47,13 @@ def studio(words: Sequence[str]) -> int:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ.setdefault("GRADIO_TEMP_DIR", str(projects / ".uploads"))
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    from relook.present.studio.server import Server
-    from relook.present.studio.work import Studio
+    from relook.present.studio.stubs import without_stubs
 
-    with Server(Studio(projects, options.device), options.host, options.port) as server:
+    with without_stubs():
+        from relook.present.studio.server import Server
+        from relook.present.studio.work import Studio
+
+    with Server(Studio(projects, options.device, eager=True), options.host, options.port) as server:
         OUT.print(f"{server.url} (projects in {projects}; Ctrl-C stops)", markup=False)
         if options.browser:
             import webbrowser

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from relook.errors import SegmentsError
 from relook.perceive.segment.vocabulary import tidy
@@ -66,13 +67,31 @@ def parted(segments: Segments, id: int) -> Segments:
 
 def painted(segments: Segments, mask: Bool[np.ndarray, "H W"], name: str) -> Segments:
     """The pixels of a mask as a region of their own. Raises SegmentsError for an empty mask and for no name."""
-    if not mask.any():
-        raise SegmentsError("Expected a shape in the picture, got none; click its corners first.")
+    _not_empty(mask)
     new = max([UNLABELLED, *segments.regions]) + 1
     labels = torch.where(torch.from_numpy(mask), new, segments.labels)
-    left = set(labels.unique().tolist())
-    regions = {id: region for id, region in segments.regions.items() if id in left}
-    return Segments(labels, {**regions, new: _named(segments, name)})
+    return _left(labels, {**segments.regions, new: _named(segments, name)})
+
+
+def taken_on(segments: Segments, id: int, mask: Bool[np.ndarray, "H W"]) -> Segments:
+    """A region with the pixels of a mask besides its own. Raises SegmentsError for an empty mask and for no region."""
+    _there(segments, id)
+    _not_empty(mask)
+    return _left(torch.where(torch.from_numpy(mask), id, segments.labels), segments.regions)
+
+
+def taken_off(segments: Segments, id: int, mask: Bool[np.ndarray, "H W"]) -> Segments:
+    """A region without the pixels of a mask: each goes to the region that is nearest to it. Raises SegmentsError where nothing can go elsewhere."""
+    _there(segments, id)
+    _not_empty(mask)
+    labels = segments.labels.numpy()
+    own = labels == id
+    if own.all():
+        raise SegmentsError(f"Expected a region beside {segments.regions[id].name}, got none; draw one there first.")
+    _, places = cv2.distanceTransformWithLabels(own.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    others = np.zeros(int(places.max()) + 1, labels.dtype)
+    others[places[~own]] = labels[~own]
+    return _left(torch.from_numpy(np.where(own & mask, others[places], labels)), segments.regions)
 
 
 def drawn(points: Sequence[Point], size: tuple[int, int], width: float = 0.0) -> Bool[np.ndarray, "H W"]:
@@ -88,6 +107,17 @@ def drawn(points: Sequence[Point], size: tuple[int, int], width: float = 0.0) ->
     elif len(places) >= 3:
         cv2.fillPoly(mask, [places], 1)
     return mask.astype(bool)
+
+
+def _left(labels: Int[Tensor, "H W"], regions: Mapping[int, Region]) -> Segments:
+    """A map with those of the regions that it still has."""
+    there = set(labels.unique().tolist())
+    return Segments(labels, {id: region for id, region in regions.items() if id in there})
+
+
+def _not_empty(mask: Bool[np.ndarray, "H W"]) -> None:
+    if not mask.any():
+        raise SegmentsError("Expected a shape in the picture, got none; draw it first.")
 
 
 def _there(segments: Segments, id: int) -> None:

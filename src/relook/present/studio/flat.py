@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from relook.engine import Engine
 from relook.errors import InputError
 from relook.files import read_json, write_json
 from relook.present.line import line
@@ -19,7 +18,6 @@ from relook.present.studio.project import Project
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command, status
 from relook.progress import Progress
-from relook.transfer.batch import jobs_of, restyle_photos
 
 FLAT, MOST = "a flat", 40
 """The job's name, and rooms at a time."""
@@ -102,6 +100,9 @@ class Flat:
         config, out = replace(plan.config, device=self.studio.device), project.folder / "results" / "flat"
 
         def work(progress: Progress) -> list[Path]:
+            from relook.engine import Engine
+            from relook.transfer.batch import jobs_of, restyle_photos
+
             jobs = jobs_of(plan.structure, plan.style, out)
             return restyle_photos(jobs, config, sheets=out, engine=Engine(workers=1), progress=progress)
 

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from relook.captures import CAPTURE_FILE, TRANSFORMS, VIDEOS
+from relook.captures import CAPTURE_FILE, TRANSFORMS
 from relook.errors import InputError
-from relook.files import reason, together
+from relook.files import VIDEOS, reason, together
 
 FRAMES, LARGEST = 20_000, 20 * 10**9
 """Most files of a zip, and most bytes that they may unpack to."""

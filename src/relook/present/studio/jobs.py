@@ -111,6 +111,11 @@ class Jobs:
         """The latest job of a project."""
         return self._latest.get(project)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return any(not one.over for one in list(self._latest.values()))
+
     def ahead(self, job: Job) -> int:
         """How many jobs are before a waiting one."""
         before = 0

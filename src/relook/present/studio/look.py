@@ -10,7 +10,6 @@ from typing import Any, Literal
 from relook.config import PhotoConfig
 from relook.errors import InputError
 from relook.options import options
-from relook.perceive.segment.vocabulary import tidy
 
 Taking = Literal["counterpart", "keep", "region", "picture", "material", "colour", "restyle"]
 TAKINGS: Mapping[Taking, str] = {
@@ -23,6 +22,14 @@ TAKINGS: Mapping[Taking, str] = {
     "keep": "nothing: its pixels stay",
 }
 """What a thing may take, in the words of the page."""
+Which = Literal["structure", "style"]
+"""One of the two pictures."""
+MapKind = Literal["segments", "layout"]
+FIELDS: Mapping[tuple[Which, MapKind], str] = {
+    ("structure", "segments"): "segments", ("structure", "layout"): "layout",
+    ("style", "segments"): "style_segments", ("style", "layout"): "style_layout",
+}  # fmt: skip
+"""Where a look names what was edited."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +66,25 @@ class Look:
     style_segments: str = ""
     layout: str = ""
     """Edited layout of the structure picture."""
+    style_layout: str = ""
 
     @property
     def ready(self) -> bool:
         """Whether there is something to restyle."""
         return bool(self.structure and self.styles)
+
+    def picture(self, which: Which) -> str:
+        """The room picture, or the first style picture; empty where there is none."""
+        return self.structure if which == "structure" else next(iter(self.styles), "")
+
+    def map_of(self, which: Which, kind: MapKind) -> str:
+        """What was edited of one of both pictures; empty: nothing."""
+        return str(getattr(self, FIELDS[which, kind]))
+
+    def with_map(self, which: Which, kind: MapKind, file: str) -> Look:
+        """The look with another file for what is edited of one of both pictures; empty: as it is seen."""
+        changes: dict[str, Any] = {FIELDS[which, kind]: file}
+        return replace(self, **changes)
 
     def choosing(self, thing: str, choice: Choice) -> Look:
         """The look with another choice for a thing."""
@@ -98,6 +119,8 @@ class Look:
 
     def config(self, folder: Path) -> PhotoConfig:
         """The configuration of a run; files get the project's folder."""
+        from relook.perceive.segment.vocabulary import tidy  # brings torch, which the page is shown without
+
         found: dict[str, list[str]] = {
             name: []
             for name in ("keep", "match", "reference", "material", "scale", "turn", "colour", "restyle", "strengths")
@@ -111,6 +134,7 @@ class Look:
             "segments": folder / self.segments if self.segments else None,
             "style_segments": folder / self.style_segments if self.style_segments else None,
             "layout": str(folder / self.layout) if self.layout else chosen.layout,
+            "style_layout": str(folder / self.style_layout) if self.style_layout else chosen.style_layout,
         }
         return replace(chosen, **merged, **files)
 

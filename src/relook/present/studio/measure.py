@@ -10,7 +10,6 @@ import gradio as gr
 from relook.errors import InputError
 from relook.present.compare import Compare
 from relook.present.line import line
-from relook.present.studio.intake import take_reports
 from relook.present.studio.project import REPORTS
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command
@@ -56,6 +55,8 @@ class Measure:
 
     def _taken(self, name: str, paths: list[str] | None, chosen: list[str] | None) -> list[Any]:
         """Keep what was dropped as a report of its own."""
+        from relook.present.studio.intake import take_reports
+
         new = take_reports([Path(path) for path in paths or ()], self.root)
         return [*self.show(name, [*(chosen or []), *new]), None]
 

@@ -121,6 +121,7 @@ class Page:
 
     def _load(self, last: str, request: gr.Request) -> list[Any]:
         """The project that the address names, else the last one of this browser, else a new one."""
+        self.studio.arrived()
         for name in (request.query_params.get("project"), last):
             try:
                 return self.show(self.shell.project(str(name or "")))

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from relook.io import as_pixels
 from relook.present.studio.choices import Choices
 from relook.present.studio.forms import changed, fields, filled, form, values_of
 from relook.present.studio.jobs import Job
@@ -119,9 +118,7 @@ class Picture:
             after = str(path)
         else:
             return gr.skip()
-        return gr.update(
-            value=(as_pixels(self.studio.small(project)[0].image), after), label="Before and after, preview"
-        )
+        return gr.update(value=(self.studio.seeing.before(project), after), label="Before and after, preview")
 
     def _taken(self, role: str) -> Any:
         """A handler that takes a dropped picture."""
@@ -137,6 +134,8 @@ class Picture:
             project.decide(replace(look, **changed))
             if project.look.ready:
                 self.studio.full(project)
+            else:
+                self.studio.foresee(project)
             reply = self.show(project, whole=False)  # the other zone may be about to change
             reply[ROLES.index(role)] = displayed(project, place)
             return reply

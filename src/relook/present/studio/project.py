@@ -21,7 +21,6 @@ from typing import Any
 
 from relook.errors import InputError, PictureError
 from relook.files import read_json, write_json
-from relook.io.pictures import open_picture
 from relook.present.studio.look import Look
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -161,6 +160,8 @@ def take_picture(path: str | Path, folder: Path, inside: str, title: str = "") -
 
     Raises InputError for what is no picture, too large, or one too many.
     """
+    from relook.io.pictures import open_picture
+
     path, place = Path(path), folder / inside
     if path.stat().st_size > MEGABYTES * 10**6:
         raise InputError(

@@ -1,57 +1,123 @@
-"""What was seen, drawn over both pictures: click a region to choose it; rename, join, part and draw regions."""
+"""What was seen, drawn over both pictures: click a region to choose it; rename, join, part, draw and brush regions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-import numpy as np
-from PIL import Image, ImageDraw
-from torch.nn.functional import interpolate
 
-from relook.io import as_pixels
 from relook.models import store
-from relook.perceive.overlay import overlay
-from relook.present.studio.edits import Point, drawn, merged, painted, parted, region_at, renamed
+from relook.present.studio.look import Which
 from relook.present.studio.project import Project
 from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
-from relook.present.studio.work import Which
-from relook.types import UNLABELLED, Segments, View
 
+if TYPE_CHECKING:
+    from relook.types import View
+
+Point = tuple[float, float]
+"""(x, y) in parts of the picture's width and height."""
+Strokes = list[list[Point]]
 NAMES = ("wall", "floor", "ceiling", "window", "door", "curtain", "rug", "sofa", "armchair", "chair", "table", "bed", "cabinet", "shelf",
          "lamp", "plant", "painting", "cushion", "mirror", "television")  # fmt: skip
 """Names that are offered; any other can be written."""
-CHOOSE, SHAPE, BRUSH, CUT = (
-    "choose a region",
-    "corners of a shape",
-    "brush from click to click",
-    "cut out what is there",
-)
+CHOOSE, SHAPE, BRUSH, ONTO, OFF, CUT = (
+    "choose a region", "corners of a new one", "brush a new one", "brush onto the chosen one", "brush off the chosen one", "cut out what is there",
+)  # fmt: skip
+"""What a pointer means on the picture."""
+BRUSHES = (BRUSH, ONTO, OFF)
 PICTURES: dict[str, Which] = {"Your room": "structure", "The look": "style"}
-
-
+ZOOM = {"whole": 1, "2 times": 2, "4 times": 4}
 NO_SAM = "Get `sam` in Models, and a click can also cut out what is there."
-SHOWN = 1024
-"""Longer side of the overlay in pixels."""
+NOTHING = "<p>Nothing was seen yet: drop both pictures in Picture.</p>"
+WORDS = """Rename and what is drawn take the name above; Join adds the region to the one of that name; Part makes pieces that do not touch
+regions of their own. What is brushed off goes to the region beside it. Undo is in Picture. The maps are files of the project (`seen/`), as
+`relook perceive` writes them."""
+STYLE = """
+.map { position: relative; line-height: 0; width: calc(100% * var(--zoom, 1)); user-select: none; }
+.map img { width: 100%; height: auto; }
+.map canvas { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
+.map.brushes { touch-action: none; cursor: crosshair; }
+"""
+SCRIPT = """
+let held = null;
+const asked = name => document.querySelector('#' + name + ' input:checked')?.value ?? '';
+const brushes = () => asked('mode').includes('brush');
+const width = () => Number(document.querySelector('#brush-width input[type=number]')?.value || 0.03);
+const place = event => {
+  const box = element.querySelector('.map img').getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+};
+const draw = () => {
+  const canvas = element.querySelector('.map canvas'), pen = canvas.getContext('2d'), box = canvas.getBoundingClientRect();
+  canvas.width = box.width; canvas.height = box.height;
+  pen.strokeStyle = 'rgba(255,255,255,.6)'; pen.lineCap = pen.lineJoin = 'round';
+  pen.lineWidth = Math.max(1, width() * Math.max(box.width, box.height));
+  pen.beginPath();
+  held.forEach(([x, y], at) => at ? pen.lineTo(x * box.width, y * box.height) : pen.moveTo(x * box.width, y * box.height));
+  if (held.length === 1) pen.lineTo(held[0][0] * box.width, held[0][1] * box.height);
+  pen.stroke();
+};
+element.addEventListener('pointerdown', event => {
+  if (event.button || !event.target.closest('.map')) return;
+  held = [place(event)];
+  if (brushes()) { event.preventDefault(); draw(); }
+});
+window.addEventListener('pointermove', event => {
+  if (!held || !brushes()) return;
+  const [x, y] = place(event), last = held.at(-1);
+  if (Math.hypot(x - last[0], y - last[1]) > 0.002) { held.push([x, y]); draw(); }
+});
+window.addEventListener('pointercancel', () => { held = null; });
+window.addEventListener('pointerup', event => {
+  if (!held) return;
+  const points = brushes() ? held : [place(event)];
+  held = null;
+  trigger('submit', { points: points.map(([x, y]) => [Math.min(1, Math.max(0, x)), Math.min(1, Math.max(0, y))]) });
+});
+document.querySelector('#mode')?.addEventListener('change', () => element.querySelector('.map')?.classList.toggle('brushes', brushes()));
+new MutationObserver(() => element.querySelector('.map')?.classList.toggle('brushes', brushes())).observe(element, { childList: true, subtree: true });
+"""
+"""A click says its place, a brush its way, in parts of the picture."""
+ZOOMED = "(zoom) => { document.querySelector('#overlay').style.setProperty('--zoom', {'whole': 1, '2 times': 2, '4 times': 4}[zoom]); }"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What the components of this part hold when something is drawn or a button is pressed."""
+
+    name: str
+    which: str = "Your room"
+    id: int | None = None
+    """Of the chosen region."""
+    marks: Strokes = field(default_factory=list)
+    width: float = 0.03
+    mode: str = CHOOSE
+    title: str = ""
+
+    @property
+    def brush(self) -> float:
+        """Width of the brush; 0 where the strokes are a shape's corners."""
+        return self.width if self.mode in BRUSHES else 0.0
 
 
 class Regions:
-    """Components and what they do. `marks` are the points that were clicked."""
+    """Components and what they do. `marks` are the strokes so far, of points in parts of the picture."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         self.marks = gr.State([])
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
-                self.overlay = gr.Image(label="What was seen", type="numpy", interactive=False, elem_id="overlay",
-                                        buttons=["fullscreen"], height=560)  # fmt: skip
+                self.overlay = gr.HTML(NOTHING, elem_id="overlay", css_template=STYLE, js_on_load=SCRIPT)
+                self.zoom = gr.Radio(list(ZOOM), value="whole", label="Zoom", elem_id="zoom")
             with gr.Column(scale=2, min_width=320):
                 self.which = gr.Radio(list(PICTURES), value="Your room", label="Picture", elem_id="which")
-                self.mode = gr.Radio([CHOOSE, SHAPE, BRUSH], value=CHOOSE, label="A click means", elem_id="mode")
+                self.mode = gr.Radio([CHOOSE, SHAPE, *BRUSHES], value=CHOOSE, label="On the picture", elem_id="mode")
                 self.width = gr.Slider(
-                    0.005, 0.15, 0.03, step=0.005, label="Width of the brush, in parts of the picture"
-                )
+                    0.005, 0.15, 0.03, step=0.005, label="Width of the brush, in parts of the picture", elem_id="brush-width"
+                )  # fmt: skip
                 self.region = gr.Dropdown([], label="Region", elem_id="region-id", info="Or choose it here.")
                 self.title = gr.Dropdown(list(NAMES), value="", allow_custom_value=True, label="Name", elem_id="region-name",
                                          info="Of the list, or in your own words.")  # fmt: skip
@@ -62,11 +128,9 @@ class Regions:
                         "part": gr.Button("Part", elem_id="part", min_width=70),
                     }
                 with gr.Row():
-                    self.buttons["draw"] = gr.Button("Make the shape a region", elem_id="draw", min_width=180)
-                    self.clear = gr.Button("Forget the clicks", min_width=120)
-                gr.Markdown(
-                    "Rename and the shape take the name above; Join adds the region to the one of that name; Part makes pieces that do not touch regions of their own. Undo is on the first part of the page. The maps are files of the project (`seen/`), as `relook perceive` writes them."
-                )
+                    self.buttons["draw"] = gr.Button("Make it a region", elem_id="draw", min_width=140)
+                    self.clear = gr.Button("Forget what is drawn", min_width=140)
+                gr.Markdown(WORDS)
 
     @property
     def outputs(self) -> list[Any]:
@@ -75,125 +139,94 @@ class Regions:
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
-        name, state = self.shell.name, [self.shell.name, self.which, self.region, self.marks]
-        drawing = [*state, self.mode, self.width]
-        self.which.input(
-            polite(lambda name, which: self.show(name, which, None, [])), [name, self.which], self.outputs, **QUIET
-        )
-        self.region.input(polite(self.show), state, self.outputs, **QUIET)
-        self.clear.click(
-            polite(lambda name, which, id: self.show(name, which, id, [])), state[:3], self.outputs, **QUIET
-        )
-        self.overlay.select(polite(self._clicked), drawing, self.outputs, **QUIET)
+        name, quiet = self.shell.name, [gr.skip()] * len(outputs)
+        drawing = [name, self.which, self.region, self.marks, self.width, self.mode, self.title]
+        everything = [*self.outputs, *outputs]
+
+        def stroke(event: gr.EventData, *values: Any) -> list[Any]:
+            state = Drawing(*values)
+            points = [(float(x), float(y)) for x, y in event._data["points"]]
+            if state.mode in (ONTO, OFF):
+                return change("onto" if state.mode == ONTO else "off", replace(state, marks=[points]))
+            return [*self.drawn(state, points), *quiet]
+
+        def change(what: str, state: Drawing) -> list[Any]:
+            project = self.changed(what, state)
+            return [
+                *self.show(state.name, state.which, state.id if what in ("onto", "off") else None),
+                *refresh(project),
+            ]
+
+        def pressed(what: str) -> Callable[..., list[Any]]:
+            return lambda *values: change(what, Drawing(*values))
+
+        self.which.input(polite(self.show), [name, self.which], self.outputs, **QUIET)
+        self.region.input(polite(self.show), drawing[:5], self.outputs, **QUIET)
+        self.clear.click(polite(self.show), drawing[:3], self.outputs, **QUIET)
+        self.zoom.input(None, [self.zoom], [], js=ZOOMED, api_visibility="private")
+        self.overlay.submit(polite(stroke), drawing, everything, **ORDERED)
         for what, button in self.buttons.items():
-            button.click(
-                polite(self._edit(what, refresh)), [*drawing, self.title], [*self.outputs, *outputs], **ORDERED
-            )
+            button.click(polite(pressed(what)), drawing, everything, **ORDERED)
 
     def show(
-        self, name: str, which: str = "Your room", id: int | None = None, marks: list[Point] | None = None
+        self,
+        name: str,
+        which: str = "Your room",
+        id: int | None = None,
+        marks: Strokes | None = None,
+        width: float = 0.0,
     ) -> list[Any]:
-        """The overlay, the list of regions, the clicks and which picture it is."""
-        views, marks = self.studio.views(self.shell.project(name)), marks or []
-        view = None if views is None else _enlarged(_side(views, which))
+        """The overlay, the list of regions, the strokes so far and which picture it is. width: of a brush."""
+        view, marks = self._view(name, which), marks or []
         if view is None or view.segments is None:
-            return [None, gr.update(choices=[], value=None), [], which, modes()]
-        ids = view.segments.labels.unique().tolist()
-        choices = [(_words(view.segments, one), one) for one in sorted(view.segments.regions) if one in ids]
-        picture = as_pixels(overlay(view.image, view.segments))
-        chosen = id if id in view.segments.regions and id in ids else None
-        mask = None if chosen is None else (view.segments.labels == chosen).numpy()
-        return [_marked(picture, mask, marks), gr.update(choices=choices, value=chosen), marks, which, modes()]
+            return [NOTHING, gr.update(choices=[], value=None), [], which, modes()]
+        from relook.present.studio.mapped import choices_of, map_html
 
-    def _clicked(
-        self, name: str, which: str, id: int | None, marks: list[Point], mode: str, width: float, event: gr.SelectData
-    ) -> list[Any]:
-        """A click on the overlay."""
-        views = self.studio.views(self.shell.project(name))
-        if views is None:
+        choices = choices_of(view.segments)
+        chosen = next((one for _, one in choices if one == id), None)
+        brushed = width if any(len(stroke) > 1 for stroke in marks) else 0.0
+        picture = map_html(
+            view, chosen, marks, brushed, f"{which}, with what was seen of it; the list beside has the same"
+        )
+        return [picture, gr.update(choices=choices, value=chosen), marks, which, modes()]
+
+    def drawn(self, state: Drawing, points: Sequence[Point]) -> list[Any]:
+        """After a click or a stroke on the picture that changes no region yet."""
+        from relook.present.studio.edits import region_at
+
+        id, marks, view = state.id, [*state.marks, list(points)], self._view(state.name, state.which)
+        if view is None or view.segments is None:
             return [gr.skip()] * len(self.outputs)
-        view = _side(views, which)
-        height, across = _enlarged(view).size
-        point = (event.index[0] / across, event.index[1] / height)
-        if mode == CHOOSE and view.segments is not None:
-            id = region_at(view.segments, point)
-            if id == UNLABELLED:
-                gr.Info("No region was seen there. Choose `corners of a shape` above to draw one.")
-            return self.show(name, which, id, marks)
-        return self.show(name, which, id, [point] if mode == CUT else [*marks, point])
+        if state.mode == CHOOSE:
+            id, marks = region_at(view.segments, points[-1]), state.marks
+            if not id:
+                gr.Info(f"No region was seen there. Choose `{SHAPE}` or `{BRUSH}` to draw one.")
+        return self.show(state.name, state.which, id, marks[-1:] if state.mode == CUT else marks, state.brush)
 
-    def _edit(self, what: str, refresh: Callable[[Project], list[Any]]) -> Callable[..., list[Any]]:
-        """A handler that changes the label map."""
+    def changed(self, what: str, state: Drawing) -> Project:
+        """Change the label map, and the preview with it. Raises SegmentsError for what cannot be done."""
+        from relook.present.studio.mapped import Edit, edited
 
-        def edit(
-            name: str, which: str, id: int | None, marks: list[Point], mode: str, width: float, title: str
-        ) -> list[Any]:
-            project, side = self.shell.project(name), PICTURES[which]
-            segments = self.studio.segments(project, side)
-            if what == "draw" and mode == CUT and marks:
-                mask = self.studio.at_point(project, side, marks[-1])
-            else:
-                mask = drawn(marks, _size(segments), width if mode == BRUSH else 0.0)
-            new = self._edited(what, segments, id or 0, title or "", mask)
-            self.studio.edit(project, side, new)
-            self.studio.refresh(project)
-            return [*self.show(name, which), *refresh(project)]
+        project, side, seeing = self.shell.project(state.name), PICTURES[state.which], self.studio.seeing
+        cut = (
+            seeing.at_point(project, side, state.marks[-1][-1])
+            if what == "draw" and state.mode == CUT and state.marks
+            else None
+        )
+        edit = Edit(what, state.id or 0, state.title or "", state.marks, state.brush)
+        seeing.edit(project, side, edited(seeing.segments(project, side), edit, cut))
+        self.studio.refresh(project)
+        return project
 
-        return edit
-
-    def _edited(self, what: str, segments: Segments, id: int, title: str, mask: np.ndarray) -> Segments:
-        """The map after one edit."""
-        match what:
-            case "rename":
-                return renamed(segments, id, title)
-            case "join":
-                return merged(segments, id, title)
-            case "part":
-                return parted(segments, id)
-            case _:
-                return painted(segments, mask, title)
+    def _view(self, name: str, which: str) -> View | None:
+        """The picture that is shown; of several style pictures the first, whose map can be edited."""
+        views = self.studio.seeing.views(self.shell.project(name))
+        if views is None or PICTURES[which] == "structure":
+            return None if views is None else views[0]
+        return views[1].pictures[0] if views[1].pictures else views[1]
 
 
 def modes() -> Any:
     """What a click can mean here: cutting out needs a SAM model."""
     here = store.is_here("sam")
-    return gr.update(choices=[CHOOSE, SHAPE, BRUSH, *([CUT] if here else [])], info="" if here else NO_SAM)
-
-
-def _side(views: tuple[View, View], which: str) -> View:
-    """The picture that is shown; of several style pictures the first, whose map can be edited."""
-    structure, style = views
-    if PICTURES[which] == "structure":
-        return structure
-    return style.pictures[0] if style.pictures else style
-
-
-def _enlarged(view: View) -> View:
-    """The view at SHOWN pixels: browsers show a picture no larger than it is."""
-    factor = SHOWN / max(view.size)
-    size = (round(view.size[0] * factor), round(view.size[1] * factor))
-    segments = None if view.segments is None else view.segments.resized(size)
-    return View(interpolate(view.image[None], size, mode="bicubic", antialias=True)[0].clamp(0, 1), segments)
-
-
-def _size(segments: Segments) -> tuple[int, int]:
-    return segments.labels.shape[0], segments.labels.shape[1]
-
-
-def _words(segments: Segments, id: int) -> str:
-    """A region in the list."""
-    region = segments.regions[id]
-    return f"{region.name}{f' {region.instance + 1}' if region.instance else ''} ({100 * region.confidence:.0f} % sure)"
-
-
-def _marked(picture: np.ndarray, mask: np.ndarray | None, marks: list[Point]) -> np.ndarray:
-    """The overlay with all but the chosen region darkened, and with the clicks."""
-    if mask is not None:
-        picture = np.where(mask[..., None], picture, picture // 2)
-    sheet = Image.fromarray(picture)
-    draw, places = ImageDraw.Draw(sheet), [(x * sheet.width, y * sheet.height) for x, y in marks]
-    if len(places) > 1:
-        draw.line(places, fill="white", width=3)
-    for x, y in places:
-        draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill="white", outline="black")
-    return np.asarray(sheet)
+    return gr.update(choices=[CHOOSE, SHAPE, *BRUSHES, *([CUT] if here else [])], info="" if here else NO_SAM)

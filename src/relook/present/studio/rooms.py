@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import gradio as gr
 
 from relook.errors import GeometryError
-from relook.present.studio.corners import dragged, handles_of, lines_of
 from relook.present.studio.project import Project
+from relook.present.studio.regions import PICTURES
 from relook.present.studio.shell import ORDERED, Shell, polite
 from relook.present.studio.shown import displayed
-from relook.types import Layout
+
+if TYPE_CHECKING:
+    from relook.types import Layout
 
 STYLE = """
 .room { position: relative; line-height: 0; }
@@ -68,6 +70,7 @@ class Rooms:
 
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
+        self.which = gr.Radio(list(PICTURES), value="Your room", label="Picture", elem_id="room-which")
         self.picture = gr.HTML(NOTHING, elem_id="room", css_template=STYLE, js_on_load=SCRIPT)
         with gr.Row():
             self.facts = gr.HTML(elem_id="room-facts")
@@ -80,14 +83,16 @@ class Rooms:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.picture, self.facts, self.forget]
+        return [self.picture, self.facts, self.forget, self.which]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
 
-        def drag(name: str, event: gr.EventData) -> list[Any]:
-            project = self.shell.project(name)
-            layout = self.studio.layout(project)
+        def drag(name: str, which: str, event: gr.EventData) -> list[Any]:
+            from relook.present.studio.corners import dragged
+
+            project, side = self.shell.project(name), PICTURES[which]
+            layout = self.studio.seeing.layout(project, side)
             if layout is not None:
                 said: dict[str, Any] = event._data
                 pixel = (float(said["x"]) * layout.size[1], float(said["y"]) * layout.size[0])
@@ -96,36 +101,41 @@ class Rooms:
                 except GeometryError as error:
                     gr.Warning(str(error))  # and the dot goes back
                 else:
-                    self.studio.edit_layout(project, new)
+                    self.studio.seeing.edit_layout(project, side, new)
                     self.studio.refresh(project)
-            return [*self.show(name), *refresh(project)]
+            return [*self.show(name, which), *refresh(project)]
 
-        def forget(name: str) -> list[Any]:
+        def forget(name: str, which: str) -> list[Any]:
             project = self.shell.project(name)
-            self.studio.edit_layout(project, None)
+            self.studio.seeing.edit_layout(project, PICTURES[which], None)
             self.studio.refresh(project)
-            return [*self.show(name), *refresh(project)]
+            return [*self.show(name, which), *refresh(project)]
 
-        name = self.shell.name
-        self.picture.submit(polite(drag), [name], [*self.outputs, *outputs], **ORDERED)
-        self.forget.click(polite(forget), [name], [*self.outputs, *outputs], **ORDERED)
+        chosen = [self.shell.name, self.which]
+        self.picture.submit(polite(drag), chosen, [*self.outputs, *outputs], **ORDERED)
+        self.forget.click(polite(forget), chosen, [*self.outputs, *outputs], **ORDERED)
+        self.which.input(polite(self.show), chosen, self.outputs, **ORDERED)
 
-    def show(self, name: str) -> list[Any]:
-        """The lines over the picture, and the room in words."""
-        project = self.shell.project(name)
-        layout = self.studio.layout(project)
+    def show(self, name: str, which: str = "Your room") -> list[Any]:
+        """The lines over the picture, the room in words, and which picture it is."""
+        project, side = self.shell.project(name), PICTURES[which]
+        there = bool(project.look.picture(side))
+        layout = self.studio.seeing.layout(project, side) if there else None
         if layout is None:
-            return [NOTHING, "", gr.update(interactive=False)]
+            return [NOTHING, "", gr.update(interactive=False), which]
         facts = f"<p>{layout.height:.2f} m high, {len(layout.walls)} walls, the camera {layout.eye:.2f} m above the floor ({escape(layout.scale)} scale)</p>"
         return [
-            drawn(displayed(project, project.look.structure), layout),
+            drawn(displayed(project, project.look.picture(side)), layout, which),
             facts,
-            gr.update(interactive=bool(project.look.layout)),
+            gr.update(interactive=bool(project.look.map_of(side, "layout"))),
+            which,
         ]
 
 
-def drawn(picture: str, layout: Layout) -> str:
+def drawn(picture: str, layout: Layout, title: str) -> str:
     """The picture with the layout's lines and handles over it, as HTML."""
+    from relook.present.studio.corners import handles_of, lines_of
+
     height, width = layout.size
     radius = max(layout.size) / 110
     lines = "".join(
@@ -139,6 +149,6 @@ def drawn(picture: str, layout: Layout) -> str:
     )
     source = f"gradio_api/file={quote(picture)}"
     return (
-        f'<div class="room" data-drawn="{time.monotonic_ns()}"><img src="{escape(source)}" alt="your room"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
+        f'<div class="room" data-drawn="{time.monotonic_ns()}"><img src="{escape(source)}" alt="{escape(title)}"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
         f"{lines}{dots}</svg></div>"
     )

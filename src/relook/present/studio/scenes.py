@@ -13,9 +13,7 @@ import gradio as gr
 from relook.config import PhotoConfig, RestyleConfig
 from relook.config.restyle import NO_USE
 from relook.errors import InputError
-from relook.files import read_json, write_json
-from relook.io import read_gaussians, write_gaussians
-from relook.io.splats import ENDINGS
+from relook.files import SCENES, read_json, write_json
 from relook.options import options
 from relook.present.line import line
 from relook.present.scene import Convert
@@ -79,9 +77,7 @@ class Scenes:
         self.film = gr.HTML(elem_id="scene-video", css_template=STYLE, js_on_load=SCRIPT)
         with gr.Row():
             self.which = gr.Radio([BEFORE, AFTER], value=BEFORE, label="Write", elem_id="scene-which")
-            self.ending = gr.Dropdown(
-                list(ENDINGS), value=".spz", label="Format", elem_id="scene-format", min_width=120
-            )
+            self.ending = gr.Dropdown(list(SCENES), value=".spz", label="Format", elem_id="scene-format", min_width=120)
             self.export = gr.Button("Write it", elem_id="scene-export", min_width=120)
         self.written = gr.File(label="Written", interactive=False, elem_id="scene-written", height=90)
         self.line = command("scene-command")
@@ -133,9 +129,11 @@ class Scenes:
 
     def take(self, name: str, path: str | None) -> list[Any]:
         """Keep the dropped scene in place of the one before. Raises SceneError for what is none."""
+        from relook.io import read_gaussians
+
         project = self.shell.project(name)
         if path is not None:
-            ending = next((one for one in ENDINGS if path.lower().endswith(one)), Path(path).suffix.lower())
+            ending = next((one for one in SCENES if path.lower().endswith(one)), Path(path).suffix.lower())
             read_gaussians(path)
             options = self._held(project)["options"]
             shutil.rmtree(project.part("scene"))
@@ -187,6 +185,8 @@ class Scenes:
 
     def look_around(self, name: str) -> str:
         """Open the viewer of scenes, in place of the one before; a link to it, on this machine."""
+        from relook.io import read_gaussians
+
         project = self.shell.project(name)
         scenes, new = {BEFORE: read_gaussians(self._scene(project))}, self._new(project)
         if new is not None:
@@ -197,9 +197,11 @@ class Scenes:
 
     def write(self, name: str, which: str, ending: str) -> list[Any]:
         """One of both in another format, to take away, and the line for it."""
+        from relook.io import read_gaussians, write_gaussians
+
         project = self.shell.project(name)
-        if ending not in ENDINGS:
-            raise InputError(f"Expected a format out of {', '.join(ENDINGS)}, got {ending!r}; choose one.")
+        if ending not in SCENES:
+            raise InputError(f"Expected a format out of {', '.join(SCENES)}, got {ending!r}; choose one.")
         scene = self._new(project) if which == AFTER else self._scene(project)
         if scene is None:
             raise InputError("Expected a new look, got none; restyle the scene first.")

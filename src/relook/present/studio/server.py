@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from relook.io.heif import know_heif
+from relook.heif import know_heif
 from relook.present.studio.page import FOLDER, THEME, Page
 from relook.present.studio.project import MEGABYTES
 from relook.present.studio.work import Studio

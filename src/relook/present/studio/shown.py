@@ -8,8 +8,6 @@ from typing import Any
 import gradio as gr
 
 from relook.files import replacing
-from relook.io import read_image
-from relook.io.pictures import as_picture
 from relook.present.studio.jobs import Job, Jobs
 from relook.present.studio.project import Project
 
@@ -28,6 +26,8 @@ def displayed(project: Project, name: str) -> str:
     path = project.file(name)
     if path.suffix in KNOWN:
         return str(path)
+    from relook.io import as_picture, read_image
+
     copy = project.folder / "shown" / f"{path.parent.name}-{path.stem}.jpg"
     if not copy.is_file() or copy.stat().st_mtime < path.stat().st_mtime:
         with replacing(copy) as temporary:

@@ -8,14 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from relook.captures import VIDEOS, read_capture
 from relook.config import ONE_PICTURE, PhotoConfig, ViewsConfig
 from relook.errors import InputError
-from relook.files import read_json, write_json
-from relook.io.video import open_video
+from relook.files import VIDEOS, read_json, write_json
 from relook.present.line import line
 from relook.present.studio.forms import fields, filled, form, given
-from relook.present.studio.intake import take_walk
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
 from relook.present.studio.player import SCRIPT, STYLE, films
@@ -112,6 +109,8 @@ class Walks:
 
     def _taken(self, name: str, path: str | None) -> list[Any]:
         """Keep the dropped walk."""
+        from relook.present.studio.intake import take_walk
+
         project = self.shell.project(name)
         if path is not None:
             source = take_walk(path, project.part("walk"))
@@ -192,6 +191,8 @@ class Walks:
 
 def write_before(source: Path, out: Path, config: ViewsConfig, count: int, progress: Progress) -> None:
     """before.mp4: the frames as they were, at the speed of walk.mp4."""
+    from relook.captures import read_capture
+    from relook.io import open_video
     from relook.lift.source import SLOW
 
     capture = read_capture(source, workspace=out / "input", every=config.every, limit=config.limit)

@@ -1,0 +1,42 @@
+"""Pictures are seen before their run, while their user still chooses the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, repeat
+from pathlib import Path
+
+from relook.config import PhotoConfig
+from relook.io import read_picture
+from relook.progress import SILENT, Progress
+from relook.session import Session
+from relook.transfer.photo import PREVIEW, seen
+from relook.transfer.resolve import resolve
+from relook.transfer.working import shrunk
+from relook.types import Metadata, View
+
+
+def foresee(
+    structure: str | Path | None,
+    styles: Sequence[str | Path],
+    config: PhotoConfig,
+    session: Session,
+    progress: Progress = SILENT,
+) -> None:
+    """See pictures before their run: small, then whole; a run of this configuration finds in the session what was seen of them.
+
+    structure: None where it is not chosen yet. Stops between two pictures (`Progress`).
+    """
+    found: list[tuple[View, Metadata]] = []
+    for picture in styles if structure is None else (structure, *styles):
+        image, metadata = read_picture(picture, like=found[0][1] if structure is not None and found else None)
+        found.append((View(image), metadata))
+    run = resolve(config, session, [view for view, _ in found], progress)
+    layouts = chain(() if structure is None else (config.layout,), (config.style_layout,), repeat("auto"))
+    steps = [*zip(found, layouts, strict=False)]
+    steps = [((shrunk(view, PREVIEW), metadata), layout) for (view, metadata), layout in steps] + steps
+    with progress.stage("perceiving", len(steps)) as tick:
+        for number, (one, layout) in enumerate(steps, start=1):
+            seen(run, one, layout)
+            tick(number)
+            progress.check()

@@ -1,0 +1,46 @@
+"""What was seen ahead of a run is not looked at again by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pictures import write_room
+from relook.config import PhotoConfig
+from relook.errors import CancelledError
+from relook.perceive import perception
+from relook.progress import Progress
+from relook.session import Session
+from relook.transfer.foresee import foresee
+from relook.transfer.photo import PREVIEW, restyle_photo
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Sizes of the pictures whose regions were asked for."""
+    sizes, real = [], perception.segmenter
+
+    def watched(name: str, session: Session) -> object:
+        see = real(name, session)
+        return lambda view: (sizes.append(view.size), see(view))[1]
+
+    monkeypatch.setattr(perception, "segmenter", watched)
+    return sizes
+
+
+def test_a_run_finds_what_was_seen_ahead(looked_at: list[tuple[int, int]], session: Session, tmp_path: Path) -> None:
+    size = (90, PREVIEW + 60)
+    room, look = (write_room(tmp_path, name, size, seed).image for seed, name in enumerate(("room", "look")))
+    config = PhotoConfig(segmenter="whole", preview=True)
+    foresee(room, [], config, session)
+    assert looked_at[1:] == [size]
+    assert len(looked_at) == 2
+    foresee(room, [look], config, session)
+    assert len(looked_at) == 4  # the room is known
+    restyle_photo(room, look, config, out=tmp_path / "new.png", session=session)
+    assert len(looked_at) == 4
+    stopped = Progress()
+    stopped.cancel()
+    with pytest.raises(CancelledError):
+        foresee(None, [look], config, session, stopped)
