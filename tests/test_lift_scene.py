@@ -124,6 +124,21 @@ def test_two_floors_of_other_colours_are_two_regions_and_a_wrong_name_on_the_flo
     )
 
 
+def test_what_is_level_below_the_cameras_is_no_wall_and_what_stands_is_no_floor() -> None:
+    """Half of a table's top is called a wall in most frames, half of a cabinet's front a floor."""
+    torch.manual_seed(0)
+    brown, up = torch.tensor([0.6, 0.45, 0.3]), torch.tensor([0.0, 1, 0])
+    floor, top, front = patch([brown], up), patch([brown], up), patch([brown, brown.flip(0)], torch.tensor([1.0, 0, 0]))
+    scene = floor.joined(replace(top, means=top.means + 60 * up)).joined(replace(front, means=front.means + 100))
+    names, eyes = ("", "floor", "wall", "table", "cabinet"), torch.tensor([[0.0, 200, 0]])
+    said = torch.tensor([[0.0, 5, 1, 0, 0], [0, 0, 2, 8, 0], [0, 1, 8, 1, 0], [0, 0, 1, 0, 9], [0, 9, 0, 0, 0]])
+    votes = said[[0, 0, 1, 2, 3, 4]].repeat_interleave(200, 0)
+    found = decided(scene, votes, names, eyes)
+    assert [part.unique().tolist() for part in found.region.split(400)] == [[1], [3], [4]]
+    low = decided(scene, votes, names, torch.tensor([[0.0, 30, 0]]))
+    assert low.region[600:800].unique().tolist() == [2], "above the cameras it may be a ceiling's edge"
+
+
 def test_what_a_sofa_and_the_wall_behind_are_called_is_decided_over_more_than_a_piece() -> None:
     """Frames call parts of each by the name of the other, the same in all of them; the larger does not take the smaller in."""
     torch.manual_seed(0)

@@ -26,17 +26,20 @@ LYING = ("floor", "rug")
 """What lies on the floor's plane."""
 CALLED = 0.5
 """Chance from which a surfel counts as called a floor."""
+STANDING = ("wall", "window", "door", "curtain", "mirror", "painting", "building", "ceiling", "sky")
+"""What is nowhere level between the floor and the cameras: that is a table's top, a seat, a sill."""
 NEAR, LEVEL, WITHIN = 2.0, 0.8, 4.0
 """A piece lies on the floor whose mean height is below NEAR, in the floor's thicknesses, and whose mean normal turns less than by LEVEL (a
 cosine); its surfels up to WITHIN."""
 LIGHT, DARK, APART, ALIKE = 0.15, 0.3, 0.12, 0.1
 """Of floors' colours: what lightness counts beside saturation (a, b over L, at least DARK); how far apart two floors are, and what is near a
 floor and farther from its plane may be."""
+UPRIGHT = 0.5
+"""The cosine below which what is above the floor is none in any case."""
 BELIEVED = 0.15
 """Of what lies in a floor's plane, the least that frames call a floor: a table top is none for a few wrong pixels."""
-LEAST = 0.08
-"""Share of a floor's area below which a colour is no floor of its own."""
-
+LEAST, WHOLE = 0.08, 0.04
+"""Share of a floor's area below which a colour is no floor of its own, and a share that one of its pieces must have: dark rims are none."""
 
 UNHEARD = 0.02
 """Chance of what a piece is never called."""
@@ -78,8 +81,7 @@ def decided(
         called = chances[:, lying].sum(1) > CALLED * chances.sum(1)
         on = _on(floor, gaussians, piece, tints, called)
         chances = lying * (chances + DOUBTED)
-    doubted = torch.where(lying, DOUBTED, 1.0) if floor is not None else torch.ones(len(names))
-    region = torch.where(on, chances.argmax(1), _things(graph, votes, doubted, ~on))
+    region = torch.where(on, chances.argmax(1), _things(graph, votes, _doubts(floor, gaussians, names, eyes), ~on))
     region = torch.where(votes.sum(1) > 0, region, 0)
     found = list(names)
     for number in lying.nonzero()[:, 0].tolist():
@@ -95,20 +97,38 @@ def decided(
 
 
 def _things(
-    graph: Surface, votes: Float[Tensor, "N K"], doubted: Float[Tensor, " K"], among: Bool[Tensor, " N"]
+    graph: Surface, votes: Float[Tensor, "N K"], doubted: Float[Tensor, "N K"], among: Bool[Tensor, " N"]
 ) -> Int[Tensor, " N"]:
     """What is among things, decided by small pieces: what each is called, and that neighbours of like colour and direction are one thing.
 
-    doubted: what is left of the chance of every name.
+    doubted: what is left of the chance of every name, of surfels; a piece's is their mean.
     """
     piece, seen = pieces(graph, FINE), among & (votes.sum(1) > 0)
     count = int(piece.max()) + 1
     together = torch.zeros(count, votes.shape[1]).index_add_(0, piece[seen], votes[seen])
     surfels = torch.bincount(piece[seen], minlength=count)
-    scores = surfels[:, None] * (_shares(together) * doubted + UNHEARD).log()
+    left = torch.zeros(count, votes.shape[1]).index_add_(0, piece[seen], doubted[seen]) / surfels.clamp_min(1)[:, None]
+    scores = surfels[:, None] * (_shares(together) * left + UNHEARD).log()
     pairs = piece[graph.pairs]
     border = seen[graph.pairs].all(1) & (pairs[:, 0] != pairs[:, 1])
     return jointly(scores, pairs[border], TOUCH * (-graph.differences[border] / SAME).exp())[piece]
+
+
+def _doubts(
+    floor: Plane | None, gaussians: Gaussians, names: Sequence[str], eyes: Float[Tensor, "V 3"]
+) -> Float[Tensor, "N K"]:
+    """What is left of the chance of every name for what does not lie on the floor: of floors, and of walls for what is level below the cameras."""
+    doubts = torch.ones(len(gaussians), len(names))
+    if floor is None:
+        return doubts
+    height = floor.height(gaussians.means)
+    turned, above = (gaussians.normals @ floor.normal).abs(), height > NEAR * floor.thickness
+    level = (turned > LEVEL) & above & (height < floor.height(eyes).median())
+    standing, lying = (torch.tensor([canonical(name) in some for name in names]) for some in (STANDING, LYING))
+    doubts[level[:, None] & standing] = DOUBTED
+    doubts[:, lying] = DOUBTED
+    doubts[((turned < UPRIGHT) & above)[:, None] & lying] = 0
+    return doubts
 
 
 def _believed(floor: Plane, gaussians: Gaussians, said: Float[Tensor, "N K"], lying: Bool[Tensor, " K"]) -> bool:
@@ -160,7 +180,8 @@ def _by_colour(tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Floa
     cluster = torch.from_numpy(fcluster(linkage(mean.numpy(), "average"), APART, "distance").astype(np.int64)) - 1
     sizes = torch.zeros(int(cluster.max()) + 1).index_add_(0, cluster, size)
     centres = torch.zeros(len(sizes), 3).index_add_(0, cluster, mean * size[:, None]) / sizes[:, None]
-    large = (sizes > LEAST * sizes.sum()).nonzero()[:, 0]
+    most = torch.zeros(len(sizes)).scatter_reduce_(0, cluster, size, "amax")
+    large = ((sizes > LEAST * sizes.sum()) & ((most > WHOLE * sizes.sum()) | (sizes == sizes.max()))).nonzero()[:, 0]
     large = large[sizes[large].argsort(descending=True)]
     return torch.cdist(mean, centres[large]).argmin(1)[inverse]
 
