@@ -20,6 +20,8 @@ from relook.ops.flat import homography, places
 from relook.ops.likeness import likeness
 from relook.ops.rectangle import fitted
 from relook.ops.srgb import from_linear, to_linear
+from relook.session import Session
+from relook.transfer import materials
 from relook.transfer.materials import with_materials
 from relook.transfer.materials.rug import Rug, rug_of
 from relook.types import View
@@ -132,7 +134,9 @@ def test_a_design_is_seen_straight_on_without_light(rooms: tuple[Room, Room]) ->
     assert float((whole.values - whole.values.flip(2)).abs().mean()) < 0.03
 
 
-def test_the_whole_rug_comes_with_its_border_under_the_structures_light(rooms: tuple[Room, Room]) -> None:
+def test_the_whole_rug_comes_with_its_border_under_the_structures_light(
+    rooms: tuple[Room, Room], session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     structure, style = rooms
     assert structure.view.segments is not None
     assert style.view.segments is not None
@@ -146,6 +150,18 @@ def test_the_whole_rug_comes_with_its_border_under_the_structures_light(rooms: t
     floor = structure.view.segments.mask("floor")
     away = torch.nn.functional.max_pool2d((structure.rug | floor)[None].float(), 9, 1, 4)[0] == 0
     assert torch.equal(result[:, away], start[:, away])  # what stands on the rug, too
+    found: list[View] = []
+    monkeypatch.setattr(materials, "rug_of", lambda view, *others: (found.append(view), rug_of(view, *others))[1])
+    for strength in (1.0, 0.5):
+        again = with_materials(start, structure.view, style.view, regions, (), strength, session)
+        assert torch.equal(again, result) == (strength == 1)
+    assert len(found) == 2  # a session remembers both
+    renamed = {
+        id: replace(one, name="hall") if one.name == "floor" else one for id, one in style.view.segments.regions.items()
+    }
+    other = replace(style.view, segments=replace(style.view.segments, regions=renamed))
+    with_materials(start, structure.view, other, regions, (), 1.0, session)
+    assert len(found) == 3  # what is floor beside it says where it ends
 
 
 def test_half_a_rug_stays_colour_only(rooms: tuple[Room, Room]) -> None:

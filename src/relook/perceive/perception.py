@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+import torch
+from torch import Tensor
+
 from relook.perceive.borders import refined_segments
 from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
@@ -13,10 +16,12 @@ from relook.perceive.layout.lines import lines_of
 from relook.perceive.segment import SEGMENTERS, segmenter
 from relook.perceive.segment.superpixels import superpixels_of
 from relook.session import Session
-from relook.types import Segments, View
+from relook.types import Camera, Segments, View
 
 COARSE = ("ade20k", "layout")
 """Segmenters whose borders are refined."""
+CAMERA = Camera(torch.eye(3), torch.eye(4))
+"""Any; its numbers are read apart."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Perception:
 
         if view != View(view.image) or layout not in ("auto", "none"):
             return see()
-        key = (view.size, sha256(view.image.cpu().numpy().tobytes()).digest(), self.segmenter, self.depth_estimator)
+        key = (content_of(view), self.segmenter, self.depth_estimator)
         return self.session.remembered("seen", (*key, layout, focal), see)
 
     def regions(self, view: View) -> Segments:
@@ -80,3 +85,18 @@ class Perception:
             return view
         view = replace(view, depth=estimator(self.depth_estimator, self.session)(view))
         return view if view.layout is None else squared(view)
+
+
+def content_of(view: View) -> tuple[object, ...]:
+    """A key of a view's picture, regions and room: the same for views that show the same."""
+    found: list[object] = [view.size, _digest(view.image)]
+    if view.segments is not None:
+        found += [_digest(view.segments.labels), repr(view.segments.regions)]
+    if view.layout is not None:
+        camera = view.layout.camera
+        found += [_digest(camera.K), _digest(camera.world_to_camera), repr(replace(view.layout, camera=CAMERA))]
+    return tuple(found)
+
+
+def _digest(values: Tensor) -> bytes:
+    return sha256(values.cpu().numpy().tobytes()).digest()

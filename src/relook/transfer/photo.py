@@ -268,7 +268,7 @@ def _by_surfaces(
         image = palette(structure, style, correspondence, strength)
     with progress.stage("materials", expected=_expected("materials", structure)):
         if run.materials:
-            image = with_materials(image, structure, style, correspondence, stated, strength)
+            image = with_materials(image, structure, style, correspondence, stated, strength, run.perception.session)
         return with_covers(image, structure, stated, strength)
 
 

@@ -30,7 +30,7 @@ class Studio:
     def __init__(self, root: Path, device: str = "auto", *, eager: bool = False) -> None:
         """root: folder of the projects. eager: load what the first picture needs while its user chooses it. Raises InputError for a folder or a device that cannot be used."""
         self.projects, self.jobs, self.device = Projects(root), Jobs(), device
-        self.ahead, self._eager = Ahead(self.jobs), eager
+        self.ahead, self._eager, self._awaited = Ahead(self.jobs), eager, eager
         self._lock = Lock()
         self._seeing: Seeing | None = None
 
@@ -49,8 +49,8 @@ class Studio:
 
     def arrived(self) -> None:
         """Somebody has the page: an eager studio now loads what is needed next."""
-        if self._eager:
-            self._eager = False
+        if self._awaited:
+            self._awaited = False
             self.ahead.do("", lambda progress: self.seeing.warm(progress))
 
     def foresee(self, project: Project) -> None:
@@ -76,6 +76,8 @@ class Studio:
             self.seeing.restyle(project, files, config, project.file(out), progress)
             variant = Variant(_title(project), look, out)
             project.keep(variant)
+            if self._eager:  # what a slider's preview will need
+                self.ahead.do(project.name, lambda progress: self.seeing.after(project))
             return variant
 
         return self.jobs.start(Job(project.name, f"picture {out}", work, out=project.file(out)))

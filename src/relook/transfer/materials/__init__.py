@@ -7,6 +7,7 @@ structure:  region on its plane -> the sample grown over what is seen of it -> f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,7 +17,9 @@ from relook.correspond.semantic import Correspondence
 from relook.covers import Cover
 from relook.errors import InputError, SegmentsError
 from relook.ops.srgb import to_linear
+from relook.perceive.perception import content_of
 from relook.perceive.segment.vocabulary import canonical
+from relook.session import Session
 from relook.transfer.materials.cover import MAIN, covered, painted
 from relook.transfer.materials.cut import cut_out
 from relook.transfer.materials.lattice import repeated
@@ -43,11 +46,13 @@ def with_materials(
     correspondence: Correspondence,
     stated: Sequence[Cover] = (),
     strength: float = 1.0,
+    session: Session | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """A recoloured structure picture with the style's materials on its floor and ceiling, turned to the direction of its own.
 
     A surface stays as it is where its plane is unknown in either picture, where the style's shows too little of its material (`sampled`),
-    and where something else is stated (see `with_covers`). strength: 0 leaves the picture as it is, 1 is the full change.
+    and where something else is stated (see `with_covers`). strength: 0 leaves the picture as it is, 1 is the full change. session: remembers
+    what is seen of rugs.
     """
     taken = {canonical(cover.thing) for cover in stated}
     for name in (name for name in SHOWN if name not in taken):
@@ -65,7 +70,7 @@ def with_materials(
         image = covered(image, structure.image, [here], material, strength)
     if "wall" not in taken:
         image = _with_walls(image, structure, style, correspondence, strength)
-    return image if "rug" in taken else _with_rugs(image, structure, style, correspondence, strength)
+    return image if "rug" in taken else _with_rugs(image, structure, style, correspondence, strength, session)
 
 
 def with_covers(
@@ -117,14 +122,19 @@ def _is_wall(segments: Segments, id: int) -> bool:
 
 
 def _with_rugs(
-    image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
+    image: Float[Tensor, "3 H W"],
+    structure: View,
+    style: View,
+    found: Correspondence,
+    strength: float,
+    session: Session | None,
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose rugs are the style's, each as a whole; as it is where a rug of either is not seen well enough (`Rug`)."""
     for id in named(found.structure, "rug"):
         counterparts = [one for one in found.allowed[id] if canonical(found.style.regions[one].name) == "rug"]
-        rugs = (_rug(style.showing(one), one) for one in sorted(counterparts))
+        rugs = (_rug(style.showing(one), one, session) for one in sorted(counterparts))
         whole = max((rug for rug in rugs if rug is not None and rug.whole), key=_area, default=None)
-        here = None if whole is None else _rug(structure, id)
+        here = None if whole is None else _rug(structure, id, session)
         if whole is not None and here is not None and here.placed and here.outline.round == whole.outline.round:
             image = with_rug(image, structure.image, here, whole.design.whole, strength)
     return image
@@ -134,10 +144,13 @@ def _area(rug: Rug) -> float:
     return rug.outline.half[0] * rug.outline.half[1]
 
 
-def _rug(view: View, id: int) -> Rug | None:
+def _rug(view: View, id: int, session: Session | None) -> Rug | None:
     """The rug that a region of a view shows."""
     segments = view.segments
-    return None if segments is None else rug_of(view, segments.among([id]), segments.among(named(segments, "floor")))
+    if segments is None:
+        return None
+    see = partial(rug_of, view, segments.among([id]), segments.among(named(segments, "floor")), session)
+    return see() if session is None else session.remembered("rug", (content_of(view), id), see)
 
 
 def own_material(structure: View, surface: Surface) -> Material | None:

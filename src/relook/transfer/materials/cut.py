@@ -15,10 +15,12 @@ from relook.ops.resize import at_most, resized
 from relook.perceive.borders.cut import cut
 from relook.perceive.borders.surface import FOREIGN, foreign
 from relook.perceive.segment.regions import connected_parts
-from relook.perceive.segment.superpixels import superpixels
+from relook.perceive.segment.superpixels import SIDE as PATCHED
+from relook.perceive.segment.superpixels import superpixels, superpixels_of
+from relook.session import Session
 
-SIDE, FINE = 512, 768
-"""Longer side at which is looked, and for what stands before a rug."""
+SIDE, FINE = 512, PATCHED
+"""Longer side at which is looked, and for what stands before a rug: that of patches."""
 DOUBTFUL = 1.15
 """Distance of colour from which on what touches something foreign belongs to it."""
 FEWEST = 200
@@ -65,12 +67,15 @@ def parted(
 
 
 def standing_out(
-    image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], outside: Bool[Tensor, "H W"]
+    image: Float[Tensor, "3 H W"],
+    rug: Bool[Tensor, "H W"],
+    outside: Bool[Tensor, "H W"],
+    session: Session | None = None,
 ) -> Bool[Tensor, "H W"]:
     """Of a rug's pixels those of things that stand before its side: the superpixels of which a part lies outside of its outline, and those
     most of which lie within the convex hull of such.
 
-    outside: pixels of its region that are surely not on it.
+    outside: pixels of its region that are surely not on it. session: remembers the picture's patches.
     """
     size = at_most((rug.shape[0], rug.shape[1]), FINE)
     here, beyond = _shrunk(rug, size), _shrunk(rug & outside, size)
@@ -81,7 +86,7 @@ def standing_out(
     if not seeds.any():
         return torch.zeros_like(rug)
     small = resized(image, size)
-    patches = superpixels(small)
+    patches = superpixels(small) if session is None else superpixels_of(image, session)
     inside, out = (np.bincount(patches[mask], minlength=patches.max() + 1) for mask in (here, seeds))
     large = out > np.maximum(OUT * inside, SMALL * here.sum())
     hull = _hulls(here & (large[patches] | seeds), SMALL * here.sum())

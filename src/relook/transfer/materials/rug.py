@@ -13,6 +13,7 @@ from torch import Tensor
 from relook.ops.exemplar import Exemplar, fetched
 from relook.ops.flat import Places, places
 from relook.ops.srgb import from_linear, luminance, to_linear
+from relook.session import Session
 from relook.transfer.materials.cover import weights_of
 from relook.transfer.materials.cut import goes_on, parted, standing_out
 from relook.transfer.materials.design import DARK, Design, design_of
@@ -73,8 +74,13 @@ class Rug:
         return self.sides >= PLACED and self.cut_short < CUT_SHORT
 
 
-def rug_of(view: View, rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"]) -> Rug | None:
-    """The rug that a region of a view shows; None where the floor's plane is not known, or no rectangle is like the region."""
+def rug_of(
+    view: View, rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"], session: Session | None = None
+) -> Rug | None:
+    """The rug that a region of a view shows; None where the floor's plane is not known, or no rectangle is like the region.
+
+    session: remembers the picture's patches.
+    """
     surface = next(iter(surfaces_of(view, "rug", rug)), None)
     if surface is None:
         return None
@@ -83,7 +89,7 @@ def rug_of(view: View, rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"]) -> 
     outline = outline_of(surface, floor) if bool(own.any()) else None
     if outline is None:
         return None
-    out = standing_out(view.image, own, ~_within(outline, own, BEYOND))
+    out = standing_out(view.image, own, ~_within(outline, own, BEYOND), session)
     if bool(out.any()):
         surface, standing = surface._replace(mask=own & ~out), standing | out
         outline = outline_of(surface, floor) or outline
