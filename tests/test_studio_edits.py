@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from relook.config import PhotoConfig
 from relook.errors import GeometryError, SegmentsError
+from relook.models.catalogue import CATALOGUE
 from relook.present.studio.choices import hexadecimal
 from relook.present.studio.corners import corners_of, dragged, handles_of, lines_of
 from relook.present.studio.edits import (
@@ -20,6 +23,7 @@ from relook.present.studio.edits import (
     taken_off,
     taken_on,
 )
+from relook.present.studio.gains import Seen, gain
 from relook.present.studio.look import Choice, Look
 from relook.present.studio.mapped import Edit, edited
 from relook.present.studio.things import things_of
@@ -154,3 +158,29 @@ def test_strokes_of_a_brush_are_one_region(room: Segments) -> None:
     assert [region_at(brushed, (x, 0.1)) for x in (0.2, 0.5, 0.8)] == [4, 1, 4]
     cornered = edited(room, Edit("draw", name="painting", strokes=[[(0.1, 0.1)], [(0.9, 0.1)], [(0.5, 0.5)]]))
     assert region_at(cornered, (0.5, 0.2)) == 4
+
+
+def test_what_a_picture_would_gain_comes_from_what_was_seen_of_it(room: Segments) -> None:
+    image, config = torch.zeros(3, 20, 40), PhotoConfig(segmenter="ade20k")
+    view, style = View(image, room), View(image, renamed(renamed(room, 3, "armchair"), 2, "floor"))
+    things = things_of(view, style, Look("room.jpg", ("look.jpg",)), config)
+
+    def said(name: str, config: PhotoConfig = config, style: View = style) -> str:
+        return gain(CATALOGUE[name], Seen(view, style, things, config))
+
+    assert said("eomt-ade20k").startswith("Perhaps surer names for floor (40 % sure); words for lamp, cushion")
+    bare = replace(style, segments=Segments(torch.zeros_like(room.labels)))
+    assert "names for the 50 % of both pictures that have none" in said("eomt-ade20k", style=bare)
+    assert "lamp" in said("oneformer-ade20k", PhotoConfig(segmenter="layout"))
+    assert "lamp" not in said("ade20k", PhotoConfig(segmenter="layout"))  # which has no word for it either
+    assert "which layout has not" in said("ade20k", PhotoConfig(segmenter="layout"))
+    assert said("sam") == "Masks at a click for floor (40 % sure)."
+    assert "sofa" in said("clipseg")  # the look has none
+    assert "its lines show no room" in said("zoedepth")
+    assert said("sd15") == "New patterns and forms on sofa, which take colours alone now."
+    assert "family denoises" in said("taesd")
+    assert not said("taesd", PhotoConfig(method="restyle3d"))
+    sure = Seen(view, view, [replace(one, confidence=0.9) for one in things], PhotoConfig(segmenter="whole"))
+    certain = Segments(room.labels, {id: replace(one, confidence=0.9) for id, one in room.regions.items()})
+    sure = replace(sure, room=View(image, certain), style=View(image, certain))
+    assert gain(CATALOGUE["eomt-ade20k"], sure) == "Little: the least sure name is wall, 90 %."

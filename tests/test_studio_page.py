@@ -67,6 +67,30 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: An
     assert first != second
     page.click("#undo")
     page.wait_for_function("document.querySelector('#command').innerText.includes('results/1.png')")
+    page.get_by_role("tab", name="Regions").click()
+    more = brushed(page, studio, project, "brush onto the chosen one")
+    assert brushed(page, studio, project, "brush off the chosen one") < more
+    project.step(-2)
+
+
+def brushed(page: Any, studio: Any, project: Any, mode: str) -> int:
+    """Choose the ceiling and move the pointer, held down, over the wall; the pixels that the ceiling has then."""
+
+    def pixels() -> int:
+        return int(studio.seeing.segments(project, "structure").mask("ceiling").sum())
+
+    page.get_by_label("choose a region").check()
+    page.locator("#overlay img").click(position=inside(page, studio.seeing.segments(project, "structure"), "ceiling"))
+    page.wait_for_function("document.querySelector('#region-id input').value.includes('ceiling')")
+    page.get_by_label(mode).check()
+    box, before = page.locator("#overlay img").bounding_box(), pixels()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.3 * box["height"], steps=4)
+    shot(page, mode.replace(" ", "-"))
+    page.mouse.up()
+    until(page, lambda: pixels() != before)
+    return pixels()
 
 
 def test_variants_materials_and_a_flat(opened: Any, studio: Any, pictures: dict[str, Path]) -> None:
@@ -150,6 +174,13 @@ def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) ->
     until(page, lambda: studio.seeing.layout(made, "structure").height < higher)
     page.click("#room-forget")
     until(page, lambda: not made.look.layout)
+    page.get_by_label("The look").last.check()
+    page.locator("#room img[alt='The look']").wait_for()
+    page.locator("#room circle[data-grip=ceiling]").first.press("ArrowUp")
+    until(page, lambda: made.look.style_layout)
+    assert "--style-layout" in studio.line(made)
+    page.locator("#room-forget:enabled").click()
+    until(page, lambda: not made.look.style_layout)
 
 
 def test_a_walk_is_dropped_and_played(opened: Any, studio: Any, pictures: dict[str, Path], tmp_path: Path) -> None:
@@ -187,6 +218,8 @@ def test_nobody_is_kept_out(opened: Any, made: Any, axe: str, width: int) -> Non
                 "name => [...document.querySelectorAll('[role=tab], .overflow-menu button')].find(one => one.innerText.trim() === name).click()",
                 title,
             )
+        if title == "Picture":
+            page.get_by_role("button", name="Mark, layers, signature").click()
         page.wait_for_timeout(250)
         for dark in (False, True):
             page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
@@ -211,5 +244,11 @@ def test_only_local_names_and_who_knows_the_token_are_let_in(studio: Any) -> Non
     assert client.get("/").status_code == 200
     outside = client.get("/gradio_api/file=/etc/passwd")
     assert outside.status_code in (403, 404)
+    held = studio.projects.root / "signature" / "key.pem"
+    held.parent.mkdir(exist_ok=True)
+    held.write_text("a private key")
+    assert client.get(f"/gradio_api/file={held}").status_code in (403, 404)
+    (studio.projects.root / "shown.txt").write_text("a file of a project")
+    assert client.get(f"/gradio_api/file={studio.projects.root / 'shown.txt'}").status_code == 200
     local = TestClient(application(studio), base_url="http://evil.example")
     assert local.get("/").status_code == 400

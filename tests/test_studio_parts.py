@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from boxes import box_room
+from certificates import write_certificate
 from strolls import contents, plain, stroll, style, write_frames
 
 pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
@@ -23,17 +24,20 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
 from relook.errors import InputError, SceneError  # noqa: E402
 from relook.evaluate.records import Record, write_records  # noqa: E402
-from relook.io import read_gaussians, write_gaussians, write_image  # noqa: E402
+from relook.io import read_gaussians, read_image, write_gaussians, write_image  # noqa: E402
 from relook.io.video import read_frames  # noqa: E402
 from relook.perceive.segment import open_vocabulary  # noqa: E402
 from relook.present.cli import main  # noqa: E402
 from relook.present.studio import regions, scenes, walks  # noqa: E402
+from relook.present.studio.export import files_of  # noqa: E402
 from relook.present.studio.intake import take_walk  # noqa: E402
 from relook.present.studio.look import Look  # noqa: E402
 from relook.present.studio.page import Page  # noqa: E402
 from relook.present.studio.project import Project  # noqa: E402
+from relook.present.studio.signature import keep_signature, signer  # noqa: E402
 from relook.present.studio.work import Studio  # noqa: E402
 from relook.session import Session  # noqa: E402
+from relook.transfer.credentials import read_credentials  # noqa: E402
 from relook.types import View  # noqa: E402
 
 QUICK = {"segmenter": "whole", "depth_estimator": "none", "method": "palette"}
@@ -231,3 +235,30 @@ def test_a_click_cuts_out_where_a_model_is_here(
     segments = page.studio.seeing.segments(project, "structure")
     assert asked == [(room.size, (0.25, 0.5))]
     assert int(segments.mask("ottoman").sum()) == 200
+
+
+def test_a_picture_is_marked_and_signed_as_its_line_says(page: Page, project: Project, tmp_path: Path) -> None:
+    pytest.importorskip("c2pa", reason="needs c2pa-python to sign (relook[credentials])")
+    root = page.studio.projects.root
+    chain, key = write_certificate(tmp_path)
+    with pytest.raises(InputError, match="can sign"):
+        keep_signature(root, key, chain)
+    assert not signer(root)
+    assert keep_signature(root, chain, key) == signer(root) == "Test studio"
+    assert not key.exists()  # the dropped copy
+    assert (root / "signature" / "key.pem").stat().st_mode & 0o077 == 0
+    write_image(tmp_path / "room.png", stroll()[0].image)
+    look = replace(project.look, structure=project.take_in(tmp_path / "room.png"), signed=True)
+    project.decide(look.with_options({**QUICK, "label_edited": True}))
+    page.studio.full(project)
+    ended(page, project)
+    written = project.file(project.variants[0].out)
+    found = read_credentials(written)
+    assert found is not None
+    assert found.signer == "Test studio"
+    assert [Path(one).name for one in files_of(written)] == ["1.png", "1.json", "1.before-after.jpg"]
+    again = run(page.studio.line(project), tmp_path)
+    assert torch.equal(read_image(again), read_image(written))
+    assert read_credentials(again) is not None  # its time differs, and so do its bytes
+    with pytest.raises(InputError, match="choose another"):
+        page.studio.projects.rename(project, "signature")

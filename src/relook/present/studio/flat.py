@@ -81,7 +81,7 @@ class Flat:
     def _plan(self, project: Project, rooms: list[str]) -> Photo:
         """What `relook photo` would be asked."""
         look = project.look
-        whole = Look(styles=look.styles, options=look.options, style_segments=look.style_segments)
+        whole = Look(styles=look.styles, options=look.options, style_segments=look.style_segments, signed=look.signed)
         places, styles = (tuple(project.file(one) for one in names) for names in (rooms, look.styles))
         out = project.folder / "results" / "flat"
         if len(places) == 1:  # one picture has a file's name, not a folder's

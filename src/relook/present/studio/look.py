@@ -10,6 +10,8 @@ from typing import Any, Literal
 from relook.config import PhotoConfig
 from relook.errors import InputError
 from relook.options import options
+from relook.present.studio.signature import CHAIN, KEY
+from relook.present.studio.signature import FOLDER as SIGNATURE
 
 Taking = Literal["counterpart", "keep", "region", "picture", "material", "colour", "restyle"]
 TAKINGS: Mapping[Taking, str] = {
@@ -67,6 +69,8 @@ class Look:
     layout: str = ""
     """Edited layout of the structure picture."""
     style_layout: str = ""
+    signed: bool = False
+    """Whether the picture is signed (see `signature`)."""
 
     @property
     def ready(self) -> bool:
@@ -135,6 +139,8 @@ class Look:
             "style_segments": folder / self.style_segments if self.style_segments else None,
             "layout": str(folder / self.layout) if self.layout else chosen.layout,
             "style_layout": str(folder / self.style_layout) if self.style_layout else chosen.style_layout,
+            "certificate": folder.parent / SIGNATURE / CHAIN if self.signed else None,
+            "key": folder.parent / SIGNATURE / KEY if self.signed else None,
         }
         return replace(chosen, **merged, **files)
 

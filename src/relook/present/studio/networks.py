@@ -14,7 +14,7 @@ from relook.present.studio.jobs import Job
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command, status
 
-HEAD = ["name", "task", "for", "licence", "size", "here"]
+HEAD = ["name", "task", "for", "licence", "size", "here, or what your picture would gain"]
 
 
 class Networks:
@@ -52,9 +52,11 @@ class Networks:
 
     def show(self, name: str) -> list[Any]:
         """What can be had; what is here comes first."""
+        project = self.shell.project(name)
+        gains = self.shell.studio.seeing.gains(project) if project.look.ready else {}
         found = sorted(((one, store.is_here(one.name)) for one in CATALOGUE.values()), key=lambda pair: not pair[1])
         rows = [
-            (one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else "")
+            (one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else gains.get(one.name, ""))
             for one, here in found
         ]  # fmt: skip
         lines = [

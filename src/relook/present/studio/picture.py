@@ -8,14 +8,13 @@ from typing import Any
 import gradio as gr
 
 from relook.present.studio.choices import Choices
-from relook.present.studio.forms import changed, fields, filled, form, values_of
+from relook.present.studio.export import NAMES, Export
+from relook.present.studio.forms import ELSEWHERE, changed, fields, filled, form, values_of
 from relook.present.studio.jobs import Job
 from relook.present.studio.project import Project
 from relook.present.studio.shell import ORDERED, Shell, polite
 from relook.present.studio.shown import command, displayed, status
 
-ENDINGS = ["png", "jpg", "tif", "webp"]
-"""Formats of the full picture; the first holds kept pixels exactly."""
 DROP: dict[str, Any] = {
     "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 220, "buttons": ["fullscreen"],
 }  # fmt: skip
@@ -24,6 +23,8 @@ ROLES = ("structure", "style")
 """What they are for, in the order in which replies hold them."""
 NO_ROOM: dict[str, Any] = {"structure": "", "segments": "", "layout": "", "things": {}}
 """A look without a room, and without what was said of it."""
+NO_LOOK: dict[str, Any] = {"style_segments": "", "style_layout": ""}
+"""Without what was said of the style picture."""
 
 
 class Picture:
@@ -36,17 +37,18 @@ class Picture:
                 self._inputs()
                 self.choices = Choices(shell)
                 with gr.Accordion("Options", open=False):
-                    self.schema = fields()
-                    self.form = form(self.schema)
+                    asked = fields(elsewhere=(*ELSEWHERE, *NAMES))
+                    found = form(asked)
             with gr.Column(scale=3, min_width=320):
                 self._results()
+        self.schema, self.form = {**asked, **self.export.schema}, {**found, **self.export.form}
 
     def _inputs(self) -> None:
         with gr.Row():
             self.structure = gr.Image(label="Your room", elem_id="structure", min_width=150, **DROP)
             self.style = gr.Image(label="The look", elem_id="style", min_width=150, **DROP)
         self.more = gr.File(
-            label="More pictures of the look", file_count="multiple", file_types=["image", ".heic"], height=110
+            label="More pictures of the look", file_count="multiple", file_types=["image", ".heic"], height=140
         )
         with gr.Row():
             self.go = gr.Button("Full picture", variant="primary", elem_id="go", min_width=120)
@@ -59,16 +61,20 @@ class Picture:
         self.slider = gr.ImageSlider(
             label="Before and after", type="filepath", interactive=False, elem_id="slider", max_height=700, buttons=["fullscreen", "download"]
         )  # fmt: skip
-        with gr.Row():
-            self.ending = gr.Dropdown(ENDINGS, value="png", label="Format", min_width=100, elem_id="format")
-            self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
+        self.export = Export(self.shell)
         self.line = command("command")
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        names = ("structure", "style", "slider", "status", "go", "stop", "undo", "redo", "download", "line")
-        return [*(getattr(self, name) for name in names), self.shell.timer, self.choices.things, *self.form.values()]
+        names = ("structure", "style", "slider", "status", "go", "stop", "undo", "redo", "line")
+        return [
+            *(getattr(self, name) for name in names),
+            *self.export.outputs,
+            self.shell.timer,
+            self.choices.things,
+            *self.form.values(),
+        ]
 
     def wire(self) -> None:
         """Connect what people do with what happens."""
@@ -77,14 +83,15 @@ class Picture:
             zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **ORDERED)
             zone.clear(polite(self._cleared(role)), [name], self.outputs, **ORDERED)
         self.more.change(polite(self._more), [name, self.more], self.outputs, **ORDERED)
-        self.go.click(polite(self._begin), [name, self.ending], self.outputs, **ORDERED)
+        self.go.click(polite(self._begin), [name, self.export.ending], self.outputs, **ORDERED)
         self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
         self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **ORDERED)
         self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **ORDERED)
         for one in held:
             changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **ORDERED)
 
-        self.choices.wire(lambda project: self.show(project, whole=False), self.outputs)
+        for part in (self.choices, self.export):
+            part.wire(lambda project: self.show(project, whole=False), self.outputs)
 
     def show(self, project: Project, *, whole: bool = True) -> list[Any]:
         """Every output as the project has it; not `whole`: what a running job changes."""
@@ -97,8 +104,7 @@ class Picture:
             *(images if whole else [gr.skip()] * 2), self._pair(project, job), status(job, self.studio.jobs, ready=look.ready),
             gr.update(interactive=look.ready), gr.update(visible=busy),
             gr.update(interactive=project.undoable), gr.update(interactive=project.redoable),
-            gr.update(visible=latest is not None, value=None if latest is None else str(project.file(latest.out))),
-            self.studio.line(project), gr.Timer(active=busy), *([gr.skip()] if busy else self.choices.show(project)),
+            self.studio.line(project), *self.export.show(project, latest), gr.Timer(active=busy), *([gr.skip()] if busy else self.choices.show(project)),
         ]  # fmt: skip
         return [*found, *(filled(self.schema, look.options) if whole else [gr.skip()] * len(self.form))]
 
@@ -130,7 +136,7 @@ class Picture:
             place = project.take_in(path)
             look = project.look
             changed = NO_ROOM | {"structure": place} if role == "structure" else {
-                "styles": (place, *look.styles[1:]), "style_segments": ""}  # fmt: skip
+                "styles": (place, *look.styles[1:]), **NO_LOOK}  # fmt: skip
             project.decide(replace(look, **changed))
             if project.look.ready:
                 self.studio.full(project)
@@ -147,7 +153,7 @@ class Picture:
 
         def clear(name: str) -> list[Any]:
             project = self.shell.project(name)
-            changed = NO_ROOM if role == "structure" else {"styles": (), "style_segments": ""}
+            changed = NO_ROOM if role == "structure" else {"styles": (), **NO_LOOK}
             project.decide(replace(project.look, **changed))
             return self.show(project, whole=False)
 

@@ -5,6 +5,7 @@ ROOT/NAME/project.json   looks (for undo), variants
          seen/           regions and layouts, as `relook perceive` writes them
          results/        pictures and records, as `relook photo` writes them
          walk/, scene/   what was dropped there, its options and its runs
+ROOT/signature/          the certificate and key that pictures are signed with
 ROOT/materials/          swatches, for all projects; captures/ and reports/: what lies there can be opened by its name
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 from relook.errors import InputError, PictureError
 from relook.files import read_json, write_json
 from relook.present.studio.look import Look
+from relook.present.studio.signature import FOLDER as SIGNATURE
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 """Names of projects: nothing that leaves the folder."""
@@ -221,7 +223,7 @@ class Projects:
     def rename(self, project: Project, title: str) -> Project:
         """The project under another name. Raises InputError for a name that is taken or none."""
         name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40]
-        if not NAME.fullmatch(name) or (self.root / name).exists() or name in (MATERIALS, CAPTURES, REPORTS):
+        if not NAME.fullmatch(name) or (self.root / name).exists() or name in (MATERIALS, CAPTURES, REPORTS, SIGNATURE):
             raise InputError(f"Expected a new name of letters and digits, got {title!r}; choose another.")
         with self._lock, project.lock:
             project.folder.rename(self.root / name)

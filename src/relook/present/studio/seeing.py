@@ -18,8 +18,10 @@ from relook.config import PhotoConfig
 from relook.errors import InputError
 from relook.files import together
 from relook.io import as_pixels, read_image, read_picture, read_segments, write_segments
+from relook.models.catalogue import CATALOGUE
 from relook.perceive.layout.files import read_layout, write_layout
 from relook.perceive.segment import SEGMENTERS
+from relook.present.studio.gains import Seen, gain
 from relook.present.studio.look import Look, MapKind, Which
 from relook.present.studio.project import Project
 from relook.present.studio.things import Thing, things_of
@@ -106,6 +108,14 @@ class Seeing:
         """The things of the room picture; none until it was seen."""
         views = self.views(project)
         return [] if views is None else things_of(*views, project.look, project.look.config(project.folder))
+
+    def gains(self, project: Project) -> dict[str, str]:
+        """What the present picture would gain, by the names of models; nothing until both were seen."""
+        views = self.views(project)
+        if views is None:
+            return {}
+        seen = Seen(*views, self.things(project), project.look.config(project.folder))
+        return {name: gain(model, seen) for name, model in CATALOGUE.items()}
 
     def small(self, project: Project) -> list[View]:
         """The project's pictures at PREVIEW pixels, with the regions and the room where they are known."""

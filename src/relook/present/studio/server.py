@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from relook.heif import know_heif
 from relook.present.studio.page import FOLDER, THEME, Page
 from relook.present.studio.project import MEGABYTES
+from relook.present.studio.signature import FOLDER as SIGNATURE
 from relook.present.studio.work import Studio
 
 COOKIE = "relook_token"
@@ -58,7 +59,7 @@ def application(studio: Studio, *, token: str | None = None, hosts: tuple[str, .
     page.blocks.queue(api_open=False, default_concurrency_limit=4, max_size=64)
     gr.mount_gradio_app(
         app, page.blocks, path="/", footer_links=[], run_history=False, max_file_size=MEGABYTES * 10**6, theme=THEME, ssr_mode=False,
-        css_paths=FOLDER / "style.css", js=(FOLDER / "names.js").read_text(encoding="utf-8"), allowed_paths=[str(studio.projects.root)], show_error=True, enable_monitoring=False, pwa=False,
+        css_paths=FOLDER / "style.css", js=(FOLDER / "names.js").read_text(encoding="utf-8"), allowed_paths=[str(studio.projects.root)], blocked_paths=[str(studio.projects.root / SIGNATURE)], show_error=True, enable_monitoring=False, pwa=False,
     )  # fmt: skip
     if token is not None:
         app.add_middleware(Token, token=token)

@@ -53,9 +53,9 @@ def things_of(structure: View, style: View, look: Look, config: PhotoConfig) -> 
     takes = _counterparts(structure.segments, style, look)
     named = [name for name, choice in look.things.items() if choice.taking in ("restyle", "region", "picture")]
     still = stays(structure.segments, (*named, *config.restyle)) if config.chosen_method == "palette" else ()
-    there = _seen(style.segments)
+    there = seen_in(style.segments)
     found = []
-    for name, (share, confidence, place) in _seen(structure.segments).items():
+    for name, (share, confidence, place) in seen_in(structure.segments).items():
         likely = () if takes.get(name) else _alike(name, share, place, there)
         found.append(Thing(name, share, confidence, place, takes.get(name, ()), name in still, likely))
     return sorted(found, key=lambda one: -one.share)
@@ -78,7 +78,7 @@ def _counterparts(structure: Segments, style: View, look: Look) -> Mapping[str, 
     return found
 
 
-def _seen(segments: Segments) -> dict[str, tuple[float, float, tuple[float, float]]]:
+def seen_in(segments: Segments) -> dict[str, tuple[float, float, tuple[float, float]]]:
     """Name -> share of the picture, confidence, and the middle of its largest region."""
     height, width = segments.labels.shape
     found = {}
