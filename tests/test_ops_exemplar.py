@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from relook.ops.exemplar import Exemplar, coarser, fetched, rectified
+from relook.ops.exemplar import Exemplar, coarser, fetched, halved, rectified
 
 
 def floor(size: int = 96) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,6 +53,17 @@ def test_a_pixel_that_sees_much_sees_the_mean() -> None:
     assert float((wide - found.values.mean()).abs().max()) < 0.15
     sharp = fetched(found, place[:, grain < 2 * found.cell], grain[grain < 2 * found.cell])
     assert float(sharp.std()) > 3 * float(wide.std()) + 0.3
+
+
+def test_copies_that_are_kept_show_the_same() -> None:
+    place, grain = floor()
+    found = rectified(place, checks(place), grain)
+    assert found is not None
+    along = torch.stack([torch.zeros_like(grain), 3 * grain])
+    kept = halved(found)
+    assert torch.equal(fetched(found, place, grain, along), fetched(found, place, grain, along, kept))
+    assert [one.shape[1] for one in kept[:2]] == [found.values.shape[1], -(-found.values.shape[1] // 2)]
+    assert float(fetched(found, place, grain, along, kept[:1]).std()) > float(fetched(found, place, grain, along).std())
 
 
 def test_coarse_cells_are_known_where_all_of_them_is() -> None:

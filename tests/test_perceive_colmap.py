@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -65,6 +67,34 @@ def test_of_a_long_walk_only_pictures_that_are_near_in_it_are_matched(monkeypatc
     monkeypatch.setattr(colmap, "PAIRED", 3)
     monkeypatch.setattr(pycolmap, "match_exhaustive", lambda *_, **__: pytest.fail("all pairs"))
     assert sorted(colmap.reconstruct(seen_by_known_lenses(), in_order=True)) == [0, 1, 2, 3]
+
+
+def test_no_more_starts_are_tried_once_two_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, starts = [], []
+    monkeypatch.setattr(colmap, "_map", lambda *wanted: starts.append(wanted) or [made[len(starts) - 1]])
+
+    class Model:
+        def __init__(self, degrees: float, count: int = 2) -> None:
+            self.count, self.images = count, {1: self.image(0.0), 2: self.image(degrees)}
+
+        def image(self, degrees: float) -> SimpleNamespace:
+            pose = SimpleNamespace(rotation=pycolmap.Rotation3d([0, math.radians(degrees), 0]))
+            return SimpleNamespace(name="0.png", has_pose=False, cam_from_world=lambda: pose)
+
+        def num_reg_images(self) -> int:
+            return self.count
+
+        def compute_mean_reprojection_error(self) -> float:
+            return 1.0
+
+    for models, tried in (
+        ([Model(10), Model(10.2)], 2),
+        ([Model(10), Model(14), Model(14.2)], 3),
+        ([Model(10, 1), Model(10, 1), Model(10), Model(11), Model(12)], 3),
+    ):
+        made[:], starts[:] = models, []
+        colmap.reconstruct(seen_by_known_lenses()[:2])
+        assert len(starts) == tried
 
 
 def test_the_same_pictures_give_the_same_cameras() -> None:

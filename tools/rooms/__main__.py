@@ -1,11 +1,11 @@
-"""Renders the two rooms of `relook demo` (see README.md): python tools/rooms OUT [--width 1280] [--samples 12] [--only structure]."""
+"""Renders the two rooms of `relook demo` (see README.md): python tools/rooms OUT [--width 1280] [--samples 12] [--only structure] [--walk 20]."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import pi
+from dataclasses import dataclass, replace
+from math import pi, sin
 from pathlib import Path
 
 import bpy
@@ -17,13 +17,14 @@ from shapes import Point
 
 @dataclass(frozen=True)
 class Camera:
-    """A level camera: eye, degrees to the right of straight ahead (y), focal length in mm of full frame, vertical shift, stops of exposure."""
+    """Eye, degrees to the right of straight ahead (y), focal length in mm of full frame, vertical shift, stops of exposure, degrees up."""
 
     eye: Point
     right: float
     focal: float
     shift: float = 0.0
     stops: float = 0.0
+    up: float = 0.0
 
 
 CAMERAS = {
@@ -33,18 +34,35 @@ CAMERAS = {
 ROOMS: dict[str, Callable[[], None]] = {"structure": structure, "style": style}
 
 
-def render(name: str, out: Path, width: int, samples: int, threads: int) -> None:
-    """One room as a JPEG file."""
+def render(name: str, out: Path, options: argparse.Namespace) -> None:
+    """One room as a JPEG file, or the frames of a walk through it as a folder of them."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     sky()
     ROOMS[name]()
-    look_from(CAMERAS[name])
-    settings(width, samples, threads, CAMERAS[name].stops)
-    raw = out.with_suffix(".png")
-    bpy.context.scene.render.filepath = str(raw)
-    bpy.ops.render.render(write_still=True)
-    developed(raw, out)
-    raw.unlink()
+    cameras = {out / f"{name}.jpg": CAMERAS[name]}
+    if options.walk:
+        cameras = {out / name / f"{k:04d}.jpg": one for k, one in enumerate(walk(CAMERAS[name], options.walk))}
+    for place, camera in cameras.items():
+        look_from(camera)
+        settings(options.width, options.samples, options.threads, camera.stops)
+        raw = place.with_suffix(".png")
+        bpy.context.scene.render.filepath = str(raw)
+        bpy.ops.render.render(write_still=True)
+        developed(raw, place)
+        raw.unlink()
+
+
+def walk(camera: Camera, count: int) -> list[Camera]:
+    """A camera carried by hand: a metre to the side and one ahead, turned back to the middle, never quite still; its exposure drifts."""
+    cameras = []
+    for number in range(count):
+        t = 2 * number / max(count - 1, 1) - 1
+        (x, y, z), shake = camera.eye, sin(2.3 * number)
+        eye = (x + 0.5 + 0.6 * t + 0.01 * shake, y + 0.4 + 0.5 * t, z + 0.02 * sin(1.7 * number))
+        turn = camera.right - 12 - 16 * t + 0.4 * shake
+        stops = camera.stops + 0.1 * sin(0.6 * number)
+        cameras.append(replace(camera, eye=eye, right=turn, stops=stops, up=-6 + 0.5 * sin(3.1 * number)))
+    return cameras
 
 
 def sky() -> None:
@@ -65,7 +83,7 @@ def look_from(camera: Camera) -> None:
     lens.lens, lens.sensor_width, lens.shift_y = camera.focal, 36.0, camera.shift
     made = bpy.data.objects.new("camera", lens)
     bpy.context.collection.objects.link(made)
-    made.location, made.rotation_euler = camera.eye, (pi / 2, 0, -camera.right * pi / 180)
+    made.location, made.rotation_euler = camera.eye, ((90 + camera.up) * pi / 180, 0, -camera.right * pi / 180)
     bpy.context.scene.camera = made
 
 
@@ -76,6 +94,7 @@ def settings(width: int, samples: int, threads: int, stops: float) -> None:
     scene.render.resolution_x, scene.render.resolution_y = width, width * 2 // 3
     scene.render.resolution_percentage = 100
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
+    scene.render.use_persistent_data = True
     cycles = scene.cycles
     cycles.device, cycles.samples, cycles.adaptive_threshold = "CPU", samples, 0.02
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
@@ -109,10 +128,13 @@ def main() -> None:
     words.add_argument("--samples", type=int, default=12)
     words.add_argument("--threads", type=int, default=1)
     words.add_argument("--only", choices=tuple(ROOMS))
+    words.add_argument(
+        "--walk", type=int, default=0, metavar="FRAMES", help="a folder of frames instead of one picture"
+    )
     options = words.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for name in (options.only,) if options.only else ROOMS:
-        render(name, options.out / f"{name}.jpg", options.width, options.samples, options.threads)
+        render(name, options.out, options)
 
 
 if __name__ == "__main__":

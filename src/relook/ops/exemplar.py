@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -96,23 +97,31 @@ def coarser(exemplar: Exemplar, factor: int) -> Exemplar:
     return Exemplar(values, known, exemplar.cell * factor, exemplar.corner)
 
 
+def halved(exemplar: Exemplar) -> list[Float[Tensor, "C _ _"]]:
+    """Its values, and copies of half, a quarter ... the resolution: LEVELS at most."""
+    levels = [exemplar.values]
+    while len(levels) < LEVELS and min(levels[-1].shape[1:]) > 4:
+        levels.append(avg_pool2d(levels[-1][None], 2, ceil_mode=True, count_include_pad=False)[0])
+    return levels
+
+
 def fetched(
     exemplar: Exemplar,
     uv: Float[Tensor, "2 N"],
     grain: Float[Tensor, " N"],
     along: Float[Tensor, "2 N"] | None = None,
+    levels: Sequence[Float[Tensor, "C _ _"]] | None = None,
 ) -> Float[Tensor, "C N"]:
     """The exemplar at N positions, averaged over about as much of it as each pixel shows (Williams 1983: trilinear, from halved copies).
 
     grain: side of what a pixel shows. along: it shows this much in one direction, and `grain` across it: the mean of PROBES places on the way.
+    levels: its copies (`halved`), where they are kept for many pictures.
     """
+    levels = halved(exemplar) if levels is None else levels
     if along is not None:
         grain = torch.maximum(grain, torch.hypot(*along) / PROBES)
         shifts = (torch.arange(PROBES) + 0.5) / PROBES - 0.5
-        return torch.stack([fetched(exemplar, uv + float(shift) * along, grain) for shift in shifts]).mean(0)
-    levels = [exemplar.values]
-    while len(levels) < LEVELS and min(levels[-1].shape[1:]) > 4:
-        levels.append(avg_pool2d(levels[-1][None], 2, ceil_mode=True, count_include_pad=False)[0])
+        return torch.stack([fetched(exemplar, uv + float(by) * along, grain, levels=levels) for by in shifts]).mean(0)
     at = (uv - uv.new_tensor(exemplar.corner)[:, None]) / exemplar.cell
     height = (grain / exemplar.cell).log2().clamp(0, len(levels) - 1)
     result = uv.new_zeros(len(exemplar.values), uv.shape[1])

@@ -67,7 +67,7 @@ def through_scene(
     left = [number for number in range(len(walk)) if history.notes(number) is None]
     if not left:
         return
-    labels = scene_labels(walk, seer(config.photo, session), config.leave, progress)
+    labels = scene_labels(walk, seer(config.photo, session), config.leave, progress, walk.metres)
     decide = _look if config.photo.chosen_method == "palette" else keyed_look
     look = decide(walk, labels, style, config, session, progress, history.folder_of("keys"))
     firsts = _firsts(labels.blends)
@@ -145,7 +145,8 @@ def _look(
     lights = {thing: main_light(picture.image, shown(picture, thing), MAIN) for thing in paints}
     everywhere = all(frame.camera is not None for frame in labels.frames)
     points = labels.blends.gaussians.means[lying(labels.decided)]
-    floors = Floors(points, ground_of(labels, walk.metres), frames, everywhere)
+    shrunk = max(walk.view(0).size) / max(frames[0].size)
+    floors = Floors(points, ground_of(labels, walk.metres), frames, everywhere, shrunk)
     covers = floors.stated(run, picture)
     if run.materials and everywhere and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
         covers += floors.styled(seen, correspondence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,8 @@ from torch import Tensor
 from relook.correspond.semantic import Correspondence
 from relook.errors import SegmentsError
 from relook.lift.scene.ground import Ground, covered_places
-from relook.ops.flat import Places
+from relook.ops.exemplar import coarser
+from relook.ops.flat import Places, places
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.materials import named, own_material, shown, style_material
 from relook.transfer.materials.cover import MAIN, TYPICAL, Pattern, pattern_over
@@ -24,6 +25,8 @@ from relook.types import View
 
 FEWEST = 64
 """Pixels of a region below which a frame shows too little of it to tell its light."""
+NEAREST = 0.02
+"""Quantile of the sides of what pixels show of a floor: a pattern need be no finer."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Floors:
     frames: Sequence[View]
     everywhere: bool = True
     """Whether every view has its place in the scene."""
+    shrunk: float = 0.0
+    """How many times as small as the pictures the views are; 0: a pattern keeps its finest detail."""
 
     def stated(self, run: Run, sheet: View) -> list[GroundCover]:
         """What a user covers it with. Raises SegmentsError for a thing that no frame shows, or where no plane was found."""
@@ -108,8 +113,21 @@ class Floors:
             inside = torch.cat([_light(frame, id) for frame in self.frames])
             if len(inside):
                 lights[id] = float(inside[:: 1 + len(inside) // (1 << 20)].quantile(share))
+        if self.shrunk and not material.repeats:
+            factor = int(self._finest(ground) / self.shrunk / material.detail.cell)
+            material = replace(material, detail=coarser(material.detail, max(1, factor)))
         pattern = pattern_over(material, covered_places(self.points, ground)) if lights else None
         return [] if pattern is None else [GroundCover(ground, pattern, lights)]
+
+    def _finest(self, ground: Ground) -> float:
+        """Metres of the floor that the nearest pixels of the views show."""
+        found = [torch.zeros(0)]
+        for frame in self.frames:
+            if frame.camera is not None and frame.segments is not None:
+                seen = ground.surface(frame.camera, frame.segments.among(named(frame.segments, "floor")))
+                found.append(places(seen.H, seen.mask & seen.plane).short)
+        sides = torch.cat(found)
+        return float(sides[:: 1 + len(sides) // (1 << 20)].quantile(NEAREST)) if len(sides) else 0.0
 
     def _lines(self, ground: Ground) -> float:
         """In which direction the walk's own floor has lines (`Material.lines`), as the frame says that shows most of it."""

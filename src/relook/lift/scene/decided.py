@@ -43,7 +43,7 @@ LEAST, WHOLE = 0.08, 0.04
 
 UNHEARD = 0.02
 """Chance of what a piece is never called."""
-TOUCH, SAME = 5.0, 0.1
+TOUCH, SAME = 1.4, 0.1
 """What two neighbouring surfels of other names cost, in the log of the chance of one: TOUCH for those that are the same, less by the exponential
 of the difference over SAME, in units of OKLab."""
 
@@ -61,27 +61,34 @@ class Decided(NamedTuple):
 
 
 def decided(
-    gaussians: Gaussians, votes: Float[Tensor, "N K"], names: Sequence[str], eyes: Float[Tensor, "V 3"]
+    gaussians: Gaussians,
+    votes: Float[Tensor, "N K"],
+    names: Sequence[str],
+    eyes: Float[Tensor, "V 3"],
+    measured: bool = True,
 ) -> Decided:
     """Regions from what frames say: `votes`, pixels times confidence, for every name (the first is none).
 
     What lies in the floor's plane is a floor or a rug, as it and its piece are called most, what does not is neither. Things are decided by
-    small pieces, jointly. Floors of other colours (a carpet beside planks) are regions of their own.
+    small pieces, jointly. Floors of other colours (a carpet beside planks) are regions of their own. measured: whether depth was measured or drawn;
+    estimated depth bends tables into floors and floors into walls, so that there floors and rugs are decided as things are.
     """
     area, graph = gaussians.scales[:, 0].square(), surface(gaussians)
     own, piece, tints = _shares(votes), pieces(graph), tints_of(gaussians.colours.clamp(0, 1))
-    together = torch.zeros(int(piece.max()) + 1, votes.shape[1]).index_add_(0, piece, votes)
-    chances = (own + OWN) * _shares(together)[piece]
+    chances = (own + OWN) * _shares(_sums(votes, piece))[piece]
     lying = torch.tensor([canonical(name) in LYING for name in names])
     floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
     if floor is not None and not _believed(floor, gaussians, area[:, None] * own, lying):
         floor = None
     on = torch.zeros_like(piece, dtype=torch.bool)
-    if floor is not None:
+    if floor is not None and measured:
         called = chances[:, lying].sum(1) > CALLED * chances.sum(1)
         on = _on(floor, gaussians, piece, tints, called)
-        chances = lying * (chances + DOUBTED)
-    region = torch.where(on, chances.argmax(1), _things(graph, votes, _doubts(floor, gaussians, names, eyes), ~on))
+    region = _things(graph, votes, _doubts(floor if measured else None, gaussians, names, eyes), ~on)
+    on = on if measured else lying[region]
+    small = pieces(graph, FINE)
+    flat = lying * ((own + OWN) * _shares(_sums(votes, small))[small] + DOUBTED)
+    region = torch.where(on, flat.argmax(1), region)
     region = torch.where(votes.sum(1) > 0, region, 0)
     found = list(names)
     for number in lying.nonzero()[:, 0].tolist():
@@ -184,6 +191,11 @@ def _by_colour(tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Floa
     large = ((sizes > LEAST * sizes.sum()) & ((most > WHOLE * sizes.sum()) | (sizes == sizes.max()))).nonzero()[:, 0]
     large = large[sizes[large].argsort(descending=True)]
     return torch.cdist(mean, centres[large]).argmin(1)[inverse]
+
+
+def _sums(votes: Float[Tensor, "N K"], piece: Int[Tensor, " N"]) -> Float[Tensor, "P K"]:
+    """Of every piece."""
+    return torch.zeros(int(piece.max()) + 1, votes.shape[1]).index_add_(0, piece, votes)
 
 
 def _shares(votes: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:

@@ -14,21 +14,18 @@ from relook.config import SceneConfig
 from relook.gaussians import Gaussians
 from relook.lift.scene.colours import gain_of, residual, solved_colours
 from relook.lift.scene.divide import shrink_worst, split_worst, without_floating
-from relook.lift.scene.fuse import fused
+from relook.lift.scene.fuse import fused_surfels
 from relook.lift.scene.refine import refined
 from relook.lift.scene.sources import SceneViews, scene_views
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import Walk
-from relook.ops.facets import facets
 from relook.ops.splats import Blend, Blends, seen_colours, solve_harmonics, uplift
 from relook.progress import SILENT, Progress
 from relook.record import Clock
 from relook.session import Session, opened
-from relook.types import Camera, View
+from relook.types import Camera
 
 Pictures = list[Float[Tensor, "3 _ _"]]
-TALL = 4.0
-"""Cells of measured or estimated depth are so many times as high as wide."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def fit_posed(posed: SceneViews, config: SceneConfig, progress: Progress = SILEN
 def closed_form(posed: SceneViews, config: SceneConfig, progress: Progress = SILENT) -> Gaussians:
     """Surfels in solved colours; where depth is exact the worst of them shrink, then the worst become four."""
     views = [posed.views[number] for number in posed.fitted]
-    gaussians = _noisy_surfels(views, config) if posed.noisy else surfels(views, config.cell)
+    gaussians = (fused_surfels if posed.noisy else surfels)(views, config.cell)
     changes = (
         (without_floating, None) if posed.noisy else (shrink_worst, split_worst, None)
     )  # noisy: exposure is better known the second time
@@ -100,11 +97,6 @@ def closed_form(posed: SceneViews, config: SceneConfig, progress: Progress = SIL
                 gaussians = change(gaussians, *residual(blends, pictures, gaussians, cameras))
             tick(number + 1)
     return gaussians
-
-
-def _noisy_surfels(views: Sequence[View], config: SceneConfig) -> Gaussians:
-    """Of depth that is first made to agree, one layer of high cells, facing as the planes in it do."""
-    return surfels(fused(views), config.cell, tall=TALL, facing=lambda depth, K: facets(depth, K).normals)
 
 
 def _coloured(gaussians: Gaussians, posed: SceneViews, blends: Blends, pictures: Pictures, degree: int) -> Gaussians:

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from relook.captures.frames import spread
+from relook.gaussians import Gaussians
+from relook.lift.scene.surfels import surfels
 from relook.ops.align import centre
 from relook.ops.facets import facets
 from relook.ops.geometry import inside, known_depth, project, unproject
@@ -26,6 +28,15 @@ THROUGH = 0.06
 ASKED = 24
 """Views that are asked whether they contradict each other."""
 ROUNDS = 2
+TALL = 4.0
+"""Cells of measured or estimated depth are so many times as high as wide."""
+
+
+def fused_surfels(views: Sequence[View], cell: float) -> Gaussians:
+    """`surfels` of views whose depth was measured or estimated: it is made to agree first, one layer of high cells, facing as the planes in it do."""
+    agreed = fused(views)
+    facing = [facets(view.metric_depth, view.camera.K).normals for view in agreed]  # type: ignore[union-attr,arg-type]
+    return surfels(agreed, cell, tall=TALL, facing=facing)
 
 
 def fused(views: Sequence[View]) -> list[View]:

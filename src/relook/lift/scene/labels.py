@@ -13,14 +13,18 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, one_hot
 
 from relook.captures.frames import spread
+from relook.gaussians import Gaussians
 from relook.lift.carry import glance
 from relook.lift.scene.decided import LYING, Decided, decided, tints_of
+from relook.lift.scene.fuse import fused_surfels
 from relook.lift.scene.said import LEAST, bordered, numbered, regions_of
+from relook.lift.scene.sources import noisy
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
+from relook.ops.geometry import to_camera
 from relook.ops.guided import guided_filter
-from relook.ops.splats import Blends
+from relook.ops.splats import Blend, Blends
 from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
 from relook.types import UNLABELLED, Camera, Region, Segments, View
@@ -47,6 +51,8 @@ DENIED, RIM = 0.3, 6
 the frame itself sees one: poses are rough too."""
 ISLAND = 0.004
 """Share of a frame below which what only a floor surrounds is of the floor."""
+STILL = 0.08
+"""Logarithm of depths by which what is called moving may be off what the scene shows there and be a part of it."""
 STRAY = 0.015
 """Share of a frame below which what the scene knows nothing of is of the one thing that surrounds it."""
 
@@ -60,6 +66,8 @@ class _Small:
     confidence: Float[Tensor, "h w"]
     camera: Camera | None
     """None where the frame has no place in the scene."""
+    moves: Bool[Tensor, "h w"] | None = None
+    """Where something moves; None where nothing does."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class SceneLabels:
     """What the surfels are."""
     moving: tuple[int, ...]
     """Ids of what moves: only a frame's own labels know where it is."""
+    measured: bool = True
+    """Whether depth is a sensor's, which reads nothing of black things: where the scene knows nothing, floors are told by their colour, too."""
 
     @property
     def _lying(self) -> Bool[Tensor, " K"]:
@@ -82,28 +92,38 @@ class SceneLabels:
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
         frame, count = self.frames[number], len(self.decided.names)
-        own = _chances(frame.labels, count)
+        own = called = _chances(frame.labels, count)
         rendered, coverage = self._shown(number, count)
         known = coverage.square() * (coverage > SURE)
-        if self.moving:
-            known = torch.where(own[list(self.moving)].sum(0) > 0, 0.0, known)
+        known = known if frame.moves is None else torch.where(frame.moves, 0.0, known)
         small = interpolate(view.image[None], known.shape, mode="area")[0]
         alike, said = self._alike(small), own[self._lying].sum(0) > 0
-        if self.decided.floor is not None:
+        if self.decided.floor is not None and self.measured:
             lies = rendered[self._lying].sum(0) > SURE
             known = torch.where(_rim(lies) & ~said, DENIED * alike.amax(0) * known, known)
             known = torch.where(_rim(~lies) & said, (1 - alike.amax(0)).clamp_max(DENIED) * known, known)
         shown = torch.cat([known * rendered, known[None]])
         around, own = guided_filter(small, shown, *AROUND).clamp_min(0), OWN * own
-        if self.decided.floor is not None:
+        if self.decided.floor is not None and self.measured:
             around[:-1][self._lying] *= torch.where(said, 1.0, alike)
             bound = SURE if bool(coverage.any()) else -1.0
             own[self._lying] = alike.clamp_min(LEAST) * (said & (alike > bound) & (alike == alike.amax(0)))
         guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
         mixed = shown[:-1] + (1 - known) * guess
+        mixed = torch.where(self._by_itself(frame, called, rendered), called, mixed)
         labels = bordered(view.image, mixed)
         unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
         return Segments(self._without_islands(self._without_strays(labels, unknown)), self.regions)
+
+    def _by_itself(
+        self, frame: _Small, own: Float[Tensor, "K h w"], rendered: Float[Tensor, "K h w"]
+    ) -> Bool[Tensor, "h w"]:
+        """Where a frame's own labels decide: of what moves; and where depth was estimated, of borders, as far as that may be off."""
+        moves = torch.zeros(own.shape[1:], dtype=torch.bool) if frame.moves is None else frame.moves
+        if self.measured:
+            return moves
+        near = max_pool2d(rendered[None], 2 * RIM + 1, 1, RIM)[0]
+        return moves | ((near * own).sum(0) > SURE)
 
     def _without_strays(self, labels: Int[Tensor, "H W"], unknown: Bool[Tensor, "H W"]) -> Int[Tensor, "H W"]:
         """Small parts that the scene knows nothing of, which one region surrounds, are of that: in black glass every frame sees another thing."""
@@ -158,29 +178,39 @@ def scene_labels(
     see: Callable[[View], Segments],
     moving: Sequence[str] = (),
     progress: Progress = SILENT,
+    measured: bool = True,
 ) -> SceneLabels:
     """The regions that `see` finds in every view of a walk with cameras and depth, brought together in the scene (`decided`).
 
-    A view without a camera has no place in it, and keeps its own. moving: names of what moves, which is no part of the scene. Raises DepthError where no depth is known.
+    A view without a camera has no place in it, and keeps its own. moving: names of what moves, which is no part of the scene.
+    measured: as in SceneLabels. Raises DepthError where no depth is known.
     """
     names: dict[str, int] = {"": UNLABELLED}
-    frames, small = [], []
+    frames, small, moves = [], [], dict[int, tuple[View, Bool[Tensor, "h w"]]]()
     wanted, chosen = spread(len(source), MOST), list[int]()
     with progress.stage("seeing the walk", len(source)) as tick:
         for number in range(len(source)):
             view = source.view(number)
             little, found = glance(view, SIDE), see(view)
             frames.append(_small(found, little, names))
+            here = _called(found.resized(little.size), moving)
+            if bool(here.any()):
+                moves[number] = little, here
             if number in wanted and little.camera is not None:
                 chosen.append(number)
-                small.append(_without(little, found, moving))
+                small.append(_without(little, here))
             tick(number + 1)
-    gaussians, cameras = surfels(small, cell=CELL), [frame.camera for frame in frames if frame.camera is not None]
+    gaussians = (fused_surfels if noisy(small) else surfels)(small, CELL)
+    cameras = [frame.camera for frame in frames if frame.camera is not None]
     blends = Blends(gaussians, cameras, small[0].size)
     moved = tuple(names[name] for name in moving if name in names)
     votes, eyes = _votes(blends, frames, chosen, len(names)), torch.stack([centre(camera) for camera in cameras])
-    scene = decided(gaussians, votes, tuple(names), eyes)
-    return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved)
+    votes[:, list(moved)] = 0.0
+    scene = decided(gaussians, votes, tuple(names), eyes, measured)
+    for number, (view, here) in moves.items():
+        moves_here = here if view.camera is None else _moving(view, here, blends[_place(frames, number)], gaussians)
+        frames[number] = replace(frames[number], moves=moves_here)
+    return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved, measured)
 
 
 def _around(
@@ -205,14 +235,32 @@ def _small(found: Segments, view: View, names: dict[str, int]) -> _Small:
     return _Small(labels.to(torch.uint8), sure, view.camera)
 
 
-def _without(view: View, found: Segments, moving: Sequence[str]) -> View:
+def _called(found: Segments, names: Sequence[str]) -> Bool[Tensor, "H W"]:
+    """Where something has one of some names."""
+    none = torch.zeros_like(found.labels, dtype=torch.bool)
+    return torch.stack([none, *(found.mask(name) for name in names)]).any(0)
+
+
+def _without(view: View, moves: Bool[Tensor, "H W"]) -> View:
     """A view whose depth is not known where something moves."""
-    small, depth = found.resized(view.size), view.depth
-    moves = torch.stack([torch.zeros_like(small.labels, dtype=torch.bool), *(small.mask(name) for name in moving)])
+    depth = view.depth
     if depth is None or not bool(moves.any()):
         return view
-    valid = ~grown(moves.any(0))
+    valid = ~grown(moves)
     return replace(view, depth=replace(depth, valid=valid if depth.valid is None else valid & depth.valid))
+
+
+def _moving(view: View, here: Bool[Tensor, "h w"], blend: Blend, gaussians: Gaussians) -> Bool[Tensor, "h w"]:
+    """What is left of what a view calls moving: not the parts whose depth is that of the scene, which is made of what stays. A plant's pot that one
+    frame takes for somebody stands where others see a plant."""
+    depth, camera = view.metric_depth, view.camera
+    if depth is None or camera is None:
+        return here
+    z = blend.render(to_camera(gaussians.means, camera)[:, 2:])[0]
+    stays = ((z / depth).log().abs() < STILL) & (blend.coverage > SURE)
+    parts = torch.from_numpy(label(here.numpy())[0]).long()
+    sizes = torch.bincount(parts.flatten())
+    return here & (torch.bincount(parts.flatten(), stays.flatten().float()) < SURE * sizes)[parts]
 
 
 def grown(moves: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:

@@ -10,11 +10,14 @@ from torch import Tensor
 
 from relook.lift.scene.decided import LYING, Decided
 from relook.ops.guided import guided_filter
+from relook.ops.resize import at_most, resized
+from relook.perceive.segment.ade20k import shared_in_superpixels
+from relook.perceive.segment.superpixels import SIDE, superpixels
 from relook.perceive.segment.vocabulary import canonical
 from relook.types import UNLABELLED, Region, Segments
 
-BORDER = (0.012, 1e-3)
-"""Guided filter that brings the borders of regions to the edges of a picture."""
+BORDER = (0.006, 1e-4)
+"""Guided filter that brings the borders of regions, which are those of superpixels about, to the edges of a picture."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a view to be in it."""
 CERTAIN = 0.95
@@ -45,4 +48,5 @@ def bordered(image: Float[Tensor, "3 H W"], chances: Float[Tensor, "K h w"]) -> 
     present = (chances.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
     if not len(present):
         return torch.zeros(image.shape[1:], dtype=torch.int64)
-    return present[guided_filter(image, chances[present], *BORDER).argmax(0)]
+    patches = superpixels(resized(image, at_most((image.shape[1], image.shape[2]), SIDE)))
+    return present[guided_filter(image, shared_in_superpixels(patches, chances[present]), *BORDER).argmax(0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +42,7 @@ class SceneViews:
     @property
     def noisy(self) -> bool:
         """Whether depth was measured or estimated rather than drawn."""
-        return any(view.depth is not None and view.depth.valid is not None for view in self.views)
+        return noisy(self.views)
 
     @property
     def fitted(self) -> tuple[int, ...]:
@@ -57,6 +58,11 @@ class SceneViews:
     def cameras(self) -> tuple[Camera, ...]:
         """Of all views."""
         return tuple(camera_of(view) for view in self.views)
+
+
+def noisy(views: Sequence[View]) -> bool:
+    """Whether depth was measured or estimated rather than drawn."""
+    return any(view.depth is not None and view.depth.valid is not None for view in views)
 
 
 def scene_views(

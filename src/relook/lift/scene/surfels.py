@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -28,8 +28,6 @@ TWICE = 2
 """Pixels that a cell needs: one alone is noise, or depth mixed at an edge."""
 _BITS, _HALF = 17, 1 << 16
 _Rows = tuple[np.ndarray, np.ndarray]
-Facing = Callable[[Float[Tensor, "H W"], Float[Tensor, "3 3"]], Float[Tensor, "3 H W"]]
-"""What says from depth and K which way surfaces face."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,23 @@ class _Pixels:
     colours: Float[Tensor, "M 3"]
 
 
-def surfels(views: Iterable[View], cell: float = CELL, *, tall: float = 1.0, facing: Facing = normals) -> Gaussians:
+def surfels(
+    views: Iterable[View],
+    cell: float = CELL,
+    *,
+    tall: float = 1.0,
+    facing: Sequence[Float[Tensor, "3 _ _"]] | None = None,
+) -> Gaussians:
     """Gaussians on the surfaces that views with a camera and metric depth see, in their mean colour (degree 0).
 
     Space is cut into cubes; in each, cells have the side that its views need (`cell` pixels, between the nearest view's and the mean),
     and a cell holds one surfel for each of six directions that it faces. tall: how many times as high as wide a cell is in that direction,
-    so that the layers of noisy depth become one. facing: `normals`, or what is steadier on noisy depth. `views` is read twice, one at a time. Raises DepthError where no depth is known.
+    so that the layers of noisy depth become one. facing: of every view which way its pixels' surfaces face, seen from its camera; None: by
+    `normals`. `views` is read twice, one at a time. Raises DepthError where no depth is known.
     """
-    pixels_of = partial(_pixels, facing=facing)
-    smallest, cubes, levels = _cell_levels(map(pixels_of, views), cell)
-    _, sums = _summed([_cells(pixels, smallest, cubes, levels, tall) for pixels in map(pixels_of, views)])
+    known = repeat(None) if facing is None else facing
+    smallest, cubes, levels = _cell_levels(map(_pixels, views, known), cell)
+    _, sums = _summed([_cells(pixels, smallest, cubes, levels, tall) for pixels in map(_pixels, views, known)])
     sums = sums[sums[:, 0] >= TWICE]
     if not len(sums):
         raise DepthError("Expected depth that several pixels agree on, got none; bring depth or better cameras.")
@@ -71,12 +76,12 @@ def turned_to(directions: Float[Tensor, "N 3"]) -> Float[Tensor, "N 4"]:
     return normalize(half, dim=1)
 
 
-def _pixels(view: View, facing: Facing) -> _Pixels:
+def _pixels(view: View, facing: Float[Tensor, "3 H W"] | None) -> _Pixels:
     """What one view knows of surfaces."""
     depth = view.metric_depth
     if depth is None or view.camera is None:
         raise DepthError("Expected views with a camera and depth in scene units, got one without; bring both.")
-    towards = facing(depth, view.camera.K)
+    towards = normals(depth, view.camera.K) if facing is None else facing
     known = known_depth(depth) & torch.isfinite(towards).all(0)
     turned = towards[:, known].T @ view.camera.world_to_camera[:3, :3]
     points = unproject(depth, view.camera)[known]

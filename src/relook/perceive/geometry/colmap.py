@@ -5,6 +5,7 @@ SIFT features, matches of all pairs or of those near in a walk, incremental mapp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -37,6 +38,8 @@ the pair is named."""
 STARTS = 3
 """Stretches of the pictures whose first and last are named as first pairs, too. A first pair that sees little but one plane has two
 solutions, and the wrong one spreads over the whole reconstruction; it shows in the reprojection error, so the best start is taken."""
+ALIKE = 0.5
+"""Degrees by which the pictures of two reconstructions may be turned from each other: then no other start is tried."""
 SURE = 30
 """Matches that agree on one camera move before two pictures may start a reconstruction (COLMAP's default is 100)."""
 
@@ -102,18 +105,36 @@ def _match(colmap: Any, folder: Path, views: Sequence[View], in_order: bool) -> 
 
 
 def _map_from_all_starts(colmap: Any, folder: Path, count: int, refine: bool) -> list[Any]:
-    """Reconstructions from the first pairs that COLMAP chooses, and from the ends of some stretches of the pictures."""
+    """Reconstructions from the first pairs that COLMAP chooses, and from the ends of some stretches of the pictures, until two of all pictures agree."""
     with colmap.Database.open(str(folder / "database.db")) as database:
         ids = {image.name: image.image_id for image in database.read_all_images()}
     ends = [round(place * (count - 1) / STARTS) for place in range(STARTS + 1)]
     pairs = {(ids[_name(i)], ids[_name(j)]) for i, j in pairwise(ends) if i != j}
     starts: list[tuple[float, tuple[int, int] | None]] = [(angle, None) for angle in ANGLES]
     starts += [(ANGLES[-1], pair) for pair in sorted(pairs)]
-    return [
-        model
-        for number, (angle, pair) in enumerate(starts)
-        for model in _map(colmap, folder, count, number, angle, pair, refine)
+    models: list[Any] = []
+    for number, (angle, pair) in enumerate(starts):
+        new = _map(colmap, folder, count, number, angle, pair, refine)
+        if any(_agree(one, other, count) for one in new for other in models):
+            return models + new
+        models += new
+    return models
+
+
+def _agree(one: Any, other: Any, count: int) -> bool:
+    """Whether two reconstructions hold all pictures and turn them alike, seen from the first of them."""
+    turns = [
+        torch.stack(
+            [torch.from_numpy(model.images[k].cam_from_world().rotation.matrix()) for k in sorted(model.images)]
+        )
+        for model in (one, other)
+        if model.num_reg_images() == count
     ]
+    if len(turns) < 2:
+        return False
+    first, second = (turn @ turn[0].T for turn in turns)
+    cosines = ((first * second).sum((1, 2)) - 1) / 2
+    return bool((cosines > math.cos(math.radians(ALIKE))).all())
 
 
 def _map(

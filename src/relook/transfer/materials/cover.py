@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from relook.ops.exemplar import Exemplar, fetched, grown
+from relook.ops.exemplar import Exemplar, fetched, grown, halved
 from relook.ops.flat import Places, places
 from relook.ops.soft import soft_weight
 from relook.ops.srgb import from_linear
@@ -95,6 +96,11 @@ class Pattern:
         means = cv2.blur(detail.values.permute(1, 2, 0).numpy(), (reach, reach))
         return float(torch.from_numpy(means)[known].std()) / whole
 
+    @cached_property
+    def _levels(self) -> list[Float[Tensor, "3 _ _"]] | None:
+        """Copies of the texture, halved once for all pictures."""
+        return None if self.texture is None else halved(self.texture)
+
     def _at(self, found: Places) -> Float[Tensor, "3 N"]:
         """The pattern at places on the plane; its mean beyond what was grown."""
         found = _turned(found, self.material.turn)
@@ -102,7 +108,7 @@ class Pattern:
             return fetched(*_repeated(self.material.detail, found.place), found.short, found.along)
         if self.texture is None:
             return torch.zeros(3, found.place.shape[1])
-        detail = fetched(self.texture, found.place, found.short, found.along)
+        detail = fetched(self.texture, found.place, found.short, found.along, self._levels)
         return detail * _within(self.texture, found.place)
 
 
