@@ -18,6 +18,8 @@ from relook.types import UNLABELLED, Region, Segments
 
 BORDER = (0.006, 1e-4)
 """Guided filter that brings the borders of regions, which are those of superpixels about, to the edges of a picture."""
+SHOWN = 384
+"""Longer side in pixels of a picture for superpixels, at least: in smaller ones they would be larger than what is to be told apart."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a view to be in it."""
 CERTAIN = 0.95
@@ -48,5 +50,7 @@ def bordered(image: Float[Tensor, "3 H W"], chances: Float[Tensor, "K h w"]) -> 
     present = (chances.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
     if not len(present):
         return torch.zeros(image.shape[1:], dtype=torch.int64)
-    patches = superpixels(resized(image, at_most((image.shape[1], image.shape[2]), SIDE)))
+    larger = max(1.0, SHOWN / max(image.shape[1:]))
+    size = at_most((round(larger * image.shape[1]), round(larger * image.shape[2])), SIDE)
+    patches = superpixels(resized(image, size))
     return present[guided_filter(image, shared_in_superpixels(patches, chances[present]), *BORDER).argmax(0)]
