@@ -12,14 +12,17 @@ from torch.nn.functional import one_hot
 
 from relook.errors import SegmentsError
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import decided
+from relook.lift.scene.decided import LYING, STANDING, decided
 from relook.lift.scene.said import bordered, numbered, regions_of
 from relook.ops.align import centre
 from relook.ops.splats import Blend, Blends
+from relook.perceive.segment.vocabulary import canonical
 from relook.types import UNLABELLED, Segments, View
 
 MOST = 150_000
 """Gaussians that are decided together; of more, these many evenly, and others are what the nearest of them is."""
+ALONE = 0.35
+"""Share of the views that a scene covers below which it is of things alone, before nothing: none of it is a wall, a floor or a building."""
 
 
 def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -> Segments:
@@ -34,6 +37,9 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -
         chances, confidence = _said(view.segments, number)
         votes += blend.transposed(chances * confidence * blend.seen)
         sure += torch.stack([(chances * confidence).sum((1, 2)), chances.sum((1, 2))])
+    covered = float(torch.stack([blend.seen.float().mean() for blend in blends]).mean())
+    if covered < ALONE:
+        votes = _of_things(votes, names)
     some = torch.arange(0, len(gaussians), -(-len(gaussians) // MOST))
     eyes = torch.stack([centre(camera) for camera in blends.cameras])
     found = decided(gaussians[some], votes[some], names, eyes)
@@ -58,6 +64,12 @@ def _said(segments: Segments | None, number: dict[str, int]) -> tuple[Float[Tens
         raise SegmentsError("Expected segments of every view, got none; perceive it first.")
     names, sure = numbered(segments, number)
     return one_hot(names, len(number)).permute(2, 0, 1).float(), sure
+
+
+def _of_things(votes: Float[Tensor, "N K"], names: Sequence[str]) -> Float[Tensor, "N K"]:
+    """Votes without those for what surrounds things; all of them, where there are no others."""
+    around = torch.tensor([canonical(name) in (*STANDING, *LYING) for name in names])
+    return votes * ~around if bool(votes[:, 1:][:, ~around[1:]].any()) else votes
 
 
 def _everywhere(means: Float[Tensor, "N 3"], some: Int[Tensor, " M"], region: Int[Tensor, " M"]) -> Int[Tensor, " N"]:
