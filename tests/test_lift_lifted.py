@@ -17,6 +17,7 @@ from relook.io.video import read_frames
 from relook.lift.lifted import lift_capture, posed, way_for
 from relook.lift.lifted.contrast import contrast, with_contrast
 from relook.lift.lifted.job import inner
+from relook.lift.lifted.strokes import Strokes
 from relook.lift.lifted.task import targets_of
 from relook.lift.lifted.ways import _tiles
 from relook.lift.operators.regions import likeliest
@@ -106,6 +107,24 @@ def test_strokes_mark_what_is_alike(tmp_path: Path) -> None:
         lift_capture(VIEWS, LiftConfig("descriptors", size=64, stroke=("64:3",)), tmp_path)
 
 
+def test_what_is_a_little_like_the_stroke_is_no_part_of_the_thing() -> None:
+    """A wall, a thing of two shades, and another one that is rather like it: .7 of cosine, above halfway between the thing and the wall."""
+    wall, thing = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    shade, akin = torch.tensor([0.0, 0.9, 0.436]), torch.tensor([0.0, 0.7, -0.714])
+    features = wall[:, None, None].repeat(1, 64, 64)
+    features[:, :20, :20], features[:, :20, 20:40], features[:, 40:, 40:] = (
+        one[:, None, None] for one in (thing, shade, akin)
+    )
+    features = features + 0.02 * torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    answers = [(features, features)] * len(VIEWS)
+    mark = Strokes.of([(5, 5, 0)], posed(VIEWS, 64), answers).mark(features)[0] > 0.5
+    wanted = torch.zeros(64, 64, dtype=torch.bool)
+    wanted[:20, :40] = True
+    assert float((mark & wanted).sum() / (mark | wanted).sum()) > 0.9
+    alone = Strokes.of([(5, 5, 0)], posed(VIEWS, 64), [(f, f) for f in [thing[:, None, None].repeat(1, 64, 64)] * 5])
+    assert bool((alone.mark(features)[0, :20, :20] > 0.5).all())  # a capture of one thing
+
+
 def test_new_views_lie_between() -> None:
     source = posed(VIEWS, 64)
     middle = targets_of(source, 1)[1].camera
@@ -175,7 +194,7 @@ def test_without_a_scene_label_maps_are_the_likeliest_class() -> None:
     assert found.regions[3].confidence == pytest.approx(0.8, abs=0.05)
 
 
-def test_contrast_that_blending_took_comes_back_from_the_picture_itself() -> None:
+def test_contrast_is_set_right_by_the_pictures_own_detail() -> None:
     draw = torch.Generator().manual_seed(0)
     picture = 0.5 + 0.1 * torch.randn(3, 64, 64, generator=draw)
     looked = 0.3 + 1.4 * (picture - 0.5)
@@ -183,7 +202,9 @@ def test_contrast_that_blending_took_comes_back_from_the_picture_itself() -> Non
     back = with_contrast(flat, picture, contrast(looked))
     assert float(contrast(flat).mean()) < 0.35 * float(contrast(looked).mean())
     torch.testing.assert_close(contrast(back).mean(), contrast(looked).mean(), atol=0.01, rtol=0.05)
-    torch.testing.assert_close(with_contrast(looked, picture, contrast(flat)), looked)
+    less = with_contrast(picture, picture, contrast(flat))  # a look that has less of the picture's detail
+    torch.testing.assert_close(contrast(less).mean(), contrast(flat).mean(), atol=0.01, rtol=0.05)
+    torch.testing.assert_close(with_contrast(looked, picture, contrast(looked)), looked)
 
 
 def test_tiles_hold_every_pixel_once_and_share_looks_with_their_neighbours() -> None:

@@ -14,11 +14,15 @@ from torch import Tensor
 from relook.dollhouse import CLASSES, exact_flow
 from relook.engine import Engine
 from relook.errors import InputError
+from relook.evaluate.lift_looks import COMPARED, PAIRS, look_numbers, looked
 from relook.evaluate.lift_rows import (
     ALONE,
     CAPTURE,
+    COLOURS,
     LABELS,
+    LEADS,
     LOOKS,
+    METHODS,
     REGIONS,
     RENDERED,
     ROWS,
@@ -31,7 +35,6 @@ from relook.evaluate.lift_steady import CAPTURE_ROWS, GAPS, Pictures, capture_nu
 from relook.evaluate.lift_strokes import stroke_numbers
 from relook.evaluate.metrics.segments import confusion, mean_iou, mean_of
 from relook.evaluate.metrics.truth import psnr
-from relook.evaluate.metrics.views import detail, warp_rmse
 from relook.evaluate.records import WHOLE, Number, check_names
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.scene.fit import strip
@@ -45,19 +48,15 @@ from relook.lift.lifted.job import Job, Target, held
 from relook.lift.lifted.sources import Posed
 from relook.lift.lifted.ways import Carried, Learned
 from relook.lift.operators import Operator, asked, load_operator
-from relook.lift.operators.looks import MicroAST, Sharpen
 from relook.lift.operators.seeing import Descriptors, Embedded
-from relook.models import sharpener
+from relook.models import colouriser, sharpener
 from relook.models.lifter import FOLDER
 from relook.models.load import revision
-from relook.ops.blur import softened
 from relook.ops.fill import smoothly_filled
 from relook.session import Session
 from relook.types import View
 
 SUITE = "dollhouse-lift"
-PAIRS = {"near": ((0, 1), (7, 8)), "far": ((0, 8),)}
-"""Frames that are compared after exact warping."""
 SIDE = 256
 """Longer side of the capture's pictures."""
 FRAMES = 9
@@ -71,7 +70,7 @@ class Config:
     out: Path = Path("runs/dollhouse-lift")
     """Folder of the results; a run that was stopped resumes there."""
     parts: tuple[str, ...] = ()
-    """Parts to run, out of `labels`, `looks`, `sharpness`. Default: all."""
+    """Parts to run, out of `labels`, `steady`, `strokes`, `looks`, `sharpness`, `colours`, `capture`. Default: all."""
     rows: tuple[str, ...] = ()
     """Rows to run, e.g. `"lift3d features"`. Default: all."""
     rooms: int = 3
@@ -127,10 +126,10 @@ class LiftSuite(Suite):
         return drawn + [Trial(CAPTURE, row, one.capture.name) for row in rows]
 
     def learned(self, session: Session) -> Mapping[str, str]:
-        """The lifter, the sharpener and MicroAST, where they are here."""
-        shipped = {"lifter": FOLDER, "sharpener": sharpener.FOLDER}
+        """The lifter, the sharpener, the colouriser, MicroAST and LPIPS, where they are here."""
+        shipped = {"lifter": FOLDER, "sharpener": sharpener.FOLDER, "colouriser": colouriser.FOLDER}
         return {name: revision(folder) for name, folder in shipped.items() if folder.is_dir()} | dict(
-            checkpoint_weights(["microast"])
+            checkpoint_weights(["microast", "lpips_alex"])
         )
 
     def depends(self, trial: Trial) -> Any:
@@ -152,10 +151,7 @@ class LiftSuite(Suite):
         if trial.part in (LABELS, STEADY, STROKES):
             measure = {LABELS: self._labels, STEADY: self._steady, STROKES: self._strokes}[trial.part]
             return measure(row, room, place, session)
-        if trial.part == SHARPNESS:
-            soft = [replace(view, image=_soft(view.image, number)) for number, view in enumerate(room.views)]
-            return self._looks(row, Sharpen(), soft, room, place)
-        return self._looks(row, MicroAST(session, room.new[0].image.flip(2)), room.views, room, place)
+        return self._looks(trial.part, row, room, place, session)
 
     def _labels(self, row: Row, room: Room, place: Place, session: Session) -> Outcome:
         """mIoU at the held-out cameras, and PSNR of the colours that the same weights bring."""
@@ -186,13 +182,12 @@ class LiftSuite(Suite):
     def _steady(self, row: Row, room: Room, place: Place, session: Session) -> Outcome:
         """How many labels change from frame to frame, and how right they are."""
         operator = Embedded(session)
-        numbers = sorted({number for pairs in PAIRS.values() for pair in pairs for number in pair})
         if row.method == REGIONS:
             labels = decided([replace(view, segments=None) for view in room.views], operator, CLASSES)
         else:
-            labels = {n: one.argmax(0) for n, one in self._frames(row, operator, room.views, numbers).items()}
-        counts = torch.stack([confusion(labels[n], room.old[n].classes, len(CLASSES)) for n in numbers]).sum(0)
-        write_image(place.picture, strip([_coloured(labels[n]) for n in numbers]))
+            labels = {n: one.argmax(0) for n, one in self._frames(row, operator, room.views, COMPARED).items()}
+        counts = torch.stack([confusion(labels[n], room.old[n].classes, len(CLASSES)) for n in COMPARED]).sum(0)
+        write_image(place.picture, strip([_coloured(labels[n]) for n in COMPARED]))
         scores = flickers(labels, PAIRS, lambda a, b: exact_flow(room.old[a], room.old[b]))
         return Outcome([*scores, Number("miou", WHOLE, mean_iou(counts))], pictured=True)
 
@@ -224,18 +219,17 @@ class LiftSuite(Suite):
         targets = [Target("", camera, n) for n in numbers if (camera := views[n].camera) is not None]
         return {n: one.prediction for n, one in zip(numbers, job.predictions(targets), strict=True)}
 
-    def _looks(self, row: Row, operator: Operator, views: Sequence[View], room: Room, place: Place) -> Outcome:
-        """How far frames are from each other after exact warping, how much of the lone model's detail they have, and for sharpness the error."""
-        numbers = sorted({number for pairs in PAIRS.values() for pair in pairs for number in pair})
-        alone = {number: asked(operator, views[number].image)[1] for number in numbers}
-        frames = alone if row.method == ALONE else self._frames(row, operator, views, numbers)
-        write_image(place.picture, strip([frames[number] for number in numbers]))
-        scores = [Number("detail", WHOLE, mean_of([detail(frames[n], alone[n]) for n in numbers]))]
-        for region, pairs in PAIRS.items():
-            errors = [warp_rmse(frames[a], frames[b], *exact_flow(room.old[a], room.old[b])) for a, b in pairs]
-            scores.append(Number("warp_rmse", region, mean_of(errors)))
-        if isinstance(operator, Sharpen):
-            scores.append(Number("psnr", WHOLE, mean_of([psnr(frames[n], room.views[n].image) for n in numbers])))
+    def _looks(self, part: str, row: Row, room: Room, place: Place, session: Session) -> Outcome:
+        """How steady looks are along the walk, how detailed, and where there is an answer how near to it."""
+        operator, views = looked(part, room, session)
+        alone = {n: asked(operator, views[n].image)[1] for n in COMPARED}
+        frames = alone if row.method == ALONE else {n: views[n].image for n in COMPARED}
+        if row.method in METHODS:
+            frames = self._frames(row, operator, views, COMPARED)
+        write_image(place.picture, strip([frames[number] for number in COMPARED]))
+        scores = look_numbers(frames, alone, room.old, session)
+        if part != LOOKS:
+            scores.append(Number("psnr", WHOLE, mean_of([psnr(frames[n], room.views[n].image) for n in COMPARED])))
         return Outcome(scores, pictured=True)
 
     def _colours(self, method: str, room: Room, sources: int | None = None) -> list[Carried]:
@@ -262,23 +256,16 @@ class LiftSuite(Suite):
         """A table for each."""
         columns = {
             LABELS: (column("miou"), column("psnr")),
-            LOOKS: (column("warp_rmse", "near", "RMSE near"), column("warp_rmse", "far", "RMSE far"), column("detail", judged=False)),
+            LOOKS: (*(column(name, gap, f"{word} {gap}") for name, word in (("warp_rmse", "RMSE"), ("warp_lpips", "LPIPS")) for gap in GAPS),
+                    column("detail", judged=False)),
         }  # fmt: skip
-        columns[SHARPNESS] = (*columns[LOOKS], column("psnr"))
+        columns[SHARPNESS] = columns[COLOURS] = (*columns[LOOKS], column("psnr"))
         flicker = tuple(column("label_flicker", gap, f"flicker {gap}") for gap in GAPS)
         columns[STEADY] = (*flicker, column("miou"))
         columns[STROKES] = (column("mask_iou"), column("average_precision"))
-        columns[CAPTURE] = (*flicker, *columns[LOOKS], *(column("warp_lpips", gap, f"LPIPS {gap}") for gap in GAPS))
-        leads = {
-            LABELS: "The embedded segmenter at cameras beside the walk; PSNR of the colours that the same weights bring, where they know any.",
-            STEADY: "The embedded segmenter along the walk: pixels whose label is another one after exact warping, and mIoU of the same frames.",
-            STROKES: "Three touches on each of up to four things in the first frame; all that has like descriptors in later frames, against the thing's class.",
-            CAPTURE: "A real capture: labels and looks along it, compared where both sensors read the point.",
-            LOOKS: "MicroAST over the walk's own frames: differences after exact warping, and detail as a part of the lone model's.",
-            SHARPNESS: "The same for the sharpener on frames that were softened, each by its own blur; PSNR against them as they were.",
-        }
+        columns[CAPTURE] = (*flicker, *columns[LOOKS])
         return [
-            Part(name, name, leads[name], columns[name], {row: ROWS[name][row].note for row in results.rows(name)}, (), ALONE if name != CAPTURE else "segments alone")
+            Part(name, name, LEADS[name], columns[name], {row: ROWS[name][row].note for row in results.rows(name)}, (), ALONE if name != CAPTURE else "segments alone")
             for name in ROWS if results.rows(name)
         ]  # fmt: skip
 
@@ -287,11 +274,6 @@ def _coloured(labels: Int[Tensor, "H W"]) -> Float[Tensor, "3 H W"]:
     """A colour for each class."""
     palette = torch.rand(len(CLASSES) + 1, 3, generator=torch.Generator().manual_seed(3))
     return palette[labels].permute(2, 0, 1)
-
-
-def _soft(image: Float[Tensor, "3 H W"], number: int) -> Float[Tensor, "3 H W"]:
-    """A frame as an unsteady camera shows it: every one is blurred otherwise."""
-    return softened(image[None], torch.Generator().manual_seed(number))[0]
 
 
 def _depths(views: Sequence[View]) -> tuple[float, float]:

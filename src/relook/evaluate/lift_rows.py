@@ -7,16 +7,17 @@ from typing import Literal, NamedTuple
 
 from relook.evaluate.lift_steady import CAPTURE_ROWS
 
-LABELS, STEADY, STROKES, LOOKS, SHARPNESS, CAPTURE = "labels", "steady", "strokes", "looks", "sharpness", "capture"
+LABELS, STEADY, STROKES, CAPTURE = "labels", "steady", "strokes", "capture"
+LOOKS, SHARPNESS, COLOURS = "looks", "sharpness", "colours"
 METHODS = ("scene", "blending", "lift3d")
-ALONE, RENDERED, REGIONS = "alone", "rendered", "regions"
+ALONE, RENDERED, REGIONS, PICTURES = "alone", "rendered", "regions", "pictures"
 
 
 class Row(NamedTuple):
     """What is carried, and how."""
 
     method: str
-    """ALONE: the operator asks the true picture; RENDERED: our rendering of the sources by `scene`."""
+    """ALONE: the operator asks the true picture; RENDERED: our rendering of the sources by `scene`; PICTURES: nobody asks."""
     lift: str
     note: str
     corrected: bool = False
@@ -41,8 +42,20 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     STROKES: {ALONE: Row(ALONE, "", "the embedded descriptors of every frame by itself")}
     | {f"{way} features": Row(way, "features", f"the same descriptors, by {way}") for way in METHODS},
 } | {
-    part: {ALONE: Row(ALONE, "", f"{name} on every frame by itself")}
+    part: {ALONE: Row(ALONE, "", f"{name} on every frame by itself"),
+           PICTURES: Row(PICTURES, "", "the frames that it was given: how much of a difference is due to light and to warping")}
     | {f"{way} {lift}": Row(way, lift, f"its {lift}, by {way}") for way in METHODS for lift in ("features", "picture", "change", "contrast")}
-    for part, name in ((LOOKS, "MicroAST"), (SHARPNESS, "the embedded sharpener"))
+    for part, name in ((LOOKS, "MicroAST"), (SHARPNESS, "the embedded sharpener"), (COLOURS, "the embedded colouriser"))
 } | {CAPTURE: {name: Row("scene", row.way, row.note) for name, row in CAPTURE_ROWS.items()}}  # fmt: skip
 """Part -> its rows."""
+
+LEADS: Mapping[str, str] = {
+    LABELS: "The embedded segmenter at cameras beside the walk; PSNR of the colours that the same weights bring, where they know any.",
+    STEADY: "The embedded segmenter along the walk: pixels whose label is another one after exact warping, and mIoU of the same frames.",
+    STROKES: "Three touches on each of up to four things in the first frame; all that has like descriptors in later frames, against the thing's class.",
+    CAPTURE: "A real capture: labels and looks along it, compared where both sensors read the point.",
+    LOOKS: "MicroAST over the walk's own frames: differences after exact warping, and detail as a part of the lone model's.",
+    SHARPNESS: "The same for the sharpener on frames that were softened, each by its own blur; PSNR against them as they were.",
+    COLOURS: "The same for the colouriser on frames in grey; PSNR against them as they were.",
+}
+"""Part -> what its table shows."""

@@ -14,8 +14,8 @@ from relook.evaluate.metrics.masks import mask_iou
 from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.strokes import average_precision
 from relook.evaluate.records import WHOLE, Number
-from relook.lift.lifted.show import stroked
 from relook.lift.lifted.sources import Posed
+from relook.lift.lifted.strokes import Strokes
 
 SURFACES = ("wall", "floor", "ceiling", "window", "door")
 """What strokes are not put on: rooms have little else of them."""
@@ -54,11 +54,11 @@ def stroke_numbers(
     """Mean IoU and average precision over things of the first frame, in all frames that have features and show the thing."""
     ious, precisions = list[float | None](), list[float | None]()
     for thing in things_of(frames[0]):
-        strokes = touched(frames[0].classes == thing)
+        strokes = Strokes.of(touched(frames[0].classes == thing), source, answers)
         for number, one in features.items():
             truth: Int[Tensor, "H W"] = frames[number].classes == thing
             if bool(truth.any()):
-                mark = stroked(one, strokes, source, answers)[0]
+                mark = strokes.mark(one)[0]
                 ious.append(mask_iou(mark > 0.5, truth))
                 precisions.append(average_precision(mark, truth))
     return [Number("mask_iou", WHOLE, mean_of(ious)), Number("average_precision", WHOLE, mean_of(precisions))]

@@ -84,18 +84,26 @@ def _pink(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "N
 def crops(world: World, batch: int, side: int, generator: torch.Generator) -> Iterator[Float[Tensor, "B 3 S S"]]:
     """Endless square crops of restyled rooms, LEAVES of them dead leaves."""
     fresh = max(1, int(batch * (1 - LEAVES)) // 4)
+    others = batch - 4 * fresh
+    for cut in rooms_in(world, fresh, side, generator, 4):
+        yield torch.cat([cut, dead_leaves(others, side, generator)]) if others else cut
+
+
+def rooms_in(
+    world: World, fresh: int, side: int, generator: torch.Generator, times: int = 1
+) -> Iterator[Float[Tensor, "B 3 S S"]]:
+    """Endless batches of `times` square crops of `fresh` restyled rooms."""
     height, width = world.geometry.depth.shape[1:]
     while True:
         rooms = torch.randint(len(world), (fresh,), generator=generator)
         styles = torch.randint(len(world.styles), (fresh,), generator=generator)
         pictures = world.colour(rooms, styles)
         cut = []
-        for _ in range(4):
+        for _ in range(times):
             y = int(torch.randint(height - side + 1, (1,), generator=generator))
             x = int(torch.randint(width - side + 1, (1,), generator=generator))
             cut.append(pictures[:, :, y : y + side, x : x + side])
-        others = batch - 4 * fresh
-        yield torch.cat([*cut, dead_leaves(others, side, generator)]) if others else torch.cat(cut)
+        yield torch.cat(cut)
 
 
 def swayed(pose: Pose, rng: np.random.Generator, spread: float) -> Pose:

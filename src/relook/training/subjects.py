@@ -186,8 +186,29 @@ class TrainSharpener:
     """Seed of weights, rooms, styles and order."""
 
 
+@dataclass(frozen=True)
+class TrainColouriser:
+    """Train the small network that gives grey pictures colours, to be lifted; a stopped run goes on from its last checkpoint."""
+
+    out: Path = Path("runs/colouriser")
+    """Folder for checkpoints, the curve and the finished network (`colouriser/`)."""
+    steps: Count = 2400
+    """Optimiser steps."""
+    batch: Count = 16
+    """Pictures per step."""
+    side: Annotated[int, Ge(16)] = 128
+    """Side of the pictures in pixels, a multiple of 16."""
+    rate: Factor = 2e-3
+    """Highest learning rate; it falls to 2 %."""
+    every: Count = 100
+    """Steps between checkpoints and lines of the curve."""
+    seed: int = 0
+    """Seed of weights, rooms, styles and order."""
+
+
 SUBJECTS: Mapping[str, type] = {
     "dollhouse": TrainDollhouse, "perceiver": TrainPerceiver, "warp-refine": TrainWarpRefine, "flow": TrainFlow,
     "lift3d": TrainLift3d, "style-descriptor": TrainStyleDescriptor, "quality": TrainQuality, "sharpener": TrainSharpener,
+    "colouriser": TrainColouriser,
 }  # fmt: skip
 """What can be trained -> its options; `run` of the module of that name trains it."""

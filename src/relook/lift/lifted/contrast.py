@@ -1,4 +1,4 @@
-"""Local contrast of what was blended, given back by the picture's own detail, which agrees from view to view as the picture does."""
+"""Local contrast of what was blended, set right by the picture's own detail, which agrees from view to view as the picture does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relook.ops.guided import box
 REACH = 1 / 64
 """Half the window of detail, in longer sides of the picture."""
 MOST = 1.5
-"""Of a picture's own detail, at most so many times what it has is added."""
+"""Of a picture's own detail, at most so many times what it has is added; all of it may be taken off."""
 FLAT = 1e-3
 """Contrast below which a place has no detail to add."""
 
@@ -23,9 +23,9 @@ def contrast(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "1 H W"]:
 def with_contrast(
     new: Float[Tensor, "3 H W"], picture: Float[Tensor, "3 H W"], wanted: Float[Tensor, "1 H W"]
 ) -> Float[Tensor, "3 H W"]:
-    """A new look of a picture, with so much of the picture's detail added that its contrast is what is wanted; nothing where it has that."""
-    gain = (wanted - contrast(new)).clamp_min(0) / (contrast(picture) + FLAT)
-    return new + gain.clamp_max(MOST) * _detail(picture)
+    """A new look of a picture, with so much of the picture's detail added, or taken off, that its contrast is what is wanted."""
+    gain = (wanted - contrast(new)) / (contrast(picture) + FLAT)
+    return new + gain.clamp(-1, MOST) * _detail(picture)
 
 
 def _detail(image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:

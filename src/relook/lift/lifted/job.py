@@ -74,7 +74,8 @@ class Job:
         if self.lift == "features" and self.operator.kind != "depth":
             return self.operator.decode(values, self.source.size)
         if self.lift in ("change", "contrast"):
-            base = values[-3:] if target.number is None else self.source.views[target.number].image
+            image = None if target.number is None else self.source.views[target.number].image
+            base = values[-3:] if image is None else self.operator.base(image)
             new = base + values[:3]
             return (new if self.lift == "change" else with_contrast(new, base, values[3:4])).clamp(0, 1)
         return values
@@ -84,7 +85,7 @@ class Job:
         features, prediction = self.answers[number]
         if self.operator.kind == "depth":
             return prediction
-        return _carried(self.lift, self.source.views[number].image, features, prediction)
+        return _carried(self.lift, self.operator.base(self.source.views[number].image), features, prediction)
 
 
 def held(
@@ -94,15 +95,16 @@ def held(
     if operator.kind == "depth":
         cameras = [view.camera for view in source.views if view.camera is not None]
         return torch.stack([points_of(depth, one) for (_, depth), one in zip(answers, cameras, strict=True)])
-    return torch.stack([_carried(lift, view.image, *one) for view, one in zip(source.views, answers, strict=True)])
+    bases = [operator.base(view.image) for view in source.views]
+    return torch.stack([_carried(lift, base, *one) for base, one in zip(bases, answers, strict=True)])
 
 
-def _carried(lift: str, image: Tensor, features: Tensor, prediction: Tensor) -> Tensor:
+def _carried(lift: str, base: Tensor, features: Tensor, prediction: Tensor) -> Tensor:
     """Features, the prediction, or what it changes of the picture (with its contrast, and with the picture, for new views)."""
     if lift in ("features", "probabilities", "picture"):
         return features if lift == "features" else prediction
     besides = [contrast(prediction)] if lift == "contrast" else []
-    return torch.cat([prediction - image, *besides, image])
+    return torch.cat([prediction - base, *besides, base])
 
 
 def inner(known: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:

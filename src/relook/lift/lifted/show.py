@@ -1,25 +1,18 @@
-"""Predictions as pictures and as numbers for files; what strokes mark."""
+"""Predictions as pictures and as numbers for files."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from relook.errors import InputError
-from relook.lift.lifted.sources import Posed
 from relook.types import Depth
 
 SHADES = np.random.default_rng(7).uniform(0.15, 0.95, (512, 3)).astype(np.float32)
 """A colour for each class."""
 TINT = 0.6
 """How much of a label's colour lies over the picture."""
-SHARP = 12.0
-"""How steeply likeness above that of the whole picture turns into 1."""
 
 
 def shown(
@@ -52,28 +45,3 @@ def _main_parts(features: Float[Tensor, "C H W"]) -> Float[Tensor, "3 H W"]:
     three = rows @ axes.T
     spread = three.std(0).clamp_min(1e-6)
     return torch.sigmoid(three / spread).T.reshape(-1, *features.shape[1:])
-
-
-def stroked(
-    features: Float[Tensor, "C H W"],
-    strokes: Sequence[tuple[int, int, int]],
-    source: Posed,
-    answers: Sequence[tuple[Tensor, Tensor]],
-) -> Float[Tensor, "1 H W"]:
-    """How like each pixel is to what the strokes touch: cosine with the nearest stroke's features, above that of most of the picture.
-
-    Raises InputError for strokes outside the pictures.
-    """
-    height, width = source.size
-    marks = []
-    for x, y, frame in strokes:
-        if x >= width or y >= height or frame >= len(answers):
-            raise InputError(
-                f"Expected strokes within {width} x {height} pixels and {len(answers)} frames, got {x}:{y}:{frame}; move it."
-            )
-        marks.append(answers[frame][1][:, y, x])
-    seeds = normalize(torch.stack(marks), dim=1)
-    likeness = torch.einsum("nc,chw->nhw", seeds, normalize(features, dim=0)).amax(0)
-    own = torch.einsum("nc,mc->nm", seeds, seeds).min()
-    middle = (likeness.median() + torch.minimum(own, likeness.max())) / 2
-    return torch.sigmoid(SHARP * (likeness - middle) / (1 - middle).clamp_min(1e-3))[None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from torch import Tensor
 from relook.config import LiftConfig
 from relook.files import MAPS, replacing
 from relook.io import open_video, read_image, write_image, write_segments
-from relook.lift.lifted.show import shown, stroked
+from relook.lift.lifted.show import shown
+from relook.lift.lifted.strokes import Strokes
 from relook.lift.operators.regions import likeliest
 from relook.lift.scene.labels import SceneLabels
 from relook.lift.source import ViewSource, names_of
@@ -41,6 +43,11 @@ class Writer:
     labels: SceneLabels | None = None
     """Regions that the scene of all frames decided; None: the likeliest of the lifted labels instead."""
 
+    @cached_property
+    def strokes(self) -> Strokes:
+        """What the user touched."""
+        return Strokes.of(self.config.strokes, self.job.source, self.job.answers)
+
     def write_all(self, targets: Sequence[Target], progress: Progress) -> float:
         """Write all views and their film; how much of them the sources say."""
         share = []
@@ -60,8 +67,7 @@ class Writer:
             (self.out / folder).mkdir(parents=True, exist_ok=True)
         number, operator = one.target.number, self.job.operator
         if self.config.strokes:
-            mark = stroked(one.prediction, self.config.strokes, self.job.source, self.job.answers)
-            one = replace(one, prediction=mark)
+            one = replace(one, prediction=self.strokes.mark(one.prediction))
         elif operator.kind == "labels" and number is not None:
             place = self.out / MAPS / f"{names_of(self.frames)[number]}.png"
             write_segments(place, self.regions(number, one.prediction))

@@ -35,6 +35,10 @@ class Operator(ABC):
     def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
         """The prediction at `size` (H, W) from features, the picture's own or lifted ones."""
 
+    def base(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
+        """For `picture`: the picture that the prediction changes (`--lift change` and `contrast`); of a colouriser the grey one."""
+        return image
+
     def regions(self, view: View) -> Segments:
         """For `labels`: the regions of one picture, from which a scene decides what its things are."""
         return likeliest(asked(self, view.image)[1], self.names, view.image)

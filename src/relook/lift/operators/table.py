@@ -12,7 +12,7 @@ from torch import Tensor
 from relook.errors import InputError
 from relook.files import reason, sha256
 from relook.io import read_image
-from relook.lift.operators.looks import MicroAST, Palette, Sharpen
+from relook.lift.operators.looks import Colourise, MicroAST, Palette, Sharpen
 from relook.lift.operators.operator import Operator
 from relook.lift.operators.seeing import Backbone, Descriptors, Edges, Embedded, Layer, MetricDepth, Segments
 from relook.lift.operators.words import Words
@@ -22,7 +22,7 @@ from relook.session import Session
 
 OPERATORS: Mapping[str, Callable[[Session], Operator]] = {
     "segments": Segments, "embedded": Embedded, "depth": MetricDepth, "edges": lambda session: Edges(), "descriptors": Descriptors,
-    "sharpen": lambda session: Sharpen(),
+    "sharpen": lambda session: Sharpen(), "colourise": lambda session: Colourise(),
 }  # fmt: skip
 """Those that need no more than a picture."""
 LOOKS: Mapping[str, Callable[[Session, Float[Tensor, "3 H W"]], Operator]] = {"microast": MicroAST, "palette": Palette}
