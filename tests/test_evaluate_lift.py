@@ -25,8 +25,17 @@ from strolls import write_capture
 
 
 def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
-    rows = ("alone", "rendered", "nearest", "regions", "scene probabilities", "scene features", "scene change")
-    parts = ("labels", "steady", "strokes", "sharpness", *(("looks",) if is_here("microast") else ()))
+    rows = (
+        "alone",
+        "pictures",
+        "rendered",
+        "nearest",
+        "regions",
+        "scene probabilities",
+        "scene features",
+        "scene change",
+    )
+    parts = ("labels", "steady", "strokes", "sharpness", "colours", *(("looks",) if is_here("microast") else ()))
     config = dollhouse_lift.Config(tmp_path, parts, rows, rooms=1, frames=9, held=1, size=64, engine=Engine(workers=1))
     run(dollhouse_lift.suite(config))
     found = {(one.part, one.row, one.metric, one.region): one.value for one in read_records(tmp_path / "records.csv")}
@@ -35,6 +44,7 @@ def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
     assert psnr > 20
     assert psnr == found["labels", "rendered", "psnr", "all"] != found["labels", "nearest", "psnr", "all"]
     assert found["sharpness", "alone", "psnr", "all"] > 20
+    assert found["colours", "alone", "psnr", "all"] != found["colours", "pictures", "psnr", "all"] > 15
     steady = {row: found["steady", row, "label_flicker", "far"] for row in ("alone", "regions", "scene probabilities")}
     assert None not in steady.values()
     assert max(steady["regions"], steady["scene probabilities"]) < steady["alone"]

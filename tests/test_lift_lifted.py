@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from relook.config import LiftConfig
 from relook.dollhouse import CLASSES, Pose, render, sample_layout, sample_style, walk
@@ -16,10 +18,11 @@ from relook.io import read_segments
 from relook.io.video import read_frames
 from relook.lift.lifted import lift_capture, posed, way_for
 from relook.lift.lifted.contrast import contrast, with_contrast
-from relook.lift.lifted.job import inner
+from relook.lift.lifted.job import Job, Target, held, inner
 from relook.lift.lifted.strokes import Strokes
 from relook.lift.lifted.task import targets_of
 from relook.lift.lifted.ways import _tiles
+from relook.lift.operators import Operator, asked
 from relook.lift.operators.regions import likeliest
 from relook.models.lifter import FOLDER
 from relook.ops.geometry import pixel_centres
@@ -205,6 +208,30 @@ def test_contrast_is_set_right_by_the_pictures_own_detail() -> None:
     less = with_contrast(picture, picture, contrast(flat))  # a look that has less of the picture's detail
     torch.testing.assert_close(contrast(less).mean(), contrast(flat).mean(), atol=0.01, rtol=0.05)
     torch.testing.assert_close(with_contrast(looked, picture, contrast(looked)), looked)
+
+
+def test_of_a_picture_with_colours_a_colouriser_changes_its_greys() -> None:
+    class Sepia(Operator):
+        kind, stride = "picture", 1
+
+        def base(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 H W"]:
+            return image.mean(0).expand(3, -1, -1)
+
+        def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+            return self.base(image)
+
+        def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+            return (features * torch.tensor([1.0, 0.8, 0.6])[:, None, None]).clamp(0, 1)
+
+    source, operator = posed(VIEWS, 64), Sepia()
+    answers = [asked(operator, view.image) for view in source.views]
+    way = way_for("scene", source, 4)[1].holding(held(operator, "contrast", source, answers))
+    job = Job(operator, "contrast", source, answers, way)
+    for target in (Target("", ROOM[2].camera, 2), Target("", ROOM[2].camera, None)):
+        found = next(iter(job.predictions([target]))).prediction
+        shares = (found / found[:1].clamp_min(0.05)).flatten(1).median(1).values
+        torch.testing.assert_close(shares, torch.tensor([1.0, 0.8, 0.6]), atol=0.05, rtol=0.0)
+        assert float((found - answers[2][1]).abs().mean()) < 0.04
 
 
 def test_tiles_hold_every_pixel_once_and_share_looks_with_their_neighbours() -> None:

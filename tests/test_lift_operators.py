@@ -17,7 +17,9 @@ from relook.lift.lifted import posed, way_for
 from relook.lift.lifted.job import Job, Target, held
 from relook.lift.operators import OPERATORS, Operator, asked, load_operator
 from relook.lift.operators import words as operator_words
+from relook.lift.operators.looks import grey
 from relook.models.store import is_here
+from relook.ops.oklab import rgb_to_oklab
 from relook.perceive.embedded import network, perceived
 from relook.perceive.segment.open_vocabulary import LIKELY, Found
 from relook.session import Session
@@ -52,6 +54,9 @@ def test_every_operator_keeps_the_contract(name: str, tmp_path: Path) -> None:
         assert identity.startswith(name)
         if operator.kind == "labels":
             torch.testing.assert_close(prediction.sum(0), torch.ones(96, 128), atol=1e-4, rtol=1e-4)
+        if name == "colourise":
+            assert float((rgb_to_oklab(prediction)[0] - rgb_to_oklab(IMAGE)[0]).abs().mean()) < 0.02
+            torch.testing.assert_close(asked(operator, grey(IMAGE))[1], prediction, atol=2e-3, rtol=1e-2)
         if operator.kind == "picture":
             assert 0.0 <= float(prediction.min()) <= float(prediction.max()) <= 1.0
 
@@ -91,9 +96,24 @@ class Broken(Operator):
         return torch.full((self.channels, *size), self.value)
 
 
+class Fails(Broken):
+    """Dies, or says something that is no tensor."""
+
+    def __init__(self, words: str | None) -> None:
+        super().__init__((24, 32), 1, 0.5)
+        self.words = words
+
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+        if self.words is None:
+            return [0.5]  # type: ignore[return-value]
+        raise ValueError(self.words)
+
+
 @pytest.mark.parametrize(
     ("operator", "error", "words"),
     [
+        (Fails("no such layer"), InputError, "Fails to answer for a picture, got no such layer"),
+        (Fails(None), InputError, "tensor from Fails|Fails to answer"),
         (Broken((24, 24), 1, 0.5), ShapeError, "span a picture"),
         (Broken((24, 32), 2, 0.5), ShapeError, "prediction of Broken"),
         (Broken((24, 32), 1, float("nan")), PictureError, "finite numbers"),

@@ -192,9 +192,9 @@ class TrainColouriser:
 
     out: Path = Path("runs/colouriser")
     """Folder for checkpoints, the curve and the finished network (`colouriser/`)."""
-    steps: Count = 2400
+    steps: Count = 900
     """Optimiser steps."""
-    batch: Count = 16
+    batch: Count = 8
     """Pictures per step."""
     side: Annotated[int, Ge(16)] = 128
     """Side of the pictures in pixels, a multiple of 16."""

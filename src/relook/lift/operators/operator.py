@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.errors import PictureError, ShapeError
+from relook.errors import InputError, PictureError, RelookError, ShapeError
+from relook.files import reason
 from relook.lift.operators.regions import likeliest
 from relook.types import Segments, View
 
@@ -54,17 +56,18 @@ WIDTHS = {"picture": 3, "depth": 1, "map": 1}
 def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tensor, "C h w"], Float[Tensor, "D H W"]]:
     """Features and prediction of one picture, as they should be.
 
-    Raises ShapeError for features that do not span the picture and for predictions of another shape, PictureError for numbers that are none.
+    Raises ShapeError for features that do not span the picture and for predictions of another shape, PictureError for numbers that are none,
+    InputError where a user's own class fails.
     """
     name, (height, width) = type(operator).__name__, image.shape[1:]
-    features = operator.encode(image)
+    features = _answer(operator, lambda: operator.encode(image))
     aspect = features.shape[1] * width / max(1, features.shape[2] * height) if features.ndim == 3 else 0.0
     if not 1 - BENT < aspect < 1 + BENT:
         raise ShapeError(
             f"Expected features (C, h, w) of {name} that span a picture of {height} x {width}, got {tuple(features.shape)}; return one "
             f"cell for every {operator.stride} pixels."
         )
-    prediction = operator.decode(features, (height, width))
+    prediction = _answer(operator, lambda: operator.decode(features, (height, width)))
     wanted = len(operator.names) if operator.kind == "labels" else WIDTHS.get(operator.kind, prediction.shape[0])
     if tuple(prediction.shape) != (wanted, height, width):
         raise ShapeError(
@@ -76,3 +79,19 @@ def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tens
             f"Expected finite numbers from {name}, got NaN or infinity; mend the operator or the picture."
         )
     return features.float(), prediction.float()
+
+
+def _answer(operator: Operator, half: Callable[[], Tensor]) -> Tensor:
+    """What one half of an operator says; raises InputError where a user's own class fails or says something else than a tensor."""
+    name = type(operator).__name__
+    try:
+        found = half()
+    except RelookError:
+        raise
+    except Exception as error:
+        if type(operator).__module__.startswith("relook."):
+            raise
+        raise InputError(f"Expected {name} to answer for a picture, got {reason(error)}; mend the operator.") from error
+    if not isinstance(found, Tensor):
+        raise InputError(f"Expected a tensor from {name}, got {type(found).__name__}; mend the operator.")
+    return found
