@@ -45,6 +45,9 @@ def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
     assert psnr == found["labels", "rendered", "psnr", "all"] != found["labels", "nearest", "psnr", "all"]
     assert found["sharpness", "alone", "psnr", "all"] > 20
     assert found["colours", "alone", "psnr", "all"] != found["colours", "pictures", "psnr", "all"] > 15
+    added = {row: found["colours", row, "warp_rmse", "far, added"] for row in ("pictures", "alone", "scene change")}
+    assert None not in added.values()
+    assert 0.0 == added["pictures"] < added["scene change"] < 0.7 * added["alone"]
     steady = {row: found["steady", row, "label_flicker", "far"] for row in ("alone", "regions", "scene probabilities")}
     assert None not in steady.values()
     assert max(steady["regions"], steady["scene probabilities"]) < steady["alone"]
@@ -52,6 +55,7 @@ def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
     assert found["strokes", "scene features", "average_precision", "all"] > 0.3
     for part in parts[3:]:
         assert found[part, "alone", "detail", "all"] == pytest.approx(1.0)
+    for part in {"sharpness", "looks"} & set(parts):
         assert found[part, "scene change", "warp_rmse", "near"] < found[part, "alone", "warp_rmse", "near"]
     with pytest.raises(InputError, match="parts"):
         dollhouse_lift.suite(dollhouse_lift.Config(parts=("label",)))

@@ -20,13 +20,14 @@ from relook.lift.lifted import lift_capture, posed, way_for
 from relook.lift.lifted.contrast import contrast, with_contrast
 from relook.lift.lifted.job import Job, Target, held, inner
 from relook.lift.lifted.strokes import Strokes
-from relook.lift.lifted.task import targets_of
+from relook.lift.lifted.task import chosen_lift, chosen_way, targets_of
 from relook.lift.lifted.ways import _tiles
-from relook.lift.operators import Operator, asked
+from relook.lift.operators import Operator, asked, load_operator
 from relook.lift.operators.regions import likeliest
 from relook.models.lifter import FOLDER
 from relook.ops.geometry import pixel_centres
 from relook.ops.lifting import cast
+from relook.session import Session
 from relook.types import View
 
 LAYOUT, STYLE = sample_layout(31, "living"), sample_style(31)
@@ -81,6 +82,22 @@ def test_auto_takes_depth_where_there_is_some() -> None:
     assert way_for("auto", posed(VIEWS, 64), 4)[0] == "scene"
     with pytest.raises(DepthError, match="lift3d"):
         way_for("blending", posed(WITHOUT, 64, 0.5, 8.0), 4)
+
+
+def test_auto_is_what_the_tables_found_for_each_operator() -> None:
+    deep, flat = posed(VIEWS, 64), posed(WITHOUT, 64, 0.5, 8.0)
+    with Session("cpu") as session:
+        for name, way, lift in (
+            ("embedded", "auto", "probabilities"),
+            ("sharpen", "blending", "picture"),
+            ("colourise", "auto", "change"),
+            ("edges", "auto", "features"),
+        ):
+            operator, config = load_operator(name, session)[0], LiftConfig(name)
+            assert (chosen_way(config, operator, deep), chosen_lift(config, operator)) == (way, lift)
+            assert chosen_way(config, operator, flat) == "auto"
+            assert chosen_way(replace(config, method="lift3d"), operator, deep) == "lift3d"
+    assert chosen_lift(LiftConfig("mine", lift="picture"), load_operator("colourise", session)[0]) == "picture"
 
 
 def test_a_lifted_capture_is_written_and_depth_agrees_with_the_room(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class LiftConfig(Configuration):
     """How a 2D model's predictions are made to agree over the views of a capture."""
 
     operator: Annotated[str, USED] = "segments"
-    """The 2D model: `segments`, `embedded`, `words`, `microast`, `palette`, `depth`, `edges`, `descriptors`, `vgg:LAYER`, a backbone of transformers
+    """The 2D model: `segments`, `embedded`, `words`, `microast`, `palette`, `sharpen`, `colourise`, `depth`, `edges`, `descriptors`, `vgg:LAYER`, a backbone of transformers
     (folder or hub id), or your own, FILE.py:CLASS (docs/lift.md)."""
     style: Annotated[File, USED] = None
     """The picture that gives the look, for operators that take one."""
@@ -30,11 +30,11 @@ class LiftConfig(Configuration):
     `grounding-dino`, or one by folder or hub id."""
     method: Annotated[Way, USED] = "auto"
     """Where new views come from: a `scene` of Gaussians (needs depth), `lift3d`, a network that finds surfaces without depth, or `blending`
-    of the nearest views at known depth. `auto`: scene where every view has depth, else lift3d."""
+    of the nearest views at known depth. `auto`: scene where every view has depth (`sharpen`: blending), else lift3d."""
     lift: Annotated[Lift, USED] = "auto"
     """What is carried: the operator's `features`, decoded in each view (the paper's), its `probabilities`, its `picture`, the `change`
     that it makes of a picture, or that and the local `contrast`, which each view's own detail gives back. `auto`: probabilities of labels,
-    change and contrast of pictures, else features."""
+    change and contrast of pictures (`colourise`: change; `sharpen`: picture), else features."""
     correction: Annotated[bool, LIFTING] = False
     """Correct lifted features by what the colours say of each source (Lift3D's equation 3; `lift3d` with `features` only)."""
     stroke: Annotated[Names, USED] = ()

@@ -14,7 +14,7 @@ from torch import Tensor
 from relook.dollhouse import CLASSES, exact_flow
 from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate.lift_looks import COMPARED, PAIRS, look_numbers, looked
+from relook.evaluate.lift_looks import COMPARED, PAIRS, added_numbers, look_numbers, looked
 from relook.evaluate.lift_rows import (
     ALONE,
     CAPTURE,
@@ -230,6 +230,8 @@ class LiftSuite(Suite):
         scores = look_numbers(frames, alone, room.old, session)
         if part != LOOKS:
             scores.append(Number("psnr", WHOLE, mean_of([psnr(frames[n], room.views[n].image) for n in COMPARED])))
+        if part == COLOURS:
+            scores += added_numbers(frames, views, room.old)
         return Outcome(scores, pictured=True)
 
     def _colours(self, method: str, room: Room, sources: int | None = None) -> list[Carried]:
@@ -259,7 +261,9 @@ class LiftSuite(Suite):
             LOOKS: (*(column(name, gap, f"{word} {gap}") for name, word in (("warp_rmse", "RMSE"), ("warp_lpips", "LPIPS")) for gap in GAPS),
                     column("detail", judged=False)),
         }  # fmt: skip
-        columns[SHARPNESS] = columns[COLOURS] = (*columns[LOOKS], column("psnr"))
+        columns[SHARPNESS] = (*columns[LOOKS], column("psnr"))
+        added = (column("warp_rmse", f"{gap}, added", f"added {gap}") for gap in GAPS)
+        columns[COLOURS] = (*added, *columns[SHARPNESS])
         flicker = tuple(column("label_flicker", gap, f"flicker {gap}") for gap in GAPS)
         columns[STEADY] = (*flicker, column("miou"))
         columns[STROKES] = (column("mask_iou"), column("average_precision"))

@@ -50,6 +50,17 @@ def look_numbers(
     return scores
 
 
+def added_numbers(
+    frames: Mapping[int, Float[Tensor, "3 H W"]], views: Sequence[View], walk: Sequence[Rendering]
+) -> list[Number]:
+    """The same of what was added to the grey frames alone: their own light and detail differ more than colours do."""
+    added = {number: frame - views[number].image for number, frame in frames.items()}
+    return [
+        Number("warp_rmse", f"{gap}, added", mean_of([warp_rmse(added[a], added[b], *exact_flow(walk[a], walk[b])) for a, b in pairs]))
+        for gap, pairs in PAIRS.items()
+    ]  # fmt: skip
+
+
 def _soft(image: Float[Tensor, "3 H W"], number: int) -> Float[Tensor, "3 H W"]:
     """A frame as an unsteady camera shows it: every one is blurred otherwise."""
     return softened(image[None], torch.Generator().manual_seed(number))[0]

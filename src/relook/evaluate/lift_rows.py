@@ -56,6 +56,6 @@ LEADS: Mapping[str, str] = {
     CAPTURE: "A real capture: labels and looks along it, compared where both sensors read the point.",
     LOOKS: "MicroAST over the walk's own frames: differences after exact warping, and detail as a part of the lone model's.",
     SHARPNESS: "The same for the sharpener on frames that were softened, each by its own blur; PSNR against them as they were.",
-    COLOURS: "The same for the colouriser on frames in grey; PSNR against them as they were.",
+    COLOURS: "The same for the colouriser on frames in grey, and RMSE of what it added to them; PSNR against them as they were.",
 }
 """Part -> what its table shows."""

@@ -28,7 +28,7 @@ from relook.session import Session, opened
 from relook.types import View
 
 LIFTS = {"labels": ("features", "probabilities"), "picture": ("features", "picture", "change", "contrast")}
-"""What may be carried, by what a prediction is; else features. `auto` is the last."""
+"""What may be carried, by what a prediction is; else features. `auto` is the operator's own choice, or the last."""
 MOVING = ("person",)
 """What moves, so that it is no part of a scene."""
 
@@ -57,7 +57,7 @@ def lift_capture(
         with clock.part("ask"):
             answers = answered(operator, identity, source, out / "work", progress)
         with clock.part("lift"):
-            name, way = way_for(config.method, source, config.sources, config.correction)
+            name, way = way_for(chosen_way(config, operator, source), source, config.sources, config.correction)
             job = Job(operator, lift, source, answers, way.holding(held(operator, lift, source, answers)))
             targets = targets_of(source, config.between)
             writer = Writer(out, config, frames, job, _decided(config, operator, frames, source, progress))
@@ -87,10 +87,15 @@ def chosen_lift(config: LiftConfig, operator: Operator) -> str:
         raise InputError(
             f"Expected --lift {' or '.join(may)} for {operator.kind}, got {config.lift}; choose one of them."
         )
-    lift = may[-1] if config.lift == "auto" else config.lift
+    lift = operator.lift or may[-1] if config.lift == "auto" else config.lift
     if config.correction and lift != "features":
         raise InputError(f"Expected --lift features for --correction, got {lift}; it was learned for features alone.")
     return lift
+
+
+def chosen_way(config: LiftConfig, operator: Operator, source: Posed) -> str:
+    """How new views are made: as it is asked for, or as the operator's predictions are carried best; `auto` where nothing says so."""
+    return operator.way if config.method == "auto" and source.deep and operator.way else config.method
 
 
 def read_frames(capture: str | Path | Sequence[View], config: LiftConfig) -> ViewSource:

@@ -48,6 +48,7 @@ class Sharpen(Operator):
     """The embedded network that sharpens soft pictures, split after its encoder."""
 
     kind, stride = "picture", CELL
+    lift, way = "picture", "blending"  # what is blended is the answer itself: nothing of the soft picture is wanted
 
     def __init__(self) -> None:
         self.network = load_sharpener()
@@ -66,6 +67,7 @@ class Colourise(Operator):
     """The embedded network that gives grey pictures colours, split after its encoder; of a picture with colours it reads the lightness."""
 
     kind, stride = "picture", colouriser.CELL
+    lift = "change"  # the detail is the grey picture's own, and colours have little contrast
 
     def __init__(self) -> None:
         self.network = load_colouriser()

@@ -28,6 +28,10 @@ class Operator(ABC):
     """Pixels per cell of a feature map, about: maps span the whole picture, whatever their size."""
     names: tuple[str, ...] = ()
     """Of the K classes, for `labels`."""
+    lift: str = ""
+    """What `--lift auto` carries; empty: probabilities of labels, change and contrast of pictures, else features."""
+    way: str = ""
+    """What `--method auto` takes where every view has depth; empty: the scene."""
 
     @abstractmethod
     def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
