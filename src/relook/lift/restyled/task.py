@@ -35,9 +35,9 @@ from relook.session import Session, opened
 from relook.transfer.photo import Styles
 from relook.types import View
 
-SECONDS = (20.0, 4.0, 12.0, 3e-5)
-"""About how long it takes on two cores: once, for each key view, for each megapixel of them, for each Gaussian."""
-BYTES = (1.5e9, 700.0, 500.0)
+SECONDS = (10.0, 1.5, 3.0, 1.6e-4)
+"""About how long it takes one core: once, for each key view, for each megapixel of them, for each Gaussian (`benchmarks/restyle3d.py`)."""
+BYTES = (0.8e9, 1700.0, 500.0)
 """About how much memory it takes: once, for each Gaussian, for each pixel of key views (their matrices hold 1 GiB at most)."""
 MANY = 500_000
 """Gaussians from which time and memory are said before the work begins."""
