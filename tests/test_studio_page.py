@@ -68,9 +68,11 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: An
     page.click("#undo")
     page.wait_for_function("document.querySelector('#command').innerText.includes('results/1.png')")
     page.get_by_role("tab", name="Regions").click()
+    before = project.look
     more = brushed(page, studio, project, "brush onto the chosen one")
     assert brushed(page, studio, project, "brush off the chosen one") < more
     project.step(-2)
+    assert project.look == before  # each stroke was one step
 
 
 def brushed(page: Any, studio: Any, project: Any, mode: str) -> int:

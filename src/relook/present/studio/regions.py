@@ -76,8 +76,9 @@ window.addEventListener('pointerup', event => {
   held = null;
   trigger('submit', { points: points.map(([x, y]) => [Math.min(1, Math.max(0, x)), Math.min(1, Math.max(0, y))]) });
 });
-document.querySelector('#mode')?.addEventListener('change', () => element.querySelector('.map')?.classList.toggle('brushes', brushes()));
-new MutationObserver(() => element.querySelector('.map')?.classList.toggle('brushes', brushes())).observe(element, { childList: true, subtree: true });
+const mark = () => element.querySelector('.map')?.classList.toggle('brushes', brushes());
+document.addEventListener('change', event => { if (event.target.closest('#mode')) mark(); });
+new MutationObserver(mark).observe(element, { childList: true, subtree: true });
 """
 """A click says its place, a brush its way, in parts of the picture."""
 ZOOMED = "(zoom) => { document.querySelector('#overlay').style.setProperty('--zoom', {'whole': 1, '2 times': 2, '4 times': 4}[zoom]); }"

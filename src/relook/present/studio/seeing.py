@@ -63,11 +63,12 @@ class Seeing:
         restyle_photo(room, look, config, session=self.session, progress=progress)
 
     def foresee(self, project: Project, progress: Progress) -> None:
-        """See the pictures there are, as their run will."""
+        """See the pictures there are, as their run will; where no network sees them, that run fetches one first, or has none."""
         look = project.look
-        pictures = [None if not name else project.file(name) for name in (look.structure, *look.styles)]
         config = replace(look.config(project.folder), device=str(self.session.device))
-        foresee(pictures[0], [one for one in pictures[1:] if one is not None], config, self.session, progress)
+        if SEGMENTERS.chosen(config.segmenter) != "layout":
+            structure = project.file(look.structure) if look.structure else None
+            foresee(structure, [project.file(name) for name in look.styles], config, self.session, progress)
 
     def restyle(
         self, project: Project, pictures: Sequence[Path], config: PhotoConfig, out: Path, progress: Progress
