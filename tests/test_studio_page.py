@@ -225,12 +225,12 @@ def test_nobody_is_kept_out(opened: Any, made: Any, axe: str, width: int) -> Non
         page.wait_for_timeout(250)
         for dark in (False, True):
             page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+            shot(page, f"{title.lower()}-{width}{'-dark' if dark else ''}")
             faults = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
             serious = [one for one in faults if one["impact"] in ("serious", "critical")]
             found += [(title, dark, one["id"], node["html"][:200]) for one in serious for node in one["nodes"]]
         page.evaluate("document.body.classList.remove('dark')")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, title
-        shot(page, f"{title.lower()}-{width}")
     assert not found
 
 

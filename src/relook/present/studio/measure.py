@@ -24,7 +24,7 @@ class Measure:
         self.shell, self.studio = shell, shell.studio
         with gr.Row():
             self.drop = gr.File(label="A report: its folder as a zip, or records.csv with run.json and tables.json", file_count="multiple",
-                                file_types=[".zip", ".csv", ".json"], height=120, elem_id="report")  # fmt: skip
+                                file_types=[".zip", ".csv", ".json"], height=150, elem_id="report")  # fmt: skip
             self.known = gr.Dropdown([], label="Reports", multiselect=True, elem_id="reports",
                                      info="One is opened, two or more are compared with the first.")  # fmt: skip
         self.tables = gr.Markdown(NONE, elem_id="tables")

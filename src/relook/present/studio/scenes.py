@@ -51,7 +51,7 @@ class Scenes:
                 self.drop = gr.File(
                     label="A scene (.ply, .spz, .splat)",
                     file_types=[".ply", ".spz", ".splat"],
-                    height=120,
+                    height=150,
                     elem_id="scene",
                 )
                 gr.Markdown(

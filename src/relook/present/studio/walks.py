@@ -40,7 +40,7 @@ class Walks:
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
                 self.drop = gr.File(
-                    label="A video, or a zip of frames or of a capture", file_types=[*sorted(VIDEOS), ".zip"], height=130, elem_id="walk"
+                    label="A video, or a zip of frames or of a capture", file_types=[*sorted(VIDEOS), ".zip"], height=150, elem_id="walk"
                 )  # fmt: skip
                 self.known = gr.Dropdown([], label="Or a capture", elem_id="capture",
                                          info=f"Folders in {CAPTURES}/, beside the projects: COLMAP, nerfstudio, capture.json, frames.")  # fmt: skip
