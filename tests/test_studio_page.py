@@ -16,6 +16,8 @@ pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])"
 from relook.present.studio.page import PARTS
 
 pytest_plugins = ("studios",)
+FILLED = {"Regions": "#overlay img", "Layout": "#room svg", "Variants": "#variants img", "Models": "#models td"}
+"""What a tab shows of a project with a picture, once the server has said it."""
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
 
@@ -222,6 +224,7 @@ def test_nobody_is_kept_out(opened: Any, made: Any, axe: str, width: int) -> Non
             )
         if title == "Picture":
             page.get_by_role("button", name="Mark, layers, signature").click()
+        page.wait_for_selector(FILLED.get(title, "#title"), state="attached")
         page.wait_for_timeout(250)
         for dark in (False, True):
             page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
