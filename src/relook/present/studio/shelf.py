@@ -100,7 +100,9 @@ class Materials:
         self.shell = shell
         self.more = gr.File(label="Add swatches: flat pictures, as from a shop's page", file_count="multiple", elem_id="swatches",
                             file_types=["image"], height=150)  # fmt: skip
-        self.gallery = gr.Gallery(label="Your materials", columns=6, height=420, object_fit="contain", elem_id="materials", buttons=[])
+        self.gallery = gr.Gallery(
+            label="Your materials", columns=6, height=420, object_fit="contain", elem_id="materials", buttons=[]
+        )
         gr.Markdown(
             "In Picture, choose a thing (floor, rug, ceiling or wall), then *a material*, its width in metres and its turn."
         )
