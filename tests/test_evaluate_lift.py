@@ -19,6 +19,8 @@ from relook.evaluate.metrics.segments import IGNORED, label_flicker
 from relook.evaluate.metrics.strokes import average_precision
 from relook.evaluate.records import read_records
 from relook.evaluate.run import run
+from relook.evaluate.scene.rooms import draw_room
+from relook.lift.lifted import Posed, Way, posed
 from relook.lift.operators import Operator
 from relook.models.store import is_here
 from strolls import write_capture
@@ -61,6 +63,19 @@ def test_rows_are_measured_and_wrong_names_are_refused(tmp_path: Path) -> None:
         dollhouse_lift.suite(dollhouse_lift.Config(parts=("label",)))
     with pytest.raises(InputError, match="at least 1 room"):
         dollhouse_lift.suite(dollhouse_lift.Config(frames=4))
+
+
+def test_colours_are_those_of_the_lifter_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = [], dollhouse_lift.way_for
+
+    def noted(name: str, source: Posed, count: int, lifter: Path | None = None) -> tuple[str, Way]:
+        asked.append((name, lifter))
+        return real("blending", posed(room.views, 64), count)
+
+    room = draw_room(0, 0, 9, 1, 64)
+    monkeypatch.setattr(dollhouse_lift, "way_for", noted)
+    dollhouse_lift.suite(dollhouse_lift.Config(lifter=Path("mine"), size=64))._colours("lift3d", room)
+    assert asked == [("lift3d", Path("mine"))]
 
 
 def test_a_capture_is_measured_along_its_own_depth(tmp_path: Path) -> None:

@@ -237,7 +237,8 @@ class LiftSuite(Suite):
     def _colours(self, method: str, room: Room, sources: int | None = None) -> list[Carried]:
         """What a way shows of the pictures themselves, at the held-out cameras."""
         source = self._source(method, room.views)
-        colours = way_for(method, source, sources or self.config.sources)[1].holding(source.images)
+        _, way = way_for(method, source, sources or self.config.sources, lifter=self.config.lifter)
+        colours = way.holding(source.images)
         return [colours.at(one.camera, source.size) for one in room.held_old]
 
     def _source(self, method: str, views: Sequence[View]) -> Posed:
