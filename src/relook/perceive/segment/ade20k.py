@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,6 +19,7 @@ from relook.models.runtime import answer, interpreter
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
+from relook.perceive.segment.diffuse import diffused
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
 from relook.perceive.segment.superpixels import SIDE, superpixels_of
 from relook.session import Session
@@ -25,12 +27,18 @@ from relook.types import Segments, View
 
 VOCABULARY: dict[str, Any] = json.loads(Path(__file__).with_name("ade20k.json").read_text(encoding="utf-8"))
 """Class names in the network's order (`classes`), which of them can be counted, and which are often confused (`alike`)."""
+SURFACES = ("wall", "floor", "ceiling")
+"""What a room is made of; all else are things."""
+NETWORK_SIDE = 512
+"""Pixels of the network's square."""
+WHOLE_SHAPE = 2.0
+"""What the answer for the picture in its own shape counts."""
 SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
-SHARED = 0.7
-"""How much of a score a superpixel shares."""
+COMMON = 0.7
+"""What the chance of a wall, floor or ceiling counts beside that of a thing: most pixels of ADE20K are one of them, so networks say so too often."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
 
@@ -48,23 +56,32 @@ def segments(view: View, session: Session) -> Segments:
         return whole(view)
     ids = present.nonzero()[:, 0]
     small = resized(view.image.cpu(), at_most(view.size, SIDE))
-    mixed = shared_in_superpixels(superpixels_of(view.image, session), scores[ids])
+    mixed = decided(diffused(small, superpixels_of(view.image, session), scores[ids]), ids)
     seen = mixed.argmax(0).unique()
-    best = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE).max(0)
-    classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), best.values.numpy())
+    mixed = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE)
+    best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[seen].tolist()]
+    surface = torch.tensor([name in SURFACES for name in names])
+    sure = _sure(best.values, mixed[surface].sum(0), ~surface[best.indices])
+    classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
     classes = _one_object_one_class(classes)
     found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
     return found if found.labels.shape == view.size else found.resized(view.size)
 
 
 def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
-    """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture."""
+    """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture.
+
+    The whole picture squeezed into the network's square, its mirror image, the picture in its own shape with grey beside it, which is the
+    best single one, and square crops along the longer side.
+    """
     height, width = image.shape[-2:]
     side, long = min(height, width), max(height, width)
     small = (round(128 * height / side), round(128 * width / side))
     ask = partial(_probabilities, session=session)
     total = ask(image, small) + ask(image.flip(-1), small).flip(-1)
     weight = torch.full(small, 2.0)
+    if long > side:
+        total, weight = total + WHOLE_SHAPE * _in_its_shape(image, small, ask), weight + WHOLE_SHAPE
     count = min(4, -(-2 * (long - side) // side) + 1) if long > side else 0
     for start in np.linspace(0, long - side, count).round().astype(int).tolist():
         rows, columns = (
@@ -79,12 +96,28 @@ def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tens
     return total / weight
 
 
+def _in_its_shape(
+    image: Float[Tensor, "3 H W"], size: tuple[int, int], ask: Callable[..., Float[Tensor, "K y x"]]
+) -> Float[Tensor, "K h w"]:
+    """Class probabilities of a picture with grey above and below it, or at its sides, instead of squeezed."""
+    height, width = image.shape[-2:]
+    long = max(height, width)
+    top, left = (long - height) // 2, (long - width) // 2
+    square = functional.pad(image, (left, long - width - left, top, long - height - top), value=0.5)
+    scale = NETWORK_SIDE / long
+    rows, columns = (
+        slice(round(start * scale), round((start + length) * scale)) for start, length in ((top, height), (left, width))
+    )
+    answers = ask(square, (NETWORK_SIDE, NETWORK_SIDE))[:, rows, columns]
+    return functional.interpolate(answers[None], size, mode="bilinear", align_corners=False)[0]
+
+
 def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
     import cv2
 
     network, logits = session.loaded("ade20k", _network)
-    square = cv2.resize(as_pixels(image), (512, 512), interpolation=cv2.INTER_AREA)
+    square = cv2.resize(as_pixels(image), (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
     raw = answer(network, square[None], logits["index"], session)[0].astype(np.float32)
     scale, zero = logits["quantization"]
     values = torch.from_numpy((raw - zero) * scale)
@@ -92,14 +125,28 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session
     return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
 
 
-def shared_in_superpixels(patches: Int[np.ndarray, "y x"], scores: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
-    """Scores with the picture's edges: mostly the mean of their superpixel."""
-    height, width = patches.shape
-    flat = torch.from_numpy(patches).flatten()
-    own = functional.interpolate(scores[None], (height, width), mode="bilinear", align_corners=False)[0]
-    pixels = torch.bincount(flat).clamp_min(1)
-    shared = torch.stack([(torch.bincount(flat, score.flatten().double()) / pixels)[flat] for score in own])
-    return own + SHARED * (shared.view_as(own).to(own) - own)
+def decided(chances: Float[Tensor, "K y x"], ids: Int[Tensor, " K"]) -> Float[Tensor, "K y x"]:
+    """Chances to choose from: surfaces count COMMON, and of classes often confused the best has the chances of all. They add up as before.
+
+    ids: of the classes. So a seat is one, whether sofa or armchair, before it loses against the wall behind it.
+    """
+    names = [VOCABULARY["classes"][id] for id in ids.tolist()]
+    result = chances * torch.tensor([COMMON if name in SURFACES else 1.0 for name in names]).view(-1, 1, 1)
+    result *= chances.sum(0) / result.sum(0).clamp_min(1e-6)
+    for group in VOCABULARY["alike"]:
+        rows = [row for row, name in enumerate(names) if name in group]
+        if rows:
+            together = result[rows]
+            best = together.argmax(0) == torch.arange(len(rows)).view(-1, 1, 1)
+            result[rows] = torch.where(best, together.sum(0), 0.0)
+    return result
+
+
+def _sure(
+    best: Float[Tensor, "y x"], surfaces: Float[Tensor, "y x"], thing: Bool[Tensor, "y x"]
+) -> Float[Tensor, "y x"]:
+    """How sure pixels are: a thing, whichever it is, as sure as it is none of the surfaces."""
+    return torch.where(thing, torch.maximum(best, 1 - surfaces), best)
 
 
 def _network() -> tuple[Any, dict[str, Any]]:
