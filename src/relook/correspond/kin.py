@@ -25,9 +25,10 @@ def with_kin(found: Correspondence) -> Correspondence:
         if id in found.style.regions and found.style.regions[id].picture not in found.aside:
             name = canonical(found.style.regions[id].name)
             shown[name] = (*shown.get(name, ()), id)
-    allowed = dict(found.allowed)
+    allowed, kin = dict(found.allowed), set()
     for id, region in found.structure.regions.items():
         if not allowed.get(id) and KNOWN <= region.confidence < 1:
             ids = next((shown[name] for name in KIN.get(canonical(region.name), ()) if name in shown), ())
             allowed[id] = next((other for other in found.allowed.values() if set(other) & set(ids)), ids)
-    return replace(found, allowed=allowed)
+            kin |= {id} if ids else set()
+    return replace(found, allowed=allowed, kin=frozenset(kin))

@@ -60,6 +60,8 @@ class Correspondence:
     """Pictures of the style that serve single regions only (`Region.picture`): they have no part in the look of the whole."""
     still: tuple[str, ...] = ()
     """Class names of the structure that the weight-free method leaves as they are, with soft borders (`relook.correspond.stays`)."""
+    kin: frozenset[int] = frozenset()
+    """Structure regions that take from another class, as their own has no counterpart (`relook.correspond.kin`)."""
     apart: bool = False
     """Whether the instances of a class change each in its own way under the weight-free method (a carpet and planks are both floors)."""
 
@@ -118,6 +120,10 @@ class Correspondence:
         """What a common id is called: the class name of its style regions."""
         ids = next(self.allowed[region] for region, group in self._groups.items() if group == id)
         return self.style.regions[ids[0]].name
+
+    def from_kin(self, id: int) -> bool:
+        """Whether all of the structure's regions of a common id take from kin."""
+        return all(region in self.kin for region, group in self._groups.items() if group == id)
 
     def groups(
         self, structure_grid: tuple[int, int], style_grid: tuple[int, int], shrinking: Shrinking = "majority"

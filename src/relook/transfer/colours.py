@@ -106,10 +106,13 @@ def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float
     return replace(style, cells=Cells(colours, style.cells.shares), reach=pale * style.reach)
 
 
-def no_lighter(style: Colours, structure: Colours, most: float) -> Colours:
-    """The style's colours, their lightness scaled to a mean of at most `most` times the structure's: shading of dark wood is no shading of white."""
-    scale = min(1.0, most * float(structure.cells.mean[0]) / max(float(style.cells.mean[0]), 1e-6))
-    return replace(style, cells=Cells(style.cells.colours * np.array([scale, 1.0, 1.0]), style.cells.shares))
+def as_light(style: Colours, structure: Colours, least: float, most: float) -> Colours:
+    """The style's colours, their lightness scaled so that its mean is at least `least` and at most `most` times the structure's: shading of
+    dark wood is no shading of white, and the pattern of a pale cover none of black."""
+    own, mean = float(structure.cells.mean[0]), max(float(style.cells.mean[0]), 1e-6)
+    scale = min(max(1.0, least * own / mean), most * own / mean)
+    colours = style.cells.colours * np.array([scale, 1.0, 1.0])
+    return replace(style, cells=Cells(colours.clip([0, -1, -1], 1), style.cells.shares))
 
 
 @dataclass(frozen=True)

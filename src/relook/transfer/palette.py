@@ -22,7 +22,7 @@ from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.belief import beliefs, believed, only_planes, soft_beliefs
-from relook.transfer.colours import ColourChange, Colours, as_paint, colour_change, colours_of, mixed, no_lighter
+from relook.transfer.colours import ColourChange, Colours, as_light, as_paint, colour_change, colours_of, mixed
 from relook.transfer.rims import rims_given
 from relook.types import Segments, View
 
@@ -45,6 +45,8 @@ DOUBTED = 0.2
 RAISED, POLISHED = 1.6, 1.25
 """Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light), and that of one of polished wood,
 glass or lacquer, whose reflections would become haze."""
+LOWERED = 0.6
+"""Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
 """Things of that kind."""
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
@@ -69,6 +71,8 @@ class _Pair:
     """Pixels of the style that it takes from."""
     share: float
     """How much of the change it takes."""
+    kin: bool = False
+    """Whether its counterpart is of another class."""
     smooth: tuple[float, float] = (0.015, 0.001)
     """Radius and epsilon of the guided filter that leaves out fine detail, which does not follow the map of colours."""
 
@@ -216,13 +220,14 @@ def _pairs(correspondence: Correspondence, classes: Int[Tensor, "H W"]) -> list[
     style_classes = correspondence.style_classes
     shown, pairs = set(style_classes.unique().tolist()) - {0}, []
     for id in classes.unique().tolist():
-        region, counterpart, name, share = classes == id, correspondence.overall, "", UNMATCHED
+        region, counterpart, name, share, kin = classes == id, correspondence.overall, "", UNMATCHED, False
         if id % PARTS in shown and id != STILL:
             name, counterpart = correspondence.class_name(id % PARTS), style_classes == id % PARTS
             share = believed(name, correspondence.style.confidence(counterpart))
+            kin = correspondence.from_kin(id % PARTS)
         elif id == STILL or correspondence.unmatched == "keep":
             share = 0.0
-        pairs.append(_Pair(id, region, name, counterpart, share))
+        pairs.append(_Pair(id, region, name, counterpart, share, kin))
     return pairs
 
 
@@ -242,7 +247,7 @@ def _and_whole(
 def _surely(pairs: Sequence[_Pair], found: Correspondence) -> list[_Pair]:
     """Planes by their confidence, and the whole picture as the last."""
     sure = [(one, believed(one.name, found.structure.confidence(one.region))) for one in pairs if one.name]
-    whole = _Pair(WHOLE, torch.ones_like(found.kept), "", found.overall, UNSEEN, BROAD)
+    whole = _Pair(WHOLE, torch.ones_like(found.kept), "", found.overall, UNSEEN, smooth=BROAD)
     return [*(replace(one, share=one.share * share) for one, share in sure), whole]
 
 
@@ -266,7 +271,7 @@ def _map(
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH
-            new = no_lighter(new, old, POLISHED if polished else RAISED)
+            new = as_light(new, old, LOWERED if pair.kin else 0.0, POLISHED if polished else RAISED)
     return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished)
 
 

@@ -11,12 +11,13 @@ from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
+from relook.io import as_pixels
 from relook.perceive.borders.cut import slopes
 
 FLOW = 20.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
 STEEP, APART = 3.0, 8.0
-"""Change of Lab per pixel along a border, and difference of colours of its two sides (lightness counts half), that divide the flow by e."""
+"""Change of Lab (of 8 bits) per pixel along a border, and difference of colours of its two sides (lightness counts a fifth), that divide the flow by e."""
 SHARED = 0.7
 """How much of a chance a superpixel shares; the rest is the pixel's own."""
 
@@ -43,7 +44,7 @@ def _laplacian(
     image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"], area: Float[np.ndarray, " P"]
 ) -> csc_array:
     """Of the graph of superpixels that touch."""
-    lab = cv2.cvtColor(image.permute(1, 2, 0).clamp(0, 1).numpy(), cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2LAB)
     steep = slopes(lab)
     colours = np.stack([np.bincount(patches.ravel(), lab[..., one].ravel()) for one in range(3)], 1) / area[:, None]
     pairs, along = [], []
@@ -58,7 +59,7 @@ def _laplacian(
     keys, member, length = np.unique(sides[0] * len(area) + sides[1], return_inverse=True, return_counts=True)
     slope = np.bincount(member, np.concatenate(along)) / length
     one, two = keys // len(area), keys % len(area)
-    difference = np.linalg.norm((colours[one] - colours[two]) * np.array([0.5, 1, 1]), axis=1)
+    difference = np.linalg.norm((colours[one] - colours[two]) * np.array([0.2, 1, 1]), axis=1)
     weights = FLOW * length * np.exp(-slope / STEEP - difference / APART)
     links = coo_array((np.r_[weights, weights], (np.r_[one, two], np.r_[two, one])), shape=(len(area), len(area)))
     return (diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()
