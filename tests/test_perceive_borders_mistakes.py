@@ -10,10 +10,11 @@ from relook.io import as_pixels
 from relook.perceive.borders.faint import faint_lines
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
-from relook.perceive.borders.patches import rugs_grown, voted
+from relook.perceive.borders.patches import voted
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.borders.surface import doubtful_given, floors_cut
 from relook.perceive.layout.lines import find_lines
+from relook.perceive.segment.rugs import rugs_grown
 from relook.types import Camera, Layout, Region, Segments, Wall
 
 WALL, FLOOR, CEILING, BED, SOFA, RUG = range(1, 7)
@@ -124,9 +125,11 @@ def test_a_bed_gives_up_the_rug_that_was_seen_as_bed() -> None:
     labels = np.ones((120, 160), np.int32)
     labels[80:, :60] = 2
     patches = (np.arange(120)[:, None] // 10) * 16 + np.arange(160)[None] // 10
-    found = rugs_grown(lab, labels, patches, (2,), Kinds((), (), (), (1, 2)))
+    maybe = np.full(labels.shape, 0.2, np.float32)
+    found = rugs_grown(lab, labels, patches, 2, (1,), maybe)
     assert (found[80:] == 2).mean() > 0.95
     assert (found[:80] == 1).all()
+    assert (rugs_grown(lab, labels, patches, 2, (1,), 0.2 * maybe) == labels).all(), "what is surely no rug is none"
 
 
 def test_a_walls_superpixel_is_not_parted_by_a_thing() -> None:

@@ -1,7 +1,7 @@
 """Regions whose borders are those of the picture and of the room: what a segmenter saw coarsely, at full resolution.
 
     labels of a segmenter -> islands go -> parts of one object join -> walls meet ceilings in lines -> floors end at edges, lamps leave
-    ceilings -> things are cut out one by one -> ends of carpets join them -> superpixels of walls, things and rugs are not parted -> full size -> straight lines of the layout
+    ceilings -> things are cut out one by one -> ends of carpets join them -> superpixels of walls and things are not parted -> full size -> straight lines of the layout
 
 Every step is refused where it would change a region too much, so that a wrong cut does no harm.
 """
@@ -19,14 +19,13 @@ from relook.ops.resize import at_most, resized
 from relook.perceive.borders.carry import carried
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
-from relook.perceive.borders.patches import rugs_grown, voted
+from relook.perceive.borders.patches import voted
 from relook.perceive.borders.regions import kinds_of, without_islands
 from relook.perceive.borders.straight import straightened
 from relook.perceive.borders.surface import doubtful_given, floors_cut
 from relook.perceive.borders.things import things_cut
 from relook.perceive.layout.lines import Lines, find_lines
 from relook.perceive.segment.superpixels import SIDE, superpixels
-from relook.perceive.segment.vocabulary import canonical
 from relook.types import Segments, View
 
 
@@ -49,7 +48,6 @@ def refined_segments(view: View, lines: Lines | None = None, patches: Int[np.nda
     labels = things_cut(lab, floors_cut(lab, labels, kinds), kinds)
     labels = doubtful_given(lab, labels, kinds)
     patches = superpixels(resized(view.image.cpu(), size)) if patches is None else patches
-    rugs = tuple(id for id, region in segments.regions.items() if canonical(region.name) == "rug")
-    labels = rugs_grown(lab, voted(labels, patches, kinds), patches, rugs, kinds)
+    labels = voted(labels, patches, kinds)
     full = straightened(view, carried(view.image.cpu(), labels), kinds)
     return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)

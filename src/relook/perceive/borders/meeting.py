@@ -13,7 +13,8 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from relook.ops.fill import filled
 from relook.ops.resize import at_most
-from relook.perceive.borders.cut import depth_inside, slopes
+from relook.ops.slopes import slopes
+from relook.perceive.borders.cut import depth_inside
 from relook.perceive.borders.faint import faint_lines
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.layout.lines import Lines

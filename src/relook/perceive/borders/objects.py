@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from relook.perceive.borders.cut import slopes
+from relook.ops.slopes import slopes
 from relook.perceive.segment.vocabulary import canonical
 from relook.types import Segments
 

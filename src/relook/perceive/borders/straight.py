@@ -12,7 +12,7 @@ from scipy.ndimage import map_coordinates
 
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
-from relook.perceive.borders.cut import slopes
+from relook.ops.slopes import slopes
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.layout.planes import CEILING, FLOOR, WALLS, seen_planes
 from relook.types import View

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from relook.ops.means import broad_mean_of_known
-from relook.perceive.borders.cut import depth_inside, flooded, slopes
+from relook.ops.slopes import slopes
+from relook.perceive.borders.cut import depth_inside, flooded
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.segment.regions import around, connected_parts
 from relook.types import UNLABELLED

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -21,6 +22,7 @@ from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
 from relook.perceive.segment.diffuse import diffused
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
+from relook.perceive.segment.rugs import rugs_grown
 from relook.perceive.segment.superpixels import SIDE, superpixels_of
 from relook.session import Session
 from relook.types import Segments, View
@@ -56,14 +58,15 @@ def segments(view: View, session: Session) -> Segments:
         return whole(view)
     ids = present.nonzero()[:, 0]
     small = resized(view.image.cpu(), at_most(view.size, SIDE))
-    mixed = decided(diffused(small, superpixels_of(view.image, session), scores[ids]), ids)
+    patches = superpixels_of(view.image, session)
+    mixed = decided(diffused(small, patches, scores[ids]), ids)
     seen = mixed.argmax(0).unique()
     mixed = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE)
     best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[seen].tolist()]
     surface = torch.tensor([name in SURFACES for name in names])
     sure = _sure(best.values, mixed[surface].sum(0), ~surface[best.indices])
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
-    classes = _one_object_one_class(classes)
+    classes = _one_object_one_class(_with_rugs(small, classes, patches, mixed, names))
     found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
     return found if found.labels.shape == view.size else found.resized(view.size)
 
@@ -114,8 +117,6 @@ def _in_its_shape(
 
 def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
-    import cv2
-
     network, logits = session.loaded("ade20k", _network)
     square = cv2.resize(as_pixels(image), (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
     raw = answer(network, square[None], logits["index"], session)[0].astype(np.float32)
@@ -140,6 +141,23 @@ def decided(chances: Float[Tensor, "K y x"], ids: Int[Tensor, " K"]) -> Float[Te
             best = together.argmax(0) == torch.arange(len(rows)).view(-1, 1, 1)
             result[rows] = torch.where(best, together.sum(0), 0.0)
     return result
+
+
+def _with_rugs(
+    image: Float[Tensor, "3 y x"],
+    classes: UInt8[np.ndarray, "y x"],
+    patches: Int[np.ndarray, "y x"],
+    chances: Float[Tensor, "K y x"],
+    names: Sequence[str],
+) -> UInt8[np.ndarray, "y x"]:
+    """The classes, rugs with the parts that things before them have. names: of the chances."""
+    if "rug" not in names:
+        return classes
+    all_names = VOCABULARY["classes"]
+    things = [id for id, name in enumerate(all_names) if name in VOCABULARY["countable"] and name != "rug"]
+    chance = chances[list(names).index("rug")].numpy()
+    lab = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2LAB)
+    return rugs_grown(lab, classes, patches, all_names.index("rug"), things, chance)
 
 
 def _sure(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.io import as_pixels
-from relook.perceive.borders.cut import slopes
+from relook.ops.slopes import slopes
 
 FLOW = 20.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
