@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import torch
 from PIL import Image
 
 from relook.errors import InputError, ShapeError
-from relook.evaluate.metrics.masks import boundary_f, mask_iou
+from relook.evaluate.metrics.masks import boundary_f, mask_iou, named
 from relook.evaluate.perception.masks import REFINED, Config, numbers, suite
+from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.run import run
 from relook.evaluate.sources.polygons import drawn_surfaces
 from relook.types import Region, Segments
@@ -38,9 +40,11 @@ def test_iou_and_borders_of_a_shifted_box() -> None:
         mask_iou(box(1, 9), box(1, 9)[:30])
 
 
-def files(folder: Path, **surface: object) -> None:
+def files(folder: Path, points: Sequence[object] = (), **surface: object) -> None:
     Image.new("RGB", (80, 60)).save(folder / "room.png")
-    (folder / "room.json").write_text(json.dumps({"picture": "room.png", "surfaces": [surface]}))
+    (folder / "room.json").write_text(
+        json.dumps({"picture": "room.png", "surfaces": [surface] if surface else [], "points": points})
+    )
 
 
 def test_polygons_have_holes_and_windows(tmp_path: Path) -> None:
@@ -74,11 +78,28 @@ def test_the_drawn_surfaces_are_enough() -> None:
     assert len(drawn) >= 8
     assert len(names) >= 12
     assert {"floor", "wall", "ceiling", "sofa", "rug", "curtain"} <= set(names)
+    assert sum(len(each["points"]) for each in drawn) >= 900
+
+
+def test_names_of_points(tmp_path: Path) -> None:
+    files(tmp_path, [[5, 5, "sofa"], [70, 50, "wall|other"], [5, 50, "other"], [70, 5, "sofa"]])
+    labels = torch.zeros(60, 80, dtype=torch.int64)
+    labels[:30, :40], labels[30:, 40:], labels[30:, :40] = 1, 2, 3
+    found = Segments(labels, {1: Region("couch"), 2: Region("lamp"), 3: Region("floor")})
+    assert numbers(found, drawn_surfaces(tmp_path, tmp_path)["room"]) == [Number("named", WHOLE, 0.25)], (
+        "a lamp is another thing, a floor none"
+    )
+    assert named([True, False, True, True]) == 0.75
 
 
 def test_a_small_run(tmp_path: Path) -> None:
-    files(tmp_path, **{"class": "floor", "outlines": [[[0, 30], [79, 30], [79, 59], [0, 59]]]})
+    files(
+        tmp_path,
+        [[9, 9, "whole picture"], [9, 9, "wall"]],
+        **{"class": "floor", "outlines": [[[0, 30], [79, 30], [79, 59], [0, 59]]]},
+    )
     config = Config(polygons=tmp_path, photos=tmp_path, out=tmp_path / "out", segmenters=("whole",))
     run(suite(config))
     lines = (tmp_path / "out" / "records.csv").read_text().splitlines()
+    assert any(line.startswith(f'masks,masks,"whole{REFINED}",every,named,all,0.5') for line in lines)
     assert any(line.startswith(f'masks,masks,"whole{REFINED}",every,mask_iou,floor,0') for line in lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool
 from torch import Tensor
@@ -16,6 +18,19 @@ def mask_iou(found: Bool[Tensor, "H W"], truth: Bool[Tensor, "h w"]) -> float | 
     _check(found, truth)
     union = int((found | truth).sum())
     return float((found & truth).sum()) / union if union else None
+
+
+@declare(
+    "named",
+    "names right",
+    "higher",
+    (0.0, 1.0),
+    "share of points named by hand whose region has one of the right names",
+    group="segments",
+)
+def named(right: Sequence[bool]) -> float:
+    """Share of True. right: of every point, whether its region's name is one of those; at least one."""
+    return sum(right) / len(right)
 
 
 @declare("boundary_f", "boundary F", "higher", (0.0, 1.0), "Martin et al. 2004: harmonic mean of the shares of found and true border pixels that are near the other border, by default within 6 pixels", group="segments")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Masks of surfaces of photographs against polygons drawn by hand, as a segmenter sees them and refined."""
+"""Masks of surfaces of photographs against polygons drawn by hand, and names of points, as a segmenter sees them and refined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from relook.engine import Engine
 from relook.evaluate.gallery import Gallery
-from relook.evaluate.metrics.masks import boundary_f, mask_iou
+from relook.evaluate.metrics.masks import boundary_f, mask_iou, named
 from relook.evaluate.records import EVERY, WHOLE, Number, Record
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Column, Part
@@ -56,7 +56,8 @@ def suite(config: Config) -> Suite:
     drawn = drawn_surfaces(config.polygons, config.photos)
     count = sum(len(one.surfaces) for one in drawn.values())
     lead = (
-        f"{count} surfaces of {len(drawn)} photographs against polygons drawn by hand; borders within 6 pixels at 1280."
+        f"{count} surfaces of {len(drawn)} photographs against polygons drawn by hand; borders within 6 pixels at 1280. "
+        f"Names at {sum(len(one.points) for one in drawn.values())} points named by hand."
     )
     return Masks("masks", config, config.device, lead, ",".join(drawn), drawn=drawn)
 
@@ -94,7 +95,7 @@ class Masks(Suite):
         return Outcome(numbers(found, self.drawn[trial.case]), pictured=True)
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:
-        """Means over all surfaces, and over those of each class."""
+        """Means over all surfaces, and over those of each class; for names over pictures."""
         values: dict[tuple[str, str, str], list[float]] = {}
         for record in results.records():
             for region in (record.region.split(" ")[0], WHOLE):
@@ -117,13 +118,14 @@ class Masks(Suite):
             results.cases(self.name), lambda case: {"photograph": self.drawn[case].picture},
             lambda case, row: results.picture(Trial(self.name, row, case)), results.rows(self.name),
         )  # fmt: skip
-        return [Part(self.name, columns=columns, gallery=gallery)]
+        named = Column("named", WHOLE, "names right", "higher", 3)
+        return [Part(self.name, columns=[named, *columns], gallery=gallery)]
 
 
 def numbers(found: Segments, drawn: Drawn) -> list[Number]:
-    """IoU and boundary F of every surface; regions `CLASS NUMBER`, counted in the file's order."""
+    """IoU and boundary F of every surface, regions `CLASS NUMBER` counted in the file's order; share of points whose region has a right name."""
     size = found.labels.shape[0], found.labels.shape[1]
-    measured = []
+    measured = [Number("named", WHOLE, named(_right(found, drawn)))] if drawn.points else []
     for number, surface in enumerate(drawn.surfaces, start=1):
         name = canonical(surface.name)
         ids = [id for id, region in found.regions.items() if canonical(region.name) == name]
@@ -133,3 +135,11 @@ def numbers(found: Segments, drawn: Drawn) -> list[Number]:
         measured.append(Number("mask_iou", region, mask_iou(own, true)))
         measured.append(Number("boundary_f", region, boundary_f(own, true, TOLERANCE * max(size))))
     return measured
+
+
+def _right(found: Segments, drawn: Drawn) -> list[bool]:
+    """Of a photograph's points: whether their region has a right name."""
+    ids = [int(found.labels[int(point.y), int(point.x)]) for point in drawn.points]
+    return [
+        id in found.regions and point.right(found.regions[id].name) for id, point in zip(ids, drawn.points, strict=True)
+    ]

@@ -1,7 +1,8 @@
-"""Surfaces of photographs, drawn by hand: one JSON file per picture (see docs/segments.md)."""
+"""Surfaces of photographs drawn by hand, and points named by hand: one JSON file per picture (see docs/segments.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from relook.errors import InputError
 from relook.files import read_json
+from relook.perceive.segment.vocabulary import canonical, countable
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ class Drawn:
 
     picture: Path
     surfaces: tuple[Surface, ...]
+    points: tuple[Named, ...] = ()
+
+
+@dataclass(frozen=True)
+class Named:
+    """A point of a photograph and what is there."""
+
+    x: float
+    y: float
+    """In pixels."""
+    names: frozenset[str]
+    """Class names that are right for it; `other`: any thing, of a class that a segmenter need not know."""
+
+    def right(self, name: str) -> bool:
+        """Whether a region of this class name may be there."""
+        return canonical(name) in self.names or ("other" in self.names and countable(name))
 
 
 def drawn_surfaces(folder: Path, photos: Path) -> dict[str, Drawn]:
@@ -62,6 +80,7 @@ def drawn_surfaces(folder: Path, photos: Path) -> dict[str, Drawn]:
         try:
             content = read_json(file)
             surfaces = tuple(_surface(one) for one in content["surfaces"])
+            points = tuple(_named(one) for one in content.get("points", ()))
             picture = photos / content["picture"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
@@ -71,8 +90,13 @@ def drawn_surfaces(folder: Path, photos: Path) -> dict[str, Drawn]:
             raise InputError(
                 f"Expected the picture of {file.name} at {picture}, got none; name the folder of the photographs."
             )
-        found[picture.stem] = Drawn(picture, surfaces)
+        found[picture.stem] = Drawn(picture, surfaces, points)
     return found
+
+
+def _named(entry: Sequence[Any]) -> Named:
+    x, y, names = entry
+    return Named(float(x), float(y), frozenset(canonical(name) for name in names.split("|")))
 
 
 def _surface(entry: dict[str, Any]) -> Surface:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from relook.io import as_pixels
 from relook.ops.slopes import slopes
 
-FLOW = 20.0
+FLOW = 10.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
 STEEP, APART = 3.0, 8.0
 """Change of Lab (of 8 bits) per pixel along a border, and difference of colours of its two sides (lightness counts a fifth), that divide the flow by e."""
