@@ -215,5 +215,8 @@ def test_an_armchair_that_was_seen_takes_from_a_sofa_where_the_style_has_none() 
 
 def test_a_sofa_takes_from_a_bed_where_the_style_has_no_seat() -> None:
     sofa = Segments(torch.tensor([[1]]), {1: Region("sofa", confidence=0.8)})
-    assert with_kin(match_segments(sofa, segments([[7, 8]], bed=7, wall=8))).allowed == {1: (7,)}
+    found = with_kin(match_segments(sofa, segments([[7, 8]], bed=7, wall=8)))
+    assert found.allowed == {1: (7,)}
+    assert found.from_kin(1)
+    assert not with_kin(match_segments(sofa, segments([[7, 8]], sofa=7, wall=8))).from_kin(1)
     assert with_kin(match_segments(sofa, segments([[7, 9]], bed=7, armchair=9))).allowed == {1: (9,)}

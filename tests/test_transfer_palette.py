@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from relook.correspond.kin import with_kin
 from relook.correspond.semantic import match_segments
 from relook.correspond.stays import stays
 from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
-from relook.transfer.palette import POLISHED, RAISED, UNSEEN, only_planes, palette
+from relook.transfer.palette import LOWERED, POLISHED, RAISED, UNSEEN, only_planes, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}
@@ -315,6 +316,21 @@ def test_dark_wood_half_way_to_white_is_not_pink() -> None:
     assert mixed(white, wood, 0.5)[1].item() == pytest.approx(0.04)
     assert torch.equal(mixed(wood, white, 0.0), wood)
     assert torch.allclose(mixed(wood, white, 1.0), white)
+
+
+def test_a_pale_sofa_does_not_become_as_black_as_the_only_chair() -> None:
+    """What takes from its kin falls to LOWERED of its lightness at most; a black sofa's counterpart becomes black."""
+    labels = torch.ones(40, 60, dtype=torch.int64)
+    cream, black = (torch.full((3, 40, 60), value) for value in (0.85, 0.06))
+    seen = Segments(labels, {1: Region("sofa", confidence=0.98)})
+    light = {}
+    for name in ("chair", "sofa"):
+        style = View(black, Segments(labels, {1: Region(name, confidence=0.98)}))
+        new = palette(View(cream, seen), style, with_kin(match_segments(seen, style.segments)))
+        light[name] = float(rgb_to_oklab(new)[0].mean())
+    old = float(rgb_to_oklab(cream)[0].mean())
+    assert light["chair"] == pytest.approx(LOWERED * old, abs=0.06)
+    assert light["sofa"] < light["chair"] - 0.2
 
 
 def test_dark_wood_that_was_perceived_becomes_no_white() -> None:

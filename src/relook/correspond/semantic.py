@@ -122,8 +122,8 @@ class Correspondence:
         return self.style.regions[ids[0]].name
 
     def from_kin(self, id: int) -> bool:
-        """Whether all of the structure's regions of a common id take from kin."""
-        return all(region in self.kin for region, group in self._groups.items() if group == id)
+        """Whether any of the structure's regions of a common id takes from kin."""
+        return any(region in self.kin for region, group in self._groups.items() if group == id)
 
     def groups(
         self, structure_grid: tuple[int, int], style_grid: tuple[int, int], shrinking: Shrinking = "majority"

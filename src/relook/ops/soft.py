@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn import functional
 
 from relook.errors import ShapeError
 from relook.ops.guided import Guide
@@ -23,8 +22,6 @@ RAGGED, CLEAN = 0.75, 0.92
 """Straightness up to which a border is ragged (hair, fringe, leaves), and from which on it is a clean line."""
 STEEP = 0.3
 """Rise of a guided weight per pixel from which on it follows an edge of the picture; a step rises by a half."""
-FADED = 0.02
-"""Standard deviation, in parts of the longer side, of a ragged border where the picture has no edge: nobody knows where it is."""
 ANTIALIASED = 0.6
 """Standard deviation in pixels of a clean border."""
 
@@ -33,7 +30,7 @@ def soft_weights(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K h w"]) ->
     """Weights of masks that cover the picture; they sum to 1 where a mask is.
 
     A border that is straight where the picture has no edge (the line in which two white walls meet) stays a line, antialiased. Every other
-    one follows the picture's edges (guided filter; He, Sun, Tang 2013), soft where there is hair or fringe, and fades where there is no edge. Raises ShapeError for masks of
+    one follows the picture's edges (guided filter; He, Sun, Tang 2013), soft where there is hair or fringe. Raises ShapeError for masks of
     another size than the picture's.
     """
     if masks.ndim != 3 or masks.shape[1:] != image.shape[1:]:
@@ -56,7 +53,7 @@ def _soft(guide: Guide, mask: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     """The weight of one mask."""
     longest = max(mask.shape)
     weight = guide.filtered(mask).clamp_(0, 1)
-    here = _near(mask, max(2, round(3 * max(RADIUS, FADED) * longest)))
+    here = _near(mask, max(2, round(3 * RADIUS * longest)))
     weight[here] = _with_clean_borders(weight[here], mask[here], longest)
     return weight
 
@@ -64,26 +61,8 @@ def _soft(guide: Guide, mask: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
 def _with_clean_borders(weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], longest: int) -> Float[Tensor, "h w"]:
     """Guided weights, as antialiased masks where their border is straight and the picture has no edge."""
     clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
-    free = _without_edge(weight, max(1, round(RADIUS * longest)))
-    return _faded(weight.lerp(_blurred(mask, ANTIALIASED), clean * free), mask, (1 - clean) * free, FADED * longest)
-
-
-def _faded(
-    weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], unfounded: Float[Tensor, "h w"], sigma: float
-) -> Float[Tensor, "h w"]:
-    """Weights that go over slowly where nothing in the picture says why the mask ends there.
-
-    unfounded: of a border, near it. A pixel takes the mask blurred by sigma as far as the borders around it, weighted by the same Gaussian, are unfounded.
-    """
-    step = max(1, round(sigma / 4))
-    small, doubt = (functional.avg_pool2d(one[None, None], step, ceil_mode=True)[0, 0] for one in (mask, unfounded))
-    border = ((small > 0) & (small < 1)) | (functional.max_pool2d(small[None, None], 3, 1, 1)[0, 0] != small)
-    near, doubted = (_blurred(one, sigma / step) for one in (border.to(mask), border * doubt))
-    share, calm = (
-        functional.interpolate(one[None, None], tuple(mask.shape), mode="bilinear", align_corners=False)[0, 0]
-        for one in ((doubted / near.clamp_min(1e-3)), _blurred(small, sigma / step))
-    )
-    return weight.lerp(calm, share.clamp(0, 1))
+    clean *= _without_edge(weight, max(1, round(RADIUS * longest)))
+    return weight.lerp(_blurred(mask, ANTIALIASED), clean)
 
 
 def _near(mask: Float[Tensor, "H W"], reach: int) -> tuple[slice, slice]:

@@ -59,15 +59,19 @@ def segments(view: View, session: Session) -> Segments:
     ids = present.nonzero()[:, 0]
     small = resized(view.image.cpu(), at_most(view.size, SIDE))
     patches = superpixels_of(view.image, session)
-    mixed = decided(diffused(small, patches, scores[ids]), ids)
+    chances = diffused(small, patches, scores[ids])
+    mixed = decided(chances, ids)
     seen = mixed.argmax(0).unique()
     mixed = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE)
     best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[seen].tolist()]
     surface = torch.tensor([name in SURFACES for name in names])
     sure = _sure(best.values, mixed[surface].sum(0), ~surface[best.indices])
+    own = chances[seen].gather(0, best.indices[None])[
+        0
+    ]  # whether sofa or armchair is a doubt about the look, not about the place
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
     classes = _one_object_one_class(_with_rugs(small, classes, patches, mixed, names))
-    found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), best.values.numpy())
+    found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), own.numpy())
     return found if found.labels.shape == view.size else found.resized(view.size)
 
 

@@ -23,19 +23,22 @@ SHARED = 0.7
 
 
 def diffused(
-    image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"], chances: Float[Tensor, "K h w"]
+    image: Float[Tensor, "3 y x"],
+    patches: Int[np.ndarray, "y x"],
+    chances: Float[Tensor, "K h w"],
+    flow: float = FLOW,
 ) -> Float[Tensor, "K y x"]:
     """Chances per pixel, mostly those of its superpixel after diffusion along the picture.
 
-    Per superpixel f = (A + L)^-1 A p: p its mean chances, A its pixels, L the graph Laplacian with weights FLOW * length of the border *
-    exp(-slope / STEEP - difference / APART). It is a random walk that starts over (Grady 2006), so one colour without an edge inside gets one class.
+    Per superpixel f = (A + L)^-1 A p: p its mean chances, A its pixels, L the graph Laplacian with weights flow * length of the border *
+    exp(-slope / STEEP - difference / APART). flow 0: every superpixel for itself. It is a random walk that starts over (Grady 2006), so one colour without an edge inside gets one class.
     """
     height, width = patches.shape
     own = functional.interpolate(chances[None], (height, width), mode="bilinear", align_corners=False)[0]
     flat = patches.ravel()
     area = np.bincount(flat).clip(1).astype(np.float64)
     means = np.stack([np.bincount(flat, one.ravel()) for one in own.double().numpy()], 1) / area[:, None]
-    system = (diags_array(area) + _laplacian(image, patches, area)).tocsc()
+    system = (diags_array(area) + flow * _laplacian(image, patches, area)).tocsc()
     shared = splu(csc_array(system)).solve(area[:, None] * means)
     return own + SHARED * (torch.from_numpy(shared[flat].T).view_as(own).to(own) - own)
 
@@ -43,7 +46,7 @@ def diffused(
 def _laplacian(
     image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"], area: Float[np.ndarray, " P"]
 ) -> csc_array:
-    """Of the graph of superpixels that touch."""
+    """Of the graph of superpixels that touch, for a flow of 1."""
     lab = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2LAB)
     steep = slopes(lab)
     colours = np.stack([np.bincount(patches.ravel(), lab[..., one].ravel()) for one in range(3)], 1) / area[:, None]
@@ -60,6 +63,6 @@ def _laplacian(
     slope = np.bincount(member, np.concatenate(along)) / length
     one, two = keys // len(area), keys % len(area)
     difference = np.linalg.norm((colours[one] - colours[two]) * np.array([0.2, 1, 1]), axis=1)
-    weights = FLOW * length * np.exp(-slope / STEEP - difference / APART)
+    weights = length * np.exp(-slope / STEEP - difference / APART)
     links = coo_array((np.r_[weights, weights], (np.r_[one, two], np.r_[two, one])), shape=(len(area), len(area)))
     return (diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()
