@@ -48,8 +48,9 @@ JOINED = 0.3
 def segments(view: View, session: Session) -> Segments:
     """DeepLabV3 on MobileNetV2 (MLPerf Mobile), 31 classes of ADE20K.
 
-    Scores of the whole picture, its mirror image and square crops along its longer side are averaged and sharpened along the
-    picture's own edges; the best class per pixel wins, and countable classes split into connected instances.
+    Chances from several looks at the picture (`class_chances`) flow along it (`diffused`); the best class per pixel wins (`decided`), and
+    countable classes split into connected instances, as sure as their own class's chances: whether it is a sofa or an armchair is a doubt
+    about its look, not about its place.
     """
     scores = class_chances(view.image, session)
     present = scores.flatten(1).max(1).values > 0.3
@@ -66,9 +67,7 @@ def segments(view: View, session: Session) -> Segments:
     best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[seen].tolist()]
     surface = torch.tensor([name in SURFACES for name in names])
     sure = _sure(best.values, mixed[surface].sum(0), ~surface[best.indices])
-    own = chances[seen].gather(0, best.indices[None])[
-        0
-    ]  # whether sofa or armchair is a doubt about the look, not about the place
+    own = chances[seen].gather(0, best.indices[None])[0]
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
     classes = _one_object_one_class(_with_rugs(small, classes, patches, mixed, names))
     found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), own.numpy())
