@@ -77,6 +77,9 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: An
     assert project.look == before  # each stroke was one step
 
 
+DRAWN_ANEW = "drawn => document.querySelector('#overlay .map').dataset.drawn !== drawn"
+
+
 def brushed(page: Any, studio: Any, project: Any, mode: str) -> int:
     """Choose the ceiling and move the pointer, held down, over the wall; the pixels that the ceiling has then."""
 
@@ -84,8 +87,11 @@ def brushed(page: Any, studio: Any, project: Any, mode: str) -> int:
         return int(studio.seeing.segments(project, "structure").mask("ceiling").sum())
 
     page.get_by_label("choose a region").check()
+    drawn = page.locator("#overlay .map").get_attribute("data-drawn")
     page.locator("#overlay img").click(position=inside(page, studio.seeing.segments(project, "structure"), "ceiling"))
     page.wait_for_function("document.querySelector('#region-id input').value.includes('ceiling')")
+    page.wait_for_function(DRAWN_ANEW, arg=drawn)  # else the stroke would be on a picture that is replaced
+    drawn = page.locator("#overlay .map").get_attribute("data-drawn")
     page.get_by_label(mode).check()
     box, before = page.locator("#overlay img").bounding_box(), pixels()
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
@@ -94,6 +100,7 @@ def brushed(page: Any, studio: Any, project: Any, mode: str) -> int:
     shot(page, mode.replace(" ", "-"))
     page.mouse.up()
     until(page, lambda: pixels() != before)
+    page.wait_for_function(DRAWN_ANEW, arg=drawn)
     return pixels()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -77,7 +78,7 @@ def map_html(view: View, chosen: int | None, marks: Sequence[Sequence[Point]], w
     held = BytesIO()
     _marked(picture, mask, marks, width).save(held, "JPEG", quality=88)
     source = f"data:image/jpeg;base64,{base64.b64encode(held.getvalue()).decode()}"
-    return f'<div class="map"><img src="{source}" alt="{escape(alt)}" draggable="false"><canvas></canvas></div>'
+    return f'<div class="map" data-drawn="{time.monotonic_ns()}"><img src="{source}" alt="{escape(alt)}" draggable="false"><canvas></canvas></div>'
 
 
 def _overlaid(view: View, chosen: int | None) -> tuple[UInt8[np.ndarray, "H W 3"], Bool[np.ndarray, "H W"] | None]:

@@ -27,7 +27,7 @@ THEME = gr.themes.Default(
 ).set(
     body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600", button_primary_background_fill="*primary_700",
     button_primary_background_fill_dark="*primary_700", button_primary_background_fill_hover="*primary_800",
-    button_primary_background_fill_hover_dark="*primary_600",
+    button_primary_background_fill_hover_dark="*primary_800",
 )  # fmt: skip
 """The fonts of the user's own machine; colours that stand out by 4.5 to 1."""
 PARTS: dict[str, Any] = {
