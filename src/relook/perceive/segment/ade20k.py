@@ -39,7 +39,7 @@ SMALLEST = 0.0008
 """Connected parts below this fraction of the picture join what surrounds them."""
 DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
-COMMON = 0.85
+COMMON = 0.95
 """What the chance of a wall, floor or ceiling counts beside that of a thing: most pixels of ADE20K are one of them, so networks say so too often."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""

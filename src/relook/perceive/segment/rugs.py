@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Integer, UInt8
 
 from relook.perceive.segment.regions import connected_parts
 
-CHANCE = 0.1
+CHANCE = 0.2
 """Chance of rug below which a superpixel is none, whatever its colours."""
 NEARER, APART = 0.85, 0.7
 """How many times as near to a rug's colours as to its own region's a superpixel has to be, and how far at least from the latter."""
