@@ -86,7 +86,7 @@ def test_names_of_points(tmp_path: Path) -> None:
     labels = torch.zeros(60, 80, dtype=torch.int64)
     labels[:30, :40], labels[30:, 40:], labels[30:, :40] = 1, 2, 3
     found = Segments(labels, {1: Region("couch"), 2: Region("lamp"), 3: Region("floor")})
-    assert numbers(found, drawn_surfaces(tmp_path, tmp_path)["room"]) == [Number("named", WHOLE, 0.25)], (
+    assert numbers(found, drawn_surfaces(tmp_path, tmp_path)["room"]) == [Number("named", WHOLE, 0.5)], (
         "a lamp is another thing, a floor none"
     )
     assert named([True, False, True, True]) == 0.75

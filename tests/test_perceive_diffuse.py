@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from relook.perceive.segment import ade20k
 from relook.perceive.segment.ade20k import VOCABULARY, decided
-from relook.perceive.segment.diffuse import diffused
+from relook.perceive.segment.diffuse import SHARED, diffused, shared
+from relook.perceive.segment.superpixels import means_of
 
 SIZE = (40, 60)
 
@@ -47,3 +49,36 @@ def test_a_seat_is_one_before_it_is_wall() -> None:
     assert names[int(found.argmax(0))] == "sofa"
     assert float(found.sum()) == pytest.approx(1)
     assert [float(one) for one in found[2:].flatten()] == [0, 0]
+
+
+def test_without_diffusion_every_superpixel_is_for_itself() -> None:
+    found, own = shared(patches(), chances(0.9, 0.45)), chances(0.9, 0.45)
+    assert torch.allclose(found, own, atol=1e-6), "chances are even in every superpixel"
+    uneven = torch.rand(2, *SIZE, generator=torch.Generator().manual_seed(1))
+    here = patches() == 8
+    expected = uneven[0][here] + SHARED * (uneven[0][here].mean() - uneven[0][here])
+    assert torch.allclose(shared(patches(), uneven)[0][here], expected, atol=1e-5)
+
+
+def test_means_of_superpixels() -> None:
+    values = np.random.default_rng(0).random((*SIZE, 3))
+    assert np.allclose(means_of(patches(), values)[7], values[10:20, 10:20].mean((0, 1)))
+
+
+def test_doubt_about_a_things_name_is_no_doubt_that_it_is_a_thing() -> None:
+    best, surfaces = torch.tensor([[0.3, 0.3]]), torch.tensor([[0.1, 0.1]])
+    assert torch.allclose(ade20k._sure(best, surfaces, torch.tensor([[True, False]])), torch.tensor([[0.9, 0.3]]))
+
+
+@pytest.mark.parametrize("size", [(40, 60), (60, 40)])
+def test_a_picture_in_its_own_shape_comes_back_in_its_place(size: tuple[int, int]) -> None:
+    """A network that answers with what it sees: the picture itself, without the grey beside it."""
+    image = torch.linspace(0, 1, size[0])[:, None] + torch.zeros(3, *size)
+
+    def ask(square: torch.Tensor, side: tuple[int, int]) -> torch.Tensor:
+        assert square.shape[1] == square.shape[2]
+        return torch.nn.functional.interpolate(square[None], side, mode="bilinear", align_corners=False)[0]
+
+    found = ade20k._in_its_shape(image, size, ask)
+    assert found.shape == image.shape
+    assert (found - image).abs().max() < 0.05

@@ -123,6 +123,11 @@ def test_the_rate_rises_and_falls():
     assert rate_at(999, config) == pytest.approx(0.02, abs=1e-3)
 
 
+def test_a_run_shorter_than_its_warm_up_only_rises():
+    config = LoopConfig(4, rate=1.0, warm_up=100)
+    assert [rate_at(step, config) for step in range(4)] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
 def test_training_a_denoiser_needs_an_autoencoder(tmp_path):
     with pytest.raises(InputError, match="Expected a trained autoencoder"):
         dollhouse.run(TrainDollhouse(out=tmp_path, part="denoiser"))

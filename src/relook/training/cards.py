@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 PARTS = {
     "vae": ("AutoencoderKL", "Latents of 8 channels at a quarter of the side; trained on crops of restyled dollhouse rooms and dead leaves."),
@@ -41,6 +42,22 @@ def _card(part: str, name: str, purpose: str, size: int, about: dict) -> str:
 - Measured: {measured}.
 - Limits: it knows these rooms at about {about["size"]} pixels; it is a test bed for methods, not a model of photographs.
 """
+
+
+@runtime_checkable
+class Saved(Protocol):
+    """A network that writes itself."""
+
+    def save(self, folder: Path) -> None:
+        """Write it in half precision."""
+
+
+def write_network(network: Saved, out: Path, name: str, card: str) -> Path:
+    """A trained network with its papers (`write_papers`); returns its folder, `name` in `out`. The run's curves lie in `out`/run."""
+    folder = out / name
+    network.save(folder)
+    write_papers(out / "run", folder, card)
+    return folder
 
 
 def write_papers(run: Path, folder: Path, card: str) -> None:

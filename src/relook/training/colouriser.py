@@ -10,11 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from relook.errors import InputError
 from relook.models.colouriser import CELL, Colouriser, shares
 from relook.ops.oklab import rgb_to_oklab
-from relook.training.cards import write_papers
-from relook.training.data import World, rooms_in
+from relook.training.cards import write_network
+from relook.training.data import World, check_side, rooms_in
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainColouriser
 
@@ -45,16 +44,12 @@ def pictures(config: TrainColouriser) -> Iterator[Float[Tensor, "B 3 S S"]]:
 
 def run(config: TrainColouriser) -> Path:
     """Train and save in half precision; returns the folder that `load_colouriser` reads. Raises InputError for a side that is no multiple of 16."""
-    if config.side % 16:
-        raise InputError(f"Expected a side that is a multiple of 16, got {config.side}; choose 128.")
+    check_side(config.side)
     torch.manual_seed(config.seed)
     network = Colouriser().train()
-    loop = LoopConfig(config.steps, rate=config.rate, warm_up=min(100, config.steps), average=0.995, every=config.every)
+    loop = LoopConfig(config.steps, rate=config.rate, average=0.995, every=config.every)
     averaged = train(network, pictures(config), lambda one: colouring_loss(network, one), loop, config.out / "run")
-    folder = config.out / "colouriser"
-    averaged.eval().save(folder)
-    write_papers(config.out / "run", folder, CARD.format(**vars(config)))
-    return folder
+    return write_network(averaged.eval(), config.out, "colouriser", CARD.format(**vars(config)))
 
 
 CARD = """# dollhouse / colouriser

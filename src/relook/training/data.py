@@ -11,7 +11,10 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from relook.dollhouse import Geometry, Pose, Style, sample_layout, sample_style, shade, trace
+from relook.errors import InputError
 
+SIDES = 16
+"""Crops for networks with a U-Net at a quarter of the side have sides that are multiples of this."""
 LEAVES = 0.3
 """Share of the autoencoder's crops that are dead leaves."""
 HELD_OUT = 1_000_000
@@ -79,6 +82,12 @@ def _pink(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "N
     white = torch.fft.rfft2(torch.randn(count, 1, side, side, generator=generator))
     pink = torch.fft.irfft2(white / frequency.clamp_min(1 / side**2).sqrt(), s=(side, side))
     return pink / pink.std((-1, -2), keepdim=True)
+
+
+def check_side(side: int) -> None:
+    """Raise InputError for a side of crops that the networks' strides do not divide."""
+    if side % SIDES:
+        raise InputError(f"Expected a side that is a multiple of {SIDES}, got {side}; choose {side + -side % SIDES}.")
 
 
 def crops(world: World, batch: int, side: int, generator: torch.Generator) -> Iterator[Float[Tensor, "B 3 S S"]]:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from relook.dollhouse import Layout, Pose, exact_flow, rendering, sample_layout, trace, walk
 from relook.models.flow_refiner import RADIUS, STRIDE, FlowRefiner, correlate
 from relook.perceive.match.embedded import beginning
-from relook.training.cards import write_papers
+from relook.training.cards import write_network
 from relook.training.data import World, dead_leaves, swayed
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainFlow
@@ -179,12 +179,9 @@ def run(config: TrainFlow) -> Path:
     torch.manual_seed(config.seed)
     stream = PairsOfViews(config.rooms, config.styles, config.pool, config.batch, config.seed + 500_000)
     network = FlowRefiner().train()
-    loop = LoopConfig(config.steps, rate=1e-3, warm_up=min(100, config.steps), average=0.995, every=50)
+    loop = LoopConfig(config.steps, rate=1e-3, average=0.995, every=50)
     averaged = train(network, stream, lambda pairs: flow_loss(network, pairs), loop, config.out / "run")
-    folder = config.out / "flow"
-    averaged.eval().save(folder)
-    write_papers(config.out / "run", folder, CARD.format(**vars(config)))
-    return folder
+    return write_network(averaged.eval(), config.out, "flow", CARD.format(**vars(config)))
 
 
 CARD = """# dollhouse / flow

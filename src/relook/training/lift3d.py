@@ -16,7 +16,7 @@ from torch import Tensor
 from relook.models.lifter import Lifter, Sampling
 from relook.ops.lifting import Cameras, Standard, cast, fetched, lifted
 from relook.session import Session
-from relook.training.cards import write_papers
+from relook.training.cards import write_network
 from relook.training.loop import LoopConfig, train
 from relook.training.posed import Room, captured_rooms, check_encoders, drawn_room, kept_room, room_of
 from relook.training.subjects import TrainLift3d
@@ -135,14 +135,11 @@ def run(config: TrainLift3d) -> Path:
     torch.manual_seed(config.seed)
     check_encoders(config.encoders)
     network = Lifter(config.width).train()
-    loop = LoopConfig(config.steps, rate=config.rate, warm_up=min(50, config.steps), average=0.995, every=config.every)
+    loop = LoopConfig(config.steps, rate=config.rate, warm_up=50, average=0.995, every=config.every)
     with Session() as session:
         steps = Steps(rooms_of(config, session), config)
         averaged = train(network, steps, lambda step: lifting_loss(network, step, config), loop, config.out / "run")
-    folder = config.out / "lifter"
-    averaged.eval().save(folder)
-    write_papers(config.out / "run", folder, CARD.format(**vars(config)))
-    return folder
+    return write_network(averaged.eval(), config.out, "lifter", CARD.format(**vars(config)))
 
 
 CARD = """# dollhouse / lifter

@@ -32,7 +32,7 @@ class LoopConfig:
     rate: float = 1e-3
     """Highest learning rate (AdamW)."""
     warm_up: int = 100
-    """Steps until the highest rate; afterwards it falls as a half cosine to 2 %."""
+    """Steps until the highest rate, all of them in a shorter run; afterwards it falls as a half cosine to 2 %."""
     average: float = 0.998
     """Decay of the averaged weights."""
     every: int = 100
@@ -128,9 +128,10 @@ def train_stages(
 
 def rate_at(step: int, config: LoopConfig) -> float:
     """Learning rate at a step: linear warm-up, then half a cosine to 2 %."""
-    if step < config.warm_up:
-        return config.rate * (step + 1) / config.warm_up
-    share = (step - config.warm_up) / max(1, config.steps - config.warm_up)
+    warm_up = min(config.warm_up, config.steps)
+    if step < warm_up:
+        return config.rate * (step + 1) / warm_up
+    share = (step - warm_up) / max(1, config.steps - warm_up)
     return config.rate * (0.02 + 0.98 * 0.5 * (1 + float(torch.cos(torch.tensor(share * torch.pi)))))
 
 

@@ -16,7 +16,8 @@ from relook.dollhouse import CLASSES, sample_layout
 from relook.dollhouse.parts import part_coordinates
 from relook.dollhouse.trace import Geometry, trace
 from relook.models.perceiver import SIDE, STRIDE, Perceived, Perceiver
-from relook.training.cards import write_papers
+from relook.perceive.segment.vocabulary import ROOM
+from relook.training.cards import write_network
 from relook.training.data import World
 from relook.training.loop import LoopConfig, Stage, scaled, train_stages
 from relook.training.subjects import TrainPerceiver
@@ -83,7 +84,7 @@ def truth(images: Float[Tensor, "B 3 H W"], geometry: Geometry, parts: Float[Ten
     shares = F.avg_pool2d(F.one_hot(classes, len(CLASSES)).permute(0, 3, 1, 2).float(), STRIDE)
     ids = _centre(classes * 64 + geometry.instances)
     log_depth = F.avg_pool2d(geometry.depth.log()[:, None], STRIDE)[:, 0]
-    room = torch.isin(_centre(classes), torch.tensor([CLASSES.index(name) for name in ("wall", "floor", "ceiling")]))
+    room = torch.isin(_centre(classes), torch.tensor([CLASSES.index(name) for name in ROOM]))
     return Batch(images, shares, log_depth, to_centres(ids), ~room, _centre(classes), parts)
 
 
@@ -181,8 +182,7 @@ def train_perceiver(folder: Path, *, stages: Sequence[Stage] = STAGES, seed: int
     def prepared(number: int, stage: Stage) -> tuple[Iterator[Batch], LoopConfig]:
         torch.manual_seed(seed + number)
         streams.append(_pictures(stage, seed + 100_000 * number))
-        warm_up = min(150, stage.steps)
-        return streams[-1], LoopConfig(stage.steps, rate=stage.rate, warm_up=warm_up, average=0.997, every=50)
+        return streams[-1], LoopConfig(stage.steps, rate=stage.rate, warm_up=150, average=0.997, every=50)
 
     network = train_stages(Perceiver.fresh(CLASSES), stages, prepared, perception_loss, folder)
     return settled(network, (next(streams[-1]).images for _ in range(min(SETTLING, stages[-1].steps)))).eval()
@@ -191,10 +191,7 @@ def train_perceiver(folder: Path, *, stages: Sequence[Stage] = STAGES, seed: int
 def run(config: TrainPerceiver) -> Path:
     """Train and save in half precision; returns the folder that `load_perceiver` reads."""
     network = train_perceiver(config.out / "run", stages=scaled(STAGES, config.scale), seed=config.seed)
-    folder = config.out / "perceiver"
-    network.save(folder)
-    write_papers(config.out / "run", folder, CARD.format(**vars(config)))
-    return folder
+    return write_network(network, config.out, "perceiver", CARD.format(**vars(config)))
 
 
 @torch.no_grad()

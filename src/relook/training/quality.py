@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, conv2d, interpolate, pad
 
 from relook.models.pooled_encoder import SCORES, QualityScores
-from relook.training.cards import write_papers
+from relook.training.cards import write_network
 from relook.training.data import HELD_OUT, World, crops
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainQuality
@@ -109,14 +109,11 @@ def run(config: TrainQuality) -> Path:
     """Train, measure and save in half precision; returns the folder that `load_quality` reads."""
     torch.manual_seed(config.seed)
     network = QualityScores().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loop = LoopConfig(config.steps, rate=2e-3, warm_up=min(100, config.steps), average=0.995, every=100)
+    loop = LoopConfig(config.steps, rate=2e-3, average=0.995, every=100)
     stream = Spoilt(config.rooms, config.styles, config.batch, config.seed)
     averaged = train(network, stream, lambda batch: judging_loss(network, batch), loop, config.out / "run").eval()
-    folder = config.out / "quality"
-    averaged.save(folder)
     measured = ", ".join(f"{name} {100 * share:.0f} %" for name, share in ordering(averaged).items())
-    write_papers(config.out / "run", folder, CARD.format(**vars(config), measured=measured))
-    return folder
+    return write_network(averaged, config.out, "quality", CARD.format(**vars(config), measured=measured))
 
 
 CARD = """# dollhouse / quality

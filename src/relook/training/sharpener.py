@@ -9,11 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.errors import InputError
 from relook.models.sharpener import Sharpener
 from relook.ops.blur import softened
-from relook.training.cards import write_papers
-from relook.training.data import World, crops
+from relook.training.cards import write_network
+from relook.training.data import World, check_side, crops
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainSharpener
 
@@ -39,16 +38,12 @@ def pairs(config: TrainSharpener) -> Iterator[tuple[Tensor, Tensor]]:
 
 def run(config: TrainSharpener) -> Path:
     """Train and save in half precision; returns the folder that `load_sharpener` reads. Raises InputError for a side that is no multiple of 16."""
-    if config.side % 16:
-        raise InputError(f"Expected a side that is a multiple of 16, got {config.side}; choose 96.")
+    check_side(config.side)
     torch.manual_seed(config.seed)
     network = Sharpener().train()
-    loop = LoopConfig(config.steps, rate=config.rate, warm_up=min(100, config.steps), average=0.995, every=config.every)
+    loop = LoopConfig(config.steps, rate=config.rate, average=0.995, every=config.every)
     averaged = train(network, pairs(config), lambda pair: sharpening_loss(network, *pair), loop, config.out / "run")
-    folder = config.out / "sharpener"
-    averaged.eval().save(folder)
-    write_papers(config.out / "run", folder, CARD.format(**vars(config)))
-    return folder
+    return write_network(averaged.eval(), config.out, "sharpener", CARD.format(**vars(config)))
 
 
 CARD = """# dollhouse / sharpener

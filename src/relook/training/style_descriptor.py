@@ -13,7 +13,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate
 
 from relook.dollhouse import Geometry, sample_layout, sample_style, shade, trace
 from relook.models.pooled_encoder import SIDE, StyleDescriptor
-from relook.training.cards import write_papers
+from relook.training.cards import write_network
 from relook.training.data import HELD_OUT
 from relook.training.loop import LoopConfig, train
 from relook.training.subjects import TrainStyleDescriptor
@@ -101,13 +101,11 @@ def run(config: TrainStyleDescriptor) -> Path:
     """Train, measure and save in half precision; returns the folder that `load_style_descriptor` reads."""
     torch.manual_seed(config.seed)
     network = StyleDescriptor().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    loop = LoopConfig(config.steps, rate=2e-3, warm_up=min(100, config.steps), average=0.995, every=100)
+    loop = LoopConfig(config.steps, rate=2e-3, average=0.995, every=100)
     stream = StylesInRooms(config.rooms, config.batch, config.seed)
     averaged = train(network, stream, lambda images: contrast(network, images), loop, config.out / "run").eval()
-    folder = config.out / "style_descriptor"
-    averaged.save(folder)
-    write_papers(config.out / "run", folder, CARD.format(**vars(config), measured=_words(retrieval(averaged))))
-    return folder
+    card = CARD.format(**vars(config), measured=_words(retrieval(averaged)))
+    return write_network(averaged, config.out, "style_descriptor", card)
 
 
 def _words(measured: dict[str, float], parts: Sequence[str] = ("top 1", "top 5")) -> str:

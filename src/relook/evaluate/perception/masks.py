@@ -118,8 +118,8 @@ class Masks(Suite):
             results.cases(self.name), lambda case: {"photograph": self.drawn[case].picture},
             lambda case, row: results.picture(Trial(self.name, row, case)), results.rows(self.name),
         )  # fmt: skip
-        named = Column("named", WHOLE, "names right", "higher", 3)
-        return [Part(self.name, columns=[named, *columns], gallery=gallery)]
+        names = Column("named", WHOLE, "names right", "higher", 3)
+        return [Part(self.name, columns=[names, *columns], gallery=gallery)]
 
 
 def numbers(found: Segments, drawn: Drawn) -> list[Number]:

@@ -55,6 +55,10 @@ class Drawn:
     points: tuple[Named, ...] = ()
 
 
+OTHER = "other"
+"""Any thing, of a class that a segmenter need not know."""
+
+
 @dataclass(frozen=True)
 class Named:
     """A point of a photograph and what is there."""
@@ -63,11 +67,11 @@ class Named:
     y: float
     """In pixels."""
     names: frozenset[str]
-    """Class names that are right for it; `other`: any thing, of a class that a segmenter need not know."""
+    """Common class names that are right for it, or OTHER."""
 
     def right(self, name: str) -> bool:
         """Whether a region of this class name may be there."""
-        return canonical(name) in self.names or ("other" in self.names and countable(name))
+        return canonical(name) in self.names or (OTHER in self.names and countable(name))
 
 
 def drawn_surfaces(folder: Path, photos: Path) -> dict[str, Drawn]:
@@ -96,7 +100,7 @@ def drawn_surfaces(folder: Path, photos: Path) -> dict[str, Drawn]:
 
 def _named(entry: Sequence[Any]) -> Named:
     x, y, names = entry
-    return Named(float(x), float(y), frozenset(canonical(name) for name in names.split("|")))
+    return Named(float(x), float(y), frozenset(name if name == OTHER else canonical(name) for name in names.split("|")))
 
 
 def _surface(entry: dict[str, Any]) -> Surface:

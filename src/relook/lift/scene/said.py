@@ -11,7 +11,7 @@ from torch import Tensor
 from relook.lift.scene.decided import LYING, Decided
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
-from relook.perceive.segment.diffuse import diffused
+from relook.perceive.segment.diffuse import shared
 from relook.perceive.segment.superpixels import SIDE, superpixels
 from relook.perceive.segment.vocabulary import canonical
 from relook.types import UNLABELLED, Region, Segments
@@ -52,8 +52,5 @@ def bordered(image: Float[Tensor, "3 H W"], chances: Float[Tensor, "K h w"]) -> 
         return torch.zeros(image.shape[1:], dtype=torch.int64)
     larger = max(1.0, SHOWN / max(image.shape[1:]))
     size = at_most((round(larger * image.shape[1]), round(larger * image.shape[2])), SIDE)
-    small = resized(image, size)
-    found = diffused(
-        small, superpixels(small), chances[present], flow=0.0
-    )  # chances of neighbours are the scene's already
+    found = shared(superpixels(resized(image, size)), chances[present])
     return present[guided_filter(image, found, *BORDER).argmax(0)]

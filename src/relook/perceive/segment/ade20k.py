@@ -24,13 +24,12 @@ from relook.perceive.segment.diffuse import diffused
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
 from relook.perceive.segment.rugs import rugs_grown
 from relook.perceive.segment.superpixels import SIDE, superpixels_of
+from relook.perceive.segment.vocabulary import ROOM
 from relook.session import Session
 from relook.types import Segments, View
 
 VOCABULARY: dict[str, Any] = json.loads(Path(__file__).with_name("ade20k.json").read_text(encoding="utf-8"))
 """Class names in the network's order (`classes`), which of them can be counted, and which are often confused (`alike`)."""
-SURFACES = ("wall", "floor", "ceiling")
-"""What a room is made of; all else are things."""
 NETWORK_SIDE = 512
 """Pixels of the network's square."""
 WHOLE_SHAPE = 2.0
@@ -65,7 +64,7 @@ def segments(view: View, session: Session) -> Segments:
     seen = mixed.argmax(0).unique()
     mixed = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE)
     best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[seen].tolist()]
-    surface = torch.tensor([name in SURFACES for name in names])
+    surface = torch.tensor([name in ROOM for name in names])
     sure = _sure(best.values, mixed[surface].sum(0), ~surface[best.indices])
     own = chances[seen].gather(0, best.indices[None])[0]
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
@@ -135,7 +134,7 @@ def decided(chances: Float[Tensor, "K y x"], ids: Int[Tensor, " K"]) -> Float[Te
     ids: of the classes. So a seat is one, whether sofa or armchair, before it loses against the wall behind it.
     """
     names = [VOCABULARY["classes"][id] for id in ids.tolist()]
-    result = chances * torch.tensor([COMMON if name in SURFACES else 1.0 for name in names]).view(-1, 1, 1)
+    result = chances * torch.tensor([COMMON if name in ROOM else 1.0 for name in names]).view(-1, 1, 1)
     result *= chances.sum(0) / result.sum(0).clamp_min(1e-6)
     for group in VOCABULARY["alike"]:
         rows = [row for row, name in enumerate(names) if name in group]

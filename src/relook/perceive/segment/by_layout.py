@@ -16,10 +16,10 @@ from skimage.segmentation import felzenszwalb
 from relook.ops.resize import at_most, resized
 from relook.perceive.layout.planes import CEILING, FLOOR, UNKNOWN, WALLS, above_eye, seen_planes
 from relook.perceive.segment.regions import connected_parts, with_confidence
+from relook.perceive.segment.superpixels import means_of
+from relook.perceive.segment.vocabulary import ROOM
 from relook.types import UNLABELLED, Region, Segments, View
 
-NAMES = ("floor", "ceiling", "wall")
-"""Their names, ids from 1; all walls are one region."""
 SIDE = 512
 """Longer side of the picture in which they are looked for."""
 ACROSS = 0.15
@@ -75,7 +75,7 @@ def segments(view: View) -> Segments:
         share = (likely * (seen & clear)).sum() / (PLAIN[kind] * ((planes == plane) & clear).sum())
         if share >= SHOWN:
             labels[seen], chances[seen] = kind, sure[kind] * min(1.0, share, likely[seen].mean())
-    found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(NAMES, start=1)})
+    found = Segments(torch.from_numpy(labels), {id: Region(name) for id, name in enumerate(ROOM, start=1)})
     return with_confidence(found, chances).resized(view.size)
 
 
@@ -87,9 +87,8 @@ def _bounded(planes: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
 
 def _across(patches: Int[np.ndarray, "h w"], planes: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Patches that show as much floor as wall, so that they are neither."""
-    area = np.bincount(patches.flat)
-    floor, wall = (np.bincount(patches.flat, where.flat) / area for where in (planes == FLOOR, planes >= WALLS))
-    return (np.minimum(floor, wall) >= ACROSS)[patches]
+    shares = means_of(patches, np.dstack([planes == FLOOR, planes >= WALLS]))
+    return (shares.min(1) >= ACROSS)[patches]
 
 
 def _surface(

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from relook.io import as_pixels
 from relook.ops.slopes import slopes
+from relook.perceive.segment.superpixels import means_of
 
 FLOW = 10.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
@@ -22,34 +23,47 @@ SHARED = 0.7
 """How much of a chance a superpixel shares; the rest is the pixel's own."""
 
 
+def shared(patches: Int[np.ndarray, "y x"], chances: Float[Tensor, "K h w"]) -> Float[Tensor, "K y x"]:
+    """Chances per pixel, mostly the mean of its superpixel, so that their borders are the picture's."""
+    own = _enlarged(chances, patches)
+    return _mixed(own, patches, means_of(patches, _rows(own)))
+
+
 def diffused(
-    image: Float[Tensor, "3 y x"],
-    patches: Int[np.ndarray, "y x"],
-    chances: Float[Tensor, "K h w"],
-    flow: float = FLOW,
+    image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"], chances: Float[Tensor, "K h w"]
 ) -> Float[Tensor, "K y x"]:
-    """Chances per pixel, mostly those of its superpixel after diffusion along the picture.
+    """`shared`, after diffusion from superpixel to superpixel along the picture.
 
-    Per superpixel f = (A + L)^-1 A p: p its mean chances, A its pixels, L the graph Laplacian with weights flow * length of the border *
-    exp(-slope / STEEP - difference / APART). flow 0: every superpixel for itself. It is a random walk that starts over (Grady 2006), so one colour without an edge inside gets one class.
+    f = (A + L)^-1 A p: p the mean chances of superpixels, A their pixels, L the graph Laplacian with weights FLOW * length of the border *
+    exp(-slope / STEEP - difference / APART). It is a random walk that starts over (Grady 2006), so one colour without an edge inside gets one class.
     """
-    height, width = patches.shape
-    own = functional.interpolate(chances[None], (height, width), mode="bilinear", align_corners=False)[0]
-    flat = patches.ravel()
-    area = np.bincount(flat).clip(1).astype(np.float64)
-    means = np.stack([np.bincount(flat, one.ravel()) for one in own.double().numpy()], 1) / area[:, None]
-    system = (diags_array(area) + flow * _laplacian(image, patches, area)).tocsc()
-    shared = splu(csc_array(system)).solve(area[:, None] * means)
-    return own + SHARED * (torch.from_numpy(shared[flat].T).view_as(own).to(own) - own)
+    own, area = _enlarged(chances, patches), np.bincount(patches.ravel()).astype(np.float64)
+    system = diags_array(area) + _laplacian(image, patches)
+    return _mixed(own, patches, splu(system.tocsc()).solve(area[:, None] * means_of(patches, _rows(own))))
 
 
-def _laplacian(
-    image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"], area: Float[np.ndarray, " P"]
-) -> csc_array:
-    """Of the graph of superpixels that touch, for a flow of 1."""
+def _enlarged(chances: Float[Tensor, "K h w"], patches: Int[np.ndarray, "y x"]) -> Float[Tensor, "K y x"]:
+    """At the size of superpixels."""
+    return functional.interpolate(chances[None], patches.shape, mode="bilinear", align_corners=False)[0]
+
+
+def _rows(own: Float[Tensor, "K y x"]) -> Float[np.ndarray, "y x K"]:
+    """Channels last."""
+    return own.permute(1, 2, 0).double().numpy()
+
+
+def _mixed(
+    own: Float[Tensor, "K y x"], patches: Int[np.ndarray, "y x"], means: Float[np.ndarray, "P K"]
+) -> Float[Tensor, "K y x"]:
+    """SHARED of what superpixels have, the rest a pixel's own."""
+    return own + SHARED * (torch.from_numpy(means[patches]).permute(2, 0, 1).to(own) - own)
+
+
+def _laplacian(image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"]) -> csc_array:
+    """Of the graph of superpixels that touch."""
     lab = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2LAB)
     steep = slopes(lab)
-    colours = np.stack([np.bincount(patches.ravel(), lab[..., one].ravel()) for one in range(3)], 1) / area[:, None]
+    colours = means_of(patches, lab)
     pairs, along = [], []
     for here, there in (
         ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
@@ -59,10 +73,10 @@ def _laplacian(
         pairs.append(np.stack([patches[here][border], patches[there][border]]))
         along.append(np.maximum(steep[here], steep[there])[border])
     sides = np.sort(np.concatenate(pairs, 1), 0).astype(np.int64)
-    keys, member, length = np.unique(sides[0] * len(area) + sides[1], return_inverse=True, return_counts=True)
+    keys, member, length = np.unique(sides[0] * len(colours) + sides[1], return_inverse=True, return_counts=True)
     slope = np.bincount(member, np.concatenate(along)) / length
-    one, two = keys // len(area), keys % len(area)
+    one, two = keys // len(colours), keys % len(colours)
     difference = np.linalg.norm((colours[one] - colours[two]) * np.array([0.2, 1, 1]), axis=1)
-    weights = length * np.exp(-slope / STEEP - difference / APART)
-    links = coo_array((np.r_[weights, weights], (np.r_[one, two], np.r_[two, one])), shape=(len(area), len(area)))
+    weights = FLOW * length * np.exp(-slope / STEEP - difference / APART)
+    links = coo_array((np.r_[weights, weights], (np.r_[one, two], np.r_[two, one])), shape=(len(colours), len(colours)))
     return (diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()

@@ -7,9 +7,9 @@ from relook.errors import SegmentsError
 from relook.models import load, perceiver
 from relook.models.store import find
 from relook.options import closest, like
-from relook.perceive.segment import SEGMENTERS, ade20k, by_layout
+from relook.perceive.segment import SEGMENTERS, ade20k
 from relook.perceive.segment.regions import WHOLE
-from relook.perceive.segment.vocabulary import canonical, tidy
+from relook.perceive.segment.vocabulary import ROOM, canonical, tidy
 from relook.types import View
 
 
@@ -41,7 +41,7 @@ def possible(segmenter: str) -> tuple[str, ...] | None:
     if name in ("exact", "auto") or name.endswith(".png"):
         return None
     if name == "layout":
-        return by_layout.NAMES
+        return ROOM
     if name == "whole":
         return (WHOLE,)
     if name == "ade20k":

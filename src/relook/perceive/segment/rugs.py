@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, UInt8
 
 from relook.perceive.segment.regions import connected_parts
+from relook.perceive.segment.superpixels import means_of
 
 CHANCE = 0.2
 """Chance of rug below which a superpixel is none, whatever its colours."""
@@ -33,9 +34,8 @@ def rugs_grown(
     rug: its label; things: those of what may stand on it; chances: of rug, in every pixel.
     """
     result, looks = labels.copy(), _looks(lab)
-    means, here = _means(looks, patches), labels == rug
-    flat = patches.ravel()
-    chance = np.bincount(flat, chances.ravel()) / np.maximum(np.bincount(flat), 1)
+    means, here = means_of(patches, looks), labels == rug
+    chance = means_of(patches, chances[..., None])[:, 0]
     for thing in _beside(labels, here, things):
         own, other = (_usual(looks[mask]) for mask in (labels == thing, here))
         from_own, from_rug = (np.linalg.norm((means - one) / UNIT, axis=1) for one in (own, other))
@@ -58,13 +58,6 @@ def _looks(lab: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 4"]:
     light, side = lab[..., 0].astype(np.float32), 2 * max(1, round(GRAIN * max(lab.shape))) + 1
     mean, square = (cv2.blur(one, (side, side)) for one in (light, light * light))
     return np.dstack([lab.astype(np.float32), np.sqrt((square - mean * mean).clip(0))])
-
-
-def _means(looks: Float[np.ndarray, "h w 4"], patches: Int[np.ndarray, "h w"]) -> Float[np.ndarray, "P 4"]:
-    """Of superpixels."""
-    flat = patches.ravel()
-    sums = [np.bincount(flat, looks[..., channel].ravel()) for channel in range(4)]
-    return (np.stack(sums, 1) / np.maximum(np.bincount(flat), 1)[:, None]).astype(np.float32)
 
 
 def _usual(looks: Float[np.ndarray, "N 4"]) -> Float[np.ndarray, "4"]:

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from relook.ops.resize import at_most, resized
@@ -40,3 +40,10 @@ def superpixels(image: Float[Tensor, "3 H W"]) -> Int[np.ndarray, "H W"]:
     around = cv2.GaussianBlur(lab[..., 0], (0, 0), AROUND * max(lab.shape))
     lab[..., 0] += TIMES * (lab[..., 0] - around).clip(-STEP, STEP)
     return np.asarray(felzenszwalb(lab, scale=SCALE, sigma=SMOOTH, min_size=SMALLEST, channel_axis=2))
+
+
+def means_of(patches: Int[np.ndarray, "H W"], values: Num[np.ndarray, "H W C"]) -> Float[np.ndarray, "P C"]:
+    """The mean of every patch."""
+    flat = patches.ravel()
+    sums = [np.bincount(flat, values[..., channel].ravel()) for channel in range(values.shape[2])]
+    return np.stack(sums, 1) / np.bincount(flat).clip(1)[:, None]

@@ -11,6 +11,10 @@ _COMMON = {word: common for common, words in _DATA["groups"].items() for word in
 _SURFACES = frozenset(_DATA["surfaces"])
 
 
+ROOM = ("floor", "ceiling", "wall")
+"""What a room is made of; all else stands or hangs in it."""
+
+
 def tidy(name: str) -> str:
     """A class name as Relook writes it: the first of a comma list, lower case, single spaces instead of underscores.
 

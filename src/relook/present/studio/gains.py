@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from relook.config import PhotoConfig
 from relook.models.catalogue import Checkpoint
 from relook.perceive.segment import SEGMENTERS
-from relook.perceive.segment.ade20k import VOCABULARY
+from relook.perceive.segment.names import possible
 from relook.perceive.segment.vocabulary import canonical, countable
 from relook.present.studio.things import UNSURE, Thing, seen_in
 from relook.types import UNLABELLED, View
@@ -17,10 +17,8 @@ MOST = 4
 """Things that a sentence names."""
 COMMON = ("lamp", "cushion", "mirror", "television", "cabinet", "shelf", "door", "curtain", "painting", "bed")
 """Things of rooms; those that the segmenter here has no word for are named."""
-WORDS: Mapping[str, Set[str]] = {
-    "ade20k": {canonical(name) for name in VOCABULARY["classes"]}, "layout": {"floor", "wall", "ceiling"},
-}  # fmt: skip
-"""What a segmenter has words for, where that is less than everything common."""
+FEW = ("ade20k", "layout")
+"""Segmenters that have words for less than everything common."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,7 @@ class Seen:
     @property
     def nameless(self) -> list[str]:
         """Common things that the segmenter here has no word for; none where it is not known."""
-        known = WORDS.get(self.segmenter)
-        return [] if known is None else [name for name in COMMON if name not in known]
+        return [name for name in COMMON if name not in _words(self.segmenter)]
 
 
 def gain(model: Checkpoint, seen: Seen) -> str:
@@ -79,7 +76,7 @@ def gain(model: Checkpoint, seen: Seen) -> str:
 
 
 def _of_segmenter(model: Checkpoint, seen: Seen) -> str:
-    said, words = [], [name for name in seen.nameless if name in WORDS.get(model.name, COMMON)]
+    said, words = [], [name for name in seen.nameless if name in _words(model.name)]
     if seen.unnamed >= 0.01:
         said.append(f"names for the {100 * seen.unnamed:.0f} % of both pictures that have none")
     if seen.unsure:
@@ -90,6 +87,11 @@ def _of_segmenter(model: Checkpoint, seen: Seen) -> str:
         return f"Perhaps {'; '.join(said)}."
     least = min(seen.things, key=lambda one: one.confidence, default=None)
     return "" if least is None else f"Little: the least sure name is {least.name}, {100 * least.confidence:.0f} %."
+
+
+def _words(segmenter: str) -> Set[str]:
+    """What a segmenter has words for, of what is common."""
+    return {canonical(name) for name in possible(segmenter) or ()} if segmenter in FEW else set(COMMON)
 
 
 def _of_depth(seen: Seen) -> str:
