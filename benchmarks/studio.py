@@ -9,6 +9,7 @@ name; the preview and the picture when the slider shows them. --choosing: second
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -78,7 +79,7 @@ def once(browser: Any, room: Path, look: Path, choosing: float) -> dict[str, tup
         page.wait_for_timeout(1000 * choosing)
         page.set_input_files("#style input[type=file]", look)
         studio.lap()
-        shown(page, "preview")
+        shown(page, "preview", "full size")  # small pictures are whole before a page asks for their preview
         preview = studio.lap()
         shown(page, "full size")
         rest = studio.lap()
@@ -96,9 +97,9 @@ def once(browser: Any, room: Path, look: Path, choosing: float) -> dict[str, tup
     return dict(zip(STEPS, (there, preview, full, live), strict=True))
 
 
-def shown(page: Page, words: str) -> None:
-    """Wait until the slider shows what its label says."""
-    page.locator("#slider label", has_text=words).wait_for()
+def shown(page: Page, *words: str) -> None:
+    """Wait until the slider shows what its label says in one of these ways."""
+    page.locator("#slider label", has_text=re.compile("|".join(words))).wait_for()
     page.wait_for_selector("#slider img")
 
 

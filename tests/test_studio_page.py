@@ -18,6 +18,8 @@ from relook.present.studio.page import PARTS
 pytest_plugins = ("studios",)
 FILLED = {"Regions": "#overlay img", "Layout": "#room svg", "Variants": "#variants img", "Models": "#models td"}
 """What a tab shows of a project with a picture, once the server has said it."""
+FIRST = {"Variants": "variants", "Materials": "materials", "Measure": "reports", "Flat": "flat"}
+"""What a tab has."""
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
 
@@ -147,6 +149,17 @@ def test_a_reloaded_page_finds_its_job_and_cancels_it(opened: Any, studio: Any) 
     finally:
         ended.set()
     assert job.state == "stopped"
+
+
+def test_one_stream_brings_all_replies_of_a_page(opened: Any) -> None:
+    page, streams = opened(), []
+    page.on("request", lambda one: streams.append(one.url) if "queue/data" in one.url else None)
+    page.reload()
+    for title in ("Variants", "Materials", "Measure", "Flat"):
+        page.get_by_role("tab", name=title).click()
+        page.wait_for_selector(f"#{FIRST[title]}:visible")
+        page.wait_for_timeout(150)
+    assert len(streams) == 1  # another one would open where the first had closed, perhaps on a reply
 
 
 def test_two_browsers_do_not_mix_and_bad_files_are_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,8 @@ PARTS: dict[str, Any] = {
 `wire(refresh, outputs)`: what others show of a changed look."""
 ADDRESS = "(name) => { const at = new URL(location); at.searchParams.set('project', name); history.replaceState(null, '', at); return name; }"
 """The address names the project, so that a reloaded or copied page shows it again."""
+LIVES = 10.0
+"""Seconds after which the server notices that a page is gone."""
 
 
 class Page:
@@ -78,6 +82,7 @@ class Page:
 
     def _wire(self) -> None:
         name = self.shell.name
+        self.blocks.load(stay_open, [], [], **QUIET | {"concurrency_limit": None})
         load = self.blocks.load(self._load, [self.last], self.outputs, **ORDERED)
         opened = self.known.input(
             polite(lambda name: self.show(self.shell.project(name))), [self.known], self.outputs, **ORDERED
@@ -136,3 +141,14 @@ class Page:
         if after != before and (job is None or job.over):
             project = self.studio.projects.rename(project, after)
         return self.show(project)
+
+
+async def stay_open() -> AsyncIterator[None]:
+    """An event that lasts as long as its page, and with it the one stream on which a page hears all replies.
+
+    Gradio closes the stream when no event is left, and the page opens another with the next. An event that is sent while it closes was never
+    answered, and a clock that waited for that answer never asked again: the page stood still at "about 1 s left".
+    """
+    while True:
+        await asyncio.sleep(LIVES)
+        yield None
