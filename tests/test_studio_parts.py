@@ -28,7 +28,7 @@ from relook.io import read_gaussians, read_image, write_gaussians, write_image  
 from relook.io.video import read_frames  # noqa: E402
 from relook.perceive.segment import open_vocabulary  # noqa: E402
 from relook.present.cli import main  # noqa: E402
-from relook.present.studio import regions, scenes, walks  # noqa: E402
+from relook.present.studio import regions, scenes, seeing, walks  # noqa: E402
 from relook.present.studio.export import files_of  # noqa: E402
 from relook.present.studio.intake import take_walk  # noqa: E402
 from relook.present.studio.look import Look  # noqa: E402
@@ -38,7 +38,7 @@ from relook.present.studio.signature import keep_signature, signer  # noqa: E402
 from relook.present.studio.work import Studio  # noqa: E402
 from relook.session import Session  # noqa: E402
 from relook.transfer.credentials import read_credentials  # noqa: E402
-from relook.types import View  # noqa: E402
+from relook.types import Result, View  # noqa: E402
 
 QUICK = {"segmenter": "whole", "depth_estimator": "none", "method": "palette", "layout": "none", "style_layout": "none"}
 
@@ -180,6 +180,30 @@ def test_looking_around_opens_one_viewer_on_this_machine(page: Page, project: Pr
     write_gaussians(tmp_path / "room.ply", box_room())
     page.parts["Scene"].take(project.name, str(tmp_path / "room.ply"))
     assert 'href="http://127.0.0.1:' in page.parts["Scene"].look_around(project.name)
+
+
+def test_strengths_mix_what_is_there(
+    page: Page, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(tmp_path / "room.png", stroll()[0].image)
+    project.decide(replace(project.look, structure=project.take_in(tmp_path / "room.png")))
+    page.studio.full(project)
+    ended(page, project)
+    before, full = stroll()[0].image, read_image(project.file(project.variants[0].out))
+    asked: list[Look] = []
+    monkeypatch.setattr(
+        seeing, "restyle_photo", lambda *_, **__: asked.append(project.look) or Result(full, {}, *[View(full)] * 2)
+    )
+    for strength in (0.4, 0.7):
+        project.decide(project.look.with_options({**project.look.options, "strength": strength}))
+        page.studio.refresh(project)
+        assert project.live is not None
+        mixed = torch.from_numpy(project.live[1]).permute(2, 0, 1) / 255
+        assert torch.allclose(mixed, torch.lerp(before, full, strength), atol=2 / 255)
+    assert not asked  # nothing was restyled again
+    project.decide(project.look.with_options({**project.look.options, "match": ("room=room",)}))
+    page.studio.refresh(project)
+    assert len(asked) == 1
 
 
 def test_reports_are_opened_and_compared_as_the_line_says(page: Page, project: Project, tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def looked(
     run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress = SILENT
 ) -> Float[Tensor, "3 H W"]:
     """A picture restyled by a run, its things at their strengths and what is kept put back; both pictures with what is seen of them."""
-    new = weakened(_painted(run, structure, style, correspondence, progress).cpu(), structure, run.config)
+    by = 1.0 if run.family is None else run.config.strongest
+    new = weakened(_painted(run, structure, style, correspondence, progress).cpu(), structure, run.config, by)
     return composite(structure.image, new, correspondence.kept)
 
 
@@ -259,17 +260,17 @@ def _painted(
 def _by_surfaces(
     run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress
 ) -> Float[Tensor, "3 H W"]:
-    """The palette's colours, then the style's materials, then what the user covers things with."""
+    """The palette's colours, then the style's materials, then what the user covers things with, at full strength."""
     from relook.transfer.materials import with_covers, with_materials
     from relook.transfer.palette import palette
 
-    stated, strength = run.config.covers, run.config.strongest
+    stated = run.config.covers
     with progress.stage("restyling", expected=_expected("restyling", structure)):
-        image = palette(structure, style, correspondence, strength)
+        image = palette(structure, style, correspondence)
     with progress.stage("materials", expected=_expected("materials", structure)):
         if run.materials:
-            image = with_materials(image, structure, style, correspondence, stated, strength, run.perception.session)
-        return with_covers(image, structure, stated, strength)
+            image = with_materials(image, structure, style, correspondence, stated, session=run.perception.session)
+        return with_covers(image, structure, stated)
 
 
 def _by_denoising(

@@ -13,17 +13,21 @@ from relook.ops.soft import soft_weights
 from relook.types import View
 
 
-def weakened(image: Float[Tensor, "3 H W"], structure: View, config: PhotoConfig) -> Float[Tensor, "3 H W"]:
-    """The picture, restyled with `config.strongest`, with every thing at its own strength, up to its soft border.
+def weakened(
+    image: Float[Tensor, "3 H W"], structure: View, config: PhotoConfig, by: float | None = None
+) -> Float[Tensor, "3 H W"]:
+    """The picture with every thing at its own strength, up to its soft border, and the others at `config.strength`.
 
-    Raises SegmentsError for a thing that the structure picture does not show.
+    by: strength with which the picture was restyled; None: `config.strongest`. Raises SegmentsError for a thing that the structure picture
+    does not show.
     """
+    by = config.strongest if by is None else by
     if not config.thing_strengths:
-        return image
+        return image if config.strength == by else torch.lerp(structure.image.to(image), image, config.strength / by)
     strengths = _strengths(structure, config)
     steps, number = strengths.unique(return_inverse=True)
     weights = soft_weights(structure.image, number == torch.arange(len(steps))[:, None, None])
-    share = torch.einsum("khw,k->hw", weights, steps) / max(config.strongest, 1e-9)
+    share = torch.einsum("khw,k->hw", weights, steps) / max(by, 1e-9)
     return torch.lerp(structure.image.to(image), image, share.to(image))
 
 

@@ -23,6 +23,7 @@ from relook.perceive.layout.files import read_layout, write_layout
 from relook.perceive.segment import SEGMENTERS
 from relook.present.studio.gains import Seen, gain
 from relook.present.studio.look import Look, MapKind, Which
+from relook.present.studio.previews import Full, Previews, full_of, key_of, mixes, strong
 from relook.present.studio.project import Project
 from relook.present.studio.things import Thing, things_of
 from relook.progress import Progress
@@ -30,6 +31,7 @@ from relook.session import Session
 from relook.transfer.foresee import foresee
 from relook.transfer.photo import PREVIEW, restyle_photo
 from relook.transfer.references import joined
+from relook.transfer.saving import preview_of
 from relook.transfer.working import shrunk
 from relook.types import Layout, Metadata, Result, Segments, View
 
@@ -52,7 +54,7 @@ class Seeing:
     """What is seen, in one session: what a network said of a picture is remembered by content."""
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        self.session, self.previews = session, Previews()
         self._lock = Lock()
 
     def warm(self, progress: Progress) -> None:
@@ -70,31 +72,49 @@ class Seeing:
             structure = project.file(look.structure) if look.structure else None
             foresee(structure, [project.file(name) for name in look.styles], config, self.session, progress)
 
-    def restyle(
-        self, project: Project, pictures: Sequence[Path], config: PhotoConfig, out: Path, progress: Progress
-    ) -> None:
-        """Make and write the full picture, and keep what was seen."""
+    def restyle(self, project: Project, look: Look, config: PhotoConfig, out: Path, progress: Progress) -> None:
+        """Make and write the full picture of a look, and keep what was seen."""
+        pictures = [project.file(name) for name in (look.structure, *look.styles)]
+        key = self._key(project, look) if look == strong(look) and not config.label_edited else ""
+        if key:
+            self.previews.keep(key, preview_of(out))
         result = restyle_photo(pictures[0], pictures[1:], config, out=out, session=self.session, progress=progress)
         self._keep_seen(project, pictures, result)
+        if key:
+            self.previews.keep(key, full_of(result))
 
     def before(self, project: Project) -> UInt8[np.ndarray, "H W 3"]:
         """The room picture at PREVIEW pixels."""
         return as_pixels(self.small(project)[0].image)
 
     def after(self, project: Project) -> UInt8[np.ndarray, "H W 3"]:
-        """Its preview; one at a time."""
-        with self._lock:
-            return as_pixels(self.preview(project).image)
-
-    def preview(self, project: Project) -> Result:
-        """The look at PREVIEW pixels, from what is known of the pictures."""
+        """The preview of the project's look: mixed from what is there where only strengths changed, else restyled, one at a time."""
         look = project.look
+        config = look.config(project.folder)
+        if not mixes(config):
+            with self._lock:
+                return as_pixels(self.preview(project, look).image)
+        key, structure = self._key(project, look), self.small(project)[0]
+        full = self.previews.of(key, structure)
+        if full is None or (config.thing_strengths and full.structure.segments is None):
+            with self._lock:
+                result = self.preview(project, strong(look))
+            full = Full(result.image, result.structure)
+            self.previews.keep(key, full)
+        return as_pixels(full.at(config))
+
+    def preview(self, project: Project, look: Look) -> Result:
+        """A look at PREVIEW pixels, from what is known of the pictures."""
         config = look.config(project.folder)
         if not _edited(look) and SEGMENTERS.chosen(config.segmenter) == "layout":
             config = replace(config, materials=False)  # as in a run that sees no more than the room's planes
-        structure, *styles = self.small(project)
+        structure, *styles = self.small(project, look)
         config = replace(config, device=str(self.session.device), **NO_FILES)
         return restyle_photo(structure, styles, config, session=self.session)
+
+    @staticmethod
+    def _key(project: Project, look: Look) -> str:
+        return key_of(project, look, SEGMENTERS.chosen(look.options.get("segmenter", "auto")))
 
     def views(self, project: Project) -> tuple[View, View] | None:
         """Both pictures, small, with their regions; None until they were seen."""
@@ -118,9 +138,9 @@ class Seeing:
         seen = Seen(*views, self.things(project), project.look.config(project.folder))
         return {name: gain(model, seen) for name, model in CATALOGUE.items()}
 
-    def small(self, project: Project) -> list[View]:
-        """The project's pictures at PREVIEW pixels, with the regions and the room where they are known."""
-        look = project.look
+    def small(self, project: Project, look: Look | None = None) -> list[View]:
+        """The pictures of the project's look, or of another, at PREVIEW pixels, with the regions and the room where they are known."""
+        look = look or project.look
         first = project.file(look.structure)
         edited = chain(((look.segments, look.layout), (look.style_segments, look.style_layout)), repeat(("", "")))
         return [

@@ -74,7 +74,9 @@ class Server:
         local = host in ("127.0.0.1", "localhost", "::1")
         token = None if local else token_urlsafe(24)
         app = application(studio, token=token, hosts=LOCAL if local else ("*",))
-        self._server = uvicorn.Server(uvicorn.Config(app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host, port, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+        )
         self._thread = Thread(target=self._server.run, daemon=True)
         self.url = f"http://{host}:{port}/" + ("" if token is None else f"?token={token}")
 

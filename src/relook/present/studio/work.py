@@ -72,12 +72,11 @@ class Studio:
         config = replace(look.config(project.folder), preview=True, device=self.device)
 
         def work(progress: Progress) -> Variant:
-            files = [project.file(name) for name in (look.structure, *look.styles)]
-            self.seeing.restyle(project, files, config, project.file(out), progress)
+            self.seeing.restyle(project, look, config, project.file(out), progress)
             variant = Variant(_title(project), look, out)
             project.keep(variant)
-            if self._eager:  # what a slider's preview will need
-                self.ahead.do(project.name, lambda progress: self.seeing.after(project))
+            if self._eager:  # what the preview of another choice will need
+                self.ahead.do(project.name, lambda progress: self.seeing.preview(project, look))
             return variant
 
         return self.jobs.start(Job(project.name, f"picture {out}", work, out=project.file(out)))
