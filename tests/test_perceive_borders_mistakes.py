@@ -132,6 +132,24 @@ def test_a_bed_gives_up_the_rug_that_was_seen_as_bed() -> None:
     assert (rugs_grown(lab, labels, patches, 2, (1,), 0.2 * maybe) == labels).all(), "what is surely no rug is none"
 
 
+def test_what_a_rug_cuts_off_from_a_bed_is_rug() -> None:
+    """A patch in another light is none by its colours, and hung together with the bed; a stool that stands there by itself stays."""
+    draw = np.random.default_rng(0)
+    lab = np.full((120, 160, 3), (235, 128, 128), np.uint8)
+    lab[60:, :] = (150, 128, 130)
+    lab[60:, :, 0] += draw.integers(0, 30, (60, 160), np.uint8)
+    lab[90:110, 80:100, 0] = 235
+    lab[90:110, 20:40, 0] = 235
+    labels = np.ones((120, 160), np.int32)
+    labels[60:, :60] = 2
+    labels[90:110, 20:40] = 1
+    patches = (np.arange(120)[:, None] // 10) * 16 + np.arange(160)[None] // 10
+    found = rugs_grown(lab, labels, patches, 2, (1,), np.full(labels.shape, 0.4, np.float32))
+    assert (found[90:110, 80:100] == 2).all()
+    assert (found[90:110, 20:40] == 1).all()
+    assert (found[:60] == 1).all()
+
+
 def test_a_walls_superpixel_is_not_parted_by_a_thing() -> None:
     labels = np.full((60, 80), 1, np.int32)
     labels[30:] = 2

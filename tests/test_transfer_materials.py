@@ -121,6 +121,16 @@ def test_unknown_planes_and_small_samples_change_nothing(rooms: Rooms) -> None:
     assert sampled(rooms.style.image, surface, least=100.0) is None
 
 
+def test_what_lies_in_a_windows_reflection_is_no_sample(rooms: Rooms) -> None:
+    """Near the camera, where the floor is seen sharply, it is washed out; most of it is seen as it is."""
+    surface = floor_of(rooms.style)
+    glare = rooms.style.image.clone()
+    near = surface.mask & (torch.arange(SIDE)[:, None] > surface.mask.nonzero()[:, 0].float().median())
+    glare[:, near] = 0.6 * glare[:, near] + 0.36
+    assert sampled(glare, surface) is None
+    assert sampled(glare, surface, least=0.0) is not None, "in which direction its lines run is seen all the same"
+
+
 def test_a_sample_has_no_light_left(rooms: Rooms) -> None:
     surface = floor_of(rooms.style)
     dark = torch.linspace(1, 0.5, SIDE) * rooms.style.image

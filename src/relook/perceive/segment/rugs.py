@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Integer, UInt8
 
-from relook.perceive.segment.regions import connected_parts
+from relook.perceive.segment.regions import around, connected_parts
 from relook.perceive.segment.superpixels import means_of
 
 CHANCE = 0.2
@@ -17,6 +17,8 @@ NEARER, APART = 0.85, 0.7
 """How many times as near to a rug's colours as to its own region's a superpixel has to be, and how far at least from the latter."""
 UNIT = np.array([26, 8, 9, 6], np.float32)
 """What counts as a distance of 1, in Lab of 8 bits and in how much lightness varies nearby."""
+MOSTLY = 0.5
+"""Part of what lies next to a piece that is rug, above which the piece lies in the rug."""
 GRAIN = 0.006
 """Half the side, in parts of the longer side, of the window in which it varies."""
 
@@ -44,7 +46,19 @@ def rugs_grown(
         for place, part, _ in connected_parts(alike | here):
             if here[place][part].any():
                 result[place][part & alike[place]] = rug
+        _close(result, labels == thing, thing, rug)
     return result
+
+
+def _close(result: Integer[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"], thing: int, rug: int) -> None:
+    """Give the rug, in place, what it has cut off from a thing: pieces that lie mostly in it, of what hung together with a larger one."""
+    _, whole = cv2.connectedComponents(before.astype(np.uint8), connectivity=8)
+    pieces = connected_parts(result == thing)
+    homes = [int(whole[place][piece][0]) for place, piece, _ in pieces]
+    largest = {home: area for area, home in sorted((piece[2], home) for piece, home in zip(pieces, homes, strict=True))}
+    for (place, piece, area), home in zip(pieces, homes, strict=True):
+        if area < 0 * largest[home] and (around(result, place, piece) == rug).mean() > MOSTLY:
+            result[place][piece] = rug
 
 
 def _beside(labels: Integer[np.ndarray, "h w"], here: Bool[np.ndarray, "h w"], things: Collection[int]) -> list[int]:

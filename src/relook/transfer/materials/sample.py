@@ -16,7 +16,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 from relook.ops.exemplar import Exemplar
 from relook.ops.flat import Places, places, straight_on
 from relook.ops.means import mean_of_known
-from relook.ops.srgb import to_linear
+from relook.ops.srgb import from_linear, to_linear
+from relook.ops.statistics import rgb_to_lab
 from relook.transfer.materials.surface import Surface
 
 MARGIN = 0.01
@@ -54,6 +55,9 @@ SPREAD = 100_000
 """Pixels of which quantiles are found."""
 LEAST = 0.6
 """Square metres below which a sample says too little."""
+TYPICAL = 8.0
+"""Difference in CIE Lab between a sample's colour and the middle of all that shows its surface, above which it lies in a window's reflection,
+or is another surface."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ def sampled(
     finest: float = FINEST,
     everything: bool = False,
 ) -> Material | None:
-    """The material of a surface; None where fewer than `least` square metres of it are seen sharply. finest: least side of a cell.
+    """The material of a surface; None where fewer than `least` square metres of it are seen sharply, or these do not look like the rest.
+
+    finest: least side of a cell.
 
     everything: what differs most belongs to it, as the joints between tiles do.
     """
@@ -95,6 +101,8 @@ def sampled(
     detail, colour = _without_light(seen, *((0, REPEATING) if everything else (ROUNDS, SLOW)))
     detail = detail._replace(known=_broad(detail))
     if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < least:
+        return None
+    if least and not _typical(colour, image[:, surface.mask]):
         return None
     return Material(detail, colour, lines_of(detail))
 
@@ -160,6 +168,12 @@ def _without_light(seen: Exemplar, rounds: int, over: float) -> tuple[Exemplar, 
     detail = torch.where(known, values - slow, 0.0)
     colour = _medians(slow, known).exp()
     return seen._replace(values=detail, known=known), colour
+
+
+def _typical(colour: Float[Tensor, " 3"], pixels: Float[Tensor, "3 N"]) -> bool:
+    """Whether a sample's colour (linear RGB) is near the middle of all pixels that show its surface."""
+    both = torch.stack([from_linear(colour), pixels.median(1).values], 1)[:, None]
+    return float(rgb_to_lab(both).diff().norm()) < TYPICAL
 
 
 def _usual(
