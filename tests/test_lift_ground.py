@@ -16,11 +16,13 @@ from relook.config import PhotoConfig
 from relook.dollhouse import render, sample_layout, sample_style, walk
 from relook.errors import SegmentsError
 from relook.io import write_image
+from relook.lift.geometry import posed_views
 from relook.lift.look import RestyledFrame
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.floor import Plane
 from relook.lift.scene.ground import Ground, ground_of
 from relook.lift.scene.labels import SceneLabels, scene_labels
+from relook.lift.scene.strays import without_islands
 from relook.ops.exemplar import Exemplar
 from relook.ops.flat import places
 from relook.ops.geometry import unproject
@@ -117,6 +119,19 @@ def test_light_and_shadow_of_a_frame_stay_on_the_material(tmp_path: Path, sessio
     assert float(dim.look.image[:, floor].mean() / bright.look.image[:, floor].mean()) < 0.75
 
 
+def test_a_frame_without_a_place_has_the_colour_of_the_material(tmp_path: Path, session: Session) -> None:
+    """Its floor is neither the old one nor of another colour than in the frames beside it."""
+    views, red = list(room()), torch.tensor([0.7, 0.2, 0.1])
+    views[2] = View(views[2].image, views[2].segments)
+    write_image(tmp_path / "red.png", red[:, None, None].expand(3, 16, 16))
+    photo = replace(PHOTO, material=(f"floor={tmp_path / 'red.png'}",))
+    walk = replace(posed_views(source(room()), options(), session), read=views.__getitem__)
+    frames = list(through_scene(walk, style(), options(carry="scene", photo=photo), session))
+    floors = [frame.look.image[:, frame.view.segments.mask("floor")].mean(1) for frame in frames]
+    assert float((floors[2] - floors[1]).abs().max()) < 0.08
+    assert float(floors[2][0] - floors[2][1]) > 0.3
+
+
 def test_a_thing_without_a_plane_takes_no_material(
     tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +160,7 @@ def test_small_parts_within_a_floor_are_of_the_floor() -> None:
     drawn[20:23, 30:33] = wall  # within
     drawn[:30, 60:] = wall
     drawn[26:30, 56:60] = wall  # a part of the large wall
-    mended = found._without_islands(drawn)
+    mended = without_islands(drawn, found._lying, ())
     assert bool((mended[20:23, 30:33] == floor).all())
     assert torch.equal(mended[:, 50:], drawn[:, 50:])
 

@@ -18,7 +18,10 @@ from relook.lift.placed import placed
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.labels import scene_labels
 from relook.lift.source import ViewSource
+from relook.ops.align import align_cameras, centre
 from relook.ops.geometry import unproject
+from relook.perceive.match import exact
+from relook.perceive.match.points import KeypointMatches, on_a_grid
 from relook.session import Session
 from relook.types import Sparse, View
 from strolls import options, plain, source, stroll, style
@@ -50,6 +53,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         depth = next(one.depth for one in walk if torch.equal(one.image, view.image))
         return replace(depth, values=1.5 * depth.values)
 
+    nothing = KeypointMatches(torch.zeros(0, 2), torch.zeros(0, 2), torch.zeros(0))
+    monkeypatch.setattr(placing, "keypoint_matches", lambda *_, **__: nothing)
     monkeypatch.setattr(placing.colmap, "reconstruct", reconstruct)
     monkeypatch.setattr(placing, "estimator", lambda _name, _session: estimate)
     return times
@@ -73,6 +78,29 @@ def test_frames_get_cameras_and_depth_or_neither_and_what_was_found_is_kept(
     assert torch.equal(again[1].camera.world_to_camera, found[1].camera.world_to_camera)
     placed(views[:4], "auto", session, kept)
     assert asked == [5, 4]
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_colmap_does_not_place_is_placed_by_its_neighbours(
+    monkeypatch: pytest.MonkeyPatch, session: Session
+) -> None:
+    walk = stroll(5)
+
+    def match(first: View, second: View, **_: object) -> KeypointMatches:
+        """Of pictures, as one that knows the room sees them."""
+        known = [next(one for one in walk if torch.equal(one.image, view.image)) for view in (first, second)]
+        return on_a_grid(*known, dense=exact)
+
+    monkeypatch.setattr(placing, "keypoint_matches", match)
+    found = placed(plain(walk), "auto", session)
+    cameras = [view.camera for view in found]
+    assert None not in cameras
+    true = [view.camera for view in walk]
+    others = [number for number in range(5) if number != LOST]
+    change = align_cameras([cameras[k] for k in others], [true[k] for k in others])
+    off = centre(change.camera(cameras[LOST])) - centre(true[LOST])
+    step = centre(true[LOST + 1]) - centre(true[LOST])
+    assert float(off.norm() / step.norm()) < 0.15
 
 
 def test_too_few_places_are_refused(asked: list[int], monkeypatch: pytest.MonkeyPatch, session: Session) -> None:

@@ -26,6 +26,7 @@ from relook.lift.scene.floor import floor_plane
 from relook.lift.scene.joint import jointly
 from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces, surface
+from relook.lift.scene.strays import without_strays
 from relook.perceive.match import exact
 from relook.session import Session
 from relook.transfer.belief import only_planes
@@ -195,14 +196,12 @@ def test_pieces_that_touch_change_together() -> None:
 
 def test_where_the_scene_knows_nothing_small_parts_are_of_what_surrounds_them() -> None:
     """Black glass has no depth, and every frame sees another thing in it; what the scene knows is kept, and what moves."""
-    labels = scene_labels(source(room(2)), lambda view: view.segments)
-    wall, other, moving = list(labels.regions)[:3]
-    labels = replace(labels, moving=(moving,))
+    wall, other, moving = 1, 2, 3
     seen = torch.full((100, 100), wall)
     seen[20:30, 20:30], seen[50:60, 50:60], seen[80:90, 80:90] = other, other, moving
     unknown = torch.zeros(100, 100, dtype=torch.bool)
     unknown[40:] = True
-    found = labels._without_strays(seen, unknown)
+    found = without_strays(seen, unknown, (moving,))
     assert found[55, 55] == wall
     assert found[25, 25] == other
     assert found[85, 85] == moving

@@ -14,7 +14,8 @@ from relook.dollhouse import Rendering, exact_flow, render, sample_layout, sampl
 from relook.errors import GeometryError, InputError
 from relook.ops.align import align_cameras, rotation_angle
 from relook.ops.geometry import project
-from relook.perceive.geometry import exact, fit_to_points, from_matches, geometry
+from relook.perceive.geometry import exact, from_matches, geometry
+from relook.perceive.geometry.bent import fit_to_points
 from relook.perceive.geometry.chain import chain, relative_pose, triangulate
 from relook.perceive.match.keypoints import KeypointMatches
 from relook.session import Session

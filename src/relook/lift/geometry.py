@@ -16,7 +16,8 @@ from relook.lift import placed as placing
 from relook.lift.source import Views, ViewSource
 from relook.ops.geometry import known_depth, to_camera
 from relook.perceive.depth import ESTIMATORS, estimator
-from relook.perceive.geometry import fit_to_points, geometries, geometry
+from relook.perceive.geometry import geometries, geometry
+from relook.perceive.geometry.bent import fit_to_points
 from relook.perceive.match import MATCHERS, exact, matcher
 from relook.perceive.match.points import Matcher
 from relook.session import Session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,8 @@ from relook.files import replacing
 from relook.ops.geometry import known_depth, to_camera
 from relook.perceive.depth import estimator
 from relook.perceive.geometry import colmap, densified
+from relook.perceive.geometry.neighbours import beside
+from relook.perceive.match.keypoints import keypoint_matches
 from relook.session import Session
 from relook.types import Camera, Depth, Sparse, View
 
@@ -27,7 +30,8 @@ SURE = 0.3
 
 
 def placed(views: Sequence[View], depth: str, session: Session, kept: Path | None = None) -> list[View]:
-    """The views with cameras and depth in one world; those that cannot be placed have neither.
+    """The views with cameras and depth in one world; those that COLMAP cannot place take theirs from those beside
+    them (`relook.perceive.geometry.neighbours`), and what these do not know either has no camera and no depth.
 
     depth: the estimator's name. kept: a file that holds what COLMAP found, or will. Raises GeometryError where too few have a place.
     """
@@ -37,9 +41,13 @@ def placed(views: Sequence[View], depth: str, session: Session, kept: Path | Non
             f"Expected a walk of which COLMAP can place half of the frames, got {len(found)} of {len(views)}; take more pictures with smaller "
             "steps, or choose another way of carrying."
         )
-    numbers, estimate = sorted(found), estimator(depth, session)
-    some = [View(views[number].image) for number in numbers]
-    points = densified(some, [found[number] for number in numbers], [estimate(view) for view in some], "colmap")
+    estimate = estimator(depth, session)
+    plain = [View(view.image) for view in views]
+    depths = [estimate(view) for view in plain]
+    found = beside(plain, depths, found, partial(keypoint_matches, name="auto", session=session))
+    numbers = sorted(found)
+    some, seen = [plain[number] for number in numbers], [found[number] for number in numbers]
+    points = densified(some, seen, [depths[number] for number in numbers], "colmap")
     result = [View(view.image, view.segments) for view in views]
     for number, cloud, camera, sure in zip(numbers, points.points, points.cameras, points.confidence, strict=True):
         z = to_camera(cloud, camera)[..., 2]

@@ -143,12 +143,11 @@ def _look(
     correspondence = replace(run.correspondence(picture, seen), apart=True)
     paints = [cover.thing for cover in run.config.covers if cover.colour is not None]
     lights = {thing: main_light(picture.image, shown(picture, thing), MAIN) for thing in paints}
-    everywhere = all(frame.camera is not None for frame in labels.frames)
     points = labels.blends.gaussians.means[lying(labels.decided)]
     shrunk = max(walk.view(0).size) / max(frames[0].size)
-    floors = Floors(points, ground_of(labels, walk.metres), frames, everywhere, shrunk)
+    floors = Floors(points, ground_of(labels, walk.metres), frames, shrunk)
     covers = floors.stated(run, picture)
-    if run.materials and everywhere and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
+    if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
         covers += floors.styled(seen, correspondence)
     return _WalkLook(run, seen, correspondence, colour_maps(picture, seen, correspondence), lights, covers)
 

@@ -16,7 +16,7 @@ from relook.ops.exemplar import coarser
 from relook.ops.flat import Places, places
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.materials import named, own_material, shown, style_material
-from relook.transfer.materials.cover import MAIN, TYPICAL, Pattern, pattern_over
+from relook.transfer.materials.cover import MAIN, TYPICAL, Pattern, painted, pattern_over
 from relook.transfer.materials.sample import DIRECTED, Material, turned
 from relook.transfer.materials.shading import smooth_light
 from relook.transfer.materials.swatch import swatch
@@ -61,12 +61,14 @@ class GroundCover:
         return self.pattern.left(float(sides.median()) / self.ground.metre) if len(sides) else 1.0
 
     def over(self, image: Float[Tensor, "3 H W"], view: View, strength: float) -> Float[Tensor, "3 H W"]:
-        """A picture of the view, which has a camera and the scene's segments, with the material."""
+        """A picture of the view, which has the scene's segments, with the material; where it has no camera, with the material's colour."""
         for id, light in self.lights.items():
-            if view.segments is None or view.camera is None:
+            if view.segments is None:
                 return image
             mask = view.segments.labels == id
-            if int(mask.sum()) >= FEWEST:
+            if view.camera is None and bool(mask.any()):
+                image = painted(image, view.image, mask, self.pattern.material.colour, strength, light)
+            elif view.camera is not None and int(mask.sum()) >= FEWEST:
                 image = self.pattern.over(image, view.image, self.ground.surface(view.camera, mask), light, strength)
         return image
 
@@ -78,8 +80,6 @@ class Floors:
     points: Float[Tensor, "N 3"]
     ground: Ground | None
     frames: Sequence[View]
-    everywhere: bool = True
-    """Whether every view has its place in the scene."""
     shrunk: float = 0.0
     """How many times as small as the pictures the views are; 0: a pattern keeps its finest detail."""
 
@@ -88,10 +88,10 @@ class Floors:
         found = []
         for cover in (cover for cover in run.config.covers if cover.picture is not None):
             shown(sheet, cover.thing)
-            if self.ground is None or not self.everywhere:
-                got = "none in the walk" if self.ground is None else "frames that have no place in the scene"
+            if self.ground is None:
                 raise SegmentsError(
-                    f"Expected a known plane under {cover.thing} for a material, got {got}; leave it out, or choose another way of carrying."
+                    f"Expected a known plane under {cover.thing} for a material, got none in the walk; leave it out, or choose another way "
+                    "of carrying."
                 )
             found += self._covered(self.ground, swatch(cover), canonical(cover.thing), MAIN)
         return found
@@ -131,10 +131,10 @@ class Floors:
 
     def _lines(self, ground: Ground) -> float:
         """In which direction the walk's own floor has lines (`Material.lines`), as the frame says that shows most of it."""
-        masks = [frame.segments.among(named(frame.segments, "floor")) for frame in self.frames]  # type: ignore[union-attr,arg-type]
+        frames = [frame for frame in self.frames if frame.camera is not None]
+        masks = [frame.segments.among(named(frame.segments, "floor")) for frame in frames]  # type: ignore[union-attr,arg-type]
         best = max(range(len(masks)), key=lambda number: int(masks[number].sum()))
-        frame = self.frames[best]
-        own = own_material(frame, ground.surface(frame.camera, masks[best]))  # type: ignore[arg-type]
+        own = own_material(frames[best], ground.surface(frames[best].camera, masks[best]))  # type: ignore[arg-type]
         return 0.0 if own is None else own.lines
 
 

@@ -34,6 +34,8 @@ cosine); its surfels up to WITHIN."""
 LIGHT, DARK, APART, ALIKE = 0.15, 0.3, 0.12, 0.1
 """Of floors' colours: what lightness counts beside saturation (a, b over L, at least DARK); how far apart two floors are, and what is near a
 floor and farther from its plane may be."""
+ROUGH, HARDLY = 2.5, 0.3
+"""Where depth was estimated: how many thicknesses from the floor's plane may be of it, and what is left there of a thing's chance."""
 UPRIGHT = 0.5
 """The cosine below which what is above the floor is none in any case."""
 BELIEVED = 0.15
@@ -77,14 +79,15 @@ def decided(
     own, piece, tints = _shares(votes), pieces(graph), tints_of(gaussians.colours.clamp(0, 1))
     chances = (own + OWN) * _shares(_sums(votes, piece))[piece]
     lying = torch.tensor([canonical(name) in LYING for name in names])
-    floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes) if bool(lying.any()) else None
+    floor = floor_plane(gaussians, area * own[:, lying].sum(1), eyes, measured) if bool(lying.any()) else None
     if floor is not None and not _believed(floor, gaussians, area[:, None] * own, lying):
         floor = None
     on = torch.zeros_like(piece, dtype=torch.bool)
     if floor is not None and measured:
         called = chances[:, lying].sum(1) > CALLED * chances.sum(1)
         on = _on(floor, gaussians, piece, tints, called)
-    region = _things(graph, votes, _doubts(floor if measured else None, gaussians, names, eyes), ~on)
+    doubts = _doubts(floor, gaussians, names, eyes) if measured else _rough_doubts(floor, gaussians, names)
+    region = _things(graph, votes, doubts, ~on)
     on = on if measured else lying[region]
     small = pieces(graph, FINE)
     flat = lying * ((own + OWN) * _shares(_sums(votes, small))[small] + DOUBTED)
@@ -135,6 +138,18 @@ def _doubts(
     doubts[level[:, None] & standing] = DOUBTED
     doubts[:, lying] = DOUBTED
     doubts[((turned < UPRIGHT) & above)[:, None] & lying] = 0
+    return doubts
+
+
+def _rough_doubts(floor: Plane | None, gaussians: Gaussians, names: Sequence[str]) -> Float[Tensor, "N K"]:
+    """The same where depth was estimated: what lies in the floor's plane, as far as that is known, is no wall, and hardly a thing."""
+    doubts = torch.ones(len(gaussians), len(names))
+    if floor is None:
+        return doubts
+    level = floor._replace(thickness=ROUGH * floor.thickness).carries(gaussians.means, gaussians.normals) > 0
+    standing, lying = (torch.tensor([canonical(name) in some for name in names]) for some in (STANDING, LYING))
+    doubts[level[:, None] & ~lying] = HARDLY
+    doubts[level[:, None] & standing] = DOUBTED
     return doubts
 
 

@@ -19,6 +19,8 @@ WIDE = 14
 """Half the width, in the floor's thicknesses, of holes in it that belong to it."""
 SHARE = 0.3
 """Of what is called a floor, the least that must lie on one plane."""
+ROUGH_OFF, ROUGH_SHARE = 0.03, 0.2
+"""The same two for estimated depth, which is uneven."""
 
 
 class Plane(NamedTuple):
@@ -58,21 +60,26 @@ class Plane(NamedTuple):
 
 
 def floor_plane(
-    gaussians: Gaussians, called: Float[Tensor, " N"], eyes: Float[Tensor, "V 3"], seed: int = 0
+    gaussians: Gaussians,
+    called: Float[Tensor, " N"],
+    eyes: Float[Tensor, "V 3"],
+    measured: bool = True,
+    seed: int = 0,
 ) -> Plane | None:
     """The plane on which most of `called` (how much of a floor's area each Gaussian is called) lies; None where no plane has SHARE of it.
 
-    RANSAC over the Gaussians' own tangent planes (Fischler, Bolles 1981), then least squares. eyes: the cameras' centres.
+    measured: whether depth was measured or drawn. RANSAC over the Gaussians' own tangent planes (Fischler, Bolles 1981), then least squares. eyes: the cameras' centres.
     """
     if not bool(called.sum() > 0):
         return None
     generator = torch.Generator().manual_seed(seed)
     some = torch.multinomial(called, min(JUDGES, int((called > 0).sum())), generator=generator)
     points, normals = gaussians.means[some], gaussians.normals[some]
-    thickness = OFF * float(torch.cdist(points[:TRIED], eyes).median())
-    planes = [Plane(n, float(n @ x), thickness) for x, n in zip(points[:TRIED], normals, strict=False)]
+    away = float(torch.cdist(points[:TRIED], eyes).median())
+    off, share = (OFF, SHARE) if measured else (ROUGH_OFF, ROUGH_SHARE)
+    planes = [Plane(n, float(n @ x), off * away) for x, n in zip(points[:TRIED], normals, strict=False)]
     scores = torch.stack([plane.carries(points, normals).mean() for plane in planes])
-    if float(scores.max()) < SHARE:
+    if float(scores.max()) < share:
         return None
     weight = planes[int(scores.argmax())].carries(points, normals).double()
     points = points.double()
@@ -80,4 +87,4 @@ def floor_plane(
     spread = (points - middle).T @ (weight[:, None] * (points - middle))
     normal = torch.linalg.eigh(spread).eigenvectors[:, 0]
     normal = normal * torch.sign((eyes.double().mean(0) - middle) @ normal)
-    return Plane(normal.float(), float(normal @ middle), thickness)
+    return Plane(normal.float(), float(normal @ middle), OFF * away)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int32, UInt8
-from scipy.ndimage import binary_dilation, find_objects, label
+from jaxtyping import Bool, Float, UInt8
+from scipy.ndimage import label
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, one_hot
 
@@ -17,8 +17,10 @@ from relook.gaussians import Gaussians
 from relook.lift.carry import glance
 from relook.lift.scene.decided import LYING, Decided, decided, tints_of
 from relook.lift.scene.fuse import fused_surfels
+from relook.lift.scene.rugs import Rugs, rugs_on, with_rugs
 from relook.lift.scene.said import LEAST, bordered, numbered, regions_of
 from relook.lift.scene.sources import noisy
+from relook.lift.scene.strays import without_islands, without_strays
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
@@ -49,12 +51,8 @@ then counts by exp(-1/2)."""
 DENIED, RIM = 0.3, 6
 """How much the scene counts where it shows the rim of a floor, so many pixels wide, and the frame itself sees another thing, or beside a floor and
 the frame itself sees one: poses are rough too."""
-ISLAND = 0.004
-"""Share of a frame below which what only a floor surrounds is of the floor."""
 STILL = 0.08
 """Logarithm of depths by which what is called moving may be off what the scene shows there and be a part of it."""
-STRAY = 0.015
-"""Share of a frame below which what the scene knows nothing of is of the one thing that surrounds it."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,8 @@ class SceneLabels:
     """Ids of what moves: only a frame's own labels know where it is."""
     measured: bool = True
     """Whether depth is a sensor's, which reads nothing of black things: where the scene knows nothing, floors are told by their colour, too."""
+    rugs: Rugs | None = None
+    """Where rugs lie on the floor."""
 
     @property
     def _lying(self) -> Bool[Tensor, " K"]:
@@ -111,9 +111,11 @@ class SceneLabels:
         guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
         mixed = shown[:-1] + (1 - known) * guess
         mixed = torch.where(self._by_itself(frame, called, rendered), called, mixed)
+        mixed = self._with_rugs(frame, mixed)
         labels = bordered(view.image, mixed)
         unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
-        return Segments(self._without_islands(self._without_strays(labels, unknown)), self.regions)
+        labels = without_strays(labels, unknown, self.moving)
+        return Segments(without_islands(labels, self._lying, self.moving), self.regions)
 
     def _by_itself(
         self, frame: _Small, own: Float[Tensor, "K h w"], rendered: Float[Tensor, "K h w"]
@@ -125,34 +127,23 @@ class SceneLabels:
         near = max_pool2d(rendered[None], 2 * RIM + 1, 1, RIM)[0]
         return moves | ((near * own).sum(0) > SURE)
 
-    def _without_strays(self, labels: Int[Tensor, "H W"], unknown: Bool[Tensor, "H W"]) -> Int[Tensor, "H W"]:
-        """Small parts that the scene knows nothing of, which one region surrounds, are of that: in black glass every frame sees another thing."""
-        labels = labels.clone()
-        for number in labels.unique().tolist():
-            if number in self.moving:
-                continue
-            parts, count = label((labels == number).numpy())
-            sizes = np.bincount(parts.flatten(), minlength=count + 1)
-            for part, place in enumerate(find_objects(parts), 1):
-                if sizes[part] < STRAY * labels.numel():
-                    near, here, ring = _around(labels, parts, part, place)
-                    one = len(ring) > 0 and bool((ring == ring[0]).all()) and int(ring[0]) not in self.moving
-                    if one and float(unknown[near][here].float().mean()) > SURE:
-                        labels[near][here] = ring[0]
-        return labels
+    def _with_rugs(self, frame: _Small, mixed: Float[Tensor, "K h w"]) -> Float[Tensor, "K h w"]:
+        """Chances of what lies on the floor, rugs where these are for the whole walk."""
+        if self.rugs is None or frame.camera is None:
+            return mixed
+        rug = self._lying & torch.tensor([canonical(name) == "rug" for name in self.decided.names])
+        inside, lying = self.rugs.shown(frame.camera, (mixed.shape[1], mixed.shape[2])), mixed[self._lying].sum(0)
+        mixed = mixed.clone()
+        for some, part in ((rug, inside), (self._lying & ~rug, 1 - inside)):
+            own = mixed[some] + LEAST * self.areas[some][:, None, None]
+            mixed[some] = part * lying * own / own.sum(0)
+        return mixed
 
-    def _without_islands(self, labels: Int[Tensor, "H W"]) -> Int[Tensor, "H W"]:
-        """Small parts that only a floor surrounds are of the floor: where it shines, nothing else tells."""
-        stays = torch.isin(labels, torch.tensor(self.moving, dtype=labels.dtype))
-        lies, labels = self._lying[labels].numpy(), labels.clone()
-        parts, count = label(~lies)
-        sizes = np.bincount(parts.flatten(), minlength=count + 1)
-        for part, place in enumerate(find_objects(parts), 1):
-            if sizes[part] < ISLAND * lies.size:
-                near, here, ring = _around(labels, parts, part, place)
-                if len(ring) and bool(self._lying[ring].all()) and not stays[near][here].any():
-                    labels[near][here] = ring.mode().values
-        return labels
+    @cached_property
+    def areas(self) -> Float[Tensor, " K"]:
+        """Share of the surfels that every region has, at least a little."""
+        count = torch.bincount(self.decided.region, minlength=len(self.decided.names)).float()
+        return (count + 1e-3) / count.sum()
 
     def _shown(self, number: int, count: int) -> tuple[Float[Tensor, "K h w"], Float[Tensor, "h w"]]:
         """What the scene shows in a frame, and how far it covers it: nothing in one without a place in it."""
@@ -207,19 +198,12 @@ def scene_labels(
     votes, eyes = _votes(blends, frames, chosen, len(names)), torch.stack([centre(camera) for camera in cameras])
     votes[:, list(moved)] = 0.0
     scene = decided(gaussians, votes, tuple(names), eyes, measured)
+    rugs = None if scene.floor is None else rugs_on(scene.floor, frames, *_numbers(names))
+    scene = scene if rugs is None else with_rugs(scene, gaussians, rugs)
     for number, (view, here) in moves.items():
         moves_here = here if view.camera is None else _moving(view, here, blends[_place(frames, number)], gaussians)
         frames[number] = replace(frames[number], moves=moves_here)
-    return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved, measured)
-
-
-def _around(
-    labels: Int[Tensor, "H W"], parts: Int32[np.ndarray, "H W"], part: int, place: tuple[slice, ...]
-) -> tuple[tuple[slice, ...], Bool[Tensor, "h w"], Int[Tensor, " n"]]:
-    """The place of a part of a picture, one pixel wider; where it is the part; and the labels of the pixels around that."""
-    near = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in place)
-    here = parts[near] == part
-    return near, torch.from_numpy(here), labels[near][torch.from_numpy(binary_dilation(here) & ~here)]
+    return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved, measured, rugs)
 
 
 def _rim(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
@@ -280,6 +264,12 @@ def _votes(blends: Blends, frames: Sequence[_Small], chosen: Sequence[int], clas
         frame = frames[number]
         total += blends[_place(frames, number)].transposed(_chances(frame.labels, classes) * frame.confidence)
     return total
+
+
+def _numbers(names: Mapping[str, int]) -> tuple[list[int], list[int]]:
+    """Those of names of rugs, and of floors."""
+    rugs, floors = ([number for name, number in names.items() if canonical(name) == kind] for kind in ("rug", "floor"))
+    return rugs, floors
 
 
 def _chances(labels: UInt8[Tensor, "h w"], classes: int) -> Float[Tensor, "K h w"]:
