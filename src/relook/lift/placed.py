@@ -30,7 +30,7 @@ SURE = 0.3
 
 
 def placed(views: Sequence[View], depth: str, session: Session, kept: Path | None = None) -> list[View]:
-    """The views with cameras and depth in one world; those that COLMAP cannot place take theirs from those beside
+    """The views with cameras and depth in one world; those that COLMAP cannot place are placed by those beside
     them (`relook.perceive.geometry.neighbours`), and what these do not know either has no camera and no depth.
 
     depth: the estimator's name. kept: a file that holds what COLMAP found, or will. Raises GeometryError where too few have a place.
