@@ -44,3 +44,20 @@ def test_a_run_finds_what_was_seen_ahead(looked_at: list[tuple[int, int]], sessi
     stopped.cancel()
     with pytest.raises(CancelledError):
         foresee(None, [look], config, session, stopped)
+
+
+def test_what_is_seen_ahead_ends_between_two_steps(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, progress, layouts = write_room(tmp_path, "room", (40, 60), 0).image, Progress(), []
+    real = perception.segmenter
+
+    def last(name: str, session: Session) -> object:
+        progress.cancel()  # a job is there
+        return real(name, session)
+
+    monkeypatch.setattr(perception, "segmenter", last)
+    monkeypatch.setattr(perception, "known_layout", lambda *_, **__: layouts.append(1))
+    with pytest.raises(CancelledError):
+        foresee(room, [], PhotoConfig(segmenter="whole"), session, progress)
+    assert not layouts

@@ -5,38 +5,59 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty, LifoQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
-
-from relook.session import Session
-
-
-def interpreter(path: Path, *, keep_all: bool = False) -> Any:
-    """A TFLite interpreter ready to run. keep_all: intermediate results can be read too."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    with warnings.catch_warnings(), quiet_stderr():
-        warnings.simplefilter("ignore")
-        network = Interpreter(str(path), experimental_preserve_all_tensors=keep_all)
-        network.allocate_tensors()
-    return network
+import torch
 
 
-def answer(network: Any, inputs: np.ndarray, output: int, session: Session) -> np.ndarray:
-    """What an interpreter answers under the index `output`; it cannot serve two threads at once."""
-    with session.lock:
-        network.set_tensor(network.get_input_details()[0]["index"], inputs)
-        network.invoke()
-        return network.get_tensor(output)  # a copy
+class Interpreters:
+    """Interpreters of one TFLite network: threads that ask at the same moment get one each, up to as many as torch has threads."""
+
+    def __init__(self, path: Path, *, keep_all: bool = False) -> None:
+        """keep_all: intermediate results can be read too."""
+        self._path, self._keep_all = path, keep_all
+        self.first = self._made()
+        self._free: LifoQueue[Any] = LifoQueue()
+        self._free.put(self.first)
+        self._missing, self._lock = torch.get_num_threads() - 1, Lock()
+
+    def answer(self, inputs: np.ndarray, output: int) -> np.ndarray:
+        """What the network answers under the index `output`."""
+        network = self._taken()
+        try:
+            network.set_tensor(network.get_input_details()[0]["index"], inputs)
+            network.invoke()
+            found: np.ndarray = network.get_tensor(output)  # a copy
+            return found
+        finally:
+            self._free.put(network)
+
+    def _taken(self) -> Any:
+        """One that nobody else uses: a free one, else a new one where there may be more, else the next that is free."""
+        with suppress(Empty):
+            return self._free.get_nowait()
+        with self._lock:
+            more, self._missing = self._missing > 0, max(0, self._missing - 1)
+        return self._made() if more else self._free.get()
+
+    def _made(self) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        with warnings.catch_warnings(), quiet_stderr():
+            warnings.simplefilter("ignore")
+            network = Interpreter(str(self._path), experimental_preserve_all_tensors=self._keep_all)
+            network.allocate_tensors()
+        return network
 
 
 def onnx(path: Path) -> Any:
     """An ONNX session on the CPU, with as many threads as torch has."""
     import onnxruntime
-    import torch
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -61,6 +61,13 @@ def located(one: Checkpoint) -> Path | None:
     return _in_hub_cache(one) if is_hub_id(one.repository) else None
 
 
+def hub_cache() -> Path:
+    """The folder of the hub's own cache: $HF_HUB_CACHE, else hub in $HF_HOME, else in the user's cache."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return Path(os.path.expandvars(named or Path(home) / "hub")).expanduser()
+
+
 def is_here(name: str) -> bool:
     """Whether a checkpoint (a name of the catalogue, a hub id, or a folder with config.json) can be loaded without the network."""
     if (Path(name).expanduser() / "config.json").is_file():
@@ -118,7 +125,12 @@ def _fits(folder: Path, needs: Iterable[str]) -> bool:
 
 
 def _in_hub_cache(one: Checkpoint) -> Path | None:
-    """The snapshot of a repository in the hub's cache, the pinned one first; None if there is none, or no such id could be."""
+    """The snapshot of a repository in the hub's cache, the pinned one first; None if there is none, or no such id could be.
+
+    The hub's library, half a second's import, is asked only where that cache has something of the repository.
+    """
+    if not (hub_cache() / f"models--{one.repository.replace('/', '--')}").is_dir():
+        return None
     from huggingface_hub import snapshot_download
 
     for revision in dict.fromkeys((one.revision, None)):

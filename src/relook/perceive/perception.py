@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -24,6 +25,10 @@ CAMERA = Camera(torch.eye(3), torch.eye(4))
 """Any; its numbers are read apart."""
 
 
+def _nothing() -> None:
+    """Goes on."""
+
+
 @dataclass(frozen=True)
 class Perception:
     """Who is asked."""
@@ -33,6 +38,8 @@ class Perception:
     """Of views without segments."""
     depth_estimator: str = "none"
     """Of views without depth."""
+    check: Callable[[], None] = _nothing
+    """Asked between two steps; what it raises ends them."""
 
     @property
     def by_layout(self) -> bool:
@@ -67,9 +74,11 @@ class Perception:
         asked = None if view.segments is not None else SEGMENTERS.chosen(self.segmenter)
         if asked is not None and asked != "layout":
             view = replace(view, segments=segmenter(asked, self.session)(view))
+        self.check()
         view = replace(view, layout=known_layout(view, layout, self.session, focal=focal))
         if asked == "layout":
             view = replace(view, segments=segmenter(asked, self.session)(view))
+        self.check()
         if asked not in COARSE:
             return view
         return replace(view, segments=self._refined(view))

@@ -159,6 +159,9 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 0, 2 after an error that is the user's to mend (one sentence), 130 after Ctrl-C."""
     words = list(sys.argv[1:] if words is None else words)
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # before torch is there: threads that spin cost a busy machine three times the work
     speak()
     if "--offline" in words:
         words.remove("--offline")

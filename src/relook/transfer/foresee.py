@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -25,13 +26,14 @@ def foresee(
 ) -> None:
     """See pictures before their run: small, then whole; a run of this configuration finds in the session what was seen of them.
 
-    structure: None where it is not chosen yet. Stops between two pictures (`Progress`).
+    structure: None where it is not chosen yet. Stops between two steps of a picture (`Progress`).
     """
     found: list[tuple[View, Metadata]] = []
     for picture in styles if structure is None else (structure, *styles):
         image, metadata = read_picture(picture, like=found[0][1] if structure is not None and found else None)
         found.append((View(image), metadata))
     run = resolve(config, session, [view for view, _ in found], progress)
+    run = replace(run, perception=replace(run.perception, check=progress.check))
     layouts = chain(() if structure is None else (config.layout,), (config.style_layout,), repeat("auto"))
     steps = [*zip(found, layouts, strict=False)]
     steps = [((shrunk(view, PREVIEW), metadata), layout) for (view, metadata), layout in steps] + steps
@@ -39,4 +41,3 @@ def foresee(
         for number, (one, layout) in enumerate(steps, start=1):
             seen(run, one, layout)
             tick(number)
-            progress.check()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from relook.models.runtime import answer, interpreter, onnx
+from relook.models.runtime import Interpreters, onnx
 from relook.models.store import locate
 from relook.ops.resize import resized
 from relook.perceive.depth.full_size import NEAREST, at_full_size
@@ -25,9 +25,9 @@ def pydnet(view: View, session: Session) -> Depth:
 
     Its output grows with distance; it is scaled to [NEAREST, 1] between its 2nd and 98th percentile.
     """
-    network = session.loaded("pydnet", lambda: interpreter(locate("pydnet")))
+    network = session.loaded("pydnet", lambda: Interpreters(locate("pydnet")))
     pixels = resized(view.image.detach().cpu(), (448, 640)).permute(1, 2, 0)[None].contiguous().numpy()
-    raw = torch.from_numpy(answer(network, pixels, network.get_output_details()[0]["index"], session))[..., 0]
+    raw = torch.from_numpy(network.answer(pixels, network.first.get_output_details()[0]["index"]))[..., 0]
     low, high = torch.quantile(raw.flatten(), torch.tensor([0.02, 0.98]))
     scaled = ((raw - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
     return at_full_size(view.image, NEAREST + (1 - NEAREST) * scaled, "relative")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.io import as_pixels
-from relook.models.runtime import answer, interpreter
+from relook.models.runtime import Interpreters
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
@@ -83,20 +84,25 @@ def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tens
     side, long = min(height, width), max(height, width)
     small = (round(128 * height / side), round(128 * width / side))
     ask = partial(_probabilities, session=session)
-    total = ask(image, small) + ask(image.flip(-1), small).flip(-1)
-    weight = torch.full(small, 2.0)
+    looks: list[Callable[[], Float[Tensor, "K y x"]]] = [lambda: ask(image, small), lambda: ask(image.flip(-1), small)]
+    starts = []
     if long > side:
-        total, weight = total + WHOLE_SHAPE * _in_its_shape(image, small, ask), weight + WHOLE_SHAPE
-    count = min(4, -(-2 * (long - side) // side) + 1) if long > side else 0
-    for start in np.linspace(0, long - side, count).round().astype(int).tolist():
-        rows, columns = (
-            (slice(start, start + side), slice(None)) if height > width else (slice(None), slice(start, start + side))
-        )
+        looks.append(lambda: _in_its_shape(image, small, ask))
+        starts = np.linspace(0, long - side, min(4, -(-2 * (long - side) // side) + 1)).round().astype(int).tolist()
+    for start in starts:
+        cut = slice(start, start + side)
+        square = image[:, cut] if height > width else image[..., cut]
+        looks.append(partial(ask, square, (128, 128)))
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        whole, mirrored, *others = threads.map(lambda look: look(), looks)
+    total, weight = whole + mirrored.flip(-1), torch.full(small, 2.0)
+    if others:
+        total, weight = total + WHOLE_SHAPE * others[0], weight + WHOLE_SHAPE
+    for start, chances in zip(starts, others[1:], strict=True):
         place = min(round(start * 128 / side), max(small) - 128)
         cut = slice(place, place + 128)
-        square = ask(image[:, rows, columns], (128, 128))
         inside = (cut, slice(None)) if height > width else (slice(None), cut)
-        total[(slice(None), *inside)] += square
+        total[(slice(None), *inside)] += chances
         weight[inside] += 1
     return total / weight
 
@@ -121,7 +127,7 @@ def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session
     """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
     network, logits = session.loaded("ade20k", _network)
     square = cv2.resize(as_pixels(image), (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
-    raw = answer(network, square[None], logits["index"], session)[0].astype(np.float32)
+    raw = network.answer(square[None], logits["index"])[0].astype(np.float32)
     scale, zero = logits["quantization"]
     values = torch.from_numpy((raw - zero) * scale)
     chances = values.permute(2, 0, 1).softmax(0)
@@ -169,11 +175,11 @@ def _sure(
     return torch.where(thing, torch.maximum(best, 1 - surfaces), best)
 
 
-def _network() -> tuple[Any, dict[str, Any]]:
+def _network() -> tuple[Interpreters, dict[str, Any]]:
     """The network with its intermediate results kept, and where its class scores lie (its output holds only the best class)."""
-    network = interpreter(locate("ade20k"), keep_all=True)
+    network = Interpreters(locate("ade20k"), keep_all=True)
     scores = next(
-        entry for entry in network.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
+        entry for entry in network.first.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
     )
     return network, scores
 

@@ -9,7 +9,7 @@ from threading import Condition, Thread
 
 from relook.errors import RelookError
 from relook.present.studio.jobs import Jobs
-from relook.progress import Progress, Step
+from relook.progress import Progress
 
 Work = Callable[[Progress], object]
 log = logging.getLogger("relook")
@@ -44,7 +44,7 @@ class Ahead:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._wanted))
                 project = next(iter(self._wanted))
-                work, progress = self._wanted.pop(project), Progress(self._yield)
+                work, progress = self._wanted.pop(project), _MakesWay(self._jobs)
                 self._running = (project, progress)
             try:
                 with suppress(RelookError):  # the job will say it
@@ -55,7 +55,16 @@ class Ahead:
                 self._running = None
                 self._changed.notify_all()
 
-    def _yield(self, step: Step) -> None:
-        """Make way for a job: what is left is for it to do."""
-        if self._running is not None and self._jobs.busy:
-            self._running[1].cancel()
+
+class _MakesWay(Progress):
+    """Ends work between two steps once a job is there: what is left is for it to do."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__()
+        self._jobs = jobs
+
+    def check(self) -> None:
+        """Raise CancelledError if the work was cancelled, or a job waits or runs."""
+        if self._jobs.busy:
+            self.cancel()
+        super().check()
