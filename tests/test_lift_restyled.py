@@ -12,8 +12,6 @@ import pytest
 import torch
 from plyfile import PlyData
 
-from boxes import box_room
-from relook.captures import camera_for
 from relook.config import PhotoConfig, RestyleConfig, SceneConfig, SceneMethod
 from relook.dollhouse import render as render_room
 from relook.dollhouse import sample_layout, sample_style, walk
@@ -25,18 +23,16 @@ from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.broad import broad
 from relook.lift.restyled.dependence import SHADING, recoloured
 from relook.lift.restyled.distill import added
-from relook.lift.restyled.regions import scene_regions
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.task import new_look
 from relook.lift.restyled.views import rendered, scene_of
 from relook.lift.scene.fit import fit
 from relook.lift.scene.saving import own_cameras
-from relook.ops.poses import looking
 from relook.ops.splats import Blends, render
 from relook.options import check
 from relook.progress import SILENT, Progress
 from relook.session import Session
-from relook.types import Camera, Region, Segments, View
+from relook.types import Camera, Segments, View
 from strolls import SIZE, stroll, style, write_capture
 from walks import SEED
 
@@ -161,23 +157,6 @@ def test_the_scenes_regions_are_those_of_its_views() -> None:
             mask = blend.render(scene().named([name]).float()[:, None])[0] > 0.5
             right += float((mask & view.segments.mask(name)).sum())
     assert right / sum(view.segments.labels.numel() for view in views) > 0.85
-
-
-def test_a_thing_before_nothing_is_no_wall_whatever_most_views_call_it() -> None:
-    """Three of four pixels are called a wall or a building; where nothing else is ever said, that stays."""
-    thing = box_room(walls=1, ceiling=False)
-    thing = thing[thing.means[:, 2] == 0.7]
-    camera = looking(camera_for((48, 64), 60.0).K, *torch.tensor([[-2.0, -2, 2.5], [1, 1, -0.9], [0, 0, 1]]))
-    views = rendered(thing, [camera] * 2, (48, 64))
-    said = {number: Region(name, confidence=0.8) for number, name in ((1, "wall"), (2, "building"), (3, "sofa"))}
-    labels = torch.ones(48, 64, dtype=torch.int64)
-    labels[:, 32:] = 2
-    every = Blends(thing, [camera] * 2, (48, 64))
-    for last, names in ((3, {"sofa"}), (1, {"wall", "building"})):
-        other = torch.where(torch.arange(64) < 32, torch.full_like(labels, last), labels)
-        seen = [replace(view, segments=Segments(one, said)) for view, one in zip(views, (labels, other), strict=True)]
-        found = scene_regions(thing, every, seen)
-        assert {found.regions[id].name for id in found.labels.unique().tolist()} <= names
 
 
 def test_of_what_is_said_of_things_a_view_takes_what_it_shows() -> None:

@@ -17,6 +17,16 @@ KNOWN = 0.6
 """Confidence from which on a perceived thing takes from its kin: half a change in a doubtful one's colours leaves blotches."""
 
 
+def families() -> list[frozenset[str]]:
+    """Common names that are kin of each other, directly or by others: all seats, cupboards, tables."""
+    found: list[frozenset[str]] = []
+    for name, others in KIN.items():
+        near = frozenset({name, *others})
+        touched = [one for one in found if one & near]
+        found = [one for one in found if one not in touched] + [near.union(*touched)]
+    return found
+
+
 def with_kin(found: Correspondence) -> Correspondence:
     """The correspondence with what was perceived (a confidence from KNOWN to below 1) and has no counterpart matched to the nearest kin that
     the style shows: an armchair to a sofa. Regions that are locked stay so."""

@@ -12,23 +12,22 @@ from torch.nn.functional import one_hot
 
 from relook.errors import SegmentsError
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import LYING, STANDING, decided
+from relook.lift.restyled.alone import agreed, agreement
+from relook.lift.scene.decided import decided
 from relook.lift.scene.said import bordered, numbered, regions_of
 from relook.ops.align import centre
 from relook.ops.splats import Blend, Blends
-from relook.perceive.segment.vocabulary import canonical
 from relook.types import UNLABELLED, Segments, View
 
 MOST = 150_000
 """Gaussians that are decided together; of more, these many evenly, and others are what the nearest of them is."""
-ALONE = 0.35
-"""Share of the views that a scene covers below which it is of things alone, before nothing: none of it is a wall, a floor or a building."""
 
 
-def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -> Segments:
+def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View], alone: bool = False) -> Segments:
     """The region of every Gaussian, as labels of shape (1, N), from the segments of posed views.
 
     One region for each name (floors of other colours are instances of their own), as sure as its pixels are in the mean.
+    alone: the scene is of things before nothing, which are named thing by thing (`agreed`) and as sure as views agree.
     """
     names = ("", *dict.fromkeys(name for view in views if view.segments is not None for name in view.segments.names))
     number = {name: place for place, name in enumerate(names)}
@@ -37,14 +36,16 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View]) -
         chances, confidence = _said(view.segments, number)
         votes += blend.transposed(chances * confidence * blend.seen)
         sure += torch.stack([(chances * confidence).sum((1, 2)), chances.sum((1, 2))])
-    covered = float(torch.stack([blend.seen.float().mean() for blend in blends]).mean())
-    if covered < ALONE:
-        votes = _of_things(votes, names)
+    if alone:
+        votes = agreed(gaussians, votes, names)
     some = torch.arange(0, len(gaussians), -(-len(gaussians) // MOST))
     eyes = torch.stack([centre(camera) for camera in blends.cameras])
     found = decided(gaussians[some], votes[some], names, eyes)
     labels = _everywhere(gaussians.means, some, found.region)
     confidence = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
+    if alone:
+        called = torch.tensor([number[name] for name in found.names])
+        confidence = torch.maximum(confidence, agreement(called[labels], votes))
     regions = regions_of(found, {name: float(confidence[place]) for name, place in number.items()})
     return Segments(labels[None], regions)
 
@@ -64,12 +65,6 @@ def _said(segments: Segments | None, number: dict[str, int]) -> tuple[Float[Tens
         raise SegmentsError("Expected segments of every view, got none; perceive it first.")
     names, sure = numbered(segments, number)
     return one_hot(names, len(number)).permute(2, 0, 1).float(), sure
-
-
-def _of_things(votes: Float[Tensor, "N K"], names: Sequence[str]) -> Float[Tensor, "N K"]:
-    """Votes without those for what surrounds things; all of them, where there are no others."""
-    around = torch.tensor([canonical(name) in (*STANDING, *LYING) for name in names])
-    return votes * ~around if bool(votes[:, 1:][:, ~around[1:]].any()) else votes
 
 
 def _everywhere(means: Float[Tensor, "N 3"], some: Int[Tensor, " M"], region: Int[Tensor, " M"]) -> Int[Tensor, " N"]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from relook.config import RestyleConfig
 from relook.errors import GeometryError, InputError
 from relook.files import PathLike
 from relook.gaussians import Gaussians
+from relook.lift.restyled.alone import PlainRoom, plain_room, things_alone
 from relook.lift.restyled.regions import scene_regions, shown
 from relook.lift.restyled.scene import Scene
 from relook.lift.scene.distil import key_views
@@ -24,10 +26,10 @@ from relook.lift.scene.saving import own_cameras
 from relook.lift.scene.sources import camera_of, smaller
 from relook.lift.source import ViewSource, with_maps
 from relook.ops.fill import filled
-from relook.ops.resize import at_most
+from relook.ops.resize import at_most, scaled
 from relook.ops.splats import Blend, Blends, seen_colours
 from relook.progress import Progress
-from relook.types import Camera, Segments, View
+from relook.types import UNLABELLED, Camera, Segments, View
 
 TIMES = 2
 """Key views are chosen among so many times as many, evenly over the capture."""
@@ -55,8 +57,10 @@ def views_of(scene: Path, gaussians: Gaussians, config: RestyleConfig, most: int
     if path is None:
         path = orbit(gaussians, most, at_most(FOUND, longest))
     chosen = [path.cameras[number] for number in spread(len(path.cameras), most)]
-    size = at_most(path.size, longest)
-    return rendered(gaussians, [camera.resized(path.size, size) for camera in chosen], size)
+    alone = things_alone(gaussians, chosen, path.size)
+    size = scaled(path.size, longest / max(path.size)) if alone else at_most(path.size, longest)
+    room = plain_room(gaussians, chosen) if alone else None
+    return rendered(gaussians, [camera.resized(path.size, size) for camera in chosen], size, room)
 
 
 def capture_views(path: PathLike, longest: int, most: int, maps: Path | None = None) -> list[View]:
@@ -91,26 +95,41 @@ def scene_of(
 ) -> Scene:
     """The scene with the `count` of these views (posed, of one size) that show most of it, and the regions that `see` finds in all of them."""
     cameras, size = [camera_of(view) for view in views], views[0].size
+    alone = things_alone(gaussians, cameras, size)
     every, seen = Blends(gaussians, cameras, size), []
     with progress.stage("seeing the scene", len(views)) as tick:
         for done, view in enumerate(views, start=1):
             seen.append(replace(view, segments=see(view)))
             tick(done)
     with progress.stage("deciding"):
-        parts = scene_regions(gaussians, every, seen)
+        parts = scene_regions(gaussians, every, seen, alone)
         chosen = sorted(key_views(every, count)) if len(views) > count else range(len(views))
     blends = Blends(gaussians, [cameras[number] for number in chosen], size) if len(views) > count else every
-    known = [replace(seen[n], segments=shown(parts, one, seen[n].image)) for n, one in zip(chosen, blends, strict=True)]
+    known = [_known(seen[number], parts, one, alone) for number, one in zip(chosen, blends, strict=True)]
     return Scene(gaussians, tuple(known), blends, parts)
 
 
-def rendered(gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[int, int]) -> list[View]:
-    """What cameras see of a scene; what it does not cover is the nearest that it does."""
+def _known(view: View, parts: Segments, blend: Blend, alone: bool) -> View:
+    """A key view with the scene's regions; of things alone, what is about them has no label and their colours: it has no part in the change."""
+    found = shown(parts, blend, view.image)
+    if not alone:
+        return replace(view, segments=found)
+    labels = torch.where(blend.seen, found.labels, UNLABELLED)
+    return replace(view, image=filled(view.image, ~blend.seen), segments=Segments(labels, found.regions))
+
+
+def rendered(
+    gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[int, int], room: PlainRoom | None = None
+) -> list[View]:
+    """What cameras see of a scene; what it does not cover is the room, or without one the nearest that it does."""
     return [
-        View(_picture(gaussians, camera, blend), camera=camera)
+        View(_picture(gaussians, camera, blend, room), camera=camera)
         for camera, blend in zip(cameras, Blends(gaussians, cameras, size, 0), strict=True)
     ]
 
 
-def _picture(gaussians: Gaussians, camera: Camera, blend: Blend) -> Float[Tensor, "3 H W"]:
-    return filled(blend.render(seen_colours(gaussians, camera)), ~blend.seen).clamp(0, 1)
+def _picture(gaussians: Gaussians, camera: Camera, blend: Blend, room: PlainRoom | None) -> Float[Tensor, "3 H W"]:
+    picture = blend.render(seen_colours(gaussians, camera)).clamp(0, 1)
+    if room is None:
+        return filled(picture, ~blend.seen)
+    return torch.where(blend.seen, picture, room.seen_by(camera, blend.size))

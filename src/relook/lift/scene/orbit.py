@@ -176,7 +176,7 @@ def _best_spot(
     spots = [_spot(eyes[k].tolist(), 0.0) for k in spread(len(eyes), PARTS**2)] if eyes else inside_spots(ground)
     if not spots:
         return None
-    rough, small = _thinned(gaussians), scaled(size, SMALL / max(size))
+    rough, small = thinned(gaussians), scaled(size, SMALL / max(size))
     half = ground.cell * max(ground.taken.shape) / 2
     seen = np.array(
         [[_value(rough, _inside(ground, spot, STEP * k, small), small, half) for k in range(VIEWS)] for spot in spots]
@@ -201,8 +201,8 @@ def _value(gaussians: Gaussians, camera: Camera, size: tuple[int, int], half: fl
     return float((depth[0] / half).minimum(coverage).mean()), float(coverage.mean())
 
 
-def _thinned(gaussians: Gaussians) -> Gaussians:
-    """At most ROUGH of the Gaussians, evenly taken, as much larger as they are fewer."""
+def thinned(gaussians: Gaussians) -> Gaussians:
+    """A scene as small pictures need it: at most ROUGH of the Gaussians, evenly taken, as much larger as they are fewer."""
     step = -(-len(gaussians) // ROUGH)
     some = gaussians[torch.arange(0, len(gaussians), step)]
     return replace(some, scales=some.scales * step**0.5)

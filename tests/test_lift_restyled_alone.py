@@ -1,0 +1,126 @@
+"""Scenes of things before nothing: told from rooms, looked at in a plain room that has no part in the change, and named thing by thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from boxes import box_room
+from relook.captures import camera_for
+from relook.correspond.kin import families
+from relook.gaussians import Gaussians
+from relook.lift.restyled.alone import FLOOR, WALL, agreed, agreement, plain_room, things_alone
+from relook.lift.restyled.regions import scene_regions
+from relook.lift.restyled.views import rendered, scene_of
+from relook.ops.poses import looking
+from relook.ops.splats import Blends
+from relook.progress import SILENT
+from relook.types import UNLABELLED, Camera, Region, Segments, View
+
+SIZE = (48, 64)
+
+
+def eye(place: tuple[float, float, float], ahead: tuple[float, float, float]) -> Camera:
+    """A camera that looks there; up is the third axis."""
+    return looking(camera_for(SIZE, 60.0).K, *torch.tensor([place, ahead, (0.0, 0.0, 1.0)]))
+
+
+CAMERA = eye((-1.0, -1.0, 1.6), (1.0, 1.0, -0.9))
+AROUND = [eye((-a, -b, 1.6), (a, b, -0.9)) for a, b in ((1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0))]
+"""From four sides: their mean is upright."""
+
+
+def block() -> Gaussians:
+    """A level square at a height of .7, alone."""
+    thing = box_room(walls=1, ceiling=False)
+    return thing[thing.means[:, 2] == 0.7]
+
+
+def called(names: dict[int, str], labels: torch.Tensor) -> Segments:
+    return Segments(labels, {number: Region(name, confidence=0.8) for number, name in names.items()})
+
+
+def test_a_thing_is_alone_and_a_room_is_not() -> None:
+    assert things_alone(block(), [CAMERA] * 3, SIZE)
+    assert not things_alone(box_room(), [eye((0.0, 0.0, 1.2), (1.0, 0.3, -0.2))] * 3, SIZE)
+
+
+def test_a_plain_room_has_a_floor_where_things_stand_and_a_wall_behind() -> None:
+    thing = block()
+    room = plain_room(thing, AROUND)
+    picture = room.seen_by(CAMERA, SIZE)
+    floor, wall = (torch.tensor(colour)[:, None] for colour in (FLOOR, WALL))
+    assert torch.equal(picture[:, -1], floor.expand(3, SIZE[1]))
+    level = room.seen_by(eye((-1.0, -1.0, 1.6), (1.0, 1.0, 0.6)), SIZE)
+    assert torch.equal(level[:, 0], wall.expand(3, SIZE[1]))
+    below = room.seen_by(eye((0.0, 0.0, 0.2), (1.0, 0.0, -0.2)), SIZE)
+    assert torch.equal(below, wall[..., None].expand_as(below))
+    height = (room.axes @ torch.tensor([0.0, 0.0, 0.7]))[2]
+    assert abs(float(room.middle[2] - height)) < 0.05
+
+
+def test_what_is_about_things_is_a_room_to_look_at_and_has_no_part_in_the_change() -> None:
+    thing = block()
+    views = rendered(thing, [CAMERA], SIZE, plain_room(thing, AROUND))
+    shades = torch.tensor([FLOOR, WALL])
+    blend = Blends(thing, [CAMERA], SIZE)[0]
+
+    def plain(image: torch.Tensor) -> torch.Tensor:
+        return torch.cdist(image.flatten(1).T, shades).amin(1).view(SIZE) < 1e-6
+
+    assert bool(plain(views[0].image)[~blend.seen].all())
+    found = scene_of(thing, views, 1, lambda view: called({1: "sofa"}, torch.ones(SIZE, dtype=torch.int64)), SILENT)
+    view: View = found.views[0]
+    assert view.segments is not None
+    assert bool((view.segments.labels[~blend.seen] == UNLABELLED).all())
+    assert bool((view.segments.labels[blend.seen] != UNLABELLED).all())
+    assert not bool(plain(view.image).any())
+
+
+def test_a_thing_before_nothing_is_no_wall_whatever_most_views_call_it() -> None:
+    """Three of four pixels are called a wall or a building; where nothing else is ever said, that stays."""
+    thing = block()
+    views = rendered(thing, [CAMERA] * 2, SIZE)
+    said = {number: Region(name, confidence=0.8) for number, name in ((1, "wall"), (2, "building"), (3, "sofa"))}
+    labels = torch.ones(48, 64, dtype=torch.int64)
+    labels[:, 32:] = 2
+    every = Blends(thing, [CAMERA] * 2, SIZE)
+    for last, names in ((3, {"sofa"}), (1, {"wall", "building"})):
+        other = torch.where(torch.arange(64) < 32, torch.full_like(labels, last), labels)
+        seen = [replace(view, segments=Segments(one, said)) for view, one in zip(views, (labels, other), strict=True)]
+        found = scene_regions(thing, every, seen, alone=True)
+        assert {found.regions[id].name for id in found.labels.unique().tolist()} <= names
+
+
+def test_a_connected_thing_is_one_kind_of_seat_and_as_sure_as_votes_agree() -> None:
+    """Two squares far apart: one is called sofa by 3 and bed by 2, the other bed by 3, sofa by 1 and a table by 1; walls and water are no things."""
+    one = block()
+    both = Gaussians(
+        *(torch.cat([a, b]) for a, b in zip(parts(one), parts(replace(one, means=one.means + 9)), strict=True))
+    )
+    names = ("", "wall", "water", "couch", "bed", "table")
+    votes = torch.cat(
+        [
+            torch.tensor([[0.0, 9, 1, 3, 2, 0]]).expand(len(one), -1),
+            torch.tensor([[0.0, 9, 1, 1, 3, 1]]).expand(len(one), -1),
+        ]
+    )
+    found = agreed(both, votes, names)
+    assert found[0].tolist() == [0, 0, 0, 5, 0, 0]
+    assert found[-1].tolist() == [0, 0, 0, 0, 4, 1]
+    sure = agreement(found.argmax(1), found)
+    assert torch.allclose(sure[3:], torch.tensor([1.0, 0.8, 0.0]))
+    alone = torch.tensor([[0.0, 2, 1, 0, 0, 0]]).expand(len(one), -1)
+    assert torch.equal(agreed(one, alone, names), alone)
+
+
+def parts(some: Gaussians) -> tuple[torch.Tensor, ...]:
+    return some.means, some.quats, some.scales, some.opacities, some.sh
+
+
+def test_kin_of_kin_are_one_family() -> None:
+    found = families()
+    assert {"sofa", "armchair", "chair", "bed"} in found
+    assert {"table", "desk"} in found
+    assert sum(len(one) for one in found) == len(set().union(*found))
