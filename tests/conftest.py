@@ -20,7 +20,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # and nothing is fetched
 MODELS = os.environ.pop("RELOOK_MODELS", None)  # for the tests that ask for them (`shared`)
 SHARED = Path(os.environ.get("RELOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
-torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+THREADS = int(os.environ["OMP_NUM_THREADS"])
+torch.set_num_threads(THREADS)
 settings.register_profile("relook", max_examples=20, deadline=None, derandomize=True)
 settings.load_profile("relook")
 
@@ -32,9 +33,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(autouse=True)
 def plain_processor() -> Iterator[None]:
-    """Training flushes denormal numbers, of the whole process: the next test of this worker shall have them again."""
+    """What a test, or a library that it calls, leaves for the whole process is taken back before the next test of this worker.
+
+    Training flushes denormal numbers; numba's OpenMP layer gives torch a thread for each core, which makes workers twenty times slower.
+    """
     yield
     torch.set_flush_denormal(False)
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture

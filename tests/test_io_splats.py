@@ -93,6 +93,17 @@ def test_compact_files_lose_little(tmp_path: Path, name: str, monkeypatch: pytes
     assert all(lost[part] < bound for part, bound in BOUNDS[name].items()), lost
 
 
+@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_torch_keeps_its_threads(tmp_path: Path, name: str, threads: int) -> None:
+    """Workers of an engine share the cores: what one reads must not give it all of them."""
+    torch.set_num_threads(threads)  # conftest takes it back
+    write_gaussians(tmp_path / name, some(10))
+    assert torch.get_num_threads() == threads
+    read_gaussians(tmp_path / name)
+    assert torch.get_num_threads() == threads
+
+
 def test_neighbours_share_the_bounds_of_a_compressed_ply(tmp_path: Path) -> None:
     """Of Gaussians in no order gsply alone cuts the whole scene into 2048 steps."""
     scene = some(5000, degree=0)

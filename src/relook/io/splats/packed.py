@@ -7,6 +7,8 @@ import itertools
 import math
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,20 @@ _SPZ_HEAD, _SPZ_SECTIONS = 16, (9, 1, 3, 3, 4)
 """Bytes of SPZ's header, and of each Gaussian in its sections: position, opacity, colour, size, rotation; harmonics follow."""
 
 
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """gsply's compiled loops start numba's OpenMP layer, which gives the whole process, torch too, a thread for each core of the machine.
+
+    Afterwards torch has as many threads as before: two workers with two each on two cores wait for one another in every small operation.
+    """
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_threads_kept()
 def read_compressed(path: Path, header: Header) -> Gaussians:
     """The Gaussians of a compressed PLY. Raises SceneError where gsply does not know its layout."""
     from gsply.reader import read_compressed as read
@@ -39,6 +55,7 @@ def read_compressed(path: Path, header: Header) -> Gaussians:
     return _scene(path, found)
 
 
+@_threads_kept()
 def write_compressed(path: Path, gaussians: Gaussians) -> None:
     """Write a compressed PLY; Gaussians are put in the order of a space-filling curve, so that neighbours share their bounds."""
     from gsply import compress_to_arrays
@@ -70,6 +87,7 @@ def _morton(gaussians: Gaussians) -> torch.Tensor:
     return code.argsort(stable=True)
 
 
+@_threads_kept()
 def read_spz(path: Path) -> Gaussians:
     """The Gaussians of an SPZ file of versions 1 to 4 (4 needs the package zstandard). Raises SceneError for one that is broken."""
     from gsply import read_spz as read
@@ -83,6 +101,7 @@ def read_spz(path: Path) -> Gaussians:
     return _scene(path, found)
 
 
+@_threads_kept()
 def write_spz(path: Path, gaussians: Gaussians) -> None:
     """Write SPZ of version 3, positions as finely as their extent permits. Raises SceneError for a scene that is too large for it.
 
