@@ -17,7 +17,7 @@ from relook.dollhouse import render as render_room
 from relook.dollhouse import sample_layout, sample_style, walk
 from relook.errors import InputError, SceneError, SegmentsError
 from relook.gaussians import Gaussians
-from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured
+from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured, write_segments
 from relook.lift.key_view import of_view
 from relook.lift.restyled import METHODS, restyle_scene
 from relook.lift.restyled.broad import broad
@@ -32,7 +32,7 @@ from relook.ops.splats import Blends, render
 from relook.options import check
 from relook.progress import SILENT, Progress
 from relook.session import Session
-from relook.types import Camera, Segments, View
+from relook.types import Camera, Region, Segments, View
 from strolls import SIZE, stroll, style, write_capture
 from walks import SEED
 
@@ -356,6 +356,15 @@ def test_a_scene_alone_is_seen_from_a_way_that_is_found(tmp_path: Path) -> None:
     record = restyle_scene(path, look, tmp_path / "new.splat", config(method="semantic"))
     assert record["method"] == "semantic"
     assert len(read_gaussians(tmp_path / "new.splat")) == len(room())
+
+
+def test_label_maps_of_a_capture_say_what_things_are(tmp_path: Path) -> None:
+    path, capture, look = files(tmp_path)
+    halves = torch.where(torch.arange(SIZE[1]) < SIZE[1] // 2, 1, 2).expand(SIZE)
+    for number in range(len(stroll())):
+        write_segments(tmp_path / "maps" / f"{number}.png", Segments(halves, {1: Region("sofa"), 2: Region("wall")}))
+    wanted = config(cameras=capture, method="semantic", photo=replace(PHOTO, segments=tmp_path / "maps"))
+    assert restyle_scene(path, look, tmp_path / "new.ply", wanted)["things"] == ["sofa", "wall"]
 
 
 @pytest.mark.parametrize(

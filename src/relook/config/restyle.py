@@ -69,5 +69,5 @@ class RestyleConfig(Configuration):
 
     @property
     def picture(self) -> PhotoConfig:
-        """How one key view is restyled."""
-        return replace(self.photo, method=self.by)
+        """How one key view is restyled; it has the scene's segments."""
+        return replace(self.photo, method=self.by, segments=None)
