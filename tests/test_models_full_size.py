@@ -197,10 +197,10 @@ def narrow(kind: str) -> Family:
 @pytest.mark.parametrize(
     ("kind", "width", "height"),
     [
-        ("sd15", 768, 512),
+        ("sd15", 384, 256),
         ("sdxl", 768, 512),
-        ("sdxl", 1024, 640),
-        pytest.param("sd15", 1024, 640, marks=SLOW),
+        ("sdxl", 512, 320),
+        *(pytest.param(*one, marks=SLOW) for one in (("sd15", 768, 512), ("sd15", 1024, 640), ("sdxl", 1024, 640))),
     ],
 )
 @pytest.mark.parametrize("method", METHODS)
