@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Event
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -18,7 +19,7 @@ from relook.present.studio.page import PARTS
 pytest_plugins = ("studios",)
 FILLED = {"Regions": "#overlay img", "Layout": "#room svg", "Variants": "#variants img", "Models": "#models td"}
 """What a tab shows of a project with a picture, once the server has said it."""
-FIRST = {"Variants": "variants", "Materials": "materials", "Measure": "reports", "Flat": "flat"}
+FIRST = {"Walk": "walk", "Scene": "scene", "Measure": "reports", "Flat": "flat"}
 """What a tab has."""
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
@@ -122,8 +123,9 @@ def test_variants_materials_and_a_flat(opened: Any, studio: Any, pictures: dict[
     page.wait_for_selector("#sheets img")
     shot(page, "flat")
     assert (project.folder / "results" / "flat" / "structure.json").is_file()
-    page.get_by_role("tab", name="Variants").click()
-    page.locator("#zip:visible").wait_for()
+    with page.expect_download() as download:
+        page.click("#flat-zip")
+    assert "structure.json" in ZipFile(download.value.path()).namelist()
     page.get_by_role("tab", name="Models").click()
     page.get_by_text("ade20k").first.wait_for()
     shot(page, "models")
@@ -155,7 +157,7 @@ def test_one_stream_brings_all_replies_of_a_page(opened: Any) -> None:
     page, streams = opened(), []
     page.on("request", lambda one: streams.append(one.url) if "queue/data" in one.url else None)
     page.reload()
-    for title in ("Variants", "Materials", "Measure", "Flat"):
+    for title in FIRST:
         page.get_by_role("tab", name=title).click()
         page.wait_for_selector(f"#{FIRST[title]}:visible")
         page.wait_for_timeout(150)

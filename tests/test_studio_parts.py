@@ -107,7 +107,7 @@ def test_a_walk_is_stopped_goes_on_and_its_line_gives_the_same_bytes(
     assert not (project.folder / "walk" / "2").exists()  # the same options go on in the same place
     said, arrived, player, *_, line, _ = part.show(name)[:8]
     assert "Done" in said
-    assert len(arrived) == 3
+    assert len(arrived["value"]) == 3
     assert "before.mp4" in player
     assert len(list(read_frames(project.folder / "walk" / "1" / "before.mp4"))) == 3
     held, again = contents(project.folder / "walk" / "1" / "frames"), contents(run(line, tmp_path / "again") / "frames")
@@ -168,11 +168,11 @@ def test_a_scene_is_restyled_filmed_and_written_as_its_lines_say(
     assert run(lines[0], tmp_path).read_bytes() == new.read_bytes() != (tmp_path / "my scan.ply").read_bytes()
     assert run(lines[2], tmp_path).read_bytes() == (project.folder / "scene" / "film-new.mp4").read_bytes()
     written, said = held.write(name, scenes.AFTER, ".splat")
-    assert run(said.splitlines()[-1], tmp_path).read_bytes() == Path(written).read_bytes()
-    assert len(read_gaussians(written)) == len(box_room())
+    assert run(said.splitlines()[-1], tmp_path).read_bytes() == Path(written["value"]).read_bytes()
+    assert len(read_gaussians(written["value"])) == len(box_room())
     with pytest.raises(InputError, match="format"):
         held.write(name, scenes.BEFORE, "../../x.ply")
-    assert held.show(name)[1] is not None  # before and after
+    assert held.show(name)[1]["visible"]  # before and after
 
 
 def test_looking_around_opens_one_viewer_on_this_machine(page: Page, project: Project, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_reports_are_opened_and_compared_as_the_line_says(page: Page, project: P
         assert f"{21.5 + gain:.2f}" in tables  # its mean
         assert not line
     names = ["report", "report-2"]
-    tables, line = part._chosen(names)
+    tables, line, _ = part._chosen(names)
     assert "+2.00" in tables
     assert (run(line, tmp_path) / "compare.md").read_text() == tables
     with pytest.raises(InputError, match="choose one of the list"):
@@ -228,7 +228,8 @@ def test_a_flat_is_what_its_line_says(page: Page, project: Project, tmp_path: Pa
     part, room = page.parts["Flat"], tmp_path / "hall.png"
     write_image(room, stroll()[0].image)
     write_image(tmp_path / "bath.png", stroll()[-1].image)
-    part._begin(project.name, [str(room), str(tmp_path / "bath.png")])
+    part._taken(project.name, [str(room), str(tmp_path / "bath.png")])
+    part._begin(project.name)
     assert ended(page, project) == "done"
     again = run(part.show(project.name)[2], tmp_path, "--workers", "1")
     for name in ("hall.png", "bath.png", "contact-sheet.jpg"):

@@ -12,15 +12,23 @@ from relook.errors import InputError
 from relook.files import read_json, write_json
 from relook.present.line import line
 from relook.present.photo import Photo
+from relook.present.studio.first import LOOK, first, here, missing
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
 from relook.present.studio.project import Project
+from relook.present.studio.shelf import packed
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command, status
 from relook.progress import Progress
 
 FLAT, MOST = "a flat", 40
 """The job's name, and rooms at a time."""
+NOTHING = first(
+    ("rooms", "photographs of the rooms"), ("look", "the look in Picture"), result=("pair", "every room in that look, and a contact sheet"),
+    said="Drop the rooms of a flat above. They take the look and the options of Picture, the same material at the same scale in every room; "
+    "what single things take there is said of that room alone.",
+)  # fmt: skip
+"""Until there are pictures."""
 
 
 class Flat:
@@ -35,11 +43,11 @@ class Flat:
             height=160,
             elem_id="rooms",
         )
-        gr.Markdown(
-            "They take the look and the options of Picture; what single things take there is said of that room alone."
-        )
-        self.go = gr.Button("Restyle all rooms", variant="primary", elem_id="flat")
-        self.status = gr.HTML()
+        with gr.Row():
+            self.go = gr.Button("Restyle all rooms", variant="primary", elem_id="flat", min_width=140)
+            self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="flat-stop", min_width=100)
+        self.status = gr.HTML(elem_id="flat-status")
+        self.nothing = gr.HTML(NOTHING, elem_id="flat-nothing")
         self.gallery = gr.Gallery(
             label="Before and after",
             columns=2,
@@ -47,33 +55,46 @@ class Flat:
             height=620,
             elem_id="sheets",
             buttons=["fullscreen", "download"],
+            visible=False,
         )
-
+        self.all = gr.DownloadButton("All as a zip", visible=False, elem_id="flat-zip")
         self.line = command("flat-command")
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.status, self.gallery, self.line]
+        return [self.status, self.gallery, self.line, self.nothing, self.go, self.stop, self.all]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
-        self.go.click(polite(self._begin), [name, self.rooms], [*self.outputs, self.shell.timer], **QUIET)
+        self.rooms.upload(polite(self._taken), [name, self.rooms], self.outputs, **QUIET)
+        self.go.click(polite(self._begin), [name], [*self.outputs, self.shell.timer], **QUIET)
+        self.stop.click(polite(self._stop), [name], self.outputs, **QUIET)
 
     def show(self, name: str) -> list[Any]:
         """How far the job is, the pictures that are there, and the line for them."""
         project, job = self.shell.project(name), self.studio.jobs.of(name)
         files = sorted((project.folder / "results" / "flat").glob("*"))
         pictures = [(str(path), path.stem) for path in files if path.suffix in (".jpg", ".png")]
-        said = status(job, self.studio.jobs) if job is not None and job.title == FLAT else ""
-        held = project.folder / "flat" / "flat.json"
-        rooms = read_json(held)["rooms"] if held.is_file() else []
-        known = rooms and project.look.styles
+        mine = job is not None and job.title == FLAT
+        busy = mine and job is not None and not job.over
+        rooms, styles = self._rooms(project), project.look.styles
+        said = status(job, self.studio.jobs) if mine else ""
+        said += here("The rooms", [Path(one).name for one in rooms])
+        said += missing({"rooms": rooms, LOOK: styles}) if rooms or styles else ""
         return [
             said,
-            pictures,
-            line("photo", self._plan(project, rooms)) if known else "relook photo ROOM ROOM --style STYLE --out DIR",
+            gr.update(value=pictures, visible=bool(pictures)),
+            line("photo", self._plan(project, rooms))
+            if rooms and styles
+            else "relook photo ROOM ROOM --style STYLE --out DIR",
+            gr.update(visible=not pictures),
+            gr.update(interactive=bool(rooms and styles and not busy)),
+            gr.update(visible=busy),
+            gr.update(
+                visible=bool(pictures and not busy), value=packed(project, "flat") if pictures and not busy else None
+            ),
         ]
 
     tick = show
@@ -88,14 +109,20 @@ class Flat:
             out = out / f"{places[0].stem}.png"
         return Photo(places, styles, out, config=whole.config(project.folder))
 
-    def _begin(self, name: str, paths: list[str] | None) -> list[Any]:
+    def _taken(self, name: str, paths: list[str] | None) -> list[Any]:
+        """Keep the dropped rooms in place of those before."""
         project = self.shell.project(name)
-        if not paths or not project.look.styles:
+        if len(paths or ()) > MOST:
+            raise InputError(f"Expected at most {MOST} rooms, got {len(paths or ())}; drop fewer at a time.")
+        if paths:
+            write_json(project.part("flat") / "flat.json", {"rooms": [project.take_in(path) for path in paths]})
+        return self.show(name)
+
+    def _begin(self, name: str) -> list[Any]:
+        project = self.shell.project(name)
+        rooms = self._rooms(project)
+        if not rooms or not project.look.styles:
             raise InputError("Expected rooms and a look, got less; drop the rooms here and the look in Picture.")
-        if len(paths) > MOST:
-            raise InputError(f"Expected at most {MOST} rooms, got {len(paths)}; drop fewer at a time.")
-        rooms = [project.take_in(path) for path in paths]
-        write_json(project.part("flat") / "flat.json", {"rooms": rooms})
         plan = self._plan(project, rooms)
         config, out = replace(plan.config, device=self.studio.device), project.folder / "results" / "flat"
 
@@ -108,3 +135,12 @@ class Flat:
 
         self.studio.jobs.start(Job(project.name, FLAT, work))
         return [*self.show(name), gr.Timer(active=True)]
+
+    def _stop(self, name: str) -> list[Any]:
+        self.studio.jobs.stop(name)
+        return self.show(name)
+
+    @staticmethod
+    def _rooms(project: Project) -> list[str]:
+        held = project.folder / "flat" / "flat.json"
+        return list(read_json(held)["rooms"]) if held.is_file() else []

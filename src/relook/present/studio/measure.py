@@ -10,11 +10,17 @@ import gradio as gr
 from relook.errors import InputError
 from relook.present.compare import Compare
 from relook.present.line import line
+from relook.present.studio.first import first
 from relook.present.studio.project import REPORTS
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command
 
-NONE = f"Drop a report, or put folders that `relook evaluate` wrote into {REPORTS}/, beside the projects."
+NOTHING = first(
+    ("report", "what a suite measured"), ("report", "perhaps another run of it"), result=("table", "its tables; of two, what differs"),
+    said=f"Drop what <code>relook evaluate SUITE --out DIR</code> wrote, or put such folders into {REPORTS}/, beside the projects, and choose one above. "
+    "A second report is compared with the first, case by case.",
+)  # fmt: skip
+"""Until a report is chosen."""
 
 
 class Measure:
@@ -27,20 +33,25 @@ class Measure:
                                 file_types=[".zip", ".csv", ".json"], height=150, elem_id="report")  # fmt: skip
             self.known = gr.Dropdown([], label="Reports", multiselect=True, elem_id="reports",
                                      info="One is opened, two or more are compared with the first.")  # fmt: skip
-        self.tables = gr.Markdown(NONE, elem_id="tables")
+        self.nothing = gr.HTML(NOTHING, elem_id="measure-nothing")
+        self.tables = gr.Markdown(elem_id="tables")
         self.line = command("compare-command")
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.known, self.tables, self.line]
+        return [self.known, self.tables, self.line, self.nothing]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
         name = self.shell.name
         self.drop.upload(polite(self._taken), [name, self.drop, self.known], [*self.outputs, self.drop], **QUIET)
         self.known.change(
-            polite(self._chosen), [self.known], [self.tables, self.line], trigger_mode="always_last", **QUIET
+            polite(self._chosen),
+            [self.known],
+            [self.tables, self.line, self.nothing],
+            trigger_mode="always_last",
+            **QUIET,
         )
 
     def show(self, name: str, chosen: list[str] | None = None) -> list[Any]:
@@ -64,14 +75,15 @@ class Measure:
         """One report's tables, or the differences of several."""
         folders = [self._folder(name) for name in names or ()]
         if not folders:
-            return [NONE, "relook compare REPORT REPORT --out DIR"]
+            return ["", "relook compare REPORT REPORT --out DIR", gr.update(visible=True)]
         if len(folders) == 1:
-            return [report(folders[0]), ""]
+            return [report(folders[0]), "", gr.update(visible=False)]
         from relook.evaluate.compare import run
 
         out = self.root.parent / ".compared" / "-".join(path.name for path in folders)[:100]
         run(folders, out=out)
-        return [(out / "compare.md").read_text(encoding="utf-8"), line("compare", Compare(tuple(folders), out))]
+        tables = (out / "compare.md").read_text(encoding="utf-8")
+        return [tables, line("compare", Compare(tuple(folders), out)), gr.update(visible=False)]
 
     def _folder(self, name: str) -> Path:
         """A report by its name. Raises InputError for one that is not in the folder."""

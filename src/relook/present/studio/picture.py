@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 from relook.present.studio.choices import Choices
 from relook.present.studio.export import NAMES, Export
+from relook.present.studio.first import first
 from relook.present.studio.forms import ELSEWHERE, changed, fields, filled, form, values_of
 from relook.present.studio.jobs import Job
+from relook.present.studio.look import Look
 from relook.present.studio.project import Project
 from relook.present.studio.shell import ORDERED, Shell, polite
 from relook.present.studio.shown import command, displayed, status
@@ -25,6 +28,12 @@ NO_ROOM: dict[str, Any] = {"structure": "", "segments": "", "layout": "", "thing
 """A look without a room, and without what was said of it."""
 NO_LOOK: dict[str, Any] = {"style_segments": "", "style_layout": ""}
 """Without what was said of the style picture."""
+
+NOTHING = first(
+    ("room", "a picture of your room"), ("look", "a picture whose look you like"), result=("pair", "your room in that look, and what is yours stays"),
+    said="Drop both where it says so, or paste them. A preview comes in seconds, then the full picture; each thing takes the look of its counterpart, and you decide which. Nothing leaves this machine.",
+)  # fmt: skip
+"""Until both pictures are there."""
 
 
 class Picture:
@@ -58,8 +67,10 @@ class Picture:
 
     def _results(self) -> None:
         self.status = gr.HTML(elem_id="status")
+        self.nothing = gr.HTML(NOTHING, elem_id="nothing")
+        self.example = gr.Button("Try it with an example", elem_id="example")
         self.slider = gr.ImageSlider(
-            label="Before and after", type="filepath", interactive=False, elem_id="slider", max_height=700, buttons=["fullscreen", "download"]
+            label="Before and after", type="filepath", interactive=False, elem_id="slider", max_height=700, buttons=["fullscreen", "download"], visible=False
         )  # fmt: skip
         self.export = Export(self.shell)
         self.line = command("command")
@@ -67,7 +78,7 @@ class Picture:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        names = ("structure", "style", "slider", "status", "go", "stop", "undo", "redo", "line")
+        names = ("structure", "style", "slider", "status", "nothing", "example", "go", "stop", "undo", "redo", "line")
         return [
             *(getattr(self, name) for name in names),
             *self.export.outputs,
@@ -82,6 +93,7 @@ class Picture:
         for role, zone in zip(ROLES, (self.structure, self.style), strict=True):
             zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **ORDERED)
             zone.clear(polite(self._cleared(role)), [name], self.outputs, **ORDERED)
+        self.example.click(polite(self._exemplified), [name], self.outputs, **ORDERED)
         self.more.change(polite(self._more), [name, self.more], self.outputs, **ORDERED)
         self.go.click(polite(self._begin), [name, self.export.ending], self.outputs, **ORDERED)
         self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
@@ -102,7 +114,7 @@ class Picture:
         images += [None] * (2 - len(images))
         found = [
             *(images if whole else [gr.skip()] * 2), self._pair(project, job), status(job, self.studio.jobs, ready=look.ready),
-            gr.update(interactive=look.ready), gr.update(visible=busy),
+            gr.update(visible=not look.ready), gr.update(visible=not look.structure and not look.styles), gr.update(interactive=look.ready), gr.update(visible=busy),
             gr.update(interactive=project.undoable), gr.update(interactive=project.redoable),
             self.studio.line(project), *self.export.show(project, latest), gr.Timer(active=busy), *([gr.skip()] if busy else self.choices.show(project)),
         ]  # fmt: skip
@@ -115,16 +127,19 @@ class Picture:
             return gr.update(
                 value=(displayed(project, look.structure), displayed(project, latest.out)),
                 label="Before and after, full size",
+                visible=True,
             )
         if not look.ready:
-            return gr.update(value=None)
+            return gr.update(value=None, visible=False)
         if project.live is not None and project.live[0] == look:
             after: Any = project.live[1]
         elif (path := self.studio.preview_file(project)) is not None:
             after = str(path)
         else:
-            return gr.skip()
-        return gr.update(value=(self.studio.seeing.before(project), after), label="Before and after, preview")
+            return gr.update(visible=True)
+        return gr.update(
+            value=(self.studio.seeing.before(project), after), label="Before and after, preview", visible=True
+        )
 
     def _taken(self, role: str) -> Any:
         """A handler that takes a dropped picture."""
@@ -158,6 +173,14 @@ class Picture:
             return self.show(project, whole=False)
 
         return clear
+
+    def _exemplified(self, name: str) -> list[Any]:
+        """The pictures that Relook ships."""
+        project, folder = self.shell.project(name), files("relook.present") / "photographs"
+        places = [project.take_in(str(folder / f"{role}.jpg"), f"example-{role}") for role in ROLES]
+        project.decide(Look(places[0], (places[1],)))
+        self.studio.full(project)
+        return self.show(project)
 
     def _more(self, name: str, paths: list[str] | None) -> list[Any]:
         project = self.shell.project(name)

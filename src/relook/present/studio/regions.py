@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from relook.models import store
+from relook.present.studio.first import first
 from relook.present.studio.look import Which
 from relook.present.studio.project import Project
 from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
@@ -30,7 +31,10 @@ BRUSHES = (BRUSH, ONTO, OFF)
 PICTURES: dict[str, Which] = {"Your room": "structure", "The look": "style"}
 ZOOM = {"whole": 1, "2 times": 2, "4 times": 4}
 NO_SAM = "Get `sam` in Models, and a click can also cut out what is there."
-NOTHING = "<p>Nothing was seen yet: drop both pictures in Picture.</p>"
+NOTHING = first(
+    ("pair", "both pictures, in Picture"), result=("regions", "what was seen in them, to be put right"),
+    said="Here you click a thing to choose it, rename it, join or part it, brush it larger or smaller, or draw a new one; the new look follows.",
+)  # fmt: skip
 WORDS = """Rename and what is drawn take the name above; Join adds the region to the one of that name; Part makes pieces that do not touch
 regions of their own. What is brushed off goes to the region beside it. Undo is in Picture. The maps are files of the project (`seen/`), as
 `relook perceive` writes them."""

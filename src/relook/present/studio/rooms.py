@@ -11,6 +11,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from relook.errors import GeometryError
+from relook.present.studio.first import first
 from relook.present.studio.project import Project
 from relook.present.studio.regions import PICTURES
 from relook.present.studio.shell import ORDERED, Shell, polite
@@ -57,7 +58,10 @@ element.addEventListener('keydown', event => {
 });
 """
 """A dragged or arrowed circle says where it is, in parts of the picture."""
-NOTHING = "<p>No room is known yet: make the full picture first. A picture with hardly a line has none.</p>"
+NOTHING = first(
+    ("pair", "a full picture, in Picture"), result=("lines", "floor, walls and ceiling as lines, to be dragged"),
+    said="Materials lie along them, in true size. A picture with hardly a line has no room that could be known.",
+)  # fmt: skip
 SAID = {
     "wall": "wall {}: drag it to or from you",
     "ceiling": "ceiling at wall {}: drag it up or down",

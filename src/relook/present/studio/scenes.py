@@ -20,6 +20,7 @@ from relook.present.scene import Convert
 from relook.present.scene_render import RenderScene, rendered
 from relook.present.scene_restyle import RestyleScene
 from relook.present.scene_view import HOST, viewer
+from relook.present.studio.first import LOOK, first, here, missing
 from relook.present.studio.forms import fields, filled, form, given
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
@@ -38,6 +39,12 @@ OF_PHOTO = fields(PhotoConfig, (), ("keep", "match", "strength"))
 OF_SCENE = fields(RestyleConfig, ("photo", "fit", "cameras"))
 SCHEMA = {**OF_SCENE, **OF_PHOTO}
 """What the form asks for."""
+NOTHING = first(
+    ("scene", "a room as 3D Gaussians"), ("look", "the look in Picture"), result=("scene", "the same room in that look"),
+    said="Drop a scene where it says so: .ply, .spz or .splat, from a scanning app or of <code>relook scene fit</code>. Here you then see it before and after, "
+    "look around in it, film it, and write it in another format.",
+)  # fmt: skip
+"""Until there is a scene."""
 
 
 class Scenes:
@@ -54,9 +61,6 @@ class Scenes:
                     height=150,
                     elem_id="scene",
                 )
-                gr.Markdown(
-                    "A room as 3D Gaussians: from a scanning app, or of `relook scene fit`. It takes the look and the options of Picture."
-                )
                 with gr.Row():
                     self.restyle = gr.Button(
                         "Restyle the scene", variant="primary", elem_id="scene-restyle", min_width=140
@@ -68,24 +72,36 @@ class Scenes:
 
     def _results(self) -> None:
         self.status = gr.HTML(elem_id="scene-status")
+        self.nothing = gr.HTML(NOTHING, elem_id="scene-nothing")
         self.pair = gr.ImageSlider(label="Before and after", type="filepath", interactive=False, elem_id="scene-pair", max_height=500,
-                                   buttons=["fullscreen"])  # fmt: skip
-        with gr.Row():
+                                   buttons=["fullscreen"], visible=False)  # fmt: skip
+        with gr.Row(visible=False) as self.views:
             self.look = gr.Button("Look around", elem_id="scene-look", min_width=120)
             self.go = gr.Button("Make a film", elem_id="scene-film", min_width=120)
         self.link = gr.HTML(elem_id="scene-link")
         self.film = gr.HTML(elem_id="scene-video", css_template=STYLE, js_on_load=SCRIPT)
-        with gr.Row():
+        with gr.Row(visible=False) as self.exports:
             self.which = gr.Radio([BEFORE, AFTER], value=BEFORE, label="Write", elem_id="scene-which")
             self.ending = gr.Dropdown(list(SCENES), value=".spz", label="Format", elem_id="scene-format", min_width=120)
             self.export = gr.Button("Write it", elem_id="scene-export", min_width=120)
-        self.written = gr.File(label="Written", interactive=False, elem_id="scene-written", height=90)
+        self.written = gr.File(label="Written", interactive=False, elem_id="scene-written", height=90, visible=False)
         self.line = command("scene-command")
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.status, self.pair, self.film, self.restyle, self.stop, self.line, self.which, *self.form.values()]
+        parts = [self.nothing, self.views, self.exports]
+        return [
+            self.status,
+            self.pair,
+            self.film,
+            self.restyle,
+            self.stop,
+            self.line,
+            self.which,
+            *parts,
+            *self.form.values(),
+        ]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
@@ -114,12 +130,17 @@ class Scenes:
         job, new = self.studio.jobs.of(project.name), self._new(project)
         mine = job is not None and job.title in (FILM, RESTYLE)
         busy = mine and job is not None and not job.over
+        scene, styles = self._rooms(project), project.look.styles
         said = status(job, self.studio.jobs) if mine else ""
+        said += here("The scene", [self._held(project)["title"] or scene[0].name] if scene else [])
+        said += missing({"a scene": scene, LOOK: styles}) if scene or styles else ""
         pair = [project.folder / "scene" / f"{name}.png" for name in ("before", "after")]
         there = new is not None and all(path.is_file() for path in pair)
         return [
-            said, tuple(map(str, pair)) if there else None, self._films(project), gr.update(interactive=not busy), gr.update(visible=busy),
+            said, gr.update(value=tuple(map(str, pair)) if there else None, visible=there), self._films(project),
+            gr.update(interactive=bool(scene and styles and not busy)), gr.update(visible=busy),
             "\n".join(self.lines(project)), gr.update(interactive=new is not None, value=BEFORE if new is None else AFTER),
+            gr.update(visible=not scene), gr.update(visible=bool(scene)), gr.update(visible=bool(scene)),
         ]  # fmt: skip
 
     def _films(self, project: Project) -> str:
@@ -138,7 +159,7 @@ class Scenes:
             options = self._held(project)["options"]
             shutil.rmtree(project.part("scene"))
             shutil.copyfile(path, project.part("scene") / f"room{ending}")
-            self._hold(project, options=options)
+            self._hold(project, options=options, title=Path(path).name)
         return self.show(name)
 
     def begin(self, name: str, *values: Any) -> list[Any]:
@@ -207,7 +228,10 @@ class Scenes:
             raise InputError("Expected a new look, got none; restyle the scene first.")
         out = project.folder / "scene" / "written" / f"{'new' if which == AFTER else 'room'}{ending}"
         write_gaussians(out, read_gaussians(scene))
-        return [str(out), "\n".join([*self.lines(project), line("scene convert", Convert(scene, out))])]
+        return [
+            gr.update(value=str(out), visible=True),
+            "\n".join([*self.lines(project), line("scene convert", Convert(scene, out))]),
+        ]
 
     def lines(self, project: Project) -> list[str]:
         """The command lines that do the same: the new look, then the films that are there."""
@@ -264,7 +288,7 @@ class Scenes:
     @staticmethod
     def _held(project: Project) -> dict[str, Any]:
         path = project.folder / "scene" / "scene.json"
-        empty: dict[str, Any] = {"options": {}, "run": "", "asked": None}
+        empty: dict[str, Any] = {"options": {}, "title": "", "run": "", "asked": None}
         return empty | (read_json(path) if path.is_file() else {})
 
     def _hold(self, project: Project, **changes: Any) -> None:

@@ -10,9 +10,20 @@ import gradio as gr
 
 from relook.errors import InputError
 from relook.files import replacing
+from relook.present.studio.first import first
 from relook.present.studio.project import MATERIALS, Project, take_picture
 from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
 from relook.present.studio.shown import displayed
+
+NO_VARIANTS = first(
+    ("pair", "every full picture that you make"), result=("variants", "kept here, side by side"),
+    said="Choose one to see what was decided for it, go back to its look, or take all of them away as a zip.",
+)  # fmt: skip
+NO_MATERIALS = first(
+    ("swatch", "flat pictures of materials, as from a shop's page"), ("lines", "a floor, rug, ceiling or wall in Picture"),
+    result=("pair", "your room with that material, at its true size"),
+    said="Swatches are kept for all your projects. In Picture, choose a thing, then <em>a material</em>, its width in metres and its turn.",
+)  # fmt: skip
 
 
 class Variants:
@@ -20,11 +31,18 @@ class Variants:
 
     def __init__(self, shell: Shell) -> None:
         self.shell, self.chosen = shell, gr.State(None)
+        self.nothing = gr.HTML(NO_VARIANTS)
         self.gallery = gr.Gallery(
-            label="Variants", columns=3, object_fit="contain", height=620, elem_id="variants", buttons=["fullscreen"]
+            label="Variants",
+            columns=3,
+            object_fit="contain",
+            height=620,
+            elem_id="variants",
+            buttons=["fullscreen"],
+            visible=False,
         )
         self.line = gr.HTML(elem_id="variant")
-        with gr.Row():
+        with gr.Row(visible=False) as self.buttons:
             self.back = gr.Button("Go back to this look", interactive=False, elem_id="back")
             self.forget = gr.Button("Forget this one", interactive=False)
             self.all = gr.DownloadButton("All as a zip", elem_id="zip")
@@ -32,7 +50,7 @@ class Variants:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.gallery, self.chosen, self.line, self.back, self.forget, self.all]
+        return [self.gallery, self.chosen, self.line, self.back, self.forget, self.all, self.nothing, self.buttons]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -50,14 +68,16 @@ class Variants:
             (displayed(project, one.out), one.title) for one in project.variants if project.file(one.out).is_file()
         ]
         off = gr.update(interactive=False)
-        pack = self._pack(project) if pictures else None
+        pack = packed(project) if pictures else None
         return [
-            gr.update(value=pictures, selected_index=None),
+            gr.update(value=pictures, selected_index=None, visible=bool(pictures)),
             None,
             "",
             off,
             off,
             gr.update(value=pack, interactive=bool(pictures)),
+            gr.update(visible=not pictures),
+            gr.update(visible=bool(pictures)),
         ]
 
     def _choose(self, name: str, event: gr.SelectData) -> list[Any]:
@@ -82,15 +102,17 @@ class Variants:
             project.drop(number)
         return self.show(name)
 
-    def _pack(self, project: Project) -> str:
-        """All results with their records in one file."""
-        place = project.folder / "shown" / f"{project.name}.zip"
-        files = [path for path in sorted((project.folder / "results").rglob("*")) if path.is_file()]
-        if not place.is_file() or any(path.stat().st_mtime > place.stat().st_mtime for path in files):
-            with replacing(place) as temporary, ZipFile(temporary, "w", ZIP_STORED) as pack:
-                for path in files:
-                    pack.write(path, path.relative_to(project.folder / "results"))
-        return str(place)
+
+def packed(project: Project, place: str = "") -> str:
+    """All results, or those of a folder of them, with their records in one file."""
+    root = project.folder / "results" / place
+    pack = project.folder / "shown" / f"{'-'.join(filter(None, (project.name, place)))}.zip"
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    if not pack.is_file() or any(path.stat().st_mtime > pack.stat().st_mtime for path in files):
+        with replacing(pack) as temporary, ZipFile(temporary, "w", ZIP_STORED) as archive:
+            for path in files:
+                archive.write(path, path.relative_to(root))
+    return str(pack)
 
 
 class Materials:
@@ -100,17 +122,25 @@ class Materials:
         self.shell = shell
         self.more = gr.File(label="Add swatches: flat pictures, as from a shop's page", file_count="multiple", elem_id="swatches",
                             file_types=["image"], height=150)  # fmt: skip
+        self.nothing = gr.HTML(NO_MATERIALS)
         self.gallery = gr.Gallery(
-            label="Your materials", columns=6, height=420, object_fit="contain", elem_id="materials", buttons=[]
+            label="Your materials",
+            columns=6,
+            height=420,
+            object_fit="contain",
+            elem_id="materials",
+            buttons=[],
+            visible=False,
         )
-        gr.Markdown(
-            "In Picture, choose a thing (floor, rug, ceiling or wall), then *a material*, its width in metres and its turn."
+        self.how = gr.Markdown(
+            "In Picture, choose a thing (floor, rug, ceiling or wall), then *a material*, its width in metres and its turn.",
+            visible=False,
         )
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.gallery]
+        return [self.gallery, self.nothing, self.how]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
@@ -118,7 +148,9 @@ class Materials:
 
     def show(self, name: str) -> list[Any]:
         """All swatches, the same in all projects."""
-        return [[(str(path), title) for title, path in self.shell.studio.projects.materials.items()]]
+        found = [(str(path), title) for title, path in self.shell.studio.projects.materials.items()]
+        there = gr.update(visible=bool(found))
+        return [gr.update(value=found, visible=bool(found)), gr.update(visible=not found), there]
 
     def _added(self, name: str, paths: list[str] | None) -> list[Any]:
         if not paths:

@@ -12,6 +12,7 @@ from relook.config import ONE_PICTURE, PhotoConfig, ViewsConfig
 from relook.errors import InputError
 from relook.files import VIDEOS, read_json, write_json
 from relook.present.line import line
+from relook.present.studio.first import LOOK, first, here, missing
 from relook.present.studio.forms import fields, filled, form, given
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
@@ -30,6 +31,12 @@ OF_VIEWS = fields(ViewsConfig, ("photo", "refiner"))
 OF_PHOTO = fields(PhotoConfig, (), ("keep", "match"))
 SCHEMA = {**OF_PHOTO, **OF_VIEWS}
 """What the form asks for: of a walk, and things of one picture that hold for every frame."""
+NOTHING = first(
+    ("film", "a video, frames or a capture of a room"), ("look", "the look in Picture"), result=("film", "the same walk in that look"),
+    said="Drop the walk where it says so. Its frames stand here as they arrive, then a player of before and after, and the film to take away. "
+    "A walk that was stopped goes on where it was.",
+)  # fmt: skip
+"""Until there are frames."""
 
 
 class Walks:
@@ -51,8 +58,9 @@ class Walks:
                 self.form = form(SCHEMA)
             with gr.Column(scale=3, min_width=320):
                 self.status = gr.HTML(elem_id="walk-status")
+                self.nothing = gr.HTML(NOTHING, elem_id="walk-nothing")
                 self.frames = gr.Gallery(label="Frames as they arrive", columns=4, height=340, elem_id="walk-frames", buttons=["fullscreen"],
-                                         object_fit="contain")  # fmt: skip
+                                         object_fit="contain", visible=False)  # fmt: skip
                 self.player = gr.HTML(elem_id="walk-player", css_template=STYLE, js_on_load=SCRIPT)
                 self.film = gr.DownloadButton("Download the film", visible=False, elem_id="walk-film")
                 self.line = command("walk-command")
@@ -61,7 +69,7 @@ class Walks:
     def outputs(self) -> list[Any]:
         """What `show` fills."""
         live = [self.status, self.frames, self.player, self.film, self.go, self.stop, self.line]
-        return [*live, self.known, *self.form.values()]
+        return [*live, self.nothing, self.known, *self.form.values()]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
@@ -95,16 +103,19 @@ class Walks:
         busy = mine and job is not None and not job.over
         film = None if out is None or busy else out / "walk.mp4"
         there = film is not None and film.is_file() and (film.parent / "before.mp4").is_file()
-        said = status(job, self.studio.jobs) if mine else "" if self._source(project) else "<p>Drop a walk.</p>"
+        source = self._source(project)
+        said = status(job, self.studio.jobs) if mine else ""
+        said += here("The walk", [held["title"] or source.name] if source else [])
+        said += missing({"a walk": source, LOOK: project.look.styles}) if source or project.look.styles else ""
         if done and not busy and not there:
             said += (
                 f"<p>{len(done)} frames are there; Restyle the walk goes on where it was, with the same options.</p>"
             )
         return [
-            said, [(str(path), path.stem) for path in done[-NEWEST:]],
+            said, gr.update(value=[(str(path), path.stem) for path in done[-NEWEST:]], visible=bool(done)),
             films(film, film.parent / "before.mp4") if there and film is not None else "",
-            gr.update(visible=there, value=str(film) if there else None), gr.update(interactive=not busy), gr.update(visible=busy),
-            self._line(project),
+            gr.update(visible=there, value=str(film) if there else None), gr.update(interactive=bool(not busy and source and project.look.styles)), gr.update(visible=busy),
+            self._line(project), gr.update(visible=not done),
         ]  # fmt: skip
 
     def _taken(self, name: str, path: str | None) -> list[Any]:
@@ -114,7 +125,7 @@ class Walks:
         project = self.shell.project(name)
         if path is not None:
             source = take_walk(path, project.part("walk"))
-            self._hold(project, source=source.name, capture=None, run="")
+            self._hold(project, source=source.name, title=Path(path).name, capture=None, run="")
         return self.show(name)
 
     def _named(self, name: str, capture: str | None) -> list[Any]:
@@ -124,7 +135,7 @@ class Walks:
         if not capture or capture not in {path.name for path in root.glob("*") if path.is_dir()}:
             raise InputError(f"Expected a folder in {root}, got {capture!r}; choose one of the list.")
         project.part("walk")
-        self._hold(project, source="", capture=capture, run="")
+        self._hold(project, source="", title="", capture=capture, run="")
         return self.show(name)
 
     def _begin(self, name: str, *values: Any) -> list[Any]:
@@ -182,7 +193,7 @@ class Walks:
     @staticmethod
     def _held(project: Project) -> dict[str, Any]:
         path = project.folder / "walk" / "walk.json"
-        empty: dict[str, Any] = {"source": "", "capture": None, "options": {}, "run": "", "asked": None}
+        empty: dict[str, Any] = {"source": "", "title": "", "capture": None, "options": {}, "run": "", "asked": None}
         return empty | (read_json(path) if path.is_file() else {})
 
     def _hold(self, project: Project, **changes: Any) -> None:
