@@ -27,7 +27,7 @@ Kind = Literal["pool", "ray"]
 ATTEMPTS = 3
 """How often workers may die without any piece of work being finished in between."""
 Work = Callable[[Task, Session], Result]
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """What numerical libraries ask when they are loaded."""
 
 
