@@ -57,7 +57,7 @@ def _close(result: Integer[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"], 
     homes = [int(whole[place][piece][0]) for place, piece, _ in pieces]
     largest = {home: area for area, home in sorted((piece[2], home) for piece, home in zip(pieces, homes, strict=True))}
     for (place, piece, area), home in zip(pieces, homes, strict=True):
-        if area < 0 * largest[home] and (around(result, place, piece) == rug).mean() > MOSTLY:
+        if area < largest[home] and (around(result, place, piece) == rug).mean() > MOSTLY:
             result[place][piece] = rug
 
 
