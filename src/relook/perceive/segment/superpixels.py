@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from relook.ops.resize import at_most, resized
@@ -42,7 +42,9 @@ def superpixels(image: Float[Tensor, "3 H W"]) -> Int[np.ndarray, "H W"]:
     return np.asarray(felzenszwalb(lab, scale=SCALE, sigma=SMOOTH, min_size=SMALLEST, channel_axis=2))
 
 
-def means_of(patches: Int[np.ndarray, "H W"], values: Num[np.ndarray, "H W C"]) -> Float[np.ndarray, "P C"]:
+def means_of(
+    patches: Int[np.ndarray, "H W"], values: Num[np.ndarray, "H W C"] | Bool[np.ndarray, "H W C"]
+) -> Float[np.ndarray, "P C"]:
     """The mean of every patch."""
     flat = patches.ravel()
     sums = [np.bincount(flat, values[..., channel].ravel()) for channel in range(values.shape[2])]
