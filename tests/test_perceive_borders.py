@@ -121,11 +121,22 @@ def test_repeats_to_the_pixel_and_needs_segments() -> None:
         refined_segments(View(image))
 
 
+def test_ends_between_any_two_steps() -> None:
+    image, true = drawn()
+    view, asked = View(image, Segments(torch.from_numpy(coarse(true)), REGIONS)), []
+    refined_segments(view, check=lambda: asked.append(1))
+    assert len(asked) >= 4
+    for last in range(len(asked)):
+        left = iter(range(last))
+        with pytest.raises(StopIteration):
+            refined_segments(view, check=lambda left=left: next(left))
+
+
 def test_only_what_was_seen_coarsely_gets_new_borders(monkeypatch: pytest.MonkeyPatch) -> None:
     """The layout's regions do; those that the view brings, and those of other segmenters, stay as they are."""
     image, labels = drawn()
     new = Segments(torch.zeros(labels.shape, dtype=torch.int64))
-    monkeypatch.setattr(perception, "refined_segments", lambda view, lines, patches: new)
+    monkeypatch.setattr(perception, "refined_segments", lambda *_: new)
     own = View(image, Segments(torch.from_numpy(labels), REGIONS))
     session = Session("cpu")
     assert Perception(session, "layout").regions_and_room(View(image), "none").segments is new

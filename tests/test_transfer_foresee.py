@@ -61,3 +61,16 @@ def test_what_is_seen_ahead_ends_between_two_steps(
     with pytest.raises(CancelledError):
         foresee(room, [], PhotoConfig(segmenter="whole"), session, progress)
     assert not layouts
+
+
+def test_what_was_ended_goes_on_where_it_was(
+    looked_at: list[tuple[int, int]], session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, progress, config = write_room(tmp_path, "room", (40, 60), 0).image, Progress(), PhotoConfig(segmenter="whole")
+    with monkeypatch.context() as ended:
+        ended.setattr(perception, "known_layout", lambda *_, **__: progress.cancel())
+        with pytest.raises(CancelledError):
+            foresee(room, [], config, session, progress)
+    assert len(looked_at) == 1
+    foresee(room, [], config, session)
+    assert len(looked_at) == 1  # what a network said is known

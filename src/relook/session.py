@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from threading import RLock
 from types import TracebackType
@@ -25,6 +26,10 @@ TYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "fp16": torch.floa
 REMEMBERED = 4
 """Answers that are remembered at a time, per kind of answer."""
 T = TypeVar("T")
+
+
+def _nothing() -> None:
+    """Goes on."""
 
 
 class _Answer(Generic[T]):
@@ -76,6 +81,8 @@ class Session:
         self.place = placement(device, precision, low_vram=low_vram)
         self.lock = RLock()
         """Held while something is loaded; networks that cannot serve two threads at once hold it while they answer."""
+        self.check: Callable[[], None] = _nothing
+        """Asked between two steps of what takes long; what it raises ends them."""
         self._loaded: dict[Hashable, Any] = {}
         self._remembered: dict[str, OrderedDict[Hashable, _Answer[Any]]] = {}
 
@@ -83,6 +90,12 @@ class Session:
     def device(self) -> torch.device:
         """Where everything of this session runs."""
         return self.place.device
+
+    def ended_by(self, check: Callable[[], None]) -> Session:
+        """The same session, with all that is in it, for work that `check` ends between two steps by raising an error."""
+        same = copy(self)
+        same.check = check
+        return same
 
     def loaded(self, key: Hashable, load: Callable[[], T]) -> T:
         """What `load` makes, made once for this key; it stays until it is released. An error of `load` leaves nothing behind."""

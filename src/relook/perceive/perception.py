@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -25,21 +24,16 @@ CAMERA = Camera(torch.eye(3), torch.eye(4))
 """Any; its numbers are read apart."""
 
 
-def _nothing() -> None:
-    """Goes on."""
-
-
 @dataclass(frozen=True)
 class Perception:
     """Who is asked."""
 
     session: Session
+    """Its `check` may end what takes long between two steps."""
     segmenter: str
     """Of views without segments."""
     depth_estimator: str = "none"
     """Of views without depth."""
-    check: Callable[[], None] = _nothing
-    """Asked between two steps; what it raises ends them."""
 
     @property
     def by_layout(self) -> bool:
@@ -73,20 +67,30 @@ class Perception:
         """
         asked = None if view.segments is not None else SEGMENTERS.chosen(self.segmenter)
         if asked is not None and asked != "layout":
-            view = replace(view, segments=segmenter(asked, self.session)(view))
-        self.check()
+            view = replace(view, segments=self._asked(asked, view))
+        self.session.check()
         view = replace(view, layout=known_layout(view, layout, self.session, focal=focal))
         if asked == "layout":
             view = replace(view, segments=segmenter(asked, self.session)(view))
-        self.check()
+        self.session.check()
         if asked not in COARSE:
             return view
         return replace(view, segments=self._refined(view))
 
+    def _asked(self, name: str, view: View) -> Segments:
+        """What a segmenter says of a view; of a plain picture it is remembered in the session, for work that was ended before its end."""
+
+        def ask() -> Segments:
+            return segmenter(name, self.session)(view)
+
+        if view != View(view.image):
+            return ask()
+        return self.session.remembered("regions", (content_of(view), name), ask)
+
     def _refined(self, view: View) -> Segments:
         """The view's regions with the borders of its picture."""
-        image = view.image
-        return refined_segments(view, lines_of(image, self.session), superpixels_of(image, self.session))
+        image, session = view.image, self.session
+        return refined_segments(view, lines_of(image, session), superpixels_of(image, session), session.check)
 
     def depth(self, view: View) -> View:
         """The view with depth, unless nobody estimates it; where its room is looked for, square to the room."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -33,7 +32,6 @@ def foresee(
         image, metadata = read_picture(picture, like=found[0][1] if structure is not None and found else None)
         found.append((View(image), metadata))
     run = resolve(config, session, [view for view, _ in found], progress)
-    run = replace(run, perception=replace(run.perception, check=progress.check))
     layouts = chain(() if structure is None else (config.layout,), (config.style_layout,), repeat("auto"))
     steps = [*zip(found, layouts, strict=False)]
     steps = [((shrunk(view, PREVIEW), metadata), layout) for (view, metadata), layout in steps] + steps

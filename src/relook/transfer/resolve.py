@@ -126,7 +126,9 @@ def resolve(
     check_names(seen, *views)
     if denoises and (config.family or DRAWN) == DRAWN and any(view.segments is None for view in views):
         _warn_of_photographs(seen.segmenter)
-    perception = Perception(session, seen.segmenter, seen.depth_estimator if reads_depth else "none")
+    perception = Perception(
+        session.ended_by(progress.check), seen.segmenter, seen.depth_estimator if reads_depth else "none"
+    )
     planes_only = perception.by_layout and any(view.segments is None for view in views)
     return Run(
         config, preset, family, adapter, refiner, described, perception, labels=_labeller(config, session),

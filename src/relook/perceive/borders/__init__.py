@@ -8,6 +8,8 @@ Every step is refused where it would change a region too much, so that a wrong c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import torch
@@ -29,10 +31,16 @@ from relook.perceive.segment.superpixels import SIDE, superpixels
 from relook.types import Segments, View
 
 
-def refined_segments(view: View, lines: Lines | None = None, patches: Int[np.ndarray, "h w"] | None = None) -> Segments:
+def refined_segments(
+    view: View,
+    lines: Lines | None = None,
+    patches: Int[np.ndarray, "h w"] | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Segments:
     """The view's regions with the borders of its picture, and straight where floor, walls and ceiling of a sure layout meet.
 
-    lines, patches: those of the picture (`find_lines`, `superpixels`), where they are known already. The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
+    lines, patches: those of the picture (`find_lines`, `superpixels`), where they are known already. check: asked between two steps; what it
+    raises ends them. The same regions and names; thin things that stand on a floor leave it and join what they touch, or no region (id 0). Deterministic.
     Raises SegmentsError for a view without segments.
     """
     segments = view.segments
@@ -45,9 +53,13 @@ def refined_segments(view: View, lines: Lines | None = None, patches: Int[np.nda
     labels = without_islands(segments.resized(size).labels.cpu().numpy().astype(np.int32), kinds)
     labels = joined(lab, labels, segments)
     labels = met(lab, labels, find_lines(view.image) if lines is None else lines, kinds, view.layout)
-    labels = things_cut(lab, floors_cut(lab, labels, kinds), kinds)
-    labels = doubtful_given(lab, labels, kinds)
+    check()
+    labels = floors_cut(lab, labels, kinds)
+    check()
+    labels = doubtful_given(lab, things_cut(lab, labels, kinds), kinds)
+    check()
     patches = superpixels(resized(view.image.cpu(), size)) if patches is None else patches
-    labels = voted(labels, patches, kinds)
-    full = straightened(view, carried(view.image.cpu(), labels), kinds)
+    labels = carried(view.image.cpu(), voted(labels, patches, kinds))
+    check()
+    full = straightened(view, labels, kinds)
     return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)

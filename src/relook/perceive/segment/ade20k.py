@@ -60,7 +60,9 @@ def segments(view: View, session: Session) -> Segments:
     ids = present.nonzero()[:, 0]
     small = resized(view.image.cpu(), at_most(view.size, SIDE))
     patches = superpixels_of(view.image, session)
+    session.check()
     chances = diffused(small, patches, scores[ids])
+    session.check()
     mixed = decided(chances, ids)
     seen = mixed.argmax(0).unique()
     mixed = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE)
@@ -125,6 +127,7 @@ def _in_its_shape(
 
 def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
+    session.check()
     network, logits = session.loaded("ade20k", _network)
     square = cv2.resize(as_pixels(image), (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
     raw = network.answer(square[None], logits["index"])[0].astype(np.float32)

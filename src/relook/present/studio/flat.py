@@ -74,17 +74,12 @@ class Flat:
 
     def show(self, name: str) -> list[Any]:
         """How far the job is, the pictures that are there, and the line for them."""
-        project, job = self.shell.project(name), self.studio.jobs.of(name)
-        files = sorted((project.folder / "results" / "flat").glob("*"))
-        pictures = [(str(path), path.stem) for path in files if path.suffix in (".jpg", ".png")]
-        mine = job is not None and job.title == FLAT
-        busy = mine and job is not None and not job.over
+        project, job = self.shell.project(name), self._job(name)
+        pictures = [(str(path), path.stem) for path in self._pictures(project)]
+        busy = job is not None and not job.over
         rooms, styles = self._rooms(project), project.look.styles
-        said = status(job, self.studio.jobs) if mine else ""
-        said += here("The rooms", [Path(one).name for one in rooms])
-        said += missing({"rooms": rooms, LOOK: styles}) if rooms or styles else ""
         return [
-            said,
+            self.said(name),
             gr.update(value=pictures, visible=bool(pictures)),
             line("photo", self._plan(project, rooms))
             if rooms and styles
@@ -98,6 +93,25 @@ class Flat:
         ]
 
     tick = show
+
+    def said(self, name: str) -> str:
+        """How far the job is, and what is there."""
+        project, job = self.shell.project(name), self._job(name)
+        rooms, styles = self._rooms(project), project.look.styles
+        said = "" if job is None else status(job, self.studio.jobs)
+        said += here("The rooms", [Path(one).name for one in rooms])
+        return said + (missing({"rooms": rooms, LOOK: styles}) if rooms or styles else "")
+
+    def _job(self, name: str) -> Job | None:
+        """The flat's job."""
+        job = self.studio.jobs.of(name)
+        return job if job is not None and job.title == FLAT else None
+
+    @staticmethod
+    def _pictures(project: Project) -> list[Path]:
+        """The sheets and pictures that are there."""
+        files = sorted((project.folder / "results" / "flat").glob("*"))
+        return [path for path in files if path.suffix in (".jpg", ".png")]
 
     def _plan(self, project: Project, rooms: list[str]) -> Photo:
         """What `relook photo` would be asked."""
@@ -133,7 +147,7 @@ class Flat:
             jobs = jobs_of(plan.structure, plan.style, out)
             return restyle_photos(jobs, config, sheets=out, engine=Engine(workers=1), progress=progress)
 
-        self.studio.jobs.start(Job(project.name, FLAT, work))
+        self.studio.jobs.start(Job(project.name, FLAT, work, pieces=lambda: len(self._pictures(project))))
         return [*self.show(name), gr.Timer(active=True)]
 
     def _stop(self, name: str) -> list[Any]:

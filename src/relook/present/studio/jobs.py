@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from threading import Lock, Thread
@@ -20,6 +21,7 @@ WAITING = 8
 REMEMBERED = 64
 """Finished jobs that are remembered."""
 State = Literal["waiting", "running", "done", "failed", "stopped"]
+NUMBERS = count()
 log = logging.getLogger("relook")
 
 
@@ -32,6 +34,9 @@ class Job:
     work: Callable[[Progress], Any]
     out: Path | None = None
     """What it writes."""
+    pieces: Callable[[], int] = lambda: 0
+    """How many files are there of what can be shown before it is done."""
+    number: int = field(default_factory=NUMBERS.__next__)
     state: State = "waiting"
     step: Step | None = None
     said: float = 0.0
@@ -49,6 +54,11 @@ class Job:
     def over(self) -> bool:
         """Whether it is finished, well or not."""
         return self.state in ("done", "failed", "stopped")
+
+    @property
+    def come(self) -> str:
+        """A word that differs when there is more to show of it than how far it is; once it is over it never stays the same."""
+        return f"{self.number} {self.state} {self.pieces()} {time.monotonic() if self.over else ''}"
 
     @property
     def seconds_left(self) -> float | None:

@@ -65,13 +65,14 @@ class Networks:
         ]
         heads = "".join(f'<th scope="col">{head}</th>' for head in HEAD)
         table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
-        return [self._said(name), table, line_of("photo", False)]
+        return [self.said(name), table, line_of("photo", False)]
 
     def tick(self, name: str) -> list[Any]:
-        """How far the job is."""
-        return [self._said(name), gr.skip(), gr.skip()]
+        """What changes when a model has come."""
+        return [*self.show(name)[:2], gr.skip()]
 
-    def _said(self, name: str) -> str:
+    def said(self, name: str) -> str:
+        """How far the job is."""
         job = self.shell.studio.jobs.of(name)
         return status(job, self.shell.studio.jobs) if job is not None and job.title.startswith("model ") else ""
 

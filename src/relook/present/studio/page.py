@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,16 @@ THEME = gr.themes.Default(
 PARTS: dict[str, Any] = {
     "Regions": Regions, "Layout": Rooms, "Variants": Variants, "Materials": Materials, "Flat": Flat, "Walk": Walks, "Scene": Scenes, "Models": Networks, "Measure": Measure,
 }  # fmt: skip
-"""The tabs after the first. A part has `outputs`, `show(name)`, which fills them, perhaps `tick(name)`, the same while a job runs, and
-`wire(refresh, outputs)`: what others show of a changed look."""
+"""The tabs after the first. A part has `outputs`, `show(name)`, which fills them, and `wire(refresh, outputs)`: what others show of a changed look.
+One that has jobs has `status` and `said(name)`, which says how far its job is, and `tick(name)`: `outputs` when something has come of a job."""
 ADDRESS = "(name) => { const at = new URL(location); at.searchParams.set('project', name); history.replaceState(null, '', at); return name; }"
 """The address names the project, so that a reloaded or copied page shows it again."""
 LIVES = 10.0
 """Seconds after which the server notices that a page is gone."""
+LOOKS, AGAIN = 1.0, 0.05
+"""Seconds after which a page hears how far its job is, where nothing has come of it before; and those between two looks for that."""
+UNHEARD: dict[str, Any] = QUIET | {"concurrency_limit": None}
+"""How events run that wait: they keep no other waiting."""
 
 
 class Page:
@@ -59,7 +64,7 @@ class Page:
                     label="Open a project", elem_id="open", scale=2, choices=[""], value="", info="or begin a new one"
                 )
                 self.new = gr.Button("New project", elem_id="new", min_width=120)
-            self.tab = gr.State("Picture")
+            self.tab, self.come = gr.State("Picture"), gr.State("")
             self.parts: dict[str, Any] = {}
             self.tabs: dict[str, Any] = {}
             with gr.Tabs():
@@ -82,7 +87,7 @@ class Page:
 
     def _wire(self) -> None:
         name = self.shell.name
-        self.blocks.load(stay_open, [], [], **QUIET | {"concurrency_limit": None})
+        self.blocks.load(stay_open, [], [], **UNHEARD)
         load = self.blocks.load(self._load, [self.last], self.outputs, **ORDERED)
         opened = self.known.input(
             polite(lambda name: self.show(self.shell.project(name))), [self.known], self.outputs, **ORDERED
@@ -96,10 +101,10 @@ class Page:
         self.first.select(lambda: "Picture", [], [self.tab], **QUIET)
         for title, part in self.parts.items():
             self.tabs[title].select(self._selected(title), [name], [self.tab, *part.outputs], **QUIET)
-        ticked = self.shell.timer.tick(polite(self.picture.tick), [name], self.picture.outputs, **ORDERED)
-        ticked.then(
-            polite(self._ticked), [name, self.tab], shown, **QUIET
-        )  # after it, so that an ended job is seen before the timer stops
+        said = [one.status for one in self._with_jobs.values()]
+        self.shell.timer.tick(self._looked, [name, self.tab, self.come], [self.come, *said], **UNHEARD)
+        come = self.come.change(polite(self.picture.tick), [name], self.picture.outputs, **ORDERED)
+        come.then(polite(self._ticked), [name, self.tab], shown, **QUIET)
         self.picture.wire()
         for part in self.parts.values():
             part.wire(self.picture.show, self.picture.outputs)
@@ -116,8 +121,25 @@ class Page:
             found += part.show(name) if name and title == tab else [gr.skip()] * len(part.outputs)
         return found
 
+    @property
+    def _with_jobs(self) -> dict[str, Any]:
+        """The parts that have jobs."""
+        return {"Picture": self.picture, **{title: part for title, part in self.parts.items() if hasattr(part, "said")}}
+
+    async def _looked(self, name: str, tab: str, known: str) -> list[Any]:
+        """How far the running job is, where the tab says that, and what has come of it (`Job.come`), as soon as that is not what is `known`.
+
+        Every reply costs, and every output of it: Gradio makes its component anew, and the browser goes through all others. So the rest is
+        shown when something has come.
+        """
+        job, end = self.studio.jobs.of(name), time.monotonic() + LOOKS
+        while job is not None and job.come == known and time.monotonic() < end:
+            await asyncio.sleep(AGAIN)
+        said = {title: polite(part.said) for title, part in self._with_jobs.items()}
+        return ["" if job is None else job.come, *(say(name) if at == tab else gr.skip() for at, say in said.items())]
+
     def _ticked(self, name: str, tab: str) -> list[Any]:
-        """The same while a job runs, for parts that have jobs."""
+        """What parts with jobs show of what has come."""
         found: list[Any] = [gr.skip()]
         for title, part in self.parts.items():
             live = title == tab and hasattr(part, "tick")

@@ -212,6 +212,10 @@ class Picture:
         self.studio.refresh(project)
         return self.show(project, whole=False)
 
+    def said(self, name: str) -> str:
+        """How far the job is."""
+        return status(self.studio.jobs.of(name), self.studio.jobs, ready=self.shell.project(name).look.ready)
+
     def tick(self, name: str) -> list[Any]:
-        """What changes while a job runs; the timer stops with it."""
+        """What something that has come of a job changes; the timer stops with the job."""
         return self.show(self.shell.project(name), whole=False)

@@ -90,18 +90,8 @@ class Scenes:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        parts = [self.nothing, self.views, self.exports]
-        return [
-            self.status,
-            self.pair,
-            self.film,
-            self.restyle,
-            self.stop,
-            self.line,
-            self.which,
-            *parts,
-            *self.form.values(),
-        ]
+        results = [self.status, self.pair, self.film, self.restyle, self.stop, self.line, self.which]
+        return [*results, self.nothing, self.views, self.exports, *self.form.values()]
 
     def wire(self, *_: Any) -> None:
         """Connect what people do with what happens."""
@@ -119,25 +109,33 @@ class Scenes:
         return [*self._state(project), *filled(SCHEMA, self._held(project)["options"])]
 
     def tick(self, name: str) -> list[Any]:
-        """What changes while a job of this part runs."""
-        job = self.studio.jobs.of(name)
-        if job is None or job.title not in (FILM, RESTYLE):
+        """What changes when something has come of a job of this part."""
+        if self._job(name) is None:
             return [gr.skip()] * len(self.outputs)
         return [*self._state(self.shell.project(name)), *[gr.skip()] * len(self.form)]
 
+    def said(self, name: str) -> str:
+        """How far the work is, and what is there."""
+        project, job = self.shell.project(name), self._job(name)
+        scene, styles = self._rooms(project), project.look.styles
+        said = "" if job is None else status(job, self.studio.jobs)
+        said += here("The scene", [self._held(project)["title"] or scene[0].name] if scene else [])
+        return said + (missing({"a scene": scene, LOOK: styles}) if scene or styles else "")
+
+    def _job(self, name: str) -> Job | None:
+        """The job of this part."""
+        job = self.studio.jobs.of(name)
+        return job if job is not None and job.title in (FILM, RESTYLE) else None
+
     def _state(self, project: Project) -> list[Any]:
         """All outputs but the form."""
-        job, new = self.studio.jobs.of(project.name), self._new(project)
-        mine = job is not None and job.title in (FILM, RESTYLE)
-        busy = mine and job is not None and not job.over
+        job, new = self._job(project.name), self._new(project)
+        busy = job is not None and not job.over
         scene, styles = self._rooms(project), project.look.styles
-        said = status(job, self.studio.jobs) if mine else ""
-        said += here("The scene", [self._held(project)["title"] or scene[0].name] if scene else [])
-        said += missing({"a scene": scene, LOOK: styles}) if scene or styles else ""
         pair = [project.folder / "scene" / f"{name}.png" for name in ("before", "after")]
         there = new is not None and all(path.is_file() for path in pair)
         return [
-            said, gr.update(value=tuple(map(str, pair)) if there else None, visible=there), self._films(project),
+            self.said(project.name), gr.update(value=tuple(map(str, pair)) if there else None, visible=there), self._films(project),
             gr.update(interactive=bool(scene and styles and not busy)), gr.update(visible=busy),
             "\n".join(self.lines(project)), gr.update(interactive=new is not None, value=BEFORE if new is None else AFTER),
             gr.update(visible=not scene), gr.update(visible=bool(scene)), gr.update(visible=bool(scene)),

@@ -16,8 +16,8 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private",
 """How events run: a handler is quick, heavy work is a job."""
 ORDERED: dict[str, Any] = QUIET | {"concurrency_id": "look", "concurrency_limit": 1}
 """The same, one after the other: of two pictures that are dropped at once neither is lost, and an older reply never comes last."""
-POLL = 0.4
-"""Seconds between two looks at a running job."""
+POLL = 0.2
+"""Seconds from what a page has heard of a running job until it asks again."""
 
 
 class Shell:

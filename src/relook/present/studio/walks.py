@@ -88,33 +88,51 @@ class Walks:
         return [*self._state(project), known, *filled(SCHEMA, held["options"])]
 
     def tick(self, name: str) -> list[Any]:
-        """What changes while it runs; a player is left alone while another job runs."""
-        job = self.studio.jobs.of(name)
-        if job is None or job.title != WALK:
+        """What changes when frames or the film have come; a player is left alone while another job runs."""
+        if self._job(name) is None:
             return [gr.skip()] * len(self.outputs)
         return [*self._state(self.shell.project(name)), *[gr.skip()] * (1 + len(self.form))]
 
-    def _state(self, project: Project) -> list[Any]:
-        """How far the walk is, its newest frames, the player once it is done, and the line."""
-        job = self.studio.jobs.of(project.name)
-        held, mine = self._held(project), job is not None and job.title == WALK
-        out = project.file(f"walk/{held['run']}") if held["run"] else None
-        done = [] if out is None else sorted((out / "frames").glob("*.png"))
-        busy = mine and job is not None and not job.over
-        film = None if out is None or busy else out / "walk.mp4"
-        there = film is not None and film.is_file() and (film.parent / "before.mp4").is_file()
-        source = self._source(project)
-        said = status(job, self.studio.jobs) if mine else ""
-        said += here("The walk", [held["title"] or source.name] if source else [])
-        said += missing({"a walk": source, LOOK: project.look.styles}) if source or project.look.styles else ""
-        if done and not busy and not there:
+    def said(self, name: str) -> str:
+        """How far the walk is, and what is there."""
+        project, job = self.shell.project(name), self._job(name)
+        source, styles = self._source(project), project.look.styles
+        said = "" if job is None else status(job, self.studio.jobs)
+        said += here("The walk", [self._held(project)["title"] or source.name] if source else [])
+        said += missing({"a walk": source, LOOK: styles}) if source or styles else ""
+        done = self._frames(project)
+        if done and (job is None or job.over) and self._film(project) is None:
             said += (
                 f"<p>{len(done)} frames are there; Restyle the walk goes on where it was, with the same options.</p>"
             )
+        return said
+
+    def _job(self, name: str) -> Job | None:
+        """The walk's job."""
+        job = self.studio.jobs.of(name)
+        return job if job is not None and job.title == WALK else None
+
+    def _frames(self, project: Project) -> list[Path]:
+        """Frames that are there."""
+        run = self._held(project)["run"]
+        return sorted((project.folder / "walk" / run / "frames").glob("*.png")) if run else []
+
+    def _film(self, project: Project) -> Path | None:
+        """The film, once both are there."""
+        run = self._held(project)["run"]
+        film = project.folder / "walk" / (run or "none") / "walk.mp4"
+        return film if film.is_file() and film.with_name("before.mp4").is_file() else None
+
+    def _state(self, project: Project) -> list[Any]:
+        """How far the walk is, its newest frames, the player once it is done, and the line."""
+        job, done = self._job(project.name), self._frames(project)
+        busy = job is not None and not job.over
+        film = None if busy else self._film(project)
+        ready = not busy and self._source(project) and project.look.styles
         return [
-            said, gr.update(value=[(str(path), path.stem) for path in done[-NEWEST:]], visible=bool(done)),
-            films(film, film.parent / "before.mp4") if there and film is not None else "",
-            gr.update(visible=there, value=str(film) if there else None), gr.update(interactive=bool(not busy and source and project.look.styles)), gr.update(visible=busy),
+            self.said(project.name), gr.update(value=[(str(path), path.stem) for path in done[-NEWEST:]], visible=bool(done)),
+            "" if film is None else films(film, film.with_name("before.mp4")),
+            gr.update(visible=film is not None, value=film and str(film)), gr.update(interactive=bool(ready)), gr.update(visible=busy),
             self._line(project), gr.update(visible=not done),
         ]  # fmt: skip
 
@@ -160,7 +178,7 @@ class Walks:
             write_before(source, out, config, len(result.frames), progress)
             return result.video
 
-        self.studio.jobs.start(Job(project.name, WALK, work))
+        self.studio.jobs.start(Job(project.name, WALK, work, pieces=lambda: len(self._frames(project))))
         return [*self.show(name), gr.Timer(active=True)]
 
     def _stop(self, name: str) -> list[Any]:

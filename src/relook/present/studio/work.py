@@ -79,7 +79,9 @@ class Studio:
                 self.ahead.do(project.name, lambda progress: self.seeing.preview(project, look))
             return variant
 
-        return self.jobs.start(Job(project.name, f"picture {out}", work, out=project.file(out)))
+        job = Job(project.name, f"picture {out}", work, out=project.file(out))
+        job.pieces = lambda: int(self._preview_of(job) is not None)
+        return self.jobs.start(job)
 
     def things(self, project: Project) -> list[Thing]:
         """The things of the room picture; none until a run has seen it."""
@@ -87,10 +89,15 @@ class Studio:
 
     def preview_file(self, project: Project) -> Path | None:
         """The preview that the running job has written."""
+        job = self.jobs.of(project.name)
+        return None if job is None else self._preview_of(job)
+
+    @staticmethod
+    def _preview_of(job: Job) -> Path | None:
+        """The preview that a job has written."""
         from relook.transfer.saving import preview_of
 
-        job = self.jobs.of(project.name)
-        path = None if job is None or job.out is None else preview_of(job.out)
+        path = None if job.out is None else preview_of(job.out)
         return path if path is not None and path.is_file() else None
 
     def line(self, project: Project, ending: str = ".png") -> str:
