@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import shlex
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from zipfile import ZipFile
 
 import pytest
@@ -19,7 +21,7 @@ from boxes import box_room
 from certificates import write_certificate
 from strolls import contents, plain, stroll, style, write_frames
 
-pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
+gr = pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the server's libraries
 
 from relook.errors import InputError, SceneError  # noqa: E402
@@ -28,9 +30,11 @@ from relook.io import read_gaussians, read_image, write_gaussians, write_image  
 from relook.io.video import read_frames  # noqa: E402
 from relook.perceive.segment import open_vocabulary  # noqa: E402
 from relook.present.cli import main  # noqa: E402
+from relook.present.studio import page as pages  # noqa: E402
 from relook.present.studio import regions, scenes, seeing, walks  # noqa: E402
 from relook.present.studio.export import files_of  # noqa: E402
 from relook.present.studio.intake import take_walk  # noqa: E402
+from relook.present.studio.jobs import Job  # noqa: E402
 from relook.present.studio.look import Look  # noqa: E402
 from relook.present.studio.page import Page  # noqa: E402
 from relook.present.studio.project import Project  # noqa: E402
@@ -116,6 +120,24 @@ def test_a_walk_is_stopped_goes_on_and_its_line_gives_the_same_bytes(
     page.studio.jobs.stop(name)
     ended(page, project)
     assert (project.folder / "walk" / "2").exists() or part._held(project)["run"] == "2"
+
+
+def test_a_page_hears_at_once_that_something_has_come(
+    page: Page, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LOOKS", 20.0)  # so long it would hear nothing
+    began, ended, there = Event(), Event(), iter((0, 0, 0, 1))
+    job = Job(project.name, "work", lambda _: began.set() or ended.wait(), pieces=lambda: next(there, 1))
+    page.studio.jobs.start(job)
+    began.wait()
+    known, *said = asyncio.run(page._looked(project.name, "Picture", ""))
+    come, *_ = asyncio.run(page._looked(project.name, "Picture", known))
+    assert come != known
+    assert job.state == "running"
+    assert "Starting" in said[0]
+    assert said[1:] == [gr.skip()] * (len(said) - 1)  # the tabs that nobody sees
+    ended.set()
+    assert "Done" in asyncio.run(page._looked(project.name, "Picture", come))[1]
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "a/../../out.png", "C:\\out.png"])
