@@ -23,6 +23,8 @@ from relook.progress import Progress
 
 FLAT, MOST = "a flat", 40
 """The job's name, and rooms at a time."""
+LINE = "relook photo ROOM ROOM --style STYLE --out DIR"
+"""The command line until something is chosen."""
 NOTHING = first(
     ("rooms", "photographs of the rooms"), ("look", "the look in Picture"), result=("pair", "every room in that look, and a contact sheet"),
     said="Drop the rooms of a flat above. They take the look and the options of Picture, the same material at the same scale in every room; "
@@ -44,7 +46,7 @@ class Flat:
             elem_id="rooms",
         )
         with gr.Row():
-            self.go = gr.Button("Restyle all rooms", variant="primary", elem_id="flat", min_width=140)
+            self.go = gr.Button("Restyle all rooms", variant="primary", elem_id="flat", min_width=240, scale=0)
             self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="flat-stop", min_width=100)
         self.status = gr.HTML(elem_id="flat-status")
         self.nothing = gr.HTML(NOTHING, elem_id="flat-nothing")
@@ -58,7 +60,7 @@ class Flat:
             visible=False,
         )
         self.all = gr.DownloadButton("All as a zip", visible=False, elem_id="flat-zip")
-        self.line = command("flat-command")
+        self.line = command("flat-command", LINE)
 
     @property
     def outputs(self) -> list[Any]:
@@ -81,9 +83,7 @@ class Flat:
         return [
             self.said(name),
             gr.update(value=pictures, visible=bool(pictures)),
-            line("photo", self._plan(project, rooms))
-            if rooms and styles
-            else "relook photo ROOM ROOM --style STYLE --out DIR",
+            line("photo", self._plan(project, rooms)) if rooms and styles else LINE,
             gr.update(visible=not pictures),
             gr.update(interactive=bool(rooms and styles and not busy)),
             gr.update(visible=busy),

@@ -55,7 +55,7 @@ def form(schema: Schema, *, folded: bool = True) -> dict[str, gr.components.Comp
 def component(name: str, schema: Mapping[str, Any]) -> gr.components.Component:
     """What asks for one option."""
     words: dict[str, Any] = {
-        "label": name.replace("_", " "), "info": schema["description"].replace("`", ""), "value": shown(schema, schema["default"]),
+        "label": name.replace("_", " ").capitalize(), "info": schema["description"].replace("`", ""), "value": shown(schema, schema["default"]),
     }  # fmt: skip
     if "enum" in schema:
         return gr.Dropdown([*([("by default", "")] if schema["optional"] else []), *schema["enum"]], **words)

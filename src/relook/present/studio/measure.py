@@ -15,9 +15,11 @@ from relook.present.studio.project import REPORTS
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command
 
+LINE = "relook compare REPORT REPORT --out DIR"
+"""The command line until something is chosen."""
 NOTHING = first(
     ("report", "what a suite measured"), ("report", "perhaps another run of it"), result=("table", "its tables; of two, what differs"),
-    said=f"Drop what <code>relook evaluate SUITE --out DIR</code> wrote, or put such folders into {REPORTS}/, beside the projects, and choose one above. "
+    said=f"Drop what <code>relook evaluate SUITE --out DIR</code> wrote (the folder as a zip, or its records.csv, run.json and tables.json), or put such folders into {REPORTS}/, beside the projects, and choose one above. "
     "A second report is compared with the first, case by case.",
 )  # fmt: skip
 """Until a report is chosen."""
@@ -29,13 +31,13 @@ class Measure:
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         with gr.Row():
-            self.drop = gr.File(label="A report: its folder as a zip, or records.csv with run.json and tables.json", file_count="multiple",
+            self.drop = gr.File(label="Reports: zips, or the files of one", file_count="multiple",
                                 file_types=[".zip", ".csv", ".json"], height=150, elem_id="report")  # fmt: skip
             self.known = gr.Dropdown([], label="Reports", multiselect=True, elem_id="reports",
                                      info="One is opened, two or more are compared with the first.")  # fmt: skip
         self.nothing = gr.HTML(NOTHING, elem_id="measure-nothing")
         self.tables = gr.Markdown(elem_id="tables")
-        self.line = command("compare-command")
+        self.line = command("compare-command", LINE)
 
     @property
     def outputs(self) -> list[Any]:
@@ -75,7 +77,7 @@ class Measure:
         """One report's tables, or the differences of several."""
         folders = [self._folder(name) for name in names or ()]
         if not folders:
-            return ["", "relook compare REPORT REPORT --out DIR", gr.update(visible=True)]
+            return ["", LINE, gr.update(visible=True)]
         if len(folders) == 1:
             return [report(folders[0]), "", gr.update(visible=False)]
         from relook.evaluate.compare import run

@@ -14,7 +14,7 @@ from relook.present.studio.jobs import Job
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command, status
 
-HEAD = ["name", "task", "for", "licence", "size", "here, or what your picture would gain"]
+HEAD = ["Name", "Task", "For", "Licence", "Size", "Here, or what your picture would gain"]
 
 
 class Networks:
@@ -27,7 +27,7 @@ class Networks:
                 ["photo", *sorted(CATALOGUE)],
                 value="photo",
                 label="Model",
-                info="photo: the good networks for photographs",
+                info="photo: all that photographs need",
                 elem_id="model",
             )
             self.agreed = gr.Checkbox(
@@ -36,7 +36,7 @@ class Networks:
             self.pull = gr.Button("Get it", elem_id="pull")
         self.status = gr.HTML()
         self.table = gr.HTML(elem_id="models", apply_default_css=False)
-        self.line = command("models-command")
+        self.line = command("models-command", line_of("photo", False))
 
     @property
     def outputs(self) -> list[Any]:
@@ -56,7 +56,7 @@ class Networks:
         gains = self.shell.studio.seeing.gains(project) if project.look.ready else {}
         found = sorted(((one, store.is_here(one.name)) for one in CATALOGUE.values()), key=lambda pair: not pair[1])
         rows = [
-            (one.name, one.task, one.purpose, one.licence + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else gains.get(one.name, ""))
+            (one.name, one.task, one.purpose, one.licence.replace("LicenseRef-", "") + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else gains.get(one.name, ""))
             for one, here in found
         ]  # fmt: skip
         lines = [

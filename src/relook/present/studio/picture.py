@@ -17,6 +17,7 @@ from relook.present.studio.look import Look
 from relook.present.studio.project import Project
 from relook.present.studio.shell import ORDERED, Shell, polite
 from relook.present.studio.shown import command, displayed, status
+from relook.present.studio.work import LINE
 
 DROP: dict[str, Any] = {
     "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 220, "buttons": ["fullscreen"],
@@ -41,14 +42,14 @@ class Picture:
 
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
-        with gr.Row():
-            with gr.Column(scale=2, min_width=320):
+        with gr.Row(elem_id="work"):
+            with gr.Column(scale=2, min_width=320, elem_id="asked"):
                 self._inputs()
                 self.choices = Choices(shell)
-                with gr.Accordion("Options", open=False):
+                with gr.Accordion("Options", open=False, elem_id="options"):
                     asked = fields(elsewhere=(*ELSEWHERE, *NAMES))
                     found = form(asked)
-            with gr.Column(scale=3, min_width=320):
+            with gr.Column(scale=3, min_width=320, elem_id="results"):
                 self._results()
         self.schema, self.form = {**asked, **self.export.schema}, {**found, **self.export.form}
 
@@ -56,9 +57,8 @@ class Picture:
         with gr.Row():
             self.structure = gr.Image(label="Your room", elem_id="structure", min_width=150, **DROP)
             self.style = gr.Image(label="The look", elem_id="style", min_width=150, **DROP)
-        self.more = gr.File(
-            label="More pictures of the look", file_count="multiple", file_types=["image", ".heic"], height=140
-        )
+        with gr.Accordion("More pictures of the look", open=False, elem_id="more"):
+            self.more = gr.File(label="Further ones", file_count="multiple", file_types=["image", ".heic"], height=140)
         with gr.Row():
             self.go = gr.Button("Full picture", variant="primary", elem_id="go", min_width=120)
             self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel", min_width=120)
@@ -73,7 +73,7 @@ class Picture:
             label="Before and after", type="filepath", interactive=False, elem_id="slider", max_height=700, buttons=["fullscreen", "download"], visible=False
         )  # fmt: skip
         self.export = Export(self.shell)
-        self.line = command("command")
+        self.line = command("command", LINE)
 
     @property
     def outputs(self) -> list[Any]:

@@ -116,8 +116,8 @@ class Regions:
         with gr.Row():
             with gr.Column(scale=3, min_width=320):
                 self.overlay = gr.HTML(NOTHING, elem_id="overlay", css_template=STYLE, js_on_load=SCRIPT)
-                self.zoom = gr.Radio(list(ZOOM), value="whole", label="Zoom", elem_id="zoom")
-            with gr.Column(scale=2, min_width=320):
+                self.zoom = gr.Radio(list(ZOOM), value="whole", label="Zoom", elem_id="zoom", visible=False)
+            with gr.Column(scale=2, min_width=320, visible=False) as self.tools:
                 self.which = gr.Radio(list(PICTURES), value="Your room", label="Picture", elem_id="which")
                 self.mode = gr.Radio([CHOOSE, SHAPE, *BRUSHES], value=CHOOSE, label="On the picture", elem_id="mode")
                 self.width = gr.Slider(
@@ -140,7 +140,7 @@ class Regions:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.overlay, self.region, self.marks, self.which, self.mode]
+        return [self.overlay, self.region, self.marks, self.which, self.mode, self.zoom, self.tools]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -184,7 +184,7 @@ class Regions:
         """The overlay, the list of regions, the strokes so far and which picture it is. width: of a brush."""
         view, marks = self._view(name, which), marks or []
         if view is None or view.segments is None:
-            return [NOTHING, gr.update(choices=[], value=None), [], which, modes()]
+            return [NOTHING, gr.update(choices=[], value=None), [], which, modes(), *[gr.update(visible=False)] * 2]
         from relook.present.studio.mapped import choices_of, map_html
 
         choices = choices_of(view.segments)
@@ -193,7 +193,8 @@ class Regions:
         picture = map_html(
             view, chosen, marks, brushed, f"{which}, with what was seen of it; the list beside has the same"
         )
-        return [picture, gr.update(choices=choices, value=chosen), marks, which, modes()]
+        there = [gr.update(visible=True)] * 2
+        return [picture, gr.update(choices=choices, value=chosen), marks, which, modes(), *there]
 
     def drawn(self, state: Drawing, points: Sequence[Point]) -> list[Any]:
         """After a click or a stroke on the picture that changes no region yet."""

@@ -76,18 +76,19 @@ class Rooms:
         self.shell, self.studio = shell, shell.studio
         self.which = gr.Radio(list(PICTURES), value="Your room", label="Picture", elem_id="room-which")
         self.picture = gr.HTML(NOTHING, elem_id="room", css_template=STYLE, js_on_load=SCRIPT)
-        with gr.Row():
-            self.facts = gr.HTML(elem_id="room-facts")
-            self.forget = gr.Button("As it was seen", elem_id="room-forget", min_width=120)
-        gr.Markdown(
-            "Yellow is where walls meet the floor, blue where they meet the ceiling. Drag a dot, or choose it with Tab and move it with the arrow "
-            "keys. What you drag counts as certain; Undo is in Picture. The layout is a file of the project (`seen/`), as `relook perceive` writes it."
-        )
+        with gr.Column(visible=False) as self.tools:
+            with gr.Row():
+                self.facts = gr.HTML(elem_id="room-facts", min_width=280)
+                self.forget = gr.Button("As it was seen", elem_id="room-forget", min_width=180, scale=0)
+            gr.Markdown(
+                "Yellow is where walls meet the floor, blue where they meet the ceiling. Drag a dot, or choose it with Tab and move it with the arrow "
+                "keys. What you drag counts as certain; Undo is in Picture. The layout is a file of the project (`seen/`), as `relook perceive` writes it."
+            )
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.picture, self.facts, self.forget, self.which]
+        return [self.picture, self.facts, self.forget, self.which, self.tools]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -126,13 +127,14 @@ class Rooms:
         there = bool(project.look.picture(side))
         layout = self.studio.seeing.layout(project, side) if there else None
         if layout is None:
-            return [NOTHING, "", gr.update(interactive=False), which]
+            return [NOTHING, "", gr.update(interactive=False), which, gr.update(visible=False)]
         facts = f"<p>{layout.height:.2f} m high, {len(layout.walls)} walls, the camera {layout.eye:.2f} m above the floor ({escape(layout.scale)} scale)</p>"
         return [
             drawn(displayed(project, project.look.picture(side)), layout, which),
             facts,
             gr.update(interactive=bool(project.look.map_of(side, "layout"))),
             which,
+            gr.update(visible=True),
         ]
 
 

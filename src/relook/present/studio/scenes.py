@@ -39,6 +39,8 @@ OF_PHOTO = fields(PhotoConfig, (), ("keep", "match", "strength"))
 OF_SCENE = fields(RestyleConfig, ("photo", "fit", "cameras"))
 SCHEMA = {**OF_SCENE, **OF_PHOTO}
 """What the form asks for."""
+LINE = "relook scene restyle SCENE --style STYLE --out OUT.ply"
+"""The command line until something is chosen."""
 NOTHING = first(
     ("scene", "a room as 3D Gaussians"), ("look", "the look in Picture"), result=("scene", "the same room in that look"),
     said="Drop a scene where it says so: .ply, .spz or .splat, from a scanning app or of <code>relook scene fit</code>. Here you then see it before and after, "
@@ -85,7 +87,7 @@ class Scenes:
             self.ending = gr.Dropdown(list(SCENES), value=".spz", label="Format", elem_id="scene-format", min_width=120)
             self.export = gr.Button("Write it", elem_id="scene-export", min_width=120)
         self.written = gr.File(label="Written", interactive=False, elem_id="scene-written", height=90, visible=False)
-        self.line = command("scene-command")
+        self.line = command("scene-command", LINE)
 
     @property
     def outputs(self) -> list[Any]:
@@ -234,7 +236,7 @@ class Scenes:
     def lines(self, project: Project) -> list[str]:
         """The command lines that do the same: the new look, then the films that are there."""
         if not self._rooms(project) or not project.look.styles:
-            return ["relook scene restyle SCENE --style STYLE --out OUT.ply"]
+            return [LINE]
         films = [line("scene render", plan) for plan in self._film_plans(project) if plan.out.is_file()]
         return [line("scene restyle", self._plan(project)), *films]
 

@@ -36,7 +36,7 @@ class Variants:
             label="Variants",
             columns=3,
             object_fit="contain",
-            height=620,
+            height="auto",
             elem_id="variants",
             buttons=["fullscreen"],
             visible=False,
@@ -120,13 +120,13 @@ class Materials:
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
-        self.more = gr.File(label="Add swatches: flat pictures, as from a shop's page", file_count="multiple", elem_id="swatches",
+        self.more = gr.File(label="Swatches: flat pictures, as in shops", file_count="multiple", elem_id="swatches",
                             file_types=["image"], height=150)  # fmt: skip
         self.nothing = gr.HTML(NO_MATERIALS)
         self.gallery = gr.Gallery(
             label="Your materials",
             columns=6,
-            height=420,
+            height="auto",
             object_fit="contain",
             elem_id="materials",
             buttons=[],

@@ -35,10 +35,10 @@ def displayed(project: Project, name: str) -> str:
     return str(copy)
 
 
-def command(elem_id: str) -> Any:
-    """Where the line stands that does the same without the studio."""
+def command(elem_id: str, said: str) -> Any:
+    """Where the line stands that does the same without the studio. said: until something is chosen."""
     return gr.Code(
-        label="Command", language=None, interactive=False, elem_id=elem_id, elem_classes="command", wrap_lines=True, max_lines=8
+        said, label="Command", language=None, interactive=False, elem_id=elem_id, elem_classes="command", wrap_lines=True, max_lines=8, show_line_numbers=False
     )  # fmt: skip
 
 

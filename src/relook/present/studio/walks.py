@@ -31,6 +31,8 @@ OF_VIEWS = fields(ViewsConfig, ("photo", "refiner"))
 OF_PHOTO = fields(PhotoConfig, (), ("keep", "match"))
 SCHEMA = {**OF_PHOTO, **OF_VIEWS}
 """What the form asks for: of a walk, and things of one picture that hold for every frame."""
+LINE = "relook views WALK --style STYLE --out DIR"
+"""The command line until something is chosen."""
 NOTHING = first(
     ("film", "a video, frames or a capture of a room"), ("look", "the look in Picture"), result=("film", "the same walk in that look"),
     said="Drop the walk where it says so. Its frames stand here as they arrive, then a player of before and after, and the film to take away. "
@@ -63,7 +65,7 @@ class Walks:
                                          object_fit="contain", visible=False)  # fmt: skip
                 self.player = gr.HTML(elem_id="walk-player", css_template=STYLE, js_on_load=SCRIPT)
                 self.film = gr.DownloadButton("Download the film", visible=False, elem_id="walk-film")
-                self.line = command("walk-command")
+                self.line = command("walk-command", LINE)
 
     @property
     def outputs(self) -> list[Any]:
@@ -197,7 +199,7 @@ class Walks:
         """The command line that does the same."""
         source, look, held = self._source(project), project.look, self._held(project)
         if source is None or not look.styles:
-            return "relook views WALK --style STYLE --out DIR"
+            return LINE
         out = project.folder / "walk" / (held["run"] or "new")
         return line("views", Views(source, project.file(look.styles[0]), out, self._config(project)))
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from relook.session import Session
 
 
+LINE = "relook photo ROOM --style STYLE --out OUT"
+"""The command line until both pictures are there."""
+
+
 class Studio:
     """The projects of one machine, its queue of heavy work and its session."""
 
@@ -104,7 +108,7 @@ class Studio:
         """The command line that does the same."""
         look, folder = project.look, project.folder
         if not look.ready:
-            return "relook photo ROOM --style STYLE --out OUT"
+            return LINE
         made = [one for one in project.variants if one.look == look]
         out = made[-1].out if made else f"results/new{ending}"
         styles = tuple(folder / name for name in look.styles)
