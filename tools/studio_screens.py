@@ -103,7 +103,7 @@ def shot(page: Any, out: Path, name: str) -> None:
         width = min(across, picture.width)
         small = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
         held = BytesIO()
-        small.quantize(256, dither=Image.Dither.NONE).save(held, "PNG", optimize=True)
+        small.quantize(256, Image.Quantize.MAXCOVERAGE, 3, dither=Image.Dither.NONE).save(held, "PNG", optimize=True)
         if held.tell() <= MOST:
             break
     (out / f"studio-{name}.png").write_bytes(held.getvalue())
