@@ -28,6 +28,7 @@ from relook.errors import InputError, SceneError  # noqa: E402
 from relook.evaluate.records import Record, write_records  # noqa: E402
 from relook.io import read_gaussians, read_image, write_gaussians, write_image  # noqa: E402
 from relook.io.video import read_frames  # noqa: E402
+from relook.lift.scene import orbit  # noqa: E402
 from relook.perceive.segment import open_vocabulary  # noqa: E402
 from relook.present.cli import main  # noqa: E402
 from relook.present.studio import page as pages  # noqa: E402
@@ -176,6 +177,7 @@ def test_a_scene_is_restyled_filmed_and_written_as_its_lines_say(
     held, name = page.parts["Scene"], project.name
     monkeypatch.setattr(scenes, "SIZE", "64x36")
     monkeypatch.setattr(scenes, "SECONDS", 0.2)
+    monkeypatch.setattr(orbit, "PARTS", 1)  # whichever way is found
     write_gaussians(tmp_path / "my scan.ply", box_room())
     held.take(name, str(tmp_path / "my scan.ply"))
     with pytest.raises(InputError, match="restyle the scene first"):

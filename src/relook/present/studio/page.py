@@ -169,7 +169,8 @@ async def stay_open() -> AsyncIterator[None]:
     """An event that lasts as long as its page, and with it the one stream on which a page hears all replies.
 
     Gradio closes the stream when no event is left, and the page opens another with the next. An event that is sent while it closes was never
-    answered, and a clock that waited for that answer never asked again: the page stood still at "about 1 s left".
+    answered, and a clock that waited for that answer never asked again: the page stood still at "about 1 s left". A browser keeps at most six
+    streams to one address: with two each, three pages of a browser waited for one another.
     """
     while True:
         await asyncio.sleep(LIVES)

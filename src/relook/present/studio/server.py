@@ -24,6 +24,8 @@ from relook.present.studio.work import Studio
 COOKIE = "relook_token"
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 """Names under which a browser on this machine asks; others are refused, so that no other site can have a browser ask."""
+PAGES = 200
+"""Pages of which the server remembers what they show, some megabytes each."""
 log = logging.getLogger("relook")
 
 
@@ -56,11 +58,13 @@ def application(studio: Studio, *, token: str | None = None, hosts: tuple[str, .
     know_heif()  # the drop zones look into files too
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     page = Page(studio)
+    page.blocks.state_session_capacity = PAGES
     page.blocks.queue(api_open=False, default_concurrency_limit=4, max_size=64)
     gr.mount_gradio_app(
         app, page.blocks, path="/", footer_links=[], run_history=False, max_file_size=MEGABYTES * 10**6, theme=THEME, ssr_mode=False,
         css_paths=FOLDER / "style.css", js=(FOLDER / "names.js").read_text(encoding="utf-8"), allowed_paths=[str(studio.projects.root)], blocked_paths=[str(studio.projects.root / SIGNATURE)], show_error=True, enable_monitoring=False, pwa=False,
     )  # fmt: skip
+    page.blocks.config["connect_heartbeat"] = False  # a second stream of every page; see `stay_open`
     if token is not None:
         app.add_middleware(Token, token=token)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
