@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from relook.config.words import (
     SEEING,
     USED,
 )
+from relook.errors import InputError
 from relook.options import Configuration
 
 
@@ -23,6 +25,8 @@ class SceneConfig(Configuration):
     """Longer side in pixels of the pictures that the scene is fitted to; larger ones are shrunk."""
     views: Annotated[int, Ge(1), USED] = 120
     """Take at most so many views, evenly spread over the capture; 64 where cameras have to be found."""
+    frames: Annotated[str | None, USED] = None
+    """Take the frames from one number up to another, which is left out, counted from 0: `16:64`, `16:`, `:64`. Default: all."""
     held_out: Annotated[int, Interval(ge=0), USED] = 8
     """Every n-th view is not shown to the fit, which is measured there; 0: none."""
     cell: Annotated[float, Interval(ge=0.5, le=16), USED] = 1.5
@@ -39,3 +43,28 @@ class SceneConfig(Configuration):
     """Which model estimates depth where none was measured. `auto`: the best one on this machine; `none`: none."""
     device: Annotated[str, MACHINE] = "auto"
     """Where networks run: `cpu`, `cuda`, `mps`; `auto`: the first of cuda, mps and cpu that is here."""
+
+    def check(self) -> None:
+        """Raise InputError, one sentence, for a value that no run can use."""
+        super().check()
+        self._range()
+
+    def numbers(self, count: int) -> range:
+        """The numbers of the frames that are taken out of `count`. Raises InputError, one sentence, for some that are not there."""
+        first, end = self._range()
+        end = count if end is None else end
+        if end > count or first >= end:
+            raise InputError(
+                f"Expected frames among the {count} of the capture, got {self.frames}; choose from 0:{count}."
+            )
+        return range(first, end)
+
+    def _range(self) -> tuple[int, int | None]:
+        """The first of `frames`, and the one after the last, None for the end. Raises InputError for what is no range."""
+        written = re.fullmatch(r"(\d*):(\d*)", ":" if self.frames is None else self.frames)
+        first, end = (0, None) if written is None else (int(written[1] or 0), int(written[2]) if written[2] else None)
+        if written is None or (end is not None and first >= end):
+            raise InputError(
+                f"Expected frames from one number up to a larger one, got {self.frames!r}; write e.g. 16:64."
+            )
+        return first, end

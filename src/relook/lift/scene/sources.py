@@ -72,6 +72,7 @@ def scene_views(
     with TemporaryDirectory(prefix="relook-") as folder:
         source = _read(walk, Path(folder))
         source = source if maps is None else with_maps(source, maps)
+        source = Views(source.view, config.numbers(len(source)))
         matched = _matched(source, config, session)
         if matched.view(0).camera is None:
             raise GeometryError(
