@@ -1,8 +1,9 @@
 """Measured depth as small planes: noise and pin holes go, edges and wide holes stay."""
 
+import numpy as np
 import torch
 
-from relook.ops.facets import facets
+from relook.ops.facets import ALIKE, APART, CLOSE, LEAST, MIDDLE, REACH, facets
 from relook.ops.geometry import pixel_centres
 
 SIZE = (40, 60)
@@ -56,3 +57,62 @@ def test_a_reading_that_its_own_plane_contradicts_goes():
     found = facets(read, K).depth
     assert not torch.isfinite(found[20, 30])
     assert torch.isfinite(found).sum() == found.numel() - 1
+
+
+def nearest_plane(readings: np.ndarray, middle: float) -> tuple[float, float, int]:
+    """Slow and readable: rows of (dx, dy, inverse depth) around a pixel -> the plane's inverse depth there, how far the middle of what it is
+    fitted to lies, squared, and how many that is."""
+    places, values = readings[:, :2], readings[:, 2]
+    used = np.abs(np.log(values / middle)) < ALIKE
+    for _ in range(2):
+        if not used.any():
+            return 0.0, 0.0, 0
+        weights = np.exp(-(places[used] ** 2).sum(1) / (2 * (0.6 * REACH) ** 2))
+        centre, mean = (np.average(part[used], axis=0, weights=weights) for part in (places, values))
+        spread = np.cov(places[used].T, aweights=weights, ddof=0).reshape(2, 2) + 0.05 * np.eye(2)
+        along = np.average((places[used] - centre) * (values[used] - mean)[:, None], axis=0, weights=weights)
+        slope = np.linalg.solve(spread, along)
+        value, count = mean - slope @ centre, int(used.sum())
+        used = np.abs(values - value - places @ slope) < CLOSE * abs(value)
+    return value, float(centre @ centre), count
+
+
+def reference(depth: np.ndarray) -> np.ndarray:
+    """The depth that `facets` finds, pixel by pixel."""
+    inverse, found = 1 / depth, np.full(depth.shape, np.nan)
+    for i, j in np.ndindex(*depth.shape):
+        rows, columns = (
+            np.arange(max(0, at - REACH), min(n, at + REACH + 1)) for at, n in zip((i, j), depth.shape, strict=True)
+        )
+        down, across = np.meshgrid(rows, columns, indexing="ij")
+        readings = np.stack([across - j, down - i, inverse[rows][:, columns]], -1).reshape(-1, 3)
+        readings = readings[np.isfinite(readings[:, 2])]
+        around = [readings[np.abs(readings[:, :2]).max(1) <= reach, 2] for reach in (0, 1)]
+        middle = next((np.quantile(some, 0.5, method="lower") for some in around if len(some)), None)
+        if middle is None:
+            continue
+        value, off, count = nearest_plane(readings, middle)
+        read = np.isfinite(inverse[i, j])
+        if (
+            count >= LEAST
+            and value > 0
+            and (read or off < (MIDDLE * REACH) ** 2)
+            and not (read and abs(inverse[i, j] - value) > APART * value)
+        ):
+            found[i, j] = 1 / value
+    return found
+
+
+def test_planes_are_those_of_weighted_least_squares_pixel_by_pixel():
+    depth = slope()
+    depth[10:30, 25:40] -= 0.6
+    read = sensed(depth, 0.008, 0.15)
+    isolated = torch.nn.functional.max_pool2d(torch.isfinite(read)[None].float(), 3, 1, 1)[0] == 0
+    assert not isolated.any()  # holes next to a reading: the reference looks no farther
+    expected = torch.from_numpy(reference(read.double().numpy()))
+    found = facets(read, K).depth.double()
+    same = torch.isfinite(found) == torch.isfinite(expected)
+    assert float(same.float().mean()) > 0.998
+    assert 0.5 < float(torch.isfinite(expected).float().mean()) < 0.99
+    off = (found / expected - 1).abs()[torch.isfinite(found) & torch.isfinite(expected)]
+    assert float(off.quantile(0.99)) < 1e-5

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.perceive.segment.vocabulary import countable
-from relook.types import Segments
+from relook.types import Segments, ids_in
 
 GRID = 12
 """Outlines are compared at GRID x GRID places of their boxes."""
@@ -114,7 +114,7 @@ def _groups(
     structure: Segments, style: Segments, allowed: Mapping[int, tuple[int, ...]]
 ) -> list[tuple[list[int], list[int]]]:
     """(structure regions, style regions) of everything that can be counted, where the style has several; shown ones only."""
-    present, there = (set(segments.labels.unique().tolist()) for segments in (structure, style))
+    present, there = (set(ids_in(segments.labels)) for segments in (structure, style))
     found = []
     for ids in sorted({tuple(ids) for ids in allowed.values() if len(ids) > 1}):
         asking = sorted(region for region, others in allowed.items() if tuple(others) == ids and region in present)

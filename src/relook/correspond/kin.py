@@ -9,6 +9,7 @@ from pathlib import Path
 
 from relook.correspond.semantic import Correspondence
 from relook.perceive.segment.vocabulary import canonical
+from relook.types import ids_in
 
 _DATA = json.loads(Path(__file__).with_name("kin.json").read_text(encoding="utf-8"))
 KIN: Mapping[str, tuple[str, ...]] = {name: tuple(others) for name, others in _DATA["kin"].items()}
@@ -31,7 +32,7 @@ def with_kin(found: Correspondence) -> Correspondence:
     """The correspondence with what was perceived (a confidence from KNOWN to below 1) and has no counterpart matched to the nearest kin that
     the style shows: an armchair to a sofa. Regions that are locked stay so."""
     shown: dict[str, tuple[int, ...]] = {}
-    for id in found.style.labels.unique().tolist():
+    for id in ids_in(found.style.labels):
         if id in found.style.regions and found.style.regions[id].picture not in found.aside:
             name = canonical(found.style.regions[id].name)
             shown[name] = (*shown.get(name, ()), id)

@@ -14,6 +14,7 @@ from relook.errors import ShapeError
 from relook.ops.geometry import pixel_centres
 from relook.ops.guided import box
 from relook.ops.normals import facing
+from relook.types import ids_in
 
 MOST = 8
 """Faces of a region."""
@@ -66,7 +67,7 @@ def square_faces(
     steps = (axes @ rays.flatten(1)).view(rays.shape)
     turned = (axes @ normals.flatten(1)).abs().view(rays.shape)
     reach, result = max(1, round(WINDOW * max(depth.shape))), torch.full_like(depth, math.nan)
-    for id in labels.unique().tolist():
+    for id in ids_in(labels):
         where = labels == id
         rows, columns = (_stretch(where.any(dim)) for dim in (1, 0))
         part = (slice(None), rows, columns)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import NamedTuple, no_type_check
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad, unfold
 
 from relook.ops.geometry import known_depth
 from relook.ops.normals import of_slopes
+from relook.ops.splats.kernels import compiled
 
 REACH = 3
 """Pixels to each side of the square in which a plane is fitted."""
@@ -22,6 +24,8 @@ APART = 0.03
 """A reading that its own plane contradicts by more than this share lies between two surfaces and is dropped."""
 MIDDLE = 0.35
 """A plane says nothing of a hole that is farther from the middle of its readings than this share of REACH: it would have to be continued."""
+NEAR = np.exp(-np.add.outer(*[np.arange(-REACH, REACH + 1.0) ** 2] * 2) / (2 * (0.6 * REACH) ** 2))
+"""What readings around a pixel count."""
 _FLAT = 0.05
 
 
@@ -39,49 +43,72 @@ def facets(depth: Float[Tensor, "H W"], K: Float[Tensor, "3 3"]) -> Facets:
     Weighted least squares in a square of 2 REACH + 1 pixels, fitted twice, the second time to what is close to the first plane. depth: NaN
     or 0 where nothing was read. A hole is no edge: readings missing at random are filled in, wide holes stay.
     """
-    inverse = torch.where(known_depth(depth), 1 / depth, torch.nan)
-    around = _around(inverse, REACH)
-    steps = torch.arange(2 * REACH + 1.0) - REACH
-    dy, dx = (part.reshape(-1, 1, 1).to(depth) for part in torch.meshgrid(steps, steps, indexing="ij"))
-    near = torch.isfinite(around) * torch.exp(-(dx * dx + dy * dy) / (2 * (0.6 * REACH) ** 2))
-    around, middle = around.nan_to_num(0.0), _middle(inverse)
-    weight = near * ((around / middle).clamp_min(1e-6).log().abs() < ALIKE)
-    value, across, down, _ = _plane(weight, around, dx, dy)
-    weight = near * ((around - value - across * dx - down * dy).abs() < CLOSE * value.abs())
-    value, across, down, off = _plane(weight, around, dx, dy)
-    among = torch.isfinite(inverse) | (off < (MIDDLE * REACH) ** 2)
-    found = ((weight > 0).sum(0) >= LEAST) & (value > 0) & among
-    found &= ~((inverse - value).abs() > APART * value)
+    inverse = torch.where(known_depth(depth), 1 / depth, 0.0).cpu().numpy()
+    sums = torch.from_numpy(_planes(inverse, _middle(inverse), NEAR)).to(depth)
+    value, across, down, off, readings = sums.unbind(-1)
+    read = torch.from_numpy(inverse).to(depth)
+    among = (read > 0) | (off < (MIDDLE * REACH) ** 2)
+    found = (readings >= LEAST) & (value > 0) & among
+    found &= ~((read > 0) & ((read - value).abs() > APART * value))
     normals = of_slopes(value, across, down, K)
     return Facets(torch.where(found, 1 / value, torch.nan), torch.where(found, normals, torch.nan))
 
 
-def _plane(
-    weight: Float[Tensor, "P H W"],
-    values: Float[Tensor, "P H W"],
-    dx: Float[Tensor, "P 1 1"],
-    dy: Float[Tensor, "P 1 1"],
-) -> tuple[Float[Tensor, "H W"], Float[Tensor, "H W"], Float[Tensor, "H W"], Float[Tensor, "H W"]]:
-    """Weighted least squares of a + b dx + c dy in every pixel: (a, b, c, squared distance of the middle of the weights)."""
-    powers = torch.stack([torch.ones_like(dx), dx, dy, dx * dx, dx * dy, dy * dy]).flatten(1)
-    total, x, y, xx, xy, yy = (powers @ weight.flatten(1)).view(6, *weight.shape[1:])
-    mean, vx, vy = (powers[:3] @ (weight * values).flatten(1)).view(3, *weight.shape[1:]) / total.clamp_min(1e-9)
-    x, y, xx, xy, yy = (part / total.clamp_min(1e-9) for part in (x, y, xx, xy, yy))
-    xx, xy, yy = xx - x * x + _FLAT, xy - x * y, yy - y * y + _FLAT
-    vx, vy, determinant = vx - x * mean, vy - y * mean, (xx * yy - xy * xy).clamp_min(1e-6)
-    across, down = (yy * vx - xy * vy) / determinant, (xx * vy - xy * vx) / determinant
-    return mean - across * x - down * y, across, down, x * x + y * y
+@compiled
+@no_type_check
+def _planes(inverse, middle, near):
+    """H x W x 5 numbers of the planes a + b dx + c dy that lie best in the readings around every pixel (0: none), by weighted least squares: a, b, c,
+    squared distance of the middle of the weights, readings. The second time for what is close to the first plane."""
+    height, width = inverse.shape
+    reach = near.shape[0] // 2
+    found = np.zeros((height, width, 5), np.float32)
+    for i in range(height):
+        for j in range(width):
+            low, high = middle[i, j] * math.exp(-ALIKE), middle[i, j] * math.exp(ALIKE)
+            value = across = down = 0.0
+            for again in range(2):
+                close = CLOSE * abs(value)
+                total = x = y = xx = xy = yy = mean = vx = vy = 0.0
+                count = 0
+                for k in range(max(0, i - reach), min(height, i + reach + 1)):
+                    for m in range(max(0, j - reach), min(width, j + reach + 1)):
+                        reading, dy, dx = inverse[k, m], k - i, m - j
+                        if reading <= 0 or (not again and (reading <= low or reading >= high)):
+                            continue
+                        if again and abs(reading - value - across * dx - down * dy) >= close:
+                            continue
+                        weight = near[dy + reach, dx + reach]
+                        count += 1
+                        total += weight
+                        x, y = x + weight * dx, y + weight * dy
+                        xx, xy, yy = xx + weight * dx * dx, xy + weight * dx * dy, yy + weight * dy * dy
+                        mean, vx, vy = mean + weight * reading, vx + weight * reading * dx, vy + weight * reading * dy
+                total = max(total, 1e-9)
+                x, y, mean = x / total, y / total, mean / total
+                xx, xy, yy = xx / total - x * x + _FLAT, xy / total - x * y, yy / total - y * y + _FLAT
+                vx, vy, determinant = vx / total - x * mean, vy / total - y * mean, max(xx * yy - xy * xy, 1e-6)
+                across, down = (yy * vx - xy * vy) / determinant, (xx * vy - xy * vx) / determinant
+                value = mean - across * x - down * y
+            for n, one in enumerate((value, across, down, x * x + y * y, float(count))):
+                found[i, j, n] = one
+    return found
 
 
-def _middle(inverse: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
-    """The reading of a pixel; of a hole the median of those one or two pixels away."""
+@compiled
+@no_type_check
+def _middle(inverse):
+    """The reading of a pixel; of a hole the (lower) median of those one or two pixels away; 0 where there are none."""
+    height, width = inverse.shape
     for reach in (1, 2):
-        median = _around(inverse, reach).nanmedian(0).values
-        inverse = torch.where(torch.isfinite(inverse), inverse, median)
+        filled = inverse.copy()
+        for i in range(height):
+            for j in range(width):
+                if inverse[i, j] <= 0:
+                    around = (
+                        inverse[max(0, i - reach) : i + reach + 1, max(0, j - reach) : j + reach + 1].copy().ravel()
+                    )
+                    some = np.sort(around[around > 0])
+                    if len(some):
+                        filled[i, j] = some[(len(some) - 1) // 2]
+        inverse = filled
     return inverse
-
-
-def _around(values: Float[Tensor, "H W"], reach: int) -> Float[Tensor, "P H W"]:
-    """The P = (2 reach + 1)^2 values around each pixel, NaN beyond the border."""
-    side = 2 * reach + 1
-    return unfold(pad(values[None, None], (reach,) * 4, value=torch.nan), side).view(side * side, *values.shape)

@@ -24,7 +24,7 @@ from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.belief import beliefs, believed, only_planes, soft_beliefs
 from relook.transfer.colours import ColourChange, Colours, as_light, as_paint, colour_change, colours_of, mixed
 from relook.transfer.rims import rims_given
-from relook.types import Segments, View
+from relook.types import Segments, View, ids_in
 
 SAMPLES = 20_000
 """Pixels of a region that its colour statistics are taken from."""
@@ -210,7 +210,7 @@ def _classes(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> Int
         still |= correspondence.structure.mask(name)
     if not bool(still.any()) or bool(still.all()):
         return torch.where(still, STILL, classes)
-    beside = {id: classes[~still] == id for id in classes[~still].unique().tolist() if id != 0}
+    beside = {id: classes[~still] == id for id in ids_in(classes[~still]) if id != 0}
     colours = {id: colours_of(_sample(lab[:, ~still][:, where])) for id, where in beside.items()}
     return rims_given(torch.where(still, STILL, classes), still, lab, colours)
 
@@ -218,8 +218,8 @@ def _classes(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> Int
 def _pairs(correspondence: Correspondence, classes: Int[Tensor, "H W"]) -> list[_Pair]:
     """The classes of the structure that have a counterpart, what has none, and what stays as it is: every pixel in one of them."""
     style_classes = correspondence.style_classes
-    shown, pairs = set(style_classes.unique().tolist()) - {0}, []
-    for id in classes.unique().tolist():
+    shown, pairs = set(ids_in(style_classes)) - {0}, []
+    for id in ids_in(classes):
         region, counterpart, name, share, kin = classes == id, correspondence.overall, "", UNMATCHED, False
         if id % PARTS in shown and id != STILL:
             name, counterpart = correspondence.class_name(id % PARTS), style_classes == id % PARTS

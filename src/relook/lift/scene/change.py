@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,6 +26,7 @@ from relook.lift.scene.covers import Floors, GroundCover
 from relook.lift.scene.ground import ground_of, lying
 from relook.lift.scene.keyed import keyed_look
 from relook.lift.scene.labels import SceneLabels, scene_labels
+from relook.lift.scene.said import patches_of
 from relook.lift.scene.sheet import SIDE, sheet
 from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
@@ -67,7 +69,8 @@ def through_scene(
     left = [number for number in range(len(walk)) if history.notes(number) is None]
     if not left:
         return
-    labels = scene_labels(walk, seer(config.photo, session), config.leave, progress, walk.metres)
+    patches = partial(patches_of, session=session)
+    labels = scene_labels(walk, seer(config.photo, session), config.leave, progress, walk.metres, patches)
     decide = _look if config.photo.chosen_method == "palette" else keyed_look
     look = decide(walk, labels, style, config, session, progress, history.folder_of("keys"))
     firsts = _firsts(labels.blends)

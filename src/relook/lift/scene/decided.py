@@ -86,20 +86,23 @@ def decided(
     if floor is not None and measured:
         called = chances[:, lying].sum(1) > CALLED * chances.sum(1)
         on = _on(floor, gaussians, piece, tints, called)
-    doubts = _doubts(floor, gaussians, names, eyes) if measured else _rough_doubts(floor, gaussians, names)
+    if measured or floor is None:
+        doubts = _doubts(floor, gaussians, names, eyes)
+    else:
+        level = floor._replace(thickness=ROUGH * floor.thickness).carries(gaussians.means, gaussians.normals) > 0
+        doubts, votes = _rough_doubts(level, names), _flat(votes, level, names)
+        own = _shares(votes)
     region = _things(graph, votes, doubts, ~on)
     on = on if measured else lying[region]
     small = pieces(graph, FINE)
     flat = lying * ((own + OWN) * _shares(_sums(votes, small))[small] + DOUBTED)
-    region = torch.where(on, flat.argmax(1), region)
-    region = torch.where(votes.sum(1) > 0, region, 0)
+    region = torch.where(votes.sum(1) > 0, torch.where(on, flat.argmax(1), region), 0)
     found = list(names)
     for number in lying.nonzero()[:, 0].tolist():
         here = (region == number).nonzero()[:, 0]
         parts = _by_colour(tints[here], piece[here], area[here])
-        for part in range(1, int(parts.max()) + 1 if len(parts) else 0):
-            region[here[parts == part]] = len(found)
-            found.append(names[number])
+        region[here] = torch.where(parts > 0, len(found) - 1 + parts, number)
+        found += [names[number]] * int(parts.max() if len(parts) else 0)
     sums = torch.zeros(len(found), 4).index_add_(
         0, region, torch.cat([tints, torch.ones_like(tints[:, :1])], 1) * area[:, None]
     )
@@ -141,16 +144,27 @@ def _doubts(
     return doubts
 
 
-def _rough_doubts(floor: Plane | None, gaussians: Gaussians, names: Sequence[str]) -> Float[Tensor, "N K"]:
-    """The same where depth was estimated: what lies in the floor's plane, as far as that is known, is no wall, and hardly a thing."""
-    doubts = torch.ones(len(gaussians), len(names))
-    if floor is None:
-        return doubts
-    level = floor._replace(thickness=ROUGH * floor.thickness).carries(gaussians.means, gaussians.normals) > 0
+def _rough_doubts(level: Bool[Tensor, " N"], names: Sequence[str]) -> Float[Tensor, "N K"]:
+    """The same where depth was estimated: what lies level in the floor's plane, as far as that is known, is no wall, and hardly a thing."""
+    doubts = torch.ones(len(level), len(names))
     standing, lying = (torch.tensor([canonical(name) in some for name in names]) for some in (STANDING, LYING))
     doubts[level[:, None] & ~lying] = HARDLY
     doubts[level[:, None] & standing] = DOUBTED
     return doubts
+
+
+def _flat(votes: Float[Tensor, "N K"], level: Bool[Tensor, " N"], names: Sequence[str]) -> Float[Tensor, "N K"]:
+    """The votes, those of what lies level in the floor's plane for the floor where they are for a wall: near and dark, planks that no frame calls a
+    floor are one all the same."""
+    standing = torch.tensor([canonical(name) in STANDING for name in names])
+    floors = [number for number, name in enumerate(names) if canonical(name) == "floor"]
+    if not floors:
+        return votes
+    most = max(floors, key=lambda number: float(votes[:, number].sum()))
+    moved, votes = level[:, None] & standing, votes.clone()
+    votes[:, most] += torch.where(moved, votes, 0.0).sum(1)
+    votes[moved] = 0.0
+    return votes
 
 
 def _believed(floor: Plane, gaussians: Gaussians, said: Float[Tensor, "N K"], lying: Bool[Tensor, " K"]) -> bool:

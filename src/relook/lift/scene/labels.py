@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import cv2
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy.ndimage import label
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d, one_hot
@@ -18,7 +20,7 @@ from relook.lift.carry import glance
 from relook.lift.scene.decided import LYING, Decided, decided, tints_of
 from relook.lift.scene.fuse import fused_surfels
 from relook.lift.scene.rugs import Rugs, rugs_on, with_rugs
-from relook.lift.scene.said import LEAST, bordered, numbered, regions_of
+from relook.lift.scene.said import LEAST, Packed, bordered, numbered, patches_of, regions_of
 from relook.lift.scene.sources import noisy
 from relook.lift.scene.strays import without_islands, without_strays
 from relook.lift.scene.surfels import surfels
@@ -64,6 +66,8 @@ class _Small:
     confidence: Float[Tensor, "h w"]
     camera: Camera | None
     """None where the frame has no place in the scene."""
+    patches: Packed
+    """Superpixels of the whole frame."""
     moves: Bool[Tensor, "h w"] | None = None
     """Where something moves; None where nothing does."""
 
@@ -112,7 +116,7 @@ class SceneLabels:
         mixed = shown[:-1] + (1 - known) * guess
         mixed = torch.where(self._by_itself(frame, called, rendered), called, mixed)
         mixed = self._with_rugs(frame, mixed)
-        labels = bordered(view.image, mixed)
+        labels = bordered(view.image, mixed, frame.patches.unpacked())
         unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
         labels = without_strays(labels, unknown, self.moving)
         return Segments(without_islands(labels, self._lying, self.moving), self.regions)
@@ -124,8 +128,8 @@ class SceneLabels:
         moves = torch.zeros(own.shape[1:], dtype=torch.bool) if frame.moves is None else frame.moves
         if self.measured:
             return moves
-        near = max_pool2d(rendered[None], 2 * RIM + 1, 1, RIM)[0]
-        return moves | ((near * own).sum(0) > SURE)
+        near = np.stack([cv2.dilate(one, np.ones(2 * (2 * RIM + 1,), np.uint8)) for one in rendered.numpy()])
+        return moves | ((torch.from_numpy(near) * own).sum(0) > SURE)
 
     def _with_rugs(self, frame: _Small, mixed: Float[Tensor, "K h w"]) -> Float[Tensor, "K h w"]:
         """Chances of what lies on the floor, rugs where these are for the whole walk."""
@@ -170,11 +174,12 @@ def scene_labels(
     moving: Sequence[str] = (),
     progress: Progress = SILENT,
     measured: bool = True,
+    patches: Callable[[Float[Tensor, "3 H W"]], Int[np.ndarray, "y x"]] = patches_of,
 ) -> SceneLabels:
     """The regions that `see` finds in every view of a walk with cameras and depth, brought together in the scene (`decided`).
 
     A view without a camera has no place in it, and keeps its own. moving: names of what moves, which is no part of the scene.
-    measured: as in SceneLabels. Raises DepthError where no depth is known.
+    measured: as in SceneLabels. patches: who finds superpixels. Raises DepthError where no depth is known.
     """
     names: dict[str, int] = {"": UNLABELLED}
     frames, small, moves = [], [], dict[int, tuple[View, Bool[Tensor, "h w"]]]()
@@ -183,7 +188,7 @@ def scene_labels(
         for number in range(len(source)):
             view = source.view(number)
             little, found = glance(view, SIDE), see(view)
-            frames.append(_small(found, little, names))
+            frames.append(_small(found, little, names, patches(view.image)))
             here = _called(found.resized(little.size), moving)
             if bool(here.any()):
                 moves[number] = little, here
@@ -211,12 +216,12 @@ def _rim(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
     return mask & (max_pool2d((~mask)[None, None].float(), 2 * RIM + 1, 1, RIM)[0, 0] > 0)
 
 
-def _small(found: Segments, view: View, names: dict[str, int]) -> _Small:
+def _small(found: Segments, view: View, names: dict[str, int], patches: Int[np.ndarray, "y x"]) -> _Small:
     """What is kept of a frame; new names are given the next number."""
     for name in found.names:
         names.setdefault(name, len(names))
     labels, sure = numbered(found.resized(view.size), names)
-    return _Small(labels.to(torch.uint8), sure, view.camera)
+    return _Small(labels.to(torch.uint8), sure, view.camera, Packed.of(patches))
 
 
 def _called(found: Segments, names: Sequence[str]) -> Bool[Tensor, "H W"]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from relook.lift.scene.decided import LYING, Decided
 from relook.ops.guided import guided_filter
-from relook.ops.resize import at_most, resized
+from relook.ops.resize import at_most, resized, scaled
 from relook.perceive.segment.diffuse import shared
-from relook.perceive.segment.superpixels import SIDE, superpixels
+from relook.perceive.segment.superpixels import SIDE, superpixels, superpixels_of
 from relook.perceive.segment.vocabulary import canonical
+from relook.session import Session
 from relook.types import UNLABELLED, Region, Segments
 
 BORDER = (0.006, 1e-4)
@@ -45,12 +49,41 @@ def regions_of(found: Decided, sure: Mapping[str, float]) -> dict[int, Region]:
     return regions
 
 
-def bordered(image: Float[Tensor, "3 H W"], chances: Float[Tensor, "K h w"]) -> Int[Tensor, "H W"]:
-    """The likeliest of K regions of every pixel, borders along the picture's edges; 0 everywhere where none has a chance."""
+class Packed(NamedTuple):
+    """Superpixels of a picture in a twentieth of their memory, as those of all frames of a walk are kept."""
+
+    size: tuple[int, int]
+    """(H, W)."""
+    numbers: bytes
+
+    @staticmethod
+    def of(patches: Int[np.ndarray, "y x"]) -> Packed:
+        """Of a map of their numbers."""
+        return Packed((patches.shape[0], patches.shape[1]), zlib.compress(patches.astype(np.int32).tobytes(), 1))
+
+    def unpacked(self) -> Int[np.ndarray, "y x"]:
+        """The number of every pixel's superpixel."""
+        return np.frombuffer(zlib.decompress(self.numbers), np.int32).reshape(self.size)
+
+
+def patches_of(image: Float[Tensor, "3 H W"], session: Session | None = None) -> Int[np.ndarray, "y x"]:
+    """Superpixels of a picture of at least SHOWN and at most SIDE pixels. session: remembers those that a segmenter has just found."""
+    longer = max(image.shape[1:])
+    if longer >= SHOWN and session is not None:
+        return superpixels_of(image, session)
+    larger = scaled(image.shape[1:], max(1.0, SHOWN / longer))
+    return superpixels(resized(image, at_most(larger, SIDE)))
+
+
+def bordered(
+    image: Float[Tensor, "3 H W"], chances: Float[Tensor, "K h w"], patches: Int[np.ndarray, "y x"] | None = None
+) -> Int[Tensor, "H W"]:
+    """The likeliest of K regions of every pixel, borders along the picture's edges; 0 everywhere where none has a chance.
+
+    patches: the picture's `patches_of`, where they are known.
+    """
     present = (chances.flatten(1).amax(1) > LEAST).nonzero()[:, 0]
     if not len(present):
         return torch.zeros(image.shape[1:], dtype=torch.int64)
-    larger = max(1.0, SHOWN / max(image.shape[1:]))
-    size = at_most((round(larger * image.shape[1]), round(larger * image.shape[2])), SIDE)
-    found = shared(superpixels(resized(image, size)), chances[present])
+    found = shared(patches_of(image) if patches is None else patches, chances[present])
     return present[guided_filter(image, found, *BORDER).argmax(0)]

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Int, Int32
 from scipy.ndimage import binary_dilation, find_objects, label
 from torch import Tensor
 
+from relook.types import ids_in
+
 ISLAND = 0.004
 """Share of a frame below which what only a floor surrounds is of the floor."""
 STRAY = 0.015
@@ -23,7 +25,7 @@ def without_strays(
 ) -> Int[Tensor, "H W"]:
     """Small parts that the scene knows nothing of, which one region surrounds, are of that: in black glass every frame sees another thing."""
     labels = labels.clone()
-    for number in labels.unique().tolist():
+    for number in ids_in(labels):
         if number in moving:
             continue
         parts, count = label((labels == number).numpy())
