@@ -157,6 +157,21 @@ def test_what_is_level_below_the_cameras_is_no_wall_and_what_stands_is_no_floor(
     assert low.region[600:800].unique().tolist() == [2], "above the cameras it may be a ceiling's edge"
 
 
+def test_where_depth_is_estimated_what_lies_level_in_the_floor_is_of_it_though_every_frame_says_wall() -> None:
+    torch.manual_seed(0)
+    light, dark, up = torch.tensor([0.6, 0.45, 0.3]), torch.tensor([0.25, 0.17, 0.1]), torch.tensor([0.0, 1, 0])
+    planks, wall, mat = patch([light, dark], up), patch([dark], torch.tensor([1.0, 0, 0])), patch([light.flip(0)], up)
+    scene = planks.joined(replace(wall, means=wall.means + 60)).joined(replace(mat, means=mat.means + 60 * (1 - up)))
+    names, eyes = ("", "floor", "wall", "cabinet"), torch.tensor([[0.0, 200, 0]])
+    said = torch.tensor([[0.0, 9, 0, 0], [0, 0, 9, 0], [0, 0, 9, 0], [0, 0, 0, 9]])
+    votes = said.repeat_interleave(torch.tensor([200, 200, 400, 400]), 0)
+    found = decided(scene, votes, names, eyes, measured=False)
+    called = [found.names[number] for number in range(len(found.names))]
+    assert {called[k] for k in found.region[:400].tolist()} == {"floor"}
+    assert {called[k] for k in found.region[400:800].tolist()} == {"wall"}
+    assert {called[k] for k in found.region[800:].tolist()} == {"cabinet"}, "a thing may lie there"
+
+
 def test_what_a_sofa_and_the_wall_behind_are_called_is_decided_over_more_than_a_piece() -> None:
     """Frames call parts of each by the name of the other, the same in all of them; the larger does not take the smaller in."""
     torch.manual_seed(0)
