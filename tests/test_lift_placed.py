@@ -61,9 +61,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_frames_get_cameras_and_depth_or_neither_and_what_was_found_is_kept(
-    asked: list[int], tmp_path: Path, session: Session
+    asked: list[int], tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    views, kept = plain(stroll(5)), tmp_path / "work" / "cameras.safetensors"
+    views, kept = plain(stroll(5)), tmp_path / "cameras"
     found = placed(views, "auto", session, kept)
     assert [view.camera is None for view in found] == [number == LOST for number in range(5)]
     assert found[LOST].depth is None
@@ -76,8 +76,14 @@ def test_frames_get_cameras_and_depth_or_neither_and_what_was_found_is_kept(
     again = placed(views, "auto", session, kept)
     assert asked == [5]
     assert torch.equal(again[1].camera.world_to_camera, found[1].camera.world_to_camera)
+    monkeypatch.setattr(placing, "WALKS", 1)
     placed(views[:4], "auto", session, kept)
     assert asked == [5, 4]
+    assert len(list(kept.iterdir())) == 1, "the walk that was kept first goes"
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    assert placed(views, "auto", session, blocked)[1].camera is not None
+    assert asked == [5, 4, 5]
 
 
 @pytest.mark.usefixtures("asked")
@@ -130,10 +136,10 @@ def dis(walk: ViewSource, config: ViewsConfig, session: Session) -> MatchedViews
     return matched_views(walk, replace(config, geometry="dis"), session)
 
 
-@pytest.mark.usefixtures("asked")
 def test_auto_places_plain_frames_or_carries_from_frame_to_frame(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    asked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("relook.lift.views.found_by", lambda _first, _name: "colmap")
     monkeypatch.setattr("relook.lift.geometry.found_by", lambda _first, _name: "colmap")
     monkeypatch.setattr("relook.lift.views.can_estimate", lambda _name: True)
@@ -141,6 +147,9 @@ def test_auto_places_plain_frames_or_carries_from_frame_to_frame(
     result = restyle_views(plain(stroll(5)), style(), options(carry="auto", photo=photo), out=tmp_path / "scene")
     assert result.record["configuration"]["carry"] == "scene"
     assert result.record["geometry"] == "colmap (4 of 5 frames)"
+    other = style().image.flip(0)
+    restyle_views(plain(stroll(5)), View(other), options(carry="auto", photo=photo), out=tmp_path / "another look")
+    assert asked == [5], "what places a walk is kept for its other looks"
     monkeypatch.setattr(placing, "SHARE", 0.9)
     monkeypatch.setattr("relook.lift.views.matched_views", lambda walk, config, session: dis(walk, config, session))
     with caplog.at_level("INFO", "relook"):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from relook.errors import InputError
 from relook.files import read_json, write_json
+
+
+def home() -> Path:
+    """The folder of what Relook keeps for a user's later runs: relook in $XDG_CACHE_HOME, else in ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "relook"
 
 
 def key(*parts: Any, modules: tuple[str, ...] = ("",)) -> str:

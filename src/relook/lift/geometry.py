@@ -80,7 +80,7 @@ def posed_views(source: ViewSource, config: ViewsConfig, session: Session, kept:
     """A walk with cameras and depth, which keeps the holes of a sensor; of plain pictures those that are found (`found_by`), by COLMAP not always
     in every frame (`relook.lift.placed`).
 
-    kept: a file for what COLMAP finds. Raises GeometryError where there are none; else as `matched_views`.
+    kept: a folder for what COLMAP finds. Raises GeometryError where there are none; else as `matched_views`.
     """
     if isinstance(source, MatchedViews):
         return source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,8 @@ MOST = 160
 """Frames that are placed at once."""
 FEWEST, SHARE = 12, 0.5
 """Points that a frame must show to have a place, and the share of the frames that must have one."""
+WALKS = 32
+"""Walks whose cameras are kept."""
 SURE = 0.3
 """Points of less confidence are no points."""
 
@@ -33,7 +36,7 @@ def placed(views: Sequence[View], depth: str, session: Session, kept: Path | Non
     """The views with cameras and depth in one world; those that COLMAP cannot place are placed by those beside
     them (`relook.perceive.geometry.neighbours`), and what these do not know either has no camera and no depth.
 
-    depth: the estimator's name. kept: a file that holds what COLMAP found, or will. Raises GeometryError where too few have a place.
+    depth: the estimator's name. kept: a folder that holds what COLMAP found, or will. Raises GeometryError where too few have a place.
     """
     found = {number: sparse for number, sparse in _found(views, kept).items() if len(sparse.points) >= FEWEST}
     if len(found) < max(2, SHARE * len(views)):
@@ -58,13 +61,16 @@ def placed(views: Sequence[View], depth: str, session: Session, kept: Path | Non
 
 
 def _found(views: Sequence[View], kept: Path | None) -> Mapping[int, Sparse]:
-    """What COLMAP finds, or found in the same pictures before."""
+    """What COLMAP finds, or found in the same pictures before, in another look perhaps."""
+    if kept is None:
+        return colmap.reconstruct(views, in_order=True)
     key = cache.key(*(view.image for view in views), modules=("perceive/geometry/colmap.py",))
-    if kept is not None and (known := _read(kept, key)) is not None:
+    file = kept / f"{key}.safetensors"
+    if (known := _read(file)) is not None:
         return known
     found = colmap.reconstruct(views, in_order=True)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # a folder that nobody may write to
+        kept.mkdir(parents=True, exist_ok=True)
         parts = {
             f"{number}.{name}": value.contiguous()
             for number, one in found.items()
@@ -75,18 +81,18 @@ def _found(views: Sequence[View], kept: Path | None) -> Mapping[int, Sparse]:
                 ("points", one.points),
             )
         }
-        with replacing(kept) as part:
-            save_file({f"key.{key}": torch.zeros(1)} | parts, part)
+        with replacing(file) as part:
+            save_file(parts, part)
+        for other in sorted(kept.glob("*.safetensors"), key=lambda path: path.stat().st_mtime)[:-WALKS]:
+            other.unlink(missing_ok=True)
     return found
 
 
-def _read(kept: Path, key: str) -> Mapping[int, Sparse] | None:
-    """What the file holds of the same pictures."""
+def _read(file: Path) -> Mapping[int, Sparse] | None:
+    """What a file holds; None where it is none, or broken."""
     try:
-        parts = load_file(kept)
+        parts = load_file(file)
     except (OSError, SafetensorError):
-        return None
-    if f"key.{key}" not in parts:
         return None
     numbers = sorted(int(name.split(".")[0]) for name in parts if name.endswith(".pose"))
     return {

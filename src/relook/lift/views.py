@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relook import cache
 from relook.config import Carry, ViewsConfig
 from relook.errors import GeometryError, InputError, MissingModelError
 from relook.files import PathLike
@@ -59,9 +60,7 @@ def restyle_views(
                 source = with_maps(source, photo.segments)
             first = source.view(0)
             first_use(config.photo, session, View(first.image, first.segments), progress=progress)
-            views, config = _matched(
-                source, replace(config, carry=_carry(source, config)), session, config.carry, Path(out)
-            )
+            views, config = _matched(source, replace(config, carry=_carry(source, config)), session, config.carry)
             refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
             store, asked = WalkStore(Path(out)), replace(config, photo=photo)
             key = key_of(walk, plain, style, asked)
@@ -76,12 +75,12 @@ def restyle_views(
 
 
 def _matched(
-    source: ViewSource, config: ViewsConfig, session: Session, asked: Carry, out: Path
+    source: ViewSource, config: ViewsConfig, session: Session, asked: Carry
 ) -> tuple[MatchedViews, ViewsConfig]:
     """The walk with its geometry. Where `auto` finds no cameras for a scene, one sentence says so, and looks go from frame to frame."""
     if config.carry == "scene":
         try:
-            return posed_views(source, config, session, out / "work" / "cameras.safetensors"), config
+            return posed_views(source, config, session, cache.home() / "cameras"), config
         except (GeometryError, MissingModelError) as error:
             if asked == "scene":
                 raise

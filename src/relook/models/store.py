@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from relook import cache
 from relook.errors import InputError, MissingModelError
 from relook.files import sha256
 from relook.models import catalogue, fetch
@@ -116,7 +117,7 @@ def _unlisted(name: str) -> Checkpoint:
 
 def _users() -> Path:
     """The folder of models in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "relook" / "models"
+    return cache.home() / "models"
 
 
 def _fits(folder: Path, needs: Iterable[str]) -> bool:

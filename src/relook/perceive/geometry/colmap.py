@@ -42,6 +42,8 @@ ALIKE = 0.5
 """Degrees by which the pictures of two reconstructions may be turned from each other: then no other start is tried."""
 SURE = 30
 """Matches that agree on one camera move before two pictures may start a reconstruction (COLMAP's default is 100)."""
+TRIES = 2000
+"""Random draws of one camera move between two pictures at most (COLMAP's default is 10,000). Pairs that show nothing in common take them all."""
 
 
 def reconstruct(views: Sequence[View], *, in_order: bool = False) -> Mapping[int, Sparse]:
@@ -94,7 +96,7 @@ def _match(colmap: Any, folder: Path, views: Sequence[View], in_order: bool) -> 
             database, pictures, names, colmap.CameraMode.SINGLE, reader, features, device=colmap.Device.cpu
         )
     matching, verification = colmap.FeatureMatchingOptions(), colmap.TwoViewGeometryOptions()
-    matching.num_threads, verification.ransac.random_seed = 1, SEED
+    matching.num_threads, verification.ransac.random_seed, verification.ransac.max_num_trials = 1, SEED, TRIES
     how = {"matching_options": matching, "verification_options": verification, "device": colmap.Device.cpu}
     if in_order:
         near = colmap.SequentialPairingOptions()
