@@ -15,7 +15,7 @@ from plyfile import PlyData
 from relook.config import PhotoConfig, RestyleConfig, SceneConfig, SceneMethod
 from relook.dollhouse import render as render_room
 from relook.dollhouse import sample_layout, sample_style, walk
-from relook.errors import InputError, SceneError, SegmentsError
+from relook.errors import InputError, PictureError, SceneError, SegmentsError
 from relook.gaussians import Gaussians
 from relook.io import read_gaussians, write_gaussians, write_image, write_recoloured, write_segments
 from relook.lift.key_view import of_view
@@ -294,6 +294,27 @@ def test_what_cannot_be_used_is_said_before_anything_is_written(tmp_path: Path) 
         with pytest.raises(kind, match=words):
             restyle_scene(path, look, tmp_path / out, config(**change))
         assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("broken", ["style", "reference", "material"])
+def test_a_broken_picture_is_refused_before_the_scene_is_looked_at(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, capture, look = files(tmp_path)
+    torn = tmp_path / "torn.png"
+    torn.write_bytes(look.read_bytes()[:20])
+    options = {"reference": (f"wall={torn}",), "material": (f"floor={torn}",)}
+    photo = PHOTO if broken == "style" else replace(PHOTO, **{broken: options[broken]})
+    looked: list[str] = []
+    monkeypatch.setattr("relook.lift.restyled.task.scene_of", lambda *_: looked.append("scene"))
+    monkeypatch.setattr("relook.lift.restyled.task.scene_views", lambda *_: looked.append("capture"))
+    for scene in (path, capture):
+        with pytest.raises(PictureError, match=r"torn\.png"):
+            restyle_scene(
+                scene, torn if broken == "style" else look, tmp_path / "new.ply", config(photo=photo, method="semantic")
+            )
+    assert not looked
+    assert not list(tmp_path.glob("new*"))
 
 
 def test_methods_have_the_names_that_options_offer() -> None:

@@ -15,9 +15,10 @@ from relook.captures.frames import of_one_size
 from relook.config import ViewsConfig
 from relook.errors import InputError
 from relook.files import label_map, sha256
-from relook.io import read_image, read_segments
+from relook.io import read_segments
 from relook.io.video import check_thinning
 from relook.lift.store import check_folder, check_unpacking
+from relook.transfer.references import check_pictures
 from relook.types import View
 
 SLOW = 12.0
@@ -76,8 +77,7 @@ def read_walk(walk: Walk, style: str | Path | View, config: ViewsConfig, out: Pa
     Raises an error of relook.errors for inputs that cannot be used, also for an unreadable style, before anything is written.
     """
     check_folder(out, [Path(path) for path in (walk, style) if isinstance(path, str | Path)])
-    if not isinstance(style, View):
-        read_image(style)
+    check_pictures(style, config.photo)
     if isinstance(walk, str | Path):
         if Path(walk).suffix.lower() in VIDEOS:
             check_unpacking(out)

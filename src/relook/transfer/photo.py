@@ -16,7 +16,6 @@ from torch import Tensor
 
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence
-from relook.errors import InputError
 from relook.io import check_format, read_depth, read_picture, read_segments, write_image
 from relook.ops.fill import whole_depth
 from relook.perceive.exif import focal_of
@@ -25,7 +24,7 @@ from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
 from relook.transfer.composite import composite
 from relook.transfer.label import labelled
-from relook.transfer.references import joined
+from relook.transfer.references import Styles, joined, listed
 from relook.transfer.resolve import Run, resolve
 from relook.transfer.saving import Picture, check_place, preview_of, write_result
 from relook.transfer.settings import Preset
@@ -41,8 +40,6 @@ PACE = {"perceiving": (1.5, 1.0), "matching": (0.0, 0.1), "restyling": (0.2, 0.6
 PREVIEW = 512
 """Longer side of a preview in pixels."""
 log = logging.getLogger("relook")
-Styles = Picture | Sequence[Picture]
-"""The style picture, or several: what the first has no counterpart for takes from the next."""
 
 
 def restyle_photo(
@@ -61,10 +58,7 @@ def restyle_photo(
     session: what is loaded stays in it for the next picture; None: nothing stays. preset: in place of the configuration's.
     Raises an error of relook.errors, one sentence, for inputs or options that cannot be used; nothing is written then.
     """
-    styles = (style,) if isinstance(style, str | Path | View) else tuple(style)
-    if not styles:
-        raise InputError("Expected at least one style picture, got none; name one.")
-    return _restyled((structure, *styles), config or PhotoConfig(), out, session, progress, {}, preset)
+    return _restyled((structure, *listed(style)), config or PhotoConfig(), out, session, progress, {}, preset)
 
 
 def understood(
@@ -74,8 +68,7 @@ def understood(
 
     A structure with segments keeps them: what the user named is only looked for in the style.
     """
-    styles = (style,) if isinstance(style, str | Path | View) else tuple(style)
-    read = _read((structure, *styles), config)
+    read = _read((structure, *listed(style)), config)
     run = resolve(config, session, [view for view, _ in read], progress)
     return run, *_perceived(run, read, progress, known=() if structure.segments is None else structure.segments.names)
 

@@ -7,17 +7,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from relook.errors import SegmentsError
+from relook.config import PhotoConfig
+from relook.errors import InputError, SegmentsError
+from relook.io import read_image
 from relook.ops.mosaic import Mosaic, mosaic
+from relook.transfer.saving import Picture
 from relook.types import UNLABELLED, Depth, Segments, View
 
 FAR = 0.05
 """Disparity of what is farthest away in a picture, as a part of its range: depth stays finite."""
+Styles = Picture | Sequence[Picture]
+"""The style picture, or several: what the first has no counterpart for takes from the next."""
+
+
+def listed(style: Styles) -> tuple[Picture, ...]:
+    """The style pictures one by one. Raises InputError where there is none."""
+    styles = (style,) if isinstance(style, str | Path | View) else tuple(style)
+    if not styles:
+        raise InputError("Expected at least one style picture, got none; name one.")
+    return styles
+
+
+def check_pictures(style: Styles, config: PhotoConfig) -> None:
+    """Raise an error of relook.errors for a file that is no picture, of all that a look is taken from: before long work, not after it."""
+    covers = [cover.picture for cover in config.covers if cover.picture is not None]
+    for picture in (*listed(style), *config.reference_files, *covers):
+        if not isinstance(picture, View):
+            read_image(picture)
 
 
 def joined(pictures: Sequence[View]) -> View:

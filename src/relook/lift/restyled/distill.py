@@ -14,7 +14,8 @@ from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.uplift import lifted, likeness, spread
 from relook.ops.splats.solve import RIDGE
 from relook.session import Session
-from relook.transfer.photo import Styles, restyle_photo
+from relook.transfer.photo import restyle_photo
+from relook.transfer.references import Styles
 from relook.types import View
 
 

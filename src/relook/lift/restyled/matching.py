@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from relook.correspond.semantic import Correspondence
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.sheet import SIDE, sheet
-from relook.transfer.photo import Styles, understood
+from relook.transfer.photo import understood
+from relook.transfer.references import Styles
 from relook.transfer.resolve import Run
 from relook.transfer.working import shrunk
 from relook.types import View

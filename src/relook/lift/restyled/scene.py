@@ -20,7 +20,7 @@ from relook.ops.align import centre
 from relook.ops.splats import Blends
 from relook.progress import SILENT, Progress
 from relook.session import Session
-from relook.transfer.photo import Styles
+from relook.transfer.references import Styles
 from relook.types import Segments, View
 
 

@@ -22,7 +22,7 @@ from relook.ops.srgb import from_linear, to_linear
 from relook.transfer.materials.cover import MAIN
 from relook.transfer.materials.shading import light_of, lit
 from relook.transfer.palette import colour_maps, palette_of_points
-from relook.transfer.photo import Styles
+from relook.transfer.references import Styles
 from relook.transfer.resolve import Run
 from relook.types import View
 

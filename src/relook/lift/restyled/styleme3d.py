@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 from jaxtyping import Float
@@ -20,7 +19,7 @@ from relook.lift.losses.styleme3d import PRESETS, PresetName, StyleMe3D, restyle
 from relook.lift.restyled.matching import matched
 from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.scene.sources import camera_of
-from relook.transfer.photo import Styles
+from relook.transfer.references import Styles, listed
 from relook.types import View
 
 ATTENDING = "dollhouse"
@@ -33,7 +32,7 @@ def styleme3d(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, 
 
     Raises InputError for a preset that this method does not have, MissingModelError where a network is not on this machine.
     """
-    first = style if isinstance(style, str | Path | View) else style[0]
+    first = listed(style)[0]
     picture = first.image if isinstance(first, View) else read_image(first)
     cameras = [camera_of(view) for view in scene.views]
     how = how_of(settings.config)

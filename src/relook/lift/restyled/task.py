@@ -32,7 +32,7 @@ from relook.lift.scene.sources import camera_of, scene_views, smaller
 from relook.progress import SILENT, Progress
 from relook.record import Clock
 from relook.session import Session, opened
-from relook.transfer.photo import Styles
+from relook.transfer.references import Styles, check_pictures, listed
 from relook.types import View
 
 SECONDS = (10.0, 1.5, 3.0, 1.6e-4)
@@ -63,6 +63,7 @@ def restyle_scene(
     config.check()
     check_materials(config)
     check_place(scene, out)
+    check_pictures(style, config.photo)
     with (
         opened(session, config.photo.device, config.photo.precision) as session,
         _working(scene, style, out, config) as work,
@@ -147,8 +148,7 @@ def _write(out: Path, source: Path, new: Gaussians) -> None:
 
 def _record(scene: Path, style: Styles, seen: Scene, config: RestyleConfig, clock: Clock) -> dict[str, Any]:
     """How it was made."""
-    styles = [style] if isinstance(style, str | Path | View) else list(style)
-    files = [scene, *(Path(one) for one in styles if not isinstance(one, View))]
+    files = [scene, *(Path(one) for one in listed(style) if not isinstance(one, View))]
     return {
         "inputs": [{"path": str(path.resolve()), "sha256": sha256(path) if path.is_file() else None} for path in files],
         "configuration": config.as_json(), "method": config.method, "gaussians": len(seen.gaussians), "views": len(seen.views),
@@ -160,8 +160,7 @@ def _record(scene: Path, style: Styles, seen: Scene, config: RestyleConfig, cloc
 def _working(scene: Path, style: Styles, out: Path, config: RestyleConfig) -> Iterator[Path]:
     """OUT.work for this very run: emptied first if another left it, gone at the end of the run, or where it holds nothing to go on from."""
     folder = out.with_name(out.name + ".work")
-    styles = [style] if isinstance(style, str | Path | View) else list(style)
-    parts = [one.image if isinstance(one, View) else sha256(one) for one in styles]
+    parts = [one.image if isinstance(one, View) else sha256(one) for one in listed(style)]
     key = cache.key(config.as_json(), *parts, *(sha256(path) for path in _files(scene)))
     if folder.exists():
         try:

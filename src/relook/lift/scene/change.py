@@ -43,7 +43,8 @@ from relook.transfer.materials import named, shown
 from relook.transfer.materials.cover import MAIN, painted
 from relook.transfer.materials.shading import main_light
 from relook.transfer.palette import ColourMaps, colour_maps, palette
-from relook.transfer.photo import Styles, understood
+from relook.transfer.photo import understood
+from relook.transfer.references import Styles
 from relook.transfer.resolve import Run
 from relook.transfer.strength import weakened
 from relook.transfer.working import shrunk

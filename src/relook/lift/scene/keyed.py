@@ -34,7 +34,7 @@ from relook.perceive.segment import exact
 from relook.progress import Progress
 from relook.session import Session
 from relook.transfer.composite import composite
-from relook.transfer.photo import Styles
+from relook.transfer.references import Styles
 from relook.types import Camera, Segments, View
 
 SIDE = 384

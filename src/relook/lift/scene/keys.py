@@ -16,7 +16,8 @@ from relook.lift.key_view import made_once, of_view
 from relook.lift.scene.sheet import sheet
 from relook.progress import Progress
 from relook.session import Session
-from relook.transfer.photo import Styles, looked, understood
+from relook.transfer.photo import looked, understood
+from relook.transfer.references import Styles
 from relook.transfer.resolve import Run
 from relook.transfer.texture import Textures, textures_over
 from relook.transfer.working import shrunk, working_side
