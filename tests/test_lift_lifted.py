@@ -123,8 +123,23 @@ def test_strokes_mark_what_is_alike(tmp_path: Path) -> None:
         mark = torch.from_numpy(kept["prediction"][0].astype(np.float32))
     wanted = ROOM[4].classes == ROOM[0].classes[60, 32]
     assert float(mark[wanted].mean()) > float(mark[~wanted].mean()) + 0.2
-    with pytest.raises(InputError, match="strokes within"):
-        lift_capture(VIEWS, LiftConfig("descriptors", size=64, stroke=("64:3",)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("operator", "stroke", "words"),
+    [
+        ("descriptors", "64:3", "strokes within"),
+        ("descriptors", "3:64", "strokes within"),
+        ("descriptors", "3:3:5", "5 frames"),
+        ("edges", "3:3", "features or labels"),
+    ],
+)
+def test_strokes_that_mark_nothing_are_refused_before_the_operator_is_asked(
+    operator: str, stroke: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        lift_capture(VIEWS, LiftConfig(operator, size=64, stroke=(stroke,)), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_a_little_like_the_stroke_is_no_part_of_the_thing() -> None:
@@ -137,11 +152,11 @@ def test_what_is_a_little_like_the_stroke_is_no_part_of_the_thing() -> None:
     )
     features = features + 0.02 * torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
     answers = [(features, features)] * len(VIEWS)
-    mark = Strokes.of([(5, 5, 0)], posed(VIEWS, 64), answers).mark(features)[0] > 0.5
+    mark = Strokes.of([(5, 5, 0)], answers).mark(features)[0] > 0.5
     wanted = torch.zeros(64, 64, dtype=torch.bool)
     wanted[:20, :40] = True
     assert float((mark & wanted).sum() / (mark | wanted).sum()) > 0.9
-    alone = Strokes.of([(5, 5, 0)], posed(VIEWS, 64), [(f, f) for f in [thing[:, None, None].repeat(1, 64, 64)] * 5])
+    alone = Strokes.of([(5, 5, 0)], [(f, f) for f in [thing[:, None, None].repeat(1, 64, 64)] * 5])
     assert bool((alone.mark(features)[0, :20, :20] > 0.5).all())  # a capture of one thing
 
 

@@ -24,7 +24,7 @@ from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Step, steps_of
 from relook.lift.losses.smooth import Neighbours, smoothed
 from relook.lift.restyled import METHODS
 from relook.lift.restyled.scene import Scene, Settings
-from relook.lift.restyled.styleme3d import how_of
+from relook.lift.restyled.styleme3d import check_losses, how_of
 from relook.lift.scene.uplift import graph
 from relook.models.image_prompt import adapter
 from relook.ops.splats import Blend, Blends, blend, harmonics, seen_colours
@@ -466,7 +466,8 @@ def test_the_scenes_method_reads_the_options_of_the_command(view, caplog):
     assert drawn.losses == LOSSES
     alone, clip = (RestyleConfig(photo=replace(photo, family=None), judge=judge) for judge in ("embedded", "some/clip"))
     assert how_of(alone).losses == ("statistics",)
-    assert "know drawn rooms only" in caplog.text
+    check_losses(replace(alone, method="styleme3d"))
+    assert "Without descriptor, quality, distillation: the embedded networks know drawn rooms only" in caplog.text
     assert how_of(clip).losses == ("statistics", "quality")
     with pytest.raises(InputError, match="family whose denoiser distils"):
         how_of(replace(alone, losses=("distillation",)))

@@ -38,7 +38,8 @@ class LiftConfig(Configuration):
     correction: Annotated[bool, LIFTING] = False
     """Correct lifted features by what the colours say of each source (Lift3D's equation 3; `lift3d` with `features` only)."""
     stroke: Annotated[Names, USED] = ()
-    """Places on one thing, x:y or x:y:frame in pixels of the capture, e.g. `120:80,130:95:4`: all that has like features is marked."""
+    """Places on one thing, x:y or x:y:frame in pixels of the pictures that are written, e.g. `120:80,130:95:4`: all that has like features (or
+    labels) is marked."""
     between: Annotated[int, Interval(ge=0, le=32), LIFTING] = 0
     """New views between two successive frames."""
     sources: Annotated[int, Interval(ge=2, le=32), LIFTING] = 6

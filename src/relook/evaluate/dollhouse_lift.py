@@ -196,7 +196,7 @@ class LiftSuite(Suite):
         operator, source = Descriptors(session), self._source(row.method, room.views)
         answers = [asked(operator, view.image) for view in source.views]
         features = self._frames(row, operator, room.views, range(1, len(room.old), 3))
-        return Outcome(stroke_numbers(room.old, features, source, answers))
+        return Outcome(stroke_numbers(room.old, features, answers))
 
     def _capture(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """A row over the capture; its frames for people to look at."""

@@ -14,7 +14,6 @@ from relook.evaluate.metrics.masks import mask_iou
 from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.strokes import average_precision
 from relook.evaluate.records import WHOLE, Number
-from relook.lift.lifted.sources import Posed
 from relook.lift.lifted.strokes import Strokes
 
 SURFACES = ("wall", "floor", "ceiling", "window", "door")
@@ -48,13 +47,12 @@ def touched(mask: Bool[Tensor, "H W"]) -> list[tuple[int, int, int]]:
 def stroke_numbers(
     frames: Sequence[Rendering],
     features: dict[int, Float[Tensor, "C H W"]],
-    source: Posed,
     answers: Sequence[tuple[Tensor, Tensor]],
 ) -> list[Number]:
     """Mean IoU and average precision over things of the first frame, in all frames that have features and show the thing."""
     ious, precisions = list[float | None](), list[float | None]()
     for thing in things_of(frames[0]):
-        strokes = Strokes.of(touched(frames[0].classes == thing), source, answers)
+        strokes = Strokes.of(touched(frames[0].classes == thing), answers)
         for number, one in features.items():
             truth: Int[Tensor, "H W"] = frames[number].classes == thing
             if bool(truth.any()):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
 
 from relook.lift.lifted.contrast import contrast, with_contrast
 from relook.lift.lifted.sources import Posed
@@ -51,10 +52,15 @@ class Job:
     """Features and prediction of every view."""
     carrier: Carrier
 
+    @property
+    def decodes(self) -> bool:
+        """Whether features are carried, which the operator decodes in each view."""
+        return self.lift == "features" and self.operator.kind != "depth"
+
     def predictions(self, targets: Sequence[Target]) -> Iterator[Lifted]:
         """One after another."""
-        cells = (self.answers[0][0].shape[1], self.answers[0][0].shape[2])
-        size = cells if self.lift == "features" and self.operator.kind != "depth" else self.source.size
+        features = self.answers[0][0]
+        size = (features.shape[1], features.shape[2]) if self.decodes else self.source.size
         for target in targets:
             camera = target.camera.resized(self.source.size, size)
             found = self.carrier.at(camera, size, target.number)
@@ -71,7 +77,7 @@ class Job:
             values = smoothly_filled(values, ~known) if bool(known.any()) else values
         else:
             values = torch.lerp(self._own(target.number), values, inner(known))
-        if self.lift == "features" and self.operator.kind != "depth":
+        if self.decodes:
             return self.operator.decode(values, self.source.size)
         if self.lift in ("change", "contrast"):
             image = None if target.number is None else self.source.views[target.number].image
@@ -110,11 +116,10 @@ def _carried(lift: str, base: Tensor, features: Tensor, prediction: Tensor) -> T
 def inner(known: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     """1 well inside of what is known, falling to 0 at its rim: no seam where a view's own prediction begins. The picture's border is no rim."""
     reach = 2 * round(RIM * max(known.shape)) + 1
-    around = torch.nn.functional.avg_pool2d(known[None, None].float(), reach, 1, reach // 2, count_include_pad=False)[
-        0, 0
-    ]
+    around = avg_pool2d(known[None].float(), reach, 1, reach // 2, count_include_pad=False)[0]
     return (2 * around - 1).clamp_min(0) * known
 
 
 def _enlarged(mask: Bool[Tensor, "h w"], size: tuple[int, int]) -> Bool[Tensor, "H W"]:
-    return torch.nn.functional.interpolate(mask[None, None].float(), size, mode="nearest-exact")[0, 0] > 0.5
+    """By the nearest cell."""
+    return interpolate(mask[None, None].float(), size, mode="nearest-exact")[0, 0] > 0.5

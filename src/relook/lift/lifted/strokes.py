@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from relook.errors import InputError
 from relook.lift.lifted.sources import Posed
+from relook.lift.operators.operator import Kind
 
 PARTS, ROUNDS, SAMPLES = 32, 12, 8192
 """Parts of a capture, alike in their features, that are told apart; rounds in which they settle; places that they are found from."""
@@ -19,6 +20,8 @@ ALIKE = 0.8
 """Cosine with a stroke from which a part is the thing itself."""
 SHARP = 12.0
 """How steeply being liker to the strokes than to all else turns into 1."""
+TELLING: tuple[Kind, ...] = ("features", "labels")
+"""Predictions that tell by more than one number what a pixel is."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,9 @@ class Strokes:
     others: Float[Tensor, "P C"]
 
     @staticmethod
-    def of(strokes: Sequence[tuple[int, int, int]], source: Posed, answers: Sequence[tuple[Tensor, Tensor]]) -> Strokes:
-        """(x, y, frame) of places on the thing; answers: of every view, features and the prediction that is marked.
-
-        Raises InputError for strokes outside the pictures.
-        """
-        height, width = source.size
-        for x, y, frame in strokes:
-            if x >= width or y >= height or frame >= len(answers):
-                raise InputError(
-                    f"Expected strokes within {width} x {height} pixels and {len(answers)} frames, got {x}:{y}:{frame}; move it."
-                )
+    def of(strokes: Sequence[tuple[int, int, int]], answers: Sequence[tuple[Tensor, Tensor]]) -> Strokes:
+        """(x, y, frame) of places on the thing, within the pictures (`check_strokes`); answers: of every view, features and the prediction
+        that is marked."""
         touched = normalize(torch.stack([answers[frame][1][:, y, x] for x, y, frame in strokes]), dim=1)
         parts = parts_of([prediction for _, prediction in answers])
         likeness = touched @ parts.T
@@ -55,6 +50,20 @@ class Strokes:
         touched, thing, others = (_nearest(unit, some) for some in (self.touched, self.thing, self.others))
         besides = (self.touched @ self.others.T).max() if len(self.others) else touched.new_tensor(ALIKE)
         return torch.sigmoid(SHARP * torch.minimum(thing - others, touched - besides))[None]
+
+
+def check_strokes(strokes: Sequence[tuple[int, int, int]], kind: Kind, source: Posed) -> None:
+    """Raise InputError for strokes (x, y, frame) outside of the views, and for an operator whose predictions tell nothing apart."""
+    if strokes and kind not in TELLING:
+        raise InputError(
+            f"Expected an operator of {' or '.join(TELLING)} for --stroke, got one of {kind}; choose e.g. --operator descriptors."
+        )
+    height, width = source.size
+    for x, y, frame in strokes:
+        if x >= width or y >= height or frame >= len(source.views):
+            raise InputError(
+                f"Expected strokes within {width} x {height} pixels and {len(source.views)} frames, got {x}:{y}:{frame}; move it."
+            )
 
 
 def parts_of(maps: Sequence[Float[Tensor, "C H W"]]) -> Float[Tensor, "P C"]:

@@ -16,6 +16,7 @@ from relook.errors import InputError
 from relook.files import replacing, write_json
 from relook.lift.lifted.job import Job, Target, held
 from relook.lift.lifted.sources import Posed, posed
+from relook.lift.lifted.strokes import check_strokes
 from relook.lift.lifted.ways import way_for
 from relook.lift.lifted.writing import Writer
 from relook.lift.operators import Operator, asked, load_operator
@@ -29,6 +30,8 @@ from relook.types import View
 
 LIFTS = {"labels": ("features", "probabilities"), "picture": ("features", "picture", "change", "contrast")}
 """What may be carried, by what a prediction is; else features. `auto` is the operator's own choice, or the last."""
+ASKED = ("lift/operators", "perceive", "models")
+"""Modules that an operator's answer depends on."""
 MOVING = ("person",)
 """What moves, so that it is no part of a scene."""
 
@@ -54,6 +57,7 @@ def lift_capture(
             views = map(frames.view, range(len(frames)))
             source = posed(views, config.size, config.near, config.far)
             source.check_overlap()
+            check_strokes(config.strokes, operator.kind, source)
         with clock.part("ask"):
             answers = answered(operator, identity, source, out / "work", progress)
         with clock.part("lift"):
@@ -113,10 +117,7 @@ def answered(
     found = []
     with progress.stage("asking the operator", len(source.views)) as tick:
         for number, view in enumerate(source.views):
-            file = (
-                folder
-                / f"{cache.key(view.image, identity, modules=('lift/operators', 'perceive', 'models'))}.safetensors"
-            )
+            file = folder / f"{cache.key(view.image, identity, modules=ASKED)}.safetensors"
             if not file.exists():
                 features, prediction = asked(operator, view.image)
                 with replacing(file) as part:

@@ -46,7 +46,7 @@ class Writer:
     @cached_property
     def strokes(self) -> Strokes:
         """What the user touched."""
-        return Strokes.of(self.config.strokes, self.job.source, self.job.answers)
+        return Strokes.of(self.config.strokes, self.job.answers)
 
     def write_all(self, targets: Sequence[Target], progress: Progress) -> float:
         """Write all views and their film; how much of them the sources say."""

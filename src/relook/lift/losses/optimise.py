@@ -142,6 +142,7 @@ def rate_for(steps: int, paper_steps: int) -> float:
 def chooser(count: int, descent: Descent) -> Callable[[int, Step], int]:
     """Which view a step looks at: `global` all in a fixed random order, `fixed` the key views in turn, `free` any, `local` of its set."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(descent.seed)).tolist()
+    fixed = descent.fixed or order
     groups = max((step.group for step in descent.steps), default=0) + 1
 
     def choose(number: int, step: Step) -> int:
@@ -149,13 +150,10 @@ def chooser(count: int, descent: Descent) -> Callable[[int, Step], int]:
             draw = torch.Generator().manual_seed(1_000_003 * descent.seed + number)
             return int(torch.randint(count, (1,), generator=draw))
         if step.view == "fixed":
-            return (descent.fixed or order)[number % len(descent.fixed or order)]
+            return fixed[number % len(fixed)]
         if step.view == "local":
-            first, end = (
-                step.group * count // groups,
-                max((step.group + 1) * count // groups, step.group * count // groups + 1),
-            )
-            return min(first + number % (end - first), count - 1)
+            first, end = (group * count // groups for group in (step.group, step.group + 1))
+            return min(first + number % max(end - first, 1), count - 1)
         return order[number % count]
 
     return choose

@@ -17,7 +17,7 @@ from relook.lift.losses.denoisers import styled_denoiser
 from relook.lift.losses.judges import EMBEDDED, descriptor, quality
 from relook.lift.losses.nearest import Counterparts
 from relook.lift.losses.optimise import Descent, Seen, optimise, rate_for
-from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Schedule, steps_of
+from relook.lift.losses.schedule import LOSSES, PAPER, RELOOK, Schedule, Step, steps_of
 from relook.lift.losses.smooth import Neighbours
 from relook.lift.losses.together import Described, StyleLosses, Weights
 from relook.lift.scene.distil import key_views
@@ -80,6 +80,11 @@ class StyleMe3D:
     prompt: str = ""
     """Words for the denoiser."""
 
+    def planned(self) -> list[Step]:
+        """The steps of a run. Raises InputError for losses or a number of steps that cannot be."""
+        schedule = PRESETS[self.preset].schedule
+        return steps_of(schedule, self.steps or schedule.steps, self.losses)
+
 
 def restyled(
     scene: Gaussians,
@@ -96,7 +101,7 @@ def restyled(
     Raises MissingModelError where a network is not on this machine, InputError for losses or steps that cannot be.
     """
     preset, blends = PRESETS[how.preset], posed[1]
-    steps = steps_of(preset.schedule, how.steps or preset.schedule.steps, how.losses)
+    steps = how.planned()
     losses = losses_of(style, blends[0].size, how, session)
     before = scene.colours.clamp(0, 1)
     start = moved(before, style) if preset.from_statistics else before

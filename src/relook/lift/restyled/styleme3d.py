@@ -27,6 +27,25 @@ ATTENDING = "dollhouse"
 log = logging.getLogger("relook")
 
 
+def check_losses(config: RestyleConfig) -> None:
+    """Say which losses a run leaves out unprompted, before it begins. Raises InputError for a preset, family, steps or losses that it cannot
+    descend by, and for losses of another method."""
+    if config.method != "styleme3d":
+        if config.losses:
+            raise InputError(
+                f"Expected the method styleme3d for losses, got {config.method}; choose it, or leave the losses out."
+            )
+        return
+    how = how_of(config)
+    how.planned()
+    missing = [name for name in LOSSES if name not in how.losses]
+    if missing and not config.losses:
+        log.warning(
+            "Without %s: the embedded networks know drawn rooms only; name --family, --style-descriptor and --judge, or --family %s for such rooms.",
+            ", ".join(missing), ATTENDING,
+        )  # fmt: skip
+
+
 def styleme3d(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
     """The Gaussians' colours after the descent; of several style pictures, the first is what they descend to.
 
@@ -60,7 +79,7 @@ def how_of(config: RestyleConfig) -> StyleMe3D:
     """What the user's options say of a run.
 
     Networks that know drawn rooms only are never asked of a photograph unprompted: without a family, a CLIP for descriptor and judge, or
-    losses by name, the statistics of VGG19 are all that is descended on, and one sentence says so.
+    losses by name, the statistics of VGG19 are all that is descended on (`check_losses` says so).
     """
     photo, family = config.photo, config.photo.family
     if photo.preset not in PRESETS:
@@ -88,10 +107,4 @@ def _suitable(config: RestyleConfig) -> tuple[str, ...]:
         "statistics": True, "descriptor": config.style_descriptor != EMBEDDED, "quality": config.judge != EMBEDDED,
         "distillation": family is not None,
     }  # fmt: skip
-    missing = [name for name, known in knowing.items() if not known]
-    if missing:
-        log.warning(
-            "Without %s: the embedded networks know drawn rooms only; name --family, --style-descriptor and --judge, or --family %s for such rooms.",
-            ", ".join(missing), ATTENDING,
-        )  # fmt: skip
     return tuple(name for name, known in knowing.items() if known)

@@ -24,6 +24,7 @@ from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.floor import check_materials
 from relook.lift.restyled.methods import METHODS
 from relook.lift.restyled.scene import Scene, Settings
+from relook.lift.restyled.styleme3d import check_losses
 from relook.lift.restyled.views import candidates, scene_of, views_of
 from relook.lift.scene.change import seer
 from relook.lift.scene.fit import fit_posed
@@ -62,6 +63,7 @@ def restyle_scene(
     config, clock, scene, out = config or RestyleConfig(), Clock(), Path(scene), Path(out)
     config.check()
     check_materials(config)
+    check_losses(config)
     check_place(scene, out)
     check_pictures(style, config.photo)
     with (
