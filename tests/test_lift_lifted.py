@@ -13,7 +13,7 @@ from torch import Tensor
 
 from relook.config import LiftConfig
 from relook.dollhouse import CLASSES, Pose, render, sample_layout, sample_style, walk
-from relook.errors import DepthError, GeometryError, InputError
+from relook.errors import DepthError, GeometryError, InputError, PictureError
 from relook.io import read_segments
 from relook.io.video import read_frames
 from relook.lift.lifted import lift_capture, posed, way_for
@@ -34,6 +34,16 @@ LAYOUT, STYLE = sample_layout(31, "living"), sample_style(31)
 ROOM = [render(LAYOUT, STYLE, (64, 64), pose) for pose in walk(LAYOUT, 5, stride=0.5)]
 VIEWS = [one.view() for one in ROOM]
 WITHOUT = [replace(view, depth=None) for view in VIEWS]
+NOTHING_TOLD = """
+from relook.lift.operators import Operator
+
+class Broken(Operator):
+    def encode(self, image):
+        return image * float("nan")
+
+    def decode(self, features, size):
+        return features[:1]
+"""
 
 
 @pytest.mark.parametrize("name", ["scene", "blending", "lift3d"])
@@ -185,6 +195,13 @@ def test_bad_captures_and_options_are_refused(tmp_path: Path) -> None:
     back = Pose((0.0, 1.4, 1.0), LAYOUT.pose.yaw + np.pi, 0.0, LAYOUT.pose.fov)
     with pytest.raises(GeometryError, match="views that overlap, got 2"):
         lift_capture([VIEWS[0], render(LAYOUT, STYLE, (64, 64), back).view()], edges, tmp_path)
+
+
+def test_a_broken_operator_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(NOTHING_TOLD)
+    with pytest.raises(PictureError, match="finite numbers from Broken"):
+        lift_capture(VIEWS, LiftConfig(f"{tmp_path / 'mine.py'}:Broken", size=64), tmp_path / "lifted")
+    assert not (tmp_path / "lifted").exists()
 
 
 def test_a_view_that_shares_nothing_keeps_its_own_prediction() -> None:

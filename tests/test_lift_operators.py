@@ -83,6 +83,31 @@ def test_a_users_own_operator_is_read_from_its_file(tmp_path: Path) -> None:
                 load_operator(name, session)
 
 
+@pytest.mark.parametrize(
+    ("declared", "words"), [('kind = "smell"', "kind of Brightness .* got 'smell'"), ('kind = "labels"', "set `names`")]
+)
+def test_what_an_operator_says_of_itself_is_checked_when_it_is_read(declared: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(f"{OWN}\nBrightness.{declared}\n")
+    with Session("cpu") as session, pytest.raises(InputError, match=words):
+        load_operator(f"{tmp_path / 'mine.py'}:Brightness", session)
+
+
+class Painter(Operator):
+    """Writes into what it is shown."""
+
+    def encode(self, image: Float[Tensor, "3 H W"]) -> Float[Tensor, "C h w"]:
+        return image.zero_()
+
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
+        return features[:1]
+
+
+def test_an_operator_cannot_write_into_a_view() -> None:
+    before = IMAGE.clone()
+    asked(Painter(), IMAGE)
+    assert torch.equal(before, IMAGE)
+
+
 class Broken(Operator):
     """Wrong in one way or another."""
 
@@ -94,6 +119,13 @@ class Broken(Operator):
 
     def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Float[Tensor, "D H W"]:
         return torch.full((self.channels, *size), self.value)
+
+
+class Flat(Broken):
+    """One number for a whole picture."""
+
+    def decode(self, features: Float[Tensor, "C h w"], size: tuple[int, int]) -> Tensor:
+        return features.mean()
 
 
 class Fails(Broken):
@@ -112,10 +144,11 @@ class Fails(Broken):
 @pytest.mark.parametrize(
     ("operator", "error", "words"),
     [
-        (Fails("no such layer"), InputError, "Fails to answer for a picture, got no such layer"),
+        (Fails("no such layer"), InputError, r"Fails to answer for a picture, got ValueError \(no such layer\)"),
         (Fails(None), InputError, "tensor from Fails|Fails to answer"),
         (Broken((24, 24), 1, 0.5), ShapeError, "span a picture"),
         (Broken((24, 32), 2, 0.5), ShapeError, "prediction of Broken"),
+        (Flat((24, 32), 1, 0.5), ShapeError, r"got \(\)"),
         (Broken((24, 32), 1, float("nan")), PictureError, "finite numbers"),
     ],
 )

@@ -113,7 +113,6 @@ def answered(
     operator: Operator, identity: str, source: Posed, folder: Path, progress: Progress
 ) -> list[tuple[Tensor, Tensor]]:
     """What the operator says of every view; kept on disk by the content of the picture and the operator."""
-    folder.mkdir(parents=True, exist_ok=True)
     found = []
     with progress.stage("asking the operator", len(source.views)) as tick:
         for number, view in enumerate(source.views):

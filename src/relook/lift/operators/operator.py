@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
@@ -45,6 +45,16 @@ class Operator(ABC):
         """For `picture`: the picture that the prediction changes (`--lift change` and `contrast`); of a colouriser the grey one."""
         return image
 
+    def check(self) -> None:
+        """Raise InputError for a kind that there is not, and for labels without names."""
+        name, kinds = type(self).__name__, get_args(Kind)
+        if self.kind not in kinds:
+            raise InputError(
+                f"Expected the kind of {name} to be {', '.join(kinds[:-1])} or {kinds[-1]}, got {self.kind!r}; set it to one of them."
+            )
+        if self.kind == "labels" and not self.names:
+            raise InputError(f"Expected the names of the classes that {name} tells apart, got none; set `names`.")
+
     def regions(self, view: View) -> Segments:
         """For `labels`: the regions of one picture, from which a scene decides what its things are."""
         return likeliest(asked(self, view.image)[1], self.names, view.image)
@@ -64,7 +74,7 @@ def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tens
     InputError where a user's own class fails.
     """
     name, (height, width) = type(operator).__name__, image.shape[1:]
-    features = _answer(operator, lambda: operator.encode(image))
+    features = _answer(operator, lambda: operator.encode(image.clone()))  # one that writes into it changes no view
     aspect = features.shape[1] * width / max(1, features.shape[2] * height) if features.ndim == 3 else 0.0
     if not 1 - BENT < aspect < 1 + BENT:
         raise ShapeError(
@@ -72,11 +82,12 @@ def asked(operator: Operator, image: Float[Tensor, "3 H W"]) -> tuple[Float[Tens
             f"cell for every {operator.stride} pixels."
         )
     prediction = _answer(operator, lambda: operator.decode(features, (height, width)))
-    wanted = len(operator.names) if operator.kind == "labels" else WIDTHS.get(operator.kind, prediction.shape[0])
-    if tuple(prediction.shape) != (wanted, height, width):
+    shape = tuple(prediction.shape)
+    wanted = len(operator.names) if operator.kind == "labels" else WIDTHS.get(operator.kind, (*shape, 1)[0])
+    if shape != (wanted, height, width):
         raise ShapeError(
-            f"Expected a prediction of {name} ({operator.kind}) of shape {(wanted, height, width)}, got {tuple(prediction.shape)}; return "
-            f"one value per pixel and channel."
+            f"Expected a prediction of {name} ({operator.kind}) of shape {(wanted, height, width)}, got {shape}; return one value per pixel "
+            f"and channel."
         )
     if not bool(features.isfinite().all()) or not bool(prediction.isfinite().all()):
         raise PictureError(
@@ -95,7 +106,9 @@ def _answer(operator: Operator, half: Callable[[], Tensor]) -> Tensor:
     except Exception as error:
         if type(operator).__module__.startswith("relook."):
             raise
-        raise InputError(f"Expected {name} to answer for a picture, got {reason(error)}; mend the operator.") from error
+        raise InputError(
+            f"Expected {name} to answer for a picture, got {type(error).__name__} ({reason(error)}); mend the operator."
+        ) from error
     if not isinstance(found, Tensor):
         raise InputError(f"Expected a tensor from {name}, got {type(found).__name__}; mend the operator.")
     return found

@@ -84,4 +84,5 @@ def _own(name: str) -> tuple[Operator, str]:
         raise InputError(
             f"Expected {kind} of {file} to be a relook.lift.operators.Operator, got another class; derive it from that."
         )
+    operator.check()
     return operator, f"{kind} {sha256(file)}"
