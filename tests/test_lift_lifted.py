@@ -192,6 +192,9 @@ def test_bad_captures_and_options_are_refused(tmp_path: Path) -> None:
         lift_capture(VIEWS, replace(edges, lift="change"), tmp_path)
     with pytest.raises(InputError, match="near below far"):
         lift_capture(VIEWS, replace(edges, near=3.0, far=2.0), tmp_path)
+    for beyond in ({"near": 99.0}, {"far": 0.01}):
+        with pytest.raises(GeometryError, match=r"near below far.*as depth says"):
+            lift_capture(VIEWS, replace(edges, **beyond), tmp_path)
     back = Pose((0.0, 1.4, 1.0), LAYOUT.pose.yaw + np.pi, 0.0, LAYOUT.pose.fov)
     with pytest.raises(GeometryError, match="views that overlap, got 2"):
         lift_capture([VIEWS[0], render(LAYOUT, STYLE, (64, 64), back).view()], edges, tmp_path)

@@ -90,8 +90,8 @@ class Posed:
 def posed(views: Iterable[View], longest: int, near: float | None = None, far: float | None = None) -> Posed:
     """Views at about that longer side, with the depth that holds them.
 
-    Raises GeometryError for fewer than two, for views without cameras, and where neither depth, reconstructed points nor `near` and `far`
-    say how deep the room is.
+    Raises GeometryError for fewer than two, for views without cameras, where neither depth, reconstructed points nor `near` and `far`
+    say how deep the room is, and where one of these contradicts what is known.
     """
     small = tuple(_small(view, longest) for view in views)
     if len(small) < LEAST:
@@ -102,7 +102,12 @@ def posed(views: Iterable[View], longest: int, near: float | None = None, far: f
             f"Expected a camera for each of {len(small)} views, got {len(cameras)}; bring a COLMAP project, transforms.json or capture.json."
         )
     low, high = (near, far) if near and far else _range(small)
-    return Posed(small, Cameras.of(cameras, small[0].size), near or low or 0.0, far or high or 0.0)
+    near, far = near or low, far or high
+    if near >= far:
+        raise GeometryError(
+            f"Expected near below far, got {near:.3g} and {far:.3g} (as depth says what is not stated); state --near and --far."
+        )
+    return Posed(small, Cameras.of(cameras, small[0].size), near, far)
 
 
 def _range(views: Sequence[View]) -> tuple[float, float]:
