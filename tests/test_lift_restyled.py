@@ -12,7 +12,7 @@ import pytest
 import torch
 from plyfile import PlyData
 
-from relook.config import PhotoConfig, RestyleConfig, SceneConfig, SceneMethod
+from relook.config import Dependence, PhotoConfig, RestyleConfig, SceneConfig, SceneMethod
 from relook.dollhouse import render as render_room
 from relook.dollhouse import sample_layout, sample_style, walk
 from relook.errors import InputError, PictureError, SceneError, SegmentsError
@@ -192,6 +192,15 @@ def test_shading_takes_the_new_colour_and_highlights_stay_grey() -> None:
     kept = recoloured(coloured(blue, [0.3, 0.2, 0.1]), new, all_of_it, "keep").sh[0, 2]
     assert kept.tolist() == pytest.approx([0.3, 0.2, 0.1])
     assert recoloured(coloured(blue, [0.3, 0.2, 0.1]), new, all_of_it, "none").degree == 0
+
+
+@pytest.mark.parametrize("how", get_args(Dependence))
+def test_what_stays_keeps_its_highlights_whatever_becomes_of_those_of_others(how: Dependence) -> None:
+    both = room(1)[torch.tensor([0, 1])]
+    found = recoloured(both, 1 - both.colours, torch.tensor([True, False]), how)
+    assert torch.equal(found.sh[1], both.sh[1])
+    assert not torch.equal(found.sh[0], both.sh[0])
+    assert how != "none" or not bool(found.sh[0, 1:].any())
 
 
 def test_a_highlight_on_black_is_no_fog_of_the_new_colour() -> None:

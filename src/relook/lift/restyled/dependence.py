@@ -24,14 +24,17 @@ def recoloured(
 ) -> Gaussians:
     """The Gaussians with new colours of degree 0 where they changed; all others keep every coefficient, bit for bit.
 
-    how: `keep` leaves higher degrees as they are; `scale` splits each of their coefficients v into shading along the old colour c, which
-    takes the new colour, and the rest, which becomes grey: v' = s c' + luminance(v - s c), s = v . c / c . c within SHADING; `none` drops them.
+    changed: which may change. how: `keep` leaves higher degrees as they are; `scale` splits each of their coefficients v into shading along
+    the old colour c, which takes the new colour, and the rest, which becomes grey: v' = s c' + luminance(v - s c), s = v . c / c . c within
+    SHADING; `none` drops them where all may change, else they are 0 for those that may.
     """
-    changed = changed & (colours != gaussians.colours).any(1)
+    allowed, changed = changed, changed & (colours != gaussians.colours).any(1)
     first = torch.where(changed[:, None], (colours - 0.5) / SH_ZERO, gaussians.sh[:, 0])[:, None]
     higher = gaussians.sh[:, 1:]
-    if how == "none" or not higher.shape[1]:
+    if not higher.shape[1] or (how == "none" and bool(allowed.all())):
         return replace(gaussians, sh=first)
+    if how == "none":
+        higher = torch.where(allowed[:, None, None], 0, higher)
     if how == "scale":
         higher = torch.where(changed[:, None, None], _scaled(higher, gaussians.colours, colours), higher)
     return replace(gaussians, sh=torch.cat([first, higher], 1))
