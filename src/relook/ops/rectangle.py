@@ -43,6 +43,10 @@ class Rectangle(NamedTuple):
         turn = self.frame[:2, :2]
         return turn.T @ (place - torch.tensor(self.middle)[:, None])
 
+    def holds(self, place: Float[Tensor, "2 N"]) -> Bool[Tensor, " N"]:
+        """Whether places lie in it."""
+        return (self.own(place).abs() <= torch.tensor(self.half)[:, None]).all(0)
+
     def moved(self, sides: tuple[float, float, float, float]) -> Rectangle:
         """With its sides (left, right, first, last) at other places along its own axes."""
         x0, x1, y0, y1 = sides

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from relook.models import perceiver
 from relook.models.perceiver import SIDE, Perceived, Perceiver
 from relook.ops.resize import resized, scaled
-from relook.session import Session
+from relook.session import Session, content_key
 
 
 def network(session: Session, folder: Path | None = None) -> Perceiver:
@@ -24,8 +23,7 @@ def network(session: Session, folder: Path | None = None) -> Perceiver:
 def perceived(image: Float[Tensor, "3 H W"], session: Session) -> Perceived:
     """The network's answers for one picture (B = 1) on the CPU, at about SIDE x SIDE pixels; the last few pictures are remembered."""
     small = at_working_size(image)
-    key = (tuple(small.shape), sha256(small.numpy().tobytes()).digest())
-    return session.remembered("perceiver", key, lambda: _alone(small, session))
+    return session.remembered("perceiver", content_key(small), lambda: _alone(small, session))
 
 
 def _alone(image: Float[Tensor, "3 h w"], session: Session) -> Perceived:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 import torch
-from torch import Tensor
 
 from relook.perceive.borders import refined_segments
+from relook.perceive.borders.rugs import rug_whole
 from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
 from relook.perceive.layout.faces import squared
 from relook.perceive.layout.lines import lines_of
 from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.segment.ade20k import rug_share
 from relook.perceive.segment.superpixels import superpixels_of
-from relook.session import Session
+from relook.session import Session, content_key
 from relook.types import Camera, Segments, View
 
 COARSE = ("ade20k", "layout")
@@ -75,7 +75,10 @@ class Perception:
         self.session.check()
         if asked not in COARSE:
             return view
-        return replace(view, segments=self._refined(view))
+        segments = self._refined(view)
+        if asked == "ade20k":
+            segments = rug_whole(segments, rug_share(view.image, self.session), view.layout)
+        return replace(view, segments=segments)
 
     def _asked(self, name: str, view: View) -> Segments:
         """What a segmenter says of a view; of a plain picture it is remembered in the session, for work that was ended before its end."""
@@ -102,14 +105,10 @@ class Perception:
 
 def content_of(view: View) -> tuple[object, ...]:
     """A key of a view's picture, regions and room: the same for views that show the same."""
-    found: list[object] = [view.size, _digest(view.image)]
+    found: list[object] = [content_key(view.image)]
     if view.segments is not None:
-        found += [_digest(view.segments.labels), repr(view.segments.regions)]
+        found += [content_key(view.segments.labels), repr(view.segments.regions)]
     if view.layout is not None:
         camera = view.layout.camera
-        found += [_digest(camera.K), _digest(camera.world_to_camera), repr(replace(view.layout, camera=CAMERA))]
+        found += [content_key(camera.K), content_key(camera.world_to_camera), repr(replace(view.layout, camera=CAMERA))]
     return tuple(found)
-
-
-def _digest(values: Tensor) -> bytes:
-    return sha256(values.cpu().numpy().tobytes()).digest()

@@ -8,7 +8,6 @@ No network is asked; segments help where there are some.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from relook.io import as_pixels
 from relook.perceive.layout.box import Box, find_box, zones
@@ -19,7 +18,7 @@ from relook.perceive.layout.frame import Frame, find_frames
 from relook.perceive.layout.level import Level, level_view
 from relook.perceive.layout.lines import Lines, find_lines, lines_of
 from relook.perceive.layout.room import as_layout
-from relook.session import Session
+from relook.session import Session, content_key
 from relook.types import Layout, View
 
 FEWEST = 8
@@ -54,10 +53,7 @@ def known_layout(view: View, wanted: str, session: Session, *, focal: float | No
     if view.layout is not None:
         return view.layout
     labels = None if view.segments is None else view.segments.labels
-    key = (
-        *(None if one is None else sha256(one.cpu().numpy().tobytes()).digest() for one in (view.image, labels)),
-        focal,
-    )
+    key = (content_key(view.image), None if labels is None else content_key(labels), focal)
     return session.remembered("layout", key, lambda: room_layout(view, lines_of(view.image, session), focal=focal))
 
 

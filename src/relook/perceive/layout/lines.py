@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.io import as_pixels
-from relook.session import Session
+from relook.session import Session, content_key
 
 SIDE, ENLARGED = 1024, 2.0
 """Longer side in pixels at which lines are looked for, and the most by which a small picture is enlarged: more shows its pixels' own edges."""
@@ -66,8 +65,7 @@ class Lines:
 
 def lines_of(image: Float[Tensor, "3 H W"], session: Session) -> Lines:
     """`find_lines` of a picture, found once as long as the session remembers it."""
-    key = sha256(image.cpu().numpy().tobytes()).digest()
-    return session.remembered("lines", (tuple(image.shape), key), lambda: find_lines(image))
+    return session.remembered("lines", content_key(image), lambda: find_lines(image))
 
 
 def find_lines(image: Float[Tensor, "3 H W"]) -> Lines:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,9 +24,9 @@ from relook.ops.resize import at_most, resized
 from relook.perceive.segment.diffuse import diffused
 from relook.perceive.segment.regions import around, connected_parts, dissolved, numbered, whole
 from relook.perceive.segment.rugs import rugs_grown
-from relook.perceive.segment.superpixels import SIDE, superpixels_of
+from relook.perceive.segment.superpixels import SIDE, means_of, superpixels_of
 from relook.perceive.segment.vocabulary import ROOM
-from relook.session import Session
+from relook.session import Session, content_key
 from relook.types import Segments, View
 
 VOCABULARY: dict[str, Any] = json.loads(Path(__file__).with_name("ade20k.json").read_text(encoding="utf-8"))
@@ -41,8 +41,18 @@ DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
 COMMON = 0.95
 """What the chance of a wall, floor or ceiling counts beside that of a thing: most pixels of ADE20K are one of them, so networks say so too often."""
+FAINT = 1e-3
+"""Chance of rug or floor below which there is none of either."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
+
+
+class Seen(NamedTuple):
+    """What the network says of a picture."""
+
+    segments: Segments
+    rug: Float[np.ndarray, "y x"]
+    """Of the chances of rug and floor that of rug."""
 
 
 def segments(view: View, session: Session) -> Segments:
@@ -52,14 +62,30 @@ def segments(view: View, session: Session) -> Segments:
     countable classes split into connected instances, as sure as their own class's chances: whether it is a sofa or an armchair is a doubt
     about its look, not about its place.
     """
-    scores = class_chances(view.image, session)
+    return _seen(view.image, session).segments
+
+
+def rug_share(image: Float[Tensor, "3 H W"], session: Session) -> Float[np.ndarray, "y x"]:
+    """Of the chances of rug and floor that of rug, the same all over a superpixel; SIDE pixels at most. 0 where neither is likely anywhere."""
+    return _seen(image, session).rug
+
+
+def _seen(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
+    """What is seen in a picture, once as long as the session remembers it."""
+    return session.remembered("ade20k", content_key(image), lambda: _looked(image, session))
+
+
+def _looked(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
+    """The network's answer, as `segments` says."""
+    scores = class_chances(image, session)
     present = scores.flatten(1).max(1).values > 0.3
     present[0] = False
     if not bool(present.any()):
-        return whole(view)
+        return Seen(whole(View(image)), np.zeros((1, 1), np.float32))
     ids = present.nonzero()[:, 0]
-    small = resized(view.image.cpu(), at_most(view.size, SIDE))
-    patches = superpixels_of(view.image, session)
+    size = (image.shape[1], image.shape[2])
+    small = resized(image.cpu(), at_most(size, SIDE))
+    patches = superpixels_of(image, session)
     session.check()
     chances = diffused(small, patches, scores[ids])
     session.check()
@@ -73,7 +99,17 @@ def segments(view: View, session: Session) -> Segments:
     classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
     classes = _one_object_one_class(_with_rugs(small, classes, patches, mixed, names))
     found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), own.numpy())
-    return found if found.labels.shape == view.size else found.resized(view.size)
+    found = found if found.labels.shape == size else found.resized(size)
+    return Seen(found, _share(chances, ids, patches))
+
+
+def _share(
+    chances: Float[Tensor, "K y x"], ids: Int[Tensor, " K"], patches: Int[np.ndarray, "y x"]
+) -> Float[np.ndarray, "y x"]:
+    """Of the chances of rug and floor that of rug, by superpixels."""
+    both = torch.stack([chances[ids == VOCABULARY["classes"].index(name)].sum(0) for name in ("rug", "floor")], -1)
+    rug, floor = means_of(patches, both.numpy()).T
+    return np.asarray(rug / (rug + floor).clip(FAINT), np.float32)[patches]
 
 
 def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:

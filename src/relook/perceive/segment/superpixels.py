@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from relook.ops.resize import at_most, resized
-from relook.session import Session
+from relook.session import Session, content_key
 
 SIDE = 768
 """Longer side of the picture in which regions are found and cut out."""
@@ -23,12 +21,11 @@ ends where a white ceiling begins."""
 
 def superpixels_of(image: Float[Tensor, "3 H W"], session: Session) -> Int[np.ndarray, "h w"]:
     """`superpixels` of a picture of at most SIDE pixels, found once as long as the session remembers it."""
-    key = sha256(image.cpu().numpy().tobytes()).digest()
 
     def found() -> Int[np.ndarray, "h w"]:
         return superpixels(resized(image.cpu(), at_most((image.shape[-2], image.shape[-1]), SIDE)))
 
-    return session.remembered("superpixels", (tuple(image.shape), key), found)
+    return session.remembered("superpixels", content_key(image), found)
 
 
 def superpixels(image: Float[Tensor, "3 H W"]) -> Int[np.ndarray, "H W"]:

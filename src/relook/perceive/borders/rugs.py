@@ -1,0 +1,85 @@
+"""A rug of a photograph as a whole: the rectangle on the floor in which the segmenter, which doubts half of it, sees most of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.special import logit
+from skimage.filters import threshold_otsu
+from torch import Tensor
+
+from relook.ops.flat import before, homography, places
+from relook.ops.rectangle import Rectangle, fitted
+from relook.perceive.layout.planes import SURE
+from relook.perceive.segment.vocabulary import canonical
+from relook.types import Layout, Segments
+
+PARTING = 0.25, 0.6
+"""Bounds of the share that parts rug from floor: networks say floor more often than rug, so half of a rug may have little of it."""
+MOST = 2.0
+"""What speaks for rug or against it counts at most so much: the logarithm of its odds, over that of the odds of the parting share."""
+CALLED, LEAST = 0.003, 0.01
+"""Parts of the picture that must be called rug before a rectangle is looked for, and that it must show."""
+EXPLAINED = 0.9
+"""Part of what speaks for rug that a rectangle must hold, less what speaks against it there: a round rug is none, nor are two."""
+
+
+def rug_whole(segments: Segments, share: Float[np.ndarray, "h w"], layout: Layout | None) -> Segments:
+    """The regions with floor and rugs parted by a rectangle on the floor, where one holds nearly all that speaks for rug.
+
+    share: of the chances of rug and floor that of rug, at any size. Only pixels of floors and rugs change. As they were where the layout's
+    directions are not known, nothing is called rug, or no rectangle is like what is.
+    """
+    floors, rugs = (_ids(segments, name) for name in ("floor", "rug"))
+    if layout is None or layout.directions < SURE or not (floors and rugs):
+        return segments
+    size = (share.shape[0], share.shape[1])
+    labels = segments.resized(size).labels.numpy()
+    called, either = np.isin(labels, rugs), np.isin(labels, floors + rugs)
+    if called.mean() < CALLED:
+        return segments
+    rectangle = _rectangle(share, either, layout.resized(size))
+    if rectangle is None:
+        return segments
+    H, result = _floor(layout), segments.labels.clone()
+    lies = torch.isin(result, torch.tensor(floors + rugs)) & before(H, layout.size)
+    inside = rectangle.holds(places(H, lies).place)
+    if int(inside.sum()) < LEAST * result.numel():
+        return segments
+    rug, floor = (max(ids, key=lambda id: int((labels == id).sum())) for ids in (rugs, floors))
+    result[lies] = torch.where(inside, rug, floor)
+    return Segments(result, segments.regions)
+
+
+def _ids(segments: Segments, name: str) -> list[int]:
+    """Of the regions of such a name."""
+    return [id for id, region in segments.regions.items() if canonical(region.name) == name]
+
+
+def _floor(layout: Layout) -> Float[Tensor, "3 3"]:
+    """(x, y, 1) ~ H (u, v, 1) on the floor, u across and v ahead from the camera."""
+    across, down, ahead = torch.eye(3)
+    return homography(layout.camera, 0 * down, across, ahead)
+
+
+def _rectangle(share: Float[np.ndarray, "h w"], either: Bool[np.ndarray, "h w"], layout: Layout) -> Rectangle | None:
+    """The rectangle on the floor, among pixels of floors and rugs, that explains the shares best.
+
+    None where none does well, or one that lies askew in the room: that fits the visible part of a rug more often than a rug.
+    """
+    H = _floor(layout)
+    pixels = torch.from_numpy(either) & before(H, layout.size)
+    found = places(H, pixels)
+    gain = torch.from_numpy(_odds(share[pixels.numpy()]))
+    rectangle = fitted(found.place, gain > 0, gain.abs())
+    if rectangle is None or rectangle.angle != 0:
+        return None
+    held = float(gain[rectangle.holds(found.place)].sum())
+    return rectangle if held >= EXPLAINED * float(gain.clamp_min(0).sum()) else None
+
+
+def _odds(share: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """What speaks for rug, parted from what speaks for floor where the shares themselves fall apart (Otsu 1979)."""
+    parting = np.clip(threshold_otsu(share), *PARTING)
+    return (logit(share.astype(np.float64)) - logit(parting)).clip(-MOST, MOST).astype(np.float32)

@@ -1,0 +1,97 @@
+"""A rug that a segmenter sees half of is the rectangle on the floor that explains what it says of rug and floor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from relook.ops.flat import before, homography, places
+from relook.perceive.borders.rugs import rug_whole
+from relook.types import Camera, Layout, Region, Segments
+
+WALL, FLOOR, RUG, SOFA = 1, 2, 3, 4
+SIZE = (240, 360)
+NEAR, FAR, LEFT, RIGHT = 1.6, 3.2, -0.9, 0.8
+"""Metres ahead of the camera, and to its right, where the rug ends."""
+
+
+def room(directions: float = 1.0) -> Layout:
+    """A camera 1.3 m above the floor, level."""
+    pose = torch.eye(4)
+    pose[1, 3] = 1.3
+    return Layout(SIZE, Camera(torch.tensor([[260.0, 0, 180], [0, 260.0, 80], [0, 0, 1]]), pose), 2.6, (), directions)
+
+
+def on_floor(turn: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pixels that see the floor, and where they lie in the rug's own directions."""
+    across, down, ahead = torch.eye(3)
+    H = homography(room().camera, 0 * down, across, ahead)
+    pixels = before(H, SIZE)
+    pixels[:104] = False
+    u, v = places(H, pixels).place
+    middle = (NEAR + FAR) / 2
+    c, s = np.cos(turn), np.sin(turn)
+    return pixels, c * u + s * (v - middle), c * (v - middle) - s * u + middle
+
+
+def seen(turn: float = 0.0, round_rug: bool = False) -> tuple[Segments, np.ndarray, torch.Tensor]:
+    """What a segmenter sees: the left of a rug, the right half of it with a share of .4; a sofa before its far side. And the rug as it is."""
+    pixels, u, v = on_floor(turn)
+    if round_rug:
+        rug = (u / 0.9).square() + ((v - 2.4) / 0.8).square() < 1
+    else:
+        rug = (u > LEFT) & (u < RIGHT) & (v > NEAR) & (v < FAR)
+    truth = torch.full(SIZE, WALL)
+    truth[pixels] = torch.where(rug, RUG, FLOOR)
+    share = torch.zeros(SIZE)
+    share[pixels] = torch.where(rug, torch.where(u < 0, 0.7, 0.4), 0.05)
+    labels = truth.clone()
+    labels[(truth == RUG) & (share < 0.5)] = FLOOR
+    for one in (labels, truth):
+        one[120:148, 120:200] = SOFA
+    share[120:148, 120:200] = 0.0
+    names = {WALL: "wall", FLOOR: "floor", RUG: "rug", SOFA: "sofa"}
+    return Segments(labels, {id: Region(name) for id, name in names.items()}), share.numpy(), truth
+
+
+def test_half_a_rug_becomes_the_whole_rug() -> None:
+    segments, share, truth = seen()
+    found = rug_whole(segments, share, room()).labels
+    assert (segments.labels == truth).float().mean() < 0.95
+    assert (found == truth).float().mean() > 0.995
+    assert ((found == SOFA) == (truth == SOFA)).all()
+
+
+def test_shares_may_be_of_another_size() -> None:
+    segments, share, truth = seen()
+    found = rug_whole(segments, share[::2, ::2].copy(), room()).labels
+    assert (found == truth).float().mean() > 0.98
+
+
+def test_what_lies_outside_the_rug_is_floor_again() -> None:
+    segments, share, truth = seen()
+    labels = segments.labels.clone()
+    labels[200:208, 40:60] = RUG
+    assert (truth[200:208, 40:60] == FLOOR).all()
+    found = rug_whole(Segments(labels, segments.regions), share, room()).labels
+    assert (found[200:208, 40:60] == FLOOR).all()
+
+
+@pytest.mark.parametrize("why", ["no layout", "unsure", "nothing called rug", "round", "askew", "two", "small"])
+def test_regions_stay_where_no_rectangle_is_sure(why: str) -> None:
+    segments, share, _ = seen(0.4 if why == "askew" else 0.0, why == "round")
+    layout = {"no layout": None, "unsure": room(0.4)}.get(why, room())
+    if why == "nothing called rug":
+        labels = torch.where(segments.labels == RUG, FLOOR, segments.labels)
+        labels[200, 180:184] = RUG
+        segments = Segments(labels, segments.regions)
+    if why == "two":
+        pixels, u, v = on_floor()
+        share[pixels] = np.where((u > 1.0) & (v < 3.0), np.float32(0.7), share[pixels])
+    if why == "small":
+        labels = torch.where(segments.labels == RUG, FLOOR, segments.labels)
+        labels[200:216, 160:184] = RUG
+        share = np.where(labels.numpy() == RUG, np.float32(0.9), np.float32(0.05))
+        segments = Segments(labels, segments.regions)
+    assert torch.equal(rug_whole(segments, share, layout).labels, segments.labels)
