@@ -69,13 +69,23 @@ def test_shares_may_be_of_another_size() -> None:
     assert (found == truth).float().mean() > 0.98
 
 
-def test_what_lies_outside_the_rug_is_floor_again() -> None:
+def test_a_fringe_is_floor_and_what_reaches_out_of_the_rug_stays() -> None:
+    """A stool that was called rug stands on its near left corner."""
     segments, share, truth = seen()
     labels = segments.labels.clone()
-    labels[200:208, 40:60] = RUG
-    assert (truth[200:208, 40:60] == FLOOR).all()
+    pixels, u, _ = on_floor()
+    beyond = torch.full(SIZE, 9.0)
+    beyond[pixels] = u - RIGHT
+    fringe = (beyond > 0) & (beyond < 0.08) & (truth == FLOOR)
+    fringe[:190] = False
+    stool = torch.zeros(SIZE, dtype=torch.bool)
+    stool[180:215, 20:100] = True
+    labels[fringe | stool] = RUG
     found = rug_whole(Segments(labels, segments.regions), share, room()).labels
-    assert (found[200:208, 40:60] == FLOOR).all()
+    assert fringe.sum() > 100
+    assert (stool & (truth == FLOOR)).sum() > 100
+    assert (found[fringe] == FLOOR).all()
+    assert (found[stool] == RUG).all()
 
 
 @pytest.mark.parametrize("why", ["no layout", "unsure", "nothing called rug", "round", "askew", "two", "small"])

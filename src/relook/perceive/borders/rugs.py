@@ -12,6 +12,7 @@ from torch import Tensor
 from relook.ops.flat import before, homography, places
 from relook.ops.rectangle import Rectangle, fitted
 from relook.perceive.layout.planes import SURE
+from relook.perceive.segment.regions import connected_parts
 from relook.perceive.segment.vocabulary import canonical
 from relook.types import Layout, Segments
 
@@ -23,6 +24,8 @@ CALLED, LEAST = 0.003, 0.01
 """Parts of the picture that must be called rug before a rectangle is looked for, and that it must show."""
 EXPLAINED = 0.9
 """Part of what speaks for rug that a rectangle must hold, less what speaks against it there: a round rug is none, nor are two."""
+FRINGE = 0.15
+"""Metres out of the rectangle that what was called rug may reach to be floor; what reaches farther stands on the rug and was called like it."""
 
 
 def rug_whole(segments: Segments, share: Float[np.ndarray, "h w"], layout: Layout | None) -> Segments:
@@ -44,11 +47,16 @@ def rug_whole(segments: Segments, share: Float[np.ndarray, "h w"], layout: Layou
         return segments
     H, result = _floor(layout), segments.labels.clone()
     lies = torch.isin(result, torch.tensor(floors + rugs)) & before(H, layout.size)
-    inside = rectangle.holds(places(H, lies).place)
-    if int(inside.sum()) < LEAST * result.numel():
+    beyond = torch.full(result.shape, torch.inf)
+    beyond[lies] = rectangle.beyond(places(H, lies).place)
+    if int((beyond <= 0).sum()) < LEAST * result.numel():
         return segments
     rug, floor = (max(ids, key=lambda id: int((labels == id).sum())) for ids in (rugs, floors))
-    result[lies] = torch.where(inside, rug, floor)
+    fringe = (beyond > 0) & torch.isin(result, torch.tensor(rugs))
+    for place, part, _ in connected_parts(fringe.numpy()):
+        if float(beyond[place][part].max()) < FRINGE:
+            result[place][part] = floor
+    result[beyond <= 0] = rug
     return Segments(result, segments.regions)
 
 
