@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from relook.config import PhotoConfig
+from relook.correspond.alike import with_alike
 from relook.correspond.features import Descriptor, descriptor
 from relook.correspond.kin import with_kin
 from relook.correspond.semantic import Correspondence, Source, match_segments
@@ -85,7 +86,8 @@ class Run:
         named = (*config.restyle, *config.matches, *config.references)
         if self.family is not None:
             return replace(found, style=style.segments)
-        return replace(with_kin(found), style=style.segments, still=stays(structure.segments, named))
+        found = replace(with_kin(found), style=style.segments, still=stays(structure.segments, named))
+        return with_alike(found, style.image)
 
     def _sources(self, pictures: int) -> dict[str, Source]:
         """What single things take from; the files that they name are the last of the style's pictures."""
