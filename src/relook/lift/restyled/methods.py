@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from jaxtyping import Float
+from torch import Tensor
+
 from relook.lift.restyled.distill import distill
-from relook.lift.restyled.scene import Method
+from relook.lift.restyled.scene import Method, Scene, Settings
 from relook.lift.restyled.semantic import semantic
-from relook.lift.restyled.styleme3d import styleme3d
+from relook.transfer.photo import Styles
+
+
+def styleme3d(scene: Scene, style: Styles, settings: Settings) -> Float[Tensor, "N 3"]:
+    """See `relook.lift.restyled.styleme3d`: its denoisers take seconds to import, which the others do without."""
+    from relook.lift.restyled import styleme3d as method
+
+    return method.styleme3d(scene, style, settings)
+
 
 METHODS: Mapping[str, Method] = {"semantic": semantic, "distill": distill, "styleme3d": styleme3d}
 """`relook.config.SceneMethod` has the same names."""
