@@ -20,9 +20,11 @@ from relook.dollhouse.style import Style, sample_style
 from relook.errors import RecordError, SegmentsError
 from relook.evaluate.sources.shots import exact_layout
 from relook.io import write_image, write_segments
+from relook.ops.exemplar import grown
 from relook.ops.flat import places, straight_on
 from relook.perceive.layout.files import write_layout
-from relook.transfer.materials import with_covers, with_materials
+from relook.session import Session
+from relook.transfer.materials import cover, with_covers, with_materials
 from relook.transfer.materials.sample import sampled
 from relook.transfer.materials.shading import lit, shading_of, without_gloss
 from relook.transfer.materials.surface import Surface, surfaces_of
@@ -101,6 +103,24 @@ def test_a_floor_has_the_styles_planks_in_their_size_and_direction(rooms: Rooms)
     assert likeness[0] > likeness[1] + 0.05
     off = ((found - rooms.answer)[:, rooms.floor].mean(1)).abs().max()
     assert float(off) < 0.06
+
+
+def test_a_pattern_is_grown_once_in_a_session(rooms: Rooms, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    grows: list[int] = []
+    monkeypatch.setattr(cover, "grown", lambda *values: (grows.append(1), grown(*values))[1])
+    asked = (rooms.structure, rooms.style, rooms.regions)
+    alone = with_materials(rooms.moved, *asked)
+    once = len(grows)
+    assert once
+    for image in (rooms.moved, rooms.moved.flip(0)):  # whatever colours lie under it
+        found = with_materials(image, *asked, session=session)
+        assert torch.equal(found[:, rooms.floor], with_materials(image, *asked)[:, rooms.floor])
+    assert torch.equal(with_materials(rooms.moved, *asked, session=session), alone)
+    assert len(grows) == 4 * once  # three times without a session, once with it
+    dull = replace(rooms.style, image=torch.lerp(rooms.style.image, rooms.style.image.mean(), 0.1))
+    found = with_materials(rooms.moved, rooms.structure, dull, rooms.regions, session=session)
+    assert torch.equal(found, with_materials(rooms.moved, rooms.structure, dull, rooms.regions))
+    assert len(grows) == 6 * once  # another material is another pattern
 
 
 def test_what_is_no_floor_stays_as_it_is(rooms: Rooms) -> None:

@@ -257,13 +257,13 @@ def _by_surfaces(
     from relook.transfer.materials import with_covers, with_materials
     from relook.transfer.palette import palette
 
-    stated = run.config.covers
+    stated, session = run.config.covers, run.perception.session
     with progress.stage("restyling", expected=_expected("restyling", structure)):
         image = palette(structure, style, correspondence)
     with progress.stage("materials", expected=_expected("materials", structure)):
         if run.materials:
-            image = with_materials(image, structure, style, correspondence, stated, session=run.perception.session)
-        return with_covers(image, structure, stated)
+            image = with_materials(image, structure, style, correspondence, stated, session=session)
+        return with_covers(image, structure, stated, session=session)
 
 
 def _by_denoising(

@@ -52,7 +52,7 @@ def with_materials(
 
     A surface stays as it is where its plane is unknown in either picture, where the style's shows too little of its material (`sampled`),
     and where something else is stated (see `with_covers`). strength: 0 leaves the picture as it is, 1 is the full change. session: remembers
-    what is seen of rugs.
+    what is seen of rugs, and patterns that were grown.
     """
     taken = {canonical(cover.thing) for cover in stated}
     for name in (name for name in SHOWN if name not in taken):
@@ -67,19 +67,23 @@ def with_materials(
             if own is None or not _planked(own):
                 continue
             material = plain(material)
-        image = covered(image, structure.image, [here], material, strength)
+        image = covered(image, structure.image, [here], material, strength, session=session)
     if "wall" not in taken:
         image = _with_walls(image, structure, style, correspondence, strength)
     return image if "rug" in taken else _with_rugs(image, structure, style, correspondence, strength, session)
 
 
 def with_covers(
-    image: Float[Tensor, "3 H W"], structure: View, stated: Sequence[Cover], strength: float = 1.0
+    image: Float[Tensor, "3 H W"],
+    structure: View,
+    stated: Sequence[Cover],
+    strength: float = 1.0,
+    session: Session | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """A picture with stated materials and colours on things of the structure.
 
     Raises SegmentsError for a thing that the structure does not show, or that no known plane of its room carries; InputError for a file
-    that is no picture.
+    that is no picture. session: remembers patterns that were grown.
     """
     for cover in stated:
         mask = shown(structure, cover.thing)
@@ -91,7 +95,7 @@ def with_covers(
             raise SegmentsError(
                 f"Expected a known plane under {cover.thing} for a material, got none; mend the layout that relook perceive writes."
             )
-        image = covered(image, structure.image, surfaces, swatch(cover), strength, MAIN)
+        image = covered(image, structure.image, surfaces, swatch(cover), strength, MAIN, session)
     return image
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 import torch
@@ -16,6 +16,7 @@ from relook.ops.exemplar import Exemplar, fetched, grown, halved
 from relook.ops.flat import Places, places
 from relook.ops.soft import soft_weight
 from relook.ops.srgb import from_linear
+from relook.session import Session, content_key
 from relook.transfer.materials.sample import DIRECTED, Material
 from relook.transfer.materials.shading import light_of, lit, main_light, shading_of, smooth_light, without_gloss
 from relook.transfer.materials.surface import Surface
@@ -39,18 +40,20 @@ def covered(
     material: Material,
     strength: float = 1.0,
     light: float = TYPICAL,
+    session: Session | None = None,
 ) -> Float[Tensor, "3 H W"]:
     """A picture with a material on surfaces, under the light that the original picture shows there; soft only at their border.
 
     light: quantile of the light on the surfaces under which the material has its colour. A surface over which the material's pattern
-    cannot be grown stays.
+    cannot be grown stays. session: remembers what was grown.
     """
     mask = torch.stack([surface.mask for surface in surfaces]).any(0)
     shading = without_gloss(shading_of(original, mask, light), main_light(original, mask, 0.5), material.colour)
     alpha, result = weights_of(original, mask), image.clone()
     for surface in surfaces:
         where = (alpha > 0) & surface.plane
-        detail = _pattern(_turned(places(surface.H, where), material.turn), surface.mask[where], material)
+        found = _turned(places(surface.H, where), material.turn)
+        detail = _pattern(found, surface.mask[where], material, session)
         if detail is not None:
             new = from_linear(lit(material.colour, detail, shading[where])).clamp(0, 1)
             result[:, where] = torch.lerp(image[:, where], new, strength * alpha[where])
@@ -163,7 +166,9 @@ def _rotation(angle: float) -> Float[Tensor, "2 2"]:
     return torch.tensor([[c, s], [-s, c]])
 
 
-def _pattern(found: Places, inside: Bool[Tensor, " N"], material: Material) -> Float[Tensor, "3 N"] | None:
+def _pattern(
+    found: Places, inside: Bool[Tensor, " N"], material: Material, session: Session | None
+) -> Float[Tensor, "3 N"] | None:
     """The material's pattern at every place, grown over those inside that do not only show its mean."""
     detail = material.detail
     near = inside & (found.short < FAR * detail.cell)
@@ -171,7 +176,17 @@ def _pattern(found: Places, inside: Bool[Tensor, " N"], material: Material) -> F
         return torch.zeros(3, len(inside))
     if material.repeats:
         return fetched(*_repeated(detail, found.place), found.short, found.along)
-    texture = _grown(material, found.place[:, near])
+    place = found.place[:, near]
+    grow = partial(_grown, material, place)
+    key = (
+        content_key(place),
+        content_key(detail.values),
+        content_key(detail.known),
+        detail.cell,
+        detail.corner,
+        _aspect(material),
+    )
+    texture = grow() if session is None else session.remembered("grown", key, grow)
     return None if texture is None else fetched(texture, found.place, found.short, found.along)
 
 
