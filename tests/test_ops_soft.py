@@ -29,6 +29,14 @@ def test_a_straight_border_without_an_edge_stays_a_line() -> None:
     assert bool(((weights[0] > 0.5) == halves()[0]).float().mean() > 0.999)
 
 
+def test_noise_beside_a_faint_border_does_not_fray_it() -> None:
+    """A white wall and a white ceiling, a hundredth apart: less than the noise, which guided weights follow."""
+    masks = halves()
+    noise = 0.02 * torch.randn(3, 200, 300, generator=torch.Generator().manual_seed(5))
+    weights = soft_weights(torch.where(masks[0], 0.8, 0.81) + noise, masks)[0]
+    assert ((weights - masks[0].float()).abs() > 0.1).sum() < 2.5 * 200
+
+
 def test_a_border_beside_an_edge_of_the_picture_moves_onto_it() -> None:
     masks = halves(400, 600)
     true = masks[0].roll(2, 1)  # the mask ends two pixels before the picture's edge

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.errors import ShapeError
-from relook.ops.guided import Guide
+from relook.ops.guided import Guide, box
 
 RADIUS, EDGE = 0.008, 3e-5
 """Reach of the picture's edges in parts of the longer side, and the variance of colour above which one counts as a border."""
@@ -22,6 +22,8 @@ RAGGED, CLEAN = 0.75, 0.92
 """Straightness up to which a border is ragged (hair, fringe, leaves), and from which on it is a clean line."""
 STEEP = 0.3
 """Rise of a guided weight per pixel from which on it follows an edge of the picture; a step rises by a half."""
+FAINT, CLEAR = 0.03, 0.06
+"""How far the colours on both sides of a border are apart, up to which it has no edge to follow (what rises there is noise), and from which on."""
 ANTIALIASED = 0.6
 """Standard deviation in pixels of a clean border."""
 
@@ -54,14 +56,17 @@ def _soft(guide: Guide, mask: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
     longest = max(mask.shape)
     weight = guide.filtered(mask).clamp_(0, 1)
     here = _near(mask, max(2, round(3 * RADIUS * longest)))
-    weight[here] = _with_clean_borders(weight[here], mask[here], longest)
+    weight[here] = _with_clean_borders(weight[here], mask[here], guide.picture[:, *here], longest)
     return weight
 
 
-def _with_clean_borders(weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], longest: int) -> Float[Tensor, "h w"]:
+def _with_clean_borders(
+    weight: Float[Tensor, "h w"], mask: Float[Tensor, "h w"], picture: Float[Tensor, "3 h w"], longest: int
+) -> Float[Tensor, "h w"]:
     """Guided weights, as antialiased masks where their border is straight and the picture has no edge."""
+    radius = max(1, round(RADIUS * longest))
     clean = ((straightness(mask, STRAIGHT * longest) - RAGGED) / (CLEAN - RAGGED)).clamp(0, 1)
-    clean *= _without_edge(weight, max(1, round(RADIUS * longest)))
+    clean *= _without_edge(weight, radius).maximum(_faint(picture, mask, radius))
     return weight.lerp(_blurred(mask, ANTIALIASED), clean)
 
 
@@ -99,6 +104,13 @@ def _without_edge(weight: Float[Tensor, "H W"], radius: int) -> Float[Tensor, "H
     steepest = torch.from_numpy(cv2.dilate(rise, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8))).to(weight)
     slow = 1.2 / (2 * radius + 1)
     return ((STEEP - steepest) / max(STEEP - slow, 0.05)).clamp(0, 1)
+
+
+def _faint(picture: Float[Tensor, "3 h w"], mask: Float[Tensor, "h w"], radius: int) -> Float[Tensor, "h w"]:
+    """1 where the mean colours inside and outside the mask are alike around a pixel, as far as guided weights reach; 0 where clearly apart."""
+    everything, share, inside = box(torch.cat([picture, mask[None], picture * mask]), 2 * radius).split([3, 1, 3])
+    apart = inside / share.clamp_min(1e-4) - (everything - inside) / (1 - share).clamp_min(1e-4)
+    return ((CLEAR - apart.square().sum(0).sqrt()) / (CLEAR - FAINT)).clamp(0, 1)
 
 
 def _blurred(mask: Float[Tensor, "H W"], sigma: float) -> Float[Tensor, "H W"]:
