@@ -16,6 +16,8 @@ from relook.transfer.colours import Colours
 
 WIDTH = 0.02
 """Of a rim, in sides of the picture."""
+OPEN = 0.5
+"""Share of what a rim's border outside would be, were it as wide as the widest, that it must have: a picture's ground behind its frame has less."""
 ALIKE = 0.03
 """Distance in OKLab from a frequent colour of the region beside it within which a rim is of that region."""
 FREQUENT = 0.01
@@ -38,8 +40,8 @@ def rims_given(
         if len(frequent):
             alike[here] = torch.cdist(lab[:, here].T, frequent).amin(1) < ALIKE
     touching, taken = cv2.dilate(outside, _square(1.0)) > 0, np.zeros(still.shape, bool)
-    for place, part, _ in connected_parts(alike.numpy()):
-        taken[place] |= part & bool((part & touching[place]).any())
+    for place, part, area in connected_parts(alike.numpy()):
+        taken[place] |= part & bool((part & touching[place]).sum() >= OPEN * area / (WIDTH * max(still.shape)))
     return torch.where(torch.from_numpy(taken), beside, classes)
 
 
