@@ -222,6 +222,16 @@ def test_where_the_scene_knows_nothing_small_parts_are_of_what_surrounds_them() 
     assert found[85, 85] == moving
 
 
+def test_what_a_sensor_cannot_read_is_not_the_floor_that_other_frames_see_behind_it() -> None:
+    """A black bed: no frame has its depth, so that the scene shows floor and walls in its place."""
+    views = list(room())
+    black = [replace(view, depth=replace(view.depth, valid=~view.segments.mask("bed"))) for view in views]
+    labels = scene_labels(source(black), lambda view: view.segments)
+    found, true = (named(one) == "bed" for one in (labels.segments(0, black[0]), views[0].segments))
+    assert (found & true).sum() > 0.7 * true.sum()
+    assert (found & ~true).sum() < 0.05 * true.sum()
+
+
 def test_a_rim_of_floor_that_a_rough_pose_hides_is_of_the_floor() -> None:
     """A frame four pixels off its pose: the scene shows the wall on a strip of floor that the frame itself sees, in the floor's colour."""
     views = list(room())

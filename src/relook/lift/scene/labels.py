@@ -26,7 +26,7 @@ from relook.lift.scene.strays import without_islands, without_strays
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
-from relook.ops.geometry import to_camera
+from relook.ops.geometry import known_depth, to_camera
 from relook.ops.guided import guided_filter
 from relook.ops.splats import Blend, Blends
 from relook.perceive.segment.vocabulary import canonical
@@ -68,6 +68,8 @@ class _Small:
     """None where the frame has no place in the scene."""
     patches: Packed
     """Superpixels of the whole frame."""
+    unread: Bool[Tensor, "h w"]
+    """Where its sensor read nothing, but for pin holes: black and shiny things have no depth, and the scene shows what is behind them."""
     moves: Bool[Tensor, "h w"] | None = None
     """Where something moves; None where nothing does."""
 
@@ -104,12 +106,12 @@ class SceneLabels:
         alike, said = self._alike(small), own[self._lying].sum(0) > 0
         if self.decided.floor is not None and self.measured:
             lies = rendered[self._lying].sum(0) > SURE
-            known = torch.where(_rim(lies) & ~said, DENIED * alike.amax(0) * known, known)
+            known = torch.where((_rim(lies) | (lies & frame.unread)) & ~said, DENIED * alike.amax(0) * known, known)
             known = torch.where(_rim(~lies) & said, (1 - alike.amax(0)).clamp_max(DENIED) * known, known)
         shown = torch.cat([known * rendered, known[None]])
         around, own = guided_filter(small, shown, *AROUND).clamp_min(0), OWN * own
         if self.decided.floor is not None and self.measured:
-            around[:-1][self._lying] *= torch.where(said, 1.0, alike)
+            around[:-1][self._lying] *= torch.where(said, 1.0, torch.where(frame.unread, DENIED, 1.0) * alike)
             bound = SURE if bool(coverage.any()) else -1.0
             own[self._lying] = alike.clamp_min(LEAST) * (said & (alike > bound) & (alike == alike.amax(0)))
         guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
@@ -221,7 +223,10 @@ def _small(found: Segments, view: View, names: dict[str, int], patches: Int[np.n
     for name in found.names:
         names.setdefault(name, len(names))
     labels, sure = numbered(found.resized(view.size), names)
-    return _Small(labels.to(torch.uint8), sure, view.camera, Packed.of(patches))
+    depth = view.metric_depth
+    empty = np.zeros(view.size, np.uint8) if depth is None else (~known_depth(depth)).numpy().astype(np.uint8)
+    unread = torch.from_numpy(cv2.morphologyEx(empty, cv2.MORPH_OPEN, np.ones((GROWN, GROWN), np.uint8)) > 0)
+    return _Small(labels.to(torch.uint8), sure, view.camera, Packed.of(patches), unread)
 
 
 def _called(found: Segments, names: Sequence[str]) -> Bool[Tensor, "H W"]:
