@@ -12,6 +12,7 @@ import pytest
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from relook.config import ViewsConfig
 from relook.dollhouse import render, sample_layout, sample_style, walk
@@ -230,6 +231,24 @@ def test_what_a_sensor_cannot_read_is_not_the_floor_that_other_frames_see_behind
     found, true = (named(one) == "bed" for one in (labels.segments(0, black[0]), views[0].segments))
     assert (found & true).sum() > 0.7 * true.sum()
     assert (found & ~true).sum() < 0.05 * true.sum()
+
+
+@pytest.mark.parametrize("name", ["chair", "wall"])
+def test_a_black_thing_is_where_its_frame_sees_it_but_what_is_too_far_for_the_sensor_is_of_the_floor(name: str) -> None:
+    """One frame sees something on the floor of which no depth is read; all others see the floor there."""
+    views = list(room())
+    view, drawn = views[0], views[0].segments
+    row, column = (avg_pool2d(drawn.mask("floor")[None].float(), 19, 1)[0] == 1).nonzero()[0].tolist()
+    place = slice(row + 1, row + 18), slice(column + 1, column + 18)
+    labels, image, valid = drawn.labels.clone(), view.image.clone(), torch.ones(view.size, dtype=torch.bool)
+    labels[place] = next(id for id, region in drawn.regions.items() if region.name == name)
+    valid[place] = False
+    image[(slice(None), *place)] = 0.02
+    views[0] = replace(
+        view, image=image, depth=replace(view.depth, valid=valid), segments=Segments(labels, drawn.regions)
+    )
+    found = named(scene_labels(source(views), lambda view: view.segments).segments(0, views[0]))[place]
+    assert (found == {"chair": "chair", "wall": "floor"}[name]).mean() > 0.8
 
 
 def test_a_rim_of_floor_that_a_rough_pose_hides_is_of_the_floor() -> None:

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate, max_pool2d, one_hot
 from relook.captures.frames import spread
 from relook.gaussians import Gaussians
 from relook.lift.carry import glance
-from relook.lift.scene.decided import LYING, Decided, decided, tints_of
+from relook.lift.scene.decided import LYING, STANDING, Decided, decided, tints_of
 from relook.lift.scene.fuse import fused_surfels
 from relook.lift.scene.rugs import Rugs, rugs_on, with_rugs
 from relook.lift.scene.said import LEAST, Packed, bordered, numbered, patches_of, regions_of
@@ -106,12 +106,14 @@ class SceneLabels:
         alike, said = self._alike(small), own[self._lying].sum(0) > 0
         if self.decided.floor is not None and self.measured:
             lies = rendered[self._lying].sum(0) > SURE
-            known = torch.where((_rim(lies) | (lies & frame.unread)) & ~said, DENIED * alike.amax(0) * known, known)
+            things = [bool(name) and canonical(name) not in (*LYING, *STANDING) for name in self.decided.names]
+            hidden = frame.unread & (called[torch.tensor(things)].sum(0) > 0)
+            known = torch.where((_rim(lies) | (lies & hidden)) & ~said, DENIED * alike.amax(0) * known, known)
             known = torch.where(_rim(~lies) & said, (1 - alike.amax(0)).clamp_max(DENIED) * known, known)
         shown = torch.cat([known * rendered, known[None]])
         around, own = guided_filter(small, shown, *AROUND).clamp_min(0), OWN * own
         if self.decided.floor is not None and self.measured:
-            around[:-1][self._lying] *= torch.where(said, 1.0, torch.where(frame.unread, DENIED, 1.0) * alike)
+            around[:-1][self._lying] *= torch.where(said, 1.0, torch.where(hidden, DENIED, 1.0) * alike)
             bound = SURE if bool(coverage.any()) else -1.0
             own[self._lying] = alike.clamp_min(LEAST) * (said & (alike > bound) & (alike == alike.amax(0)))
         guess = (around[:-1] + own) / (around[-1:] + own.sum(0)).clamp_min(1e-6)
