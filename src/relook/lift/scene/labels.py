@@ -20,13 +20,24 @@ from relook.lift.carry import glance
 from relook.lift.scene.decided import LYING, STANDING, Decided, decided, tints_of
 from relook.lift.scene.fuse import fused_surfels
 from relook.lift.scene.rugs import Rugs, rugs_on, with_rugs
-from relook.lift.scene.said import LEAST, Packed, bordered, numbered, patches_of, regions_of
+from relook.lift.scene.said import (
+    LEAST,
+    Packed,
+    any_of,
+    bordered,
+    chances_of,
+    numbered,
+    numbers_of,
+    patches_of,
+    regions_of,
+    unread_of,
+)
 from relook.lift.scene.sources import noisy
 from relook.lift.scene.strays import without_islands, without_strays
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
-from relook.ops.geometry import known_depth, to_camera
+from relook.ops.geometry import to_camera
 from relook.ops.guided import guided_filter
 from relook.ops.splats import Blend, Blends
 from relook.perceive.segment.vocabulary import canonical
@@ -70,6 +81,8 @@ class _Small:
     """Superpixels of the whole frame."""
     unread: Bool[Tensor, "h w"]
     """Where its sensor read nothing, but for pin holes: black and shiny things have no depth, and the scene shows what is behind them."""
+    reach: float
+    """How far away the sensor read something."""
     moves: Bool[Tensor, "h w"] | None = None
     """Where something moves; None where nothing does."""
 
@@ -98,7 +111,7 @@ class SceneLabels:
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
         frame, count = self.frames[number], len(self.decided.names)
-        own = called = _chances(frame.labels, count)
+        own = called = chances_of(frame.labels, count)
         rendered, coverage = self._shown(number, count)
         known = coverage.square() * (coverage > SURE)
         known = known if frame.moves is None else torch.where(frame.moves, 0.0, known)
@@ -106,8 +119,7 @@ class SceneLabels:
         alike, said = self._alike(small), own[self._lying].sum(0) > 0
         if self.decided.floor is not None and self.measured:
             lies = rendered[self._lying].sum(0) > SURE
-            things = [bool(name) and canonical(name) not in (*LYING, *STANDING) for name in self.decided.names]
-            hidden = frame.unread & (called[torch.tensor(things)].sum(0) > 0)
+            hidden = self._hidden(number, called)
             known = torch.where((_rim(lies) | (lies & hidden)) & ~said, DENIED * alike.amax(0) * known, known)
             known = torch.where(_rim(~lies) & said, (1 - alike.amax(0)).clamp_max(DENIED) * known, known)
         shown = torch.cat([known * rendered, known[None]])
@@ -124,6 +136,15 @@ class SceneLabels:
         unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
         labels = without_strays(labels, unknown, self.moving)
         return Segments(without_islands(labels, self._lying, self.moving), self.regions)
+
+    def _hidden(self, number: int, called: Float[Tensor, "K h w"]) -> Bool[Tensor, "h w"]:
+        """Where a frame sees a thing of which its sensor read nothing, though it would have read what the scene shows there."""
+        frame = self.frames[number]
+        if frame.camera is None:
+            return torch.zeros_like(frame.unread)
+        z = self.blends[self.place(number)].render(to_camera(self.blends.gaussians.means, frame.camera)[:, 2:])[0]
+        things = [bool(name) and canonical(name) not in (*LYING, *STANDING) for name in self.decided.names]
+        return frame.unread & (z < frame.reach) & (called[torch.tensor(things)].sum(0) > 0)
 
     def _by_itself(
         self, frame: _Small, own: Float[Tensor, "K h w"], rendered: Float[Tensor, "K h w"]
@@ -193,7 +214,7 @@ def scene_labels(
             view = source.view(number)
             little, found = glance(view, SIDE), see(view)
             frames.append(_small(found, little, names, patches(view.image)))
-            here = _called(found.resized(little.size), moving)
+            here = any_of(found.resized(little.size), moving)
             if bool(here.any()):
                 moves[number] = little, here
             if number in wanted and little.camera is not None:
@@ -207,7 +228,7 @@ def scene_labels(
     votes, eyes = _votes(blends, frames, chosen, len(names)), torch.stack([centre(camera) for camera in cameras])
     votes[:, list(moved)] = 0.0
     scene = decided(gaussians, votes, tuple(names), eyes, measured)
-    rugs = None if scene.floor is None else rugs_on(scene.floor, frames, *_numbers(names))
+    rugs = None if scene.floor is None else rugs_on(scene.floor, frames, *numbers_of(names))
     scene = scene if rugs is None else with_rugs(scene, gaussians, rugs)
     for number, (view, here) in moves.items():
         moves_here = here if view.camera is None else _moving(view, here, blends[_place(frames, number)], gaussians)
@@ -225,16 +246,7 @@ def _small(found: Segments, view: View, names: dict[str, int], patches: Int[np.n
     for name in found.names:
         names.setdefault(name, len(names))
     labels, sure = numbered(found.resized(view.size), names)
-    depth = view.metric_depth
-    empty = np.zeros(view.size, np.uint8) if depth is None else (~known_depth(depth)).numpy().astype(np.uint8)
-    unread = torch.from_numpy(cv2.morphologyEx(empty, cv2.MORPH_OPEN, np.ones((GROWN, GROWN), np.uint8)) > 0)
-    return _Small(labels.to(torch.uint8), sure, view.camera, Packed.of(patches), unread)
-
-
-def _called(found: Segments, names: Sequence[str]) -> Bool[Tensor, "H W"]:
-    """Where something has one of some names."""
-    none = torch.zeros_like(found.labels, dtype=torch.bool)
-    return torch.stack([none, *(found.mask(name) for name in names)]).any(0)
+    return _Small(labels.to(torch.uint8), sure, view.camera, Packed.of(patches), *unread_of(view))
 
 
 def _without(view: View, moves: Bool[Tensor, "H W"]) -> View:
@@ -274,18 +286,8 @@ def _votes(blends: Blends, frames: Sequence[_Small], chosen: Sequence[int], clas
     total = torch.zeros(len(blends.gaussians), classes)
     for number in chosen:
         frame = frames[number]
-        total += blends[_place(frames, number)].transposed(_chances(frame.labels, classes) * frame.confidence)
+        total += blends[_place(frames, number)].transposed(chances_of(frame.labels, classes) * frame.confidence)
     return total
-
-
-def _numbers(names: Mapping[str, int]) -> tuple[list[int], list[int]]:
-    """Those of names of rugs, and of floors."""
-    rugs, floors = ([number for name, number in names.items() if canonical(name) == kind] for kind in ("rug", "floor"))
-    return rugs, floors
-
-
-def _chances(labels: UInt8[Tensor, "h w"], classes: int) -> Float[Tensor, "K h w"]:
-    return one_hot(labels.long(), classes).permute(2, 0, 1).float()
 
 
 def _regions(frames: Sequence[_Small], names: Mapping[str, int], found: Decided) -> dict[int, Region]:

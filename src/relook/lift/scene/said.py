@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from relook.lift.scene.decided import LYING, Decided
+from relook.ops.geometry import known_depth
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized, scaled
 from relook.perceive.segment.diffuse import shared
 from relook.perceive.segment.superpixels import SIDE, superpixels, superpixels_of
 from relook.perceive.segment.vocabulary import canonical
 from relook.session import Session
-from relook.types import UNLABELLED, Region, Segments
+from relook.types import UNLABELLED, Region, Segments, View
 
 BORDER = (0.006, 1e-4)
 """Guided filter that brings the borders of regions, which are those of superpixels about, to the edges of a picture."""
@@ -26,6 +29,8 @@ SHOWN = 384
 """Longer side in pixels of a picture for superpixels, at least: in smaller ones they would be larger than what is to be told apart."""
 LEAST = 0.1
 """Chance that a region must have somewhere in a view to be in it."""
+HOLE, FAR = 5, 0.9
+"""Pixels across of a hole in a sensor's depth that is no pin hole, and a share of its readings."""
 CERTAIN = 0.95
 """Confidence of what lies on a plane that was found: below 1, which is kept for what was stated or drawn."""
 
@@ -37,6 +42,33 @@ def numbered(segments: Segments, numbers: Mapping[str, int]) -> tuple[Int[Tensor
     for id, region in segments.regions.items():
         number[id], sure[id] = numbers.get(region.name, UNLABELLED), region.confidence
     return number[segments.labels], sure[segments.labels]
+
+
+def numbers_of(names: Mapping[str, int]) -> tuple[list[int], list[int]]:
+    """Those of names of rugs, and of floors."""
+    rugs, floors = ([number for name, number in names.items() if canonical(name) == kind] for kind in ("rug", "floor"))
+    return rugs, floors
+
+
+def chances_of(labels: UInt8[Tensor, "h w"], classes: int) -> Float[Tensor, "K h w"]:
+    """1 for the label of every pixel."""
+    return one_hot(labels.long(), classes).permute(2, 0, 1).float()
+
+
+def unread_of(view: View) -> tuple[Bool[Tensor, "H W"], float]:
+    """Where a view's sensor read nothing, but for holes narrower than HOLE; and a distance that it seldom read beyond (FAR of its readings are nearer)."""
+    depth = view.metric_depth
+    if depth is None or not bool(known_depth(depth).any()):
+        return torch.zeros(view.size, dtype=torch.bool), 0.0
+    known = known_depth(depth)
+    wide = cv2.morphologyEx((~known).numpy().astype(np.uint8), cv2.MORPH_OPEN, np.ones((HOLE, HOLE), np.uint8))
+    return torch.from_numpy(wide > 0), float(depth[known].quantile(FAR))
+
+
+def any_of(found: Segments, names: Sequence[str]) -> Bool[Tensor, "H W"]:
+    """Where something has one of some names."""
+    none = torch.zeros_like(found.labels, dtype=torch.bool)
+    return torch.stack([none, *(found.mask(name) for name in names)]).any(0)
 
 
 def regions_of(found: Decided, sure: Mapping[str, float]) -> dict[int, Region]:
