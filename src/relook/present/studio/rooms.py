@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 STYLE = """
 .room { position: relative; line-height: 0; }
 .room img { width: 100%; height: auto; }
-.room svg { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; overflow: visible; }
+.room svg { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: pan-y; overflow: visible; }
+.room circle { touch-action: none; }
 .room line { stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; filter: drop-shadow(0 0 2px #000); }
 .room line.ceiling { stroke: #7fe3f0; } .room line.floor { stroke: #ffd23d; }
 .room circle { fill: #0f766e; stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; cursor: grab; }
