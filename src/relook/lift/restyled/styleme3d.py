@@ -29,13 +29,7 @@ log = logging.getLogger("relook")
 
 def check_losses(config: RestyleConfig) -> None:
     """Say which losses a run leaves out unprompted, before it begins. Raises InputError for a preset, family, steps or losses that it cannot
-    descend by, and for losses of another method."""
-    if config.method != "styleme3d":
-        if config.losses:
-            raise InputError(
-                f"Expected the method styleme3d for losses, got {config.method}; choose it, or leave the losses out."
-            )
-        return
+    descend by."""
     how = how_of(config)
     how.planned()
     missing = [name for name in LOSSES if name not in how.losses]

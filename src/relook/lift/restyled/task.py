@@ -22,9 +22,8 @@ from relook.io import read_gaussians, write_gaussians, write_recoloured
 from relook.io.splats import ENDINGS
 from relook.lift.restyled.dependence import recoloured
 from relook.lift.restyled.floor import check_materials
-from relook.lift.restyled.methods import METHODS
+from relook.lift.restyled.methods import METHODS, check_losses
 from relook.lift.restyled.scene import Scene, Settings
-from relook.lift.restyled.styleme3d import check_losses
 from relook.lift.restyled.views import candidates, scene_of, views_of
 from relook.lift.scene.change import seer
 from relook.lift.scene.fit import fit_posed
