@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -20,10 +20,9 @@ from relook.evaluate.sources.polygons import Drawn, drawn_surfaces
 from relook.evaluate.weights import revision
 from relook.files import sha256
 from relook.io import read_image, write_image
-from relook.perceive.borders import refined_segments
-from relook.perceive.layout import room_layout
 from relook.perceive.overlay import overlay
-from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.perception import Perception
+from relook.perceive.segment import SEGMENTERS
 from relook.perceive.segment.vocabulary import canonical
 from relook.session import Session
 from relook.types import Segments, View
@@ -86,11 +85,8 @@ class Masks(Suite):
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """The masks of one picture; its picture is what was seen, drawn over it."""
         name, view = trial.row.removesuffix(REFINED), View(read_image(self.drawn[trial.case].picture))
-        find = segmenter(name, session)
-        found = session.remembered("seen", (name, trial.case), lambda: find(view), 1)
-        if trial.row != name:
-            view = replace(view, segments=found)
-            found = refined_segments(replace(view, layout=room_layout(view)))
+        perception = Perception(session, name)
+        found = perception.regions(view if trial.row == name else perception.regions_and_room(view))
         write_image(place.picture, overlay(view.image, found))
         return Outcome(numbers(found, self.drawn[trial.case]), pictured=True)
 
