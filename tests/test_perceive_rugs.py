@@ -8,7 +8,7 @@ import torch
 
 from relook.ops.flat import before, homography, places
 from relook.perceive.borders.rugs import rug_whole
-from relook.types import Camera, Layout, Region, Segments
+from relook.types import Camera, Layout, Region, Segments, View
 
 WALL, FLOOR, RUG, SOFA = 1, 2, 3, 4
 SIZE = (240, 360)
@@ -55,17 +55,46 @@ def seen(turn: float = 0.0, round_rug: bool = False) -> tuple[Segments, np.ndarr
     return Segments(labels, {id: Region(name) for id, name in names.items()}), share.numpy(), truth
 
 
+def whole(
+    segments: Segments, share: np.ndarray, layout: Layout | None, image: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The labels of the whole rug, in a picture without any edge if none is given."""
+    picture = torch.full((3, *SIZE), 0.5) if image is None else image
+    return rug_whole(View(picture, segments, layout=layout), share).labels
+
+
 def test_half_a_rug_becomes_the_whole_rug() -> None:
     segments, share, truth = seen()
-    found = rug_whole(segments, share, room()).labels
+    found = whole(segments, share, room())
     assert (segments.labels == truth).float().mean() < 0.95
     assert (found == truth).float().mean() > 0.995
     assert ((found == SOFA) == (truth == SOFA)).all()
 
 
+def test_its_sides_move_onto_the_pictures_edges() -> None:
+    """The picture shows the rug 10 cm farther out at its right, with a stripe 4 cm within, than the chances say; where it shows nothing, sides stay."""
+    segments, share, _ = seen()
+    pixels, u, v = on_floor()
+    image = torch.full((3, *SIZE), 0.5)
+    rug = (u > LEFT) & (u < RIGHT + 0.1) & (v < FAR)
+    stripe = rug & (u > RIGHT + 0.05) & (u < RIGHT + 0.06)
+    image[:, pixels] = torch.where(stripe, 0.05, torch.where(rug, 0.4, 0.5)).expand(3, -1)
+    image[:, 120:148, 120:200] = 0.5
+    image += 0.01 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    moved, kept = (whole(segments, share, room(), one) for one in (image, None))
+    beside = torch.zeros(SIZE, dtype=torch.bool)
+    beside[pixels] = (u > RIGHT + 0.02) & (u < RIGHT + 0.08) & (v < FAR - 0.3)
+    assert beside.sum() > 100
+    assert (moved[beside] == RUG).float().mean() > 0.95
+    assert (kept[beside] == FLOOR).float().mean() > 0.95
+    outside = torch.zeros(SIZE, dtype=torch.bool)
+    outside[pixels] = (u > RIGHT + 0.14) & (v < FAR - 0.3)
+    assert (moved[outside] == FLOOR).all()
+
+
 def test_shares_may_be_of_another_size() -> None:
     segments, share, truth = seen()
-    found = rug_whole(segments, share[::2, ::2].copy(), room()).labels
+    found = whole(segments, share[::2, ::2].copy(), room())
     assert (found == truth).float().mean() > 0.98
 
 
@@ -81,7 +110,7 @@ def test_a_fringe_is_floor_and_what_reaches_out_of_the_rug_stays() -> None:
     stool = torch.zeros(SIZE, dtype=torch.bool)
     stool[180:215, 20:100] = True
     labels[fringe | stool] = RUG
-    found = rug_whole(Segments(labels, segments.regions), share, room()).labels
+    found = whole(Segments(labels, segments.regions), share, room())
     assert fringe.sum() > 100
     assert (stool & (truth == FLOOR)).sum() > 100
     assert (found[fringe] == FLOOR).all()
@@ -104,4 +133,4 @@ def test_regions_stay_where_no_rectangle_is_sure(why: str) -> None:
         labels[200:216, 160:184] = RUG
         share = np.where(labels.numpy() == RUG, np.float32(0.9), np.float32(0.05))
         segments = Segments(labels, segments.regions)
-    assert torch.equal(rug_whole(segments, share, layout).labels, segments.labels)
+    assert torch.equal(whole(segments, share, layout), segments.labels)

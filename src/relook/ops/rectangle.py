@@ -43,13 +43,9 @@ class Rectangle(NamedTuple):
         turn = self.frame[:2, :2]
         return turn.T @ (place - torch.tensor(self.middle)[:, None])
 
-    def beyond(self, place: Float[Tensor, "2 N"]) -> Float[Tensor, " N"]:
-        """How far places lie beyond the nearest of its sides, negative within it."""
-        return (self.own(place).abs() - torch.tensor(self.half)[:, None]).amax(0)
-
     def holds(self, place: Float[Tensor, "2 N"]) -> Bool[Tensor, " N"]:
         """Whether places lie in it."""
-        return self.beyond(place) <= 0
+        return (self.own(place).abs() <= torch.tensor(self.half)[:, None]).all(0)
 
     def moved(self, sides: tuple[float, float, float, float]) -> Rectangle:
         """With its sides (left, right, first, last) at other places along its own axes."""

@@ -75,10 +75,10 @@ class Perception:
         self.session.check()
         if asked not in COARSE:
             return view
-        segments = self._refined(view)
-        if asked == "ade20k":
-            segments = rug_whole(segments, rug_share(view.image, self.session), view.layout)
-        return replace(view, segments=segments)
+        view = replace(view, segments=self._refined(view))
+        return (
+            view if asked != "ade20k" else replace(view, segments=rug_whole(view, rug_share(view.image, self.session)))
+        )
 
     def _asked(self, name: str, view: View) -> Segments:
         """What a segmenter says of a view; of a plain picture it is remembered in the session, for work that was ended before its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -9,12 +10,17 @@ from scipy.special import logit
 from skimage.filters import threshold_otsu
 from torch import Tensor
 
+from relook.errors import SegmentsError
+from relook.io import as_pixels
 from relook.ops.flat import before, homography, places
 from relook.ops.rectangle import Rectangle, fitted
+from relook.ops.resize import resized
+from relook.ops.slopes import slopes
+from relook.perceive.borders.sides import on_edges
 from relook.perceive.layout.planes import SURE
 from relook.perceive.segment.regions import connected_parts
 from relook.perceive.segment.vocabulary import canonical
-from relook.types import Layout, Segments
+from relook.types import Layout, Segments, View
 
 PARTING = 0.25, 0.6
 """Bounds of the share that parts rug from floor: networks say floor more often than rug, so half of a rug may have little of it."""
@@ -28,12 +34,16 @@ FRINGE = 0.15
 """Metres out of the rectangle that what was called rug may reach to be floor; what reaches farther stands on the rug and was called like it."""
 
 
-def rug_whole(segments: Segments, share: Float[np.ndarray, "h w"], layout: Layout | None) -> Segments:
-    """The regions with floor and rugs parted by a rectangle on the floor, where one holds nearly all that speaks for rug.
+def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
+    """The view's regions with floor and rugs parted by a rectangle on the floor, where one holds nearly all that speaks for rug.
 
-    share: of the chances of rug and floor that of rug, at any size. Only pixels of floors and rugs change. As they were where the layout's
-    directions are not known, nothing is called rug, or no rectangle is like what is.
+    share: of the chances of rug and floor that of rug, at any size. Its sides move onto the picture's edges beside them. Only pixels of floors
+    and rugs change. As they were where the layout's directions are not known, nothing is called rug, or no rectangle is like what is.
+    Raises SegmentsError for a view without segments.
     """
+    segments, layout = view.segments, view.layout
+    if segments is None:
+        raise SegmentsError("Expected a view with segments, got one without; segment it first.")
     floors, rugs = (_ids(segments, name) for name in ("floor", "rug"))
     if layout is None or layout.directions < SURE or not (floors and rugs):
         return segments
@@ -45,10 +55,13 @@ def rug_whole(segments: Segments, share: Float[np.ndarray, "h w"], layout: Layou
     rectangle = _rectangle(share, either, layout.resized(size))
     if rectangle is None:
         return segments
+    pixels = as_pixels(resized(view.image.cpu(), size))
+    bare = cv2.erode(either.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    sides = on_edges(rectangle, _floor(layout.resized(size)), slopes(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)), bare)
     H, result = _floor(layout), segments.labels.clone()
     lies = torch.isin(result, torch.tensor(floors + rugs)) & before(H, layout.size)
     beyond = torch.full(result.shape, torch.inf)
-    beyond[lies] = rectangle.beyond(places(H, lies).place)
+    beyond[lies] = sides.beyond(places(H, lies).place)
     if int((beyond <= 0).sum()) < LEAST * result.numel():
         return segments
     rug, floor = (max(ids, key=lambda id: int((labels == id).sum())) for ids in (rugs, floors))
