@@ -16,11 +16,13 @@ NEAR, FAR, LEFT, RIGHT = 1.6, 3.2, -0.9, 0.8
 """Metres ahead of the camera, and to its right, where the rug ends."""
 
 
-def room(directions: float = 1.0) -> Layout:
-    """A camera 1.3 m above the floor, level."""
+def room(directions: float = 1.0, horizon: float = 80) -> Layout:
+    """A camera 1.3 m above the floor, level, that has the horizon in this row."""
     pose = torch.eye(4)
     pose[1, 3] = 1.3
-    return Layout(SIZE, Camera(torch.tensor([[260.0, 0, 180], [0, 260.0, 80], [0, 0, 1]]), pose), 2.6, (), directions)
+    return Layout(
+        SIZE, Camera(torch.tensor([[260.0, 0, 180], [0, 260.0, horizon], [0, 0, 1]]), pose), 2.6, (), directions
+    )
 
 
 def on_floor(turn: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -117,10 +119,12 @@ def test_a_fringe_is_floor_and_what_reaches_out_of_the_rug_stays() -> None:
     assert (found[stool] == RUG).all()
 
 
-@pytest.mark.parametrize("why", ["no layout", "unsure", "nothing called rug", "round", "askew", "two", "small"])
+@pytest.mark.parametrize(
+    "why", ["no layout", "unsure", "looks up", "nothing called rug", "round", "askew", "two", "small"]
+)
 def test_regions_stay_where_no_rectangle_is_sure(why: str) -> None:
     segments, share, _ = seen(0.4 if why == "askew" else 0.0, why == "round")
-    layout = {"no layout": None, "unsure": room(0.4)}.get(why, room())
+    layout = {"no layout": None, "unsure": room(0.4), "looks up": room(horizon=900)}.get(why, room())
     if why == "nothing called rug":
         labels = torch.where(segments.labels == RUG, FLOOR, segments.labels)
         labels[200, 180:184] = RUG

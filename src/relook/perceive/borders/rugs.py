@@ -91,6 +91,8 @@ def _rectangle(share: Float[np.ndarray, "h w"], either: Bool[np.ndarray, "h w"],
     """
     H = _floor(layout)
     pixels = torch.from_numpy(either) & before(H, layout.size)
+    if not bool(pixels.any()):
+        return None
     found = places(H, pixels)
     gain = torch.from_numpy(_odds(share[pixels.numpy()]))
     rectangle = fitted(found.place, gain > 0, gain.abs())
