@@ -74,23 +74,22 @@ def test_half_a_rug_becomes_the_whole_rug() -> None:
 
 
 def test_its_sides_move_onto_the_pictures_edges() -> None:
-    """The picture shows the rug 10 cm farther out at its right, with a stripe 4 cm within, than the chances say; where it shows nothing, sides stay."""
+    """The picture shows the rug 5 cm farther out at its right than the chances say; where it shows nothing, sides stay."""
     segments, share, _ = seen()
     pixels, u, v = on_floor()
     image = torch.full((3, *SIZE), 0.5)
-    rug = (u > LEFT) & (u < RIGHT + 0.1) & (v < FAR)
-    stripe = rug & (u > RIGHT + 0.05) & (u < RIGHT + 0.06)
-    image[:, pixels] = torch.where(stripe, 0.05, torch.where(rug, 0.4, 0.5)).expand(3, -1)
+    rug = (u > LEFT) & (u < RIGHT + 0.05) & (v < FAR)
+    image[:, pixels] = torch.where(rug, 0.3, 0.5).expand(3, -1)
     image[:, 120:148, 120:200] = 0.5
     image += 0.01 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     moved, kept = (whole(segments, share, room(), one) for one in (image, None))
     beside = torch.zeros(SIZE, dtype=torch.bool)
-    beside[pixels] = (u > RIGHT + 0.02) & (u < RIGHT + 0.08) & (v < FAR - 0.3)
+    beside[pixels] = (u > RIGHT + 0.01) & (u < RIGHT + 0.035) & (v < FAR - 0.3)
     assert beside.sum() > 100
     assert (moved[beside] == RUG).float().mean() > 0.95
     assert (kept[beside] == FLOOR).float().mean() > 0.95
     outside = torch.zeros(SIZE, dtype=torch.bool)
-    outside[pixels] = (u > RIGHT + 0.14) & (v < FAR - 0.3)
+    outside[pixels] = (u > RIGHT + 0.08) & (v < FAR - 0.3)
     assert (moved[outside] == FLOOR).all()
 
 
@@ -110,13 +109,17 @@ def test_a_fringe_is_floor_and_what_reaches_out_of_the_rug_stays() -> None:
     fringe = (beyond > 0) & (beyond < 0.08) & (truth == FLOOR)
     fringe[:190] = False
     stool = torch.zeros(SIZE, dtype=torch.bool)
-    stool[180:215, 20:100] = True
+    stool[190:212, 78:112] = True
     labels[fringe | stool] = RUG
+    share[stool.numpy()] = 0.7
     found = whole(Segments(labels, segments.regions), share, room())
     assert fringe.sum() > 100
     assert (stool & (truth == FLOOR)).sum() > 100
     assert (found[fringe] == FLOOR).all()
     assert (found[stool] == RUG).all()
+    share[stool.numpy() & (truth == FLOOR).numpy()] = 0.05
+    found = whole(Segments(labels, segments.regions), share, room())
+    assert (found[stool & (truth == FLOOR)] == FLOOR).all(), "the network's chances say floor, whatever its name became"
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,21 @@ def test_a_turned_rectangle_is_found() -> None:
     assert found.half == pytest.approx((1.2, 0.8), abs=0.06)
 
 
+def test_a_side_gives_up_a_few_far_points_and_no_even_end() -> None:
+    """A square of points with twenty more beyond its far side, as beside a table that hides what is there."""
+    even = torch.cartesian_prod(torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 61)).T
+    few = torch.stack([torch.full((20,), 0.95), torch.linspace(1.1, 1.4, 20)])
+    place = torch.cat([even, few], 1)
+    whole, nearer = (
+        fitted(place, torch.ones(3741, dtype=torch.bool), torch.ones(3741), little) for little in (0, 0.02)
+    )
+    assert whole is not None
+    assert nearer is not None
+    ends = [one.middle[1] + one.half[1] for one in (whole, nearer)]
+    assert ends == pytest.approx([1.4, 1.0], abs=0.05)
+    assert nearer.half[0] == pytest.approx(1.0, abs=0.01)
+
+
 def test_likeness_is_that_of_every_shift_alone() -> None:
     """Against Pearson's correlation over what both know, one shift after the other."""
     draw = torch.Generator().manual_seed(0)

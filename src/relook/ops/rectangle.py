@@ -19,6 +19,8 @@ ROUNDS = 4
 """In which the four sides are moved in turn."""
 SAMPLED, ENOUGH = 4000, 60_000
 """Points that are looked at while the direction is looked for, and for the sides at last."""
+SPARSE = 4.0
+"""Times as far apart as evenly the last points of a side lie that may be given up."""
 EDGES = torch.tensor([0.02, 0.98])
 """Quantiles of points inside between which sides are looked for at first."""
 
@@ -54,10 +56,13 @@ class Rectangle(NamedTuple):
         return Rectangle((middle[0], middle[1]), ((x1 - x0) / 2, (y1 - y0) / 2), self.angle)
 
 
-def fitted(place: Float[Tensor, "2 N"], inside: Bool[Tensor, " N"], weight: Float[Tensor, " N"]) -> Rectangle | None:
+def fitted(
+    place: Float[Tensor, "2 N"], inside: Bool[Tensor, " N"], weight: Float[Tensor, " N"], little: float = 0.0
+) -> Rectangle | None:
     """The rectangle that holds most of the weight of points inside and least of those outside; None without points inside.
 
-    Nothing is said where there are no points, so sides that nobody sees lie at the last point inside.
+    Nothing is said where there are no points, so sides that nobody sees lie at the last point inside. little: share of what a side could
+    gain that it gives up to lie nearer where that is sparse, as a few last points beside something that hides the rest.
     """
     if not bool(inside.any()):
         return None
@@ -69,7 +74,7 @@ def fitted(place: Float[Tensor, "2 N"], inside: Bool[Tensor, " N"], weight: Floa
     if best != 0.0:
         near = [best + (number / (FINER - 1) - 0.5) * 2 * quarter / ANGLES for number in range(FINER)]
         best = max([*near, 0.0], key=lambda angle: _rated(*few, angle))
-    return _along(*many, best)[0]
+    return _along(*many, best, little)[0]
 
 
 def _thinned(
@@ -84,7 +89,9 @@ def _rated(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float)
     return _along(place, gain, angle)[1] * (STRAIGHT if angle == 0 else 1.0)
 
 
-def _along(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float) -> tuple[Rectangle, float]:
+def _along(
+    place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float, little: float = 0.0
+) -> tuple[Rectangle, float]:
     """The best rectangle of one direction, and the weight that it gains."""
     start = Rectangle((0.0, 0.0), (0.0, 0.0), angle)
     at = start.own(place)
@@ -97,18 +104,21 @@ def _along(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float)
             middle = (low[axis] + high[axis]) / 2
             values, gains = at[axis][within], gain[within]
             above = values > middle
-            high[axis] = middle + _reach(values[above] - middle, gains[above])
-            low[axis] = middle - _reach(middle - values[~above], gains[~above])
+            high[axis] = middle + _reach(values[above] - middle, gains[above], little)
+            low[axis] = middle - _reach(middle - values[~above], gains[~above], little)
     x, y = at
     total = gain[(x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])].sum()
     return start.moved((low[0], high[0], low[1], high[1])), float(total)
 
 
-def _reach(values: Float[Tensor, " N"], gains: Float[Tensor, " N"]) -> float:
-    """How far to go from 0, so that most is gained."""
+def _reach(values: Float[Tensor, " N"], gains: Float[Tensor, " N"], little: float) -> float:
+    """How far to go from 0, so that most is gained; less far where the last `little` of it is SPARSE."""
     if len(values) == 0:
         return 0.0
     order = values.argsort()
     sums = gains[order].cumsum(0)
-    best = int(sums.argmax())
-    return float(values[order[best]]) if float(sums[best]) > 0 else 0.0
+    most = float(sums.max())
+    if most <= 0:
+        return 0.0
+    far, nearly = (float(values[order[int((sums >= share * most).long().argmax())]]) for share in (1, 1 - little))
+    return nearly if far - nearly > SPARSE * little * far else far

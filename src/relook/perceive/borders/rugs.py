@@ -28,10 +28,14 @@ MOST = 2.0
 """What speaks for rug or against it counts at most so much: the logarithm of its odds, over that of the odds of the parting share."""
 CALLED, LEAST = 0.003, 0.01
 """Parts of the picture that must be called rug before a rectangle is looked for, and that it must show."""
+LITTLE = 0.006
+"""Share of what speaks for rug that a side gives up where it is sparse: rims beside a table that hides the rest."""
 EXPLAINED = 0.9
 """Part of what speaks for rug that a rectangle must hold, less what speaks against it there: a round rug is none, nor are two."""
 FRINGE = 0.15
-"""Metres out of the rectangle that what was called rug may reach to be floor; what reaches farther stands on the rug and was called like it."""
+"""Metres out of the rectangle that what was called rug may reach to be floor; what reaches farther stands on the rug and was called like it,"""
+LIKELY = 0.5
+"""if its share is at least this in the mean."""
 
 
 def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
@@ -66,8 +70,9 @@ def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
         return segments
     rug, floor = (max(ids, key=lambda id: int((labels == id).sum())) for ids in (rugs, floors))
     fringe = (beyond > 0) & torch.isin(result, torch.tensor(rugs))
+    said = cv2.resize(share, (result.shape[1], result.shape[0]), interpolation=cv2.INTER_NEAREST)
     for place, part, _ in connected_parts(fringe.numpy()):
-        if float(beyond[place][part].max()) < FRINGE:
+        if float(beyond[place][part].max()) < FRINGE or said[place][part].mean() < LIKELY:
             result[place][part] = floor
     result[beyond <= 0] = rug
     return Segments(result, segments.regions)
@@ -95,7 +100,7 @@ def _rectangle(share: Float[np.ndarray, "h w"], either: Bool[np.ndarray, "h w"],
         return None
     found = places(H, pixels)
     gain = torch.from_numpy(_odds(share[pixels.numpy()]))
-    rectangle = fitted(found.place, gain > 0, gain.abs())
+    rectangle = fitted(found.place, gain > 0, gain.abs(), LITTLE)
     if rectangle is None or rectangle.angle != 0:
         return None
     held = float(gain[rectangle.holds(found.place)].sum())

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from relook.ops.rectangle import Rectangle
 
-REACH, STEPS = 0.12, 13
+REACH, STEPS = 0.06, 7
 """How far in metres each end of a side moves to either side to find the picture's edge, and in how many steps."""
-STEEPER = 1.25
+STEEPER = 1.5
 """Times as steep as where the side was that the picture must be along its new place."""
 NEARLY = 0.85
 """Of places nearly as steep, so many times, the outermost is taken, by the end that moves out less: a rug has stripes, and a fringe."""
