@@ -203,7 +203,7 @@ def test_a_side_gives_up_a_few_far_points_and_no_even_end() -> None:
     few = torch.stack([torch.full((20,), 0.95), torch.linspace(1.1, 1.4, 20)])
     place = torch.cat([even, few], 1)
     whole, nearer = (
-        fitted(place, torch.ones(3741, dtype=torch.bool), torch.ones(3741), little) for little in (0, 0.02)
+        fitted(place, torch.ones(3741, dtype=torch.bool), torch.ones(3741), little) for little in (0.0, 0.02)
     )
     assert whole is not None
     assert nearer is not None
