@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 .PHONY: demo test check clean
 
-demo: $(READY)  ## a photograph, a small grid of rooms against the exact answer, a walk, a Gaussian scene: a little over a minute on two cores
+demo: $(READY)  ## a photograph, a small grid of rooms against the exact answer, a walk, a Gaussian scene: about a minute and a half on two cores
 	$(BIN)/relook demo --out demo
 
 test: $(READY)  ## everything that needs no GPU and no hub, one worker per core
