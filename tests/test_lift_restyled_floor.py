@@ -20,9 +20,9 @@ from relook.lift.restyled.scene import Scene, Settings
 from relook.lift.restyled.views import scene_of
 from relook.lift.scene.covers import GroundCover
 from relook.lift.scene.fit import fit
+from relook.perceive.segment.regions import ids_named
 from relook.progress import SILENT
 from relook.session import Session
-from relook.transfer.materials import named
 from relook.transfer.materials.cover import Pattern
 from relook.transfer.materials.swatch import of_picture
 
@@ -80,7 +80,7 @@ def test_where_gaussians_cannot_show_a_pattern_one_sentence_says_so(caplog: pyte
     ground, fine = ground_under(scene()), torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert ground is not None
     cover = GroundCover(
-        ground, Pattern(of_picture(fine, 0.3), None), dict.fromkeys(named(scene().parts, "floor"), -1.0)
+        ground, Pattern(of_picture(fine, 0.3), None), dict.fromkeys(ids_named(scene().parts, "floor"), -1.0)
     )
     with caplog.at_level("WARNING", logger="relook"):
         covered(scene(), [cover], scene().gaussians.colours, 1.0)

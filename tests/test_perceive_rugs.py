@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from relook.ops.flat import before, homography, places
+from relook.ops.flat import before, places
 from relook.perceive.borders.rugs import rug_whole
+from relook.perceive.layout.planes import level_homography
 from relook.types import Camera, Layout, Region, Segments, View
 
 WALL, FLOOR, RUG, SOFA = 1, 2, 3, 4
@@ -27,8 +28,7 @@ def room(directions: float = 1.0, horizon: float = 80) -> Layout:
 
 def on_floor(turn: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pixels that see the floor, and where they lie in the rug's own directions."""
-    across, down, ahead = torch.eye(3)
-    H = homography(room().camera, 0 * down, across, ahead)
+    H = level_homography(room())
     pixels = before(H, SIZE)
     pixels[:104] = False
     u, v = places(H, pixels).place

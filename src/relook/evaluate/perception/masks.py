@@ -23,6 +23,7 @@ from relook.io import read_image, write_image
 from relook.perceive.overlay import overlay
 from relook.perceive.perception import Perception
 from relook.perceive.segment import SEGMENTERS
+from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical
 from relook.session import Session
 from relook.types import Segments, View
@@ -124,7 +125,7 @@ def numbers(found: Segments, drawn: Drawn) -> list[Number]:
     measured = [Number("named", WHOLE, named(_right(found, drawn)))] if drawn.points else []
     for number, surface in enumerate(drawn.surfaces, start=1):
         name = canonical(surface.name)
-        ids = [id for id, region in found.regions.items() if canonical(region.name) == name]
+        ids = ids_named(found, name)
         seen = torch.isin(found.labels, torch.tensor(ids, dtype=found.labels.dtype))
         own, true = surface.part(seen), surface.part(surface.mask(size))
         region = f"{name} {number}"

@@ -38,6 +38,7 @@ from relook.io import read_image, write_image
 from relook.perceive.depth import ESTIMATORS, estimator
 from relook.perceive.overlay import depth_picture, overlay
 from relook.perceive.segment import SEGMENTERS, segmenter
+from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical, countable
 from relook.session import Session
 from relook.types import Depth, Segments, View
@@ -168,7 +169,7 @@ def counted(found: Segments, room: Rendering) -> tuple[Int[Tensor, "C D"], list[
     """Pixels by true and found class, and the objects of every class of THINGS."""
     objects = []
     for name in THINGS:
-        ids = [id for id, region in found.regions.items() if canonical(region.name) == name]
+        ids = ids_named(found, name)
         seen = torch.where(torch.isin(found.labels, torch.tensor(ids, dtype=torch.int64)), found.labels, 0)
         true = torch.where(room.classes == CLASSES.index(name), room.instances + 1, 0)
         objects.append(panoptic_counts(seen, true))

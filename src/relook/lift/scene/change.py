@@ -35,11 +35,12 @@ from relook.ops.srgb import to_linear
 from relook.perceive.perception import Perception
 from relook.perceive.segment import exact
 from relook.perceive.segment.open_vocabulary import labelled
+from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
 from relook.session import Session
 from relook.transfer.composite import composite
-from relook.transfer.materials import named, shown
+from relook.transfer.materials import shown
 from relook.transfer.materials.cover import MAIN, painted
 from relook.transfer.materials.shading import main_light
 from relook.transfer.palette import ColourMaps, colour_maps, palette
@@ -124,7 +125,7 @@ class _WalkLook:
         for material in self.covers:
             new = material.over(new, view, config.strongest)
         for cover in config.covers:
-            mask = segments.among(named(segments, canonical(cover.thing)))
+            mask = segments.among(ids_named(segments, canonical(cover.thing)))
             if cover.colour is not None and bool(mask.any()):
                 colour, light = to_linear(torch.tensor(cover.colour)), self.lights[cover.thing]
                 new = painted(new, view.image, mask, colour, config.strongest, light)

@@ -14,8 +14,9 @@ from relook.errors import SegmentsError
 from relook.lift.scene.ground import Ground, covered_places
 from relook.ops.exemplar import coarser
 from relook.ops.flat import Places, places
+from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical
-from relook.transfer.materials import named, own_material, shown, style_material
+from relook.transfer.materials import own_material, shown, style_material
 from relook.transfer.materials.cover import MAIN, TYPICAL, Pattern, painted, pattern_over
 from relook.transfer.materials.sample import DIRECTED, Material, turned
 from relook.transfer.materials.shading import smooth_light
@@ -109,7 +110,7 @@ class Floors:
     def _covered(self, ground: Ground, material: Material, thing: str, share: float) -> list[GroundCover]:
         """The material on all regions of a name, each under its own light."""
         lights = {}
-        for id in named(self.frames[0].segments, thing):  # type: ignore[arg-type]
+        for id in ids_named(self.frames[0].segments, thing):  # type: ignore[arg-type]
             inside = torch.cat([_light(frame, id) for frame in self.frames])
             if len(inside):
                 lights[id] = float(inside[:: 1 + len(inside) // (1 << 20)].quantile(share))
@@ -124,7 +125,7 @@ class Floors:
         found = [torch.zeros(0)]
         for frame in self.frames:
             if frame.camera is not None and frame.segments is not None:
-                seen = ground.surface(frame.camera, frame.segments.among(named(frame.segments, "floor")))
+                seen = ground.surface(frame.camera, frame.segments.among(ids_named(frame.segments, "floor")))
                 found.append(places(seen.H, seen.mask & seen.plane).short)
         sides = torch.cat(found)
         return float(sides[:: 1 + len(sides) // (1 << 20)].quantile(NEAREST)) if len(sides) else 0.0
@@ -132,7 +133,7 @@ class Floors:
     def _lines(self, ground: Ground) -> float:
         """In which direction the walk's own floor has lines (`Material.lines`), as the frame says that shows most of it."""
         frames = [frame for frame in self.frames if frame.camera is not None]
-        masks = [frame.segments.among(named(frame.segments, "floor")) for frame in frames]  # type: ignore[union-attr,arg-type]
+        masks = [frame.segments.among(ids_named(frame.segments, "floor")) for frame in frames]  # type: ignore[union-attr,arg-type]
         best = max(range(len(masks)), key=lambda number: int(masks[number].sum()))
         own = own_material(frames[best], ground.surface(frames[best].camera, masks[best]))  # type: ignore[arg-type]
         return 0.0 if own is None else own.lines

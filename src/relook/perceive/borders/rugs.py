@@ -8,18 +8,16 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.special import logit
 from skimage.filters import threshold_otsu
-from torch import Tensor
 
 from relook.errors import SegmentsError
 from relook.io import as_pixels
-from relook.ops.flat import before, homography, places
+from relook.ops.flat import before, places
 from relook.ops.rectangle import Rectangle, fitted
 from relook.ops.resize import resized
 from relook.ops.slopes import slopes
 from relook.perceive.borders.sides import on_edges
-from relook.perceive.layout.planes import SURE
-from relook.perceive.segment.regions import connected_parts
-from relook.perceive.segment.vocabulary import canonical
+from relook.perceive.layout.planes import SURE, level_homography
+from relook.perceive.segment.regions import connected_parts, ids_named
 from relook.types import Layout, Segments, View
 
 PARTING = 0.25, 0.6
@@ -48,7 +46,7 @@ def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
     segments, layout = view.segments, view.layout
     if segments is None:
         raise SegmentsError("Expected a view with segments, got one without; segment it first.")
-    floors, rugs = (_ids(segments, name) for name in ("floor", "rug"))
+    floors, rugs = (ids_named(segments, name) for name in ("floor", "rug"))
     if layout is None or layout.directions < SURE or not (floors and rugs):
         return segments
     size = (share.shape[0], share.shape[1])
@@ -61,8 +59,10 @@ def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
         return segments
     pixels = as_pixels(resized(view.image.cpu(), size))
     bare = cv2.erode(either.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    sides = on_edges(rectangle, _floor(layout.resized(size)), slopes(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)), bare)
-    H, result = _floor(layout), segments.labels.clone()
+    sides = on_edges(
+        rectangle, level_homography(layout.resized(size)), slopes(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)), bare
+    )
+    H, result = level_homography(layout), segments.labels.clone()
     lies = torch.isin(result, torch.tensor(floors + rugs)) & before(H, layout.size)
     beyond = torch.full(result.shape, torch.inf)
     beyond[lies] = sides.beyond(places(H, lies).place)
@@ -78,23 +78,12 @@ def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
     return Segments(result, segments.regions)
 
 
-def _ids(segments: Segments, name: str) -> list[int]:
-    """Of the regions of such a name."""
-    return [id for id, region in segments.regions.items() if canonical(region.name) == name]
-
-
-def _floor(layout: Layout) -> Float[Tensor, "3 3"]:
-    """(x, y, 1) ~ H (u, v, 1) on the floor, u across and v ahead from the camera."""
-    across, down, ahead = torch.eye(3)
-    return homography(layout.camera, 0 * down, across, ahead)
-
-
 def _rectangle(share: Float[np.ndarray, "h w"], either: Bool[np.ndarray, "h w"], layout: Layout) -> Rectangle | None:
     """The rectangle on the floor, among pixels of floors and rugs, that explains the shares best.
 
     None where none does well, or one that lies askew in the room: that fits the visible part of a rug more often than a rug.
     """
-    H = _floor(layout)
+    H = level_homography(layout)
     pixels = torch.from_numpy(either) & before(H, layout.size)
     if not bool(pixels.any()):
         return None

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from relook.ops.flat import homography
 from relook.ops.geometry import pixel_centres
 from relook.types import Layout
 
@@ -44,6 +45,12 @@ def seen_planes(layout: Layout, *, sure: float = SURE) -> SeenPlanes:
     ids = torch.where((depth < FARTHEST) & (layout.directions >= sure), ids, UNKNOWN)
     ids = torch.where(known[ids], ids, UNKNOWN)
     return SeenPlanes(ids, torch.where(ids == UNKNOWN, torch.nan, depth))
+
+
+def level_homography(layout: Layout, height: float = 0.0) -> Float[Tensor, "3 3"]:
+    """(x, y, 1) ~ H (u, v, 1) on the level plane so many metres above the floor, u across and v ahead from the camera."""
+    across, down, ahead = torch.eye(3)
+    return homography(layout.camera, -height * down, across, ahead)
 
 
 def above_eye(layout: Layout) -> Bool[Tensor, "H W"]:

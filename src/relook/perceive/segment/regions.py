@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 
 from relook.ops.fill import filled
-from relook.perceive.segment.vocabulary import countable
+from relook.perceive.segment.vocabulary import canonical, countable
 from relook.types import UNLABELLED, Region, Segments, View
 
 WHOLE = "whole picture"
@@ -53,6 +53,11 @@ def numbered(
                 regions[len(regions) + 1] = Region(name, instance)
     segments = Segments(torch.from_numpy(labels), regions)
     return segments if chances is None else with_confidence(segments, chances)
+
+
+def ids_named(segments: Segments, name: str) -> list[int]:
+    """Ids of the regions of a meaning (`canonical`)."""
+    return [id for id, region in segments.regions.items() if canonical(region.name) == name]
 
 
 def with_confidence(segments: Segments, chances: Float[np.ndarray, "H W"]) -> Segments:

@@ -18,6 +18,7 @@ from relook.covers import Cover
 from relook.errors import InputError, SegmentsError
 from relook.ops.srgb import to_linear
 from relook.perceive.perception import content_of
+from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical
 from relook.session import Session
 from relook.transfer.materials.cover import MAIN, covered, painted
@@ -56,7 +57,7 @@ def with_materials(
     """
     taken = {canonical(cover.thing) for cover in stated}
     for name in (name for name in SHOWN if name not in taken):
-        here = _on_plane(structure, name, named(correspondence.structure, name))
+        here = _on_plane(structure, name, ids_named(correspondence.structure, name))
         material = None if here is None else style_material(name, style, correspondence)
         if here is None or material is None:
             continue
@@ -103,7 +104,7 @@ def _with_walls(
     image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose walls have the pattern of the style's, where that repeats clearly: in its size, from the floor up, around corners."""
-    ids = [id for id in named(found.structure, "wall") if found.structure.regions[id].confidence >= EXACT]
+    ids = [id for id in ids_named(found.structure, "wall") if found.structure.regions[id].confidence >= EXACT]
     counterparts = sorted({one for id in ids for one in found.allowed[id] if _is_wall(found.style, one)})
     if not counterparts:
         return image
@@ -134,7 +135,7 @@ def _with_rugs(
     session: Session | None,
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose rugs are the style's, each as a whole; as it is where a rug of either is not seen well enough (`Rug`)."""
-    for id in named(found.structure, "rug"):
+    for id in ids_named(found.structure, "rug"):
         counterparts = [one for one in found.allowed[id] if canonical(found.style.regions[one].name) == "rug"]
         rugs = (_rug(style.showing(one), one, session) for one in sorted(counterparts))
         whole = max((rug for rug in rugs if rug is not None and rug.whole), key=_area, default=None)
@@ -153,7 +154,7 @@ def _rug(view: View, id: int, session: Session | None) -> Rug | None:
     segments = view.segments
     if segments is None:
         return None
-    see = partial(rug_of, view, segments.among([id]), segments.among(named(segments, "floor")), session)
+    see = partial(rug_of, view, segments.among([id]), segments.among(ids_named(segments, "floor")), session)
     return see() if session is None else session.remembered("rug", (content_of(view), id), see)
 
 
@@ -164,7 +165,7 @@ def own_material(structure: View, surface: Surface) -> Material | None:
 
 def style_material(name: str, style: View, correspondence: Correspondence) -> Material | None:
     """What the style's counterpart of a thing is made of, if it lies on the same plane and shows enough."""
-    allowed = {other for id in named(correspondence.structure, name) for other in correspondence.allowed[id]}
+    allowed = {other for id in ids_named(correspondence.structure, name) for other in correspondence.allowed[id]}
     regions = correspondence.style.regions
     ids = [id for id in sorted(allowed) if canonical(regions[id].name) in SHOWN[name]]
     ids = [id for id in ids if canonical(regions[id].name) == name] or ids
@@ -173,11 +174,6 @@ def style_material(name: str, style: View, correspondence: Correspondence) -> Ma
     view = style.showing(ids[0])
     surface = _on_plane(view, name, ids)
     return None if surface is None else sampled(view.image, surface)
-
-
-def named(segments: Segments, name: str) -> list[int]:
-    """Ids of the regions of a meaning (`canonical`)."""
-    return [id for id, region in segments.regions.items() if canonical(region.name) == name]
 
 
 def _on_plane(view: View, thing: str, ids: list[int]) -> Surface | None:
@@ -199,7 +195,7 @@ def check_covers(stated: Sequence[Cover]) -> None:
 def shown(view: View, thing: str) -> Bool[Tensor, "H W"]:
     """Where a view shows a thing. Raises SegmentsError where it does not."""
     segments = view.segments
-    ids = [] if segments is None else named(segments, canonical(thing))
+    ids = [] if segments is None else ids_named(segments, canonical(thing))
     if segments is None or not bool(segments.among(ids).any()):
         there = "nothing" if segments is None else ", ".join(segments.names)
         raise SegmentsError(f"Expected a thing of the structure picture to cover, got {thing!r}; it has: {there}.")

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.ops.flat import before, homography
-from relook.perceive.layout.planes import SURE, WALLS, seen_planes
+from relook.perceive.layout.planes import SURE, WALLS, level_homography, seen_planes
 from relook.types import Layout, View, Wall
 
 PLANES: Mapping[str, str] = {"floor": "floor", "rug": "floor", "ceiling": "ceiling", "wall": "walls"}
@@ -48,8 +48,7 @@ def _planes(layout: Layout, kind: str) -> Iterator[tuple[Bool[Tensor, "H W"], Fl
             before_it += math.dist(wall.start, wall.end)
         return
     if getattr(layout, kind) >= SURE:
-        height, (across, down, ahead) = 0.0 if kind == "floor" else -layout.height, torch.eye(3)
-        H = homography(layout.camera, height * down, across, ahead)
+        H = level_homography(layout, 0.0 if kind == "floor" else layout.height)
         yield before(H, layout.size), H
 
 
