@@ -209,6 +209,27 @@ def test_the_exact_answer_has_perfect_numbers() -> None:
     assert view_walks.score_of(Restyled(flicker), WALK)["near_rmse"] > 2 * scores["near_rmse"]  # type: ignore[operator]
 
 
+def test_what_the_style_does_not_show_counts_only_for_the_whole_picture() -> None:
+    known = view_walks.shown_by_style(WALK)
+    assert any(0 < float(one.float().mean()) < 1 for one in known)
+    wrong = [torch.where(one, room.image, 1 - room.image) for one, room in zip(known, WALK.new, strict=True)]
+    scores = view_walks.score_of(Restyled(wrong), WALK)
+    assert scores["psnr_known"] == 100
+    assert scores["psnr"] < 50  # type: ignore[operator]
+    right = [torch.where(one, 1 - room.image, room.image) for one, room in zip(known, WALK.new, strict=True)]
+    assert view_walks.score_of(Restyled(right), WALK)["psnr_known"] < 20  # type: ignore[operator]
+
+
+def test_a_scene_of_exact_key_frames_shows_the_answer(tmp_path: Path) -> None:
+    family, _ = family_of_this_test(tmp_path)
+    walk = draw_walk(0, 1, 4, 48)
+    base, session = Setting(family=str(family), steps=1).views(), Session()
+    found = view_walks.restyled(tmp_path / "walk", WAYS["scene/exact key frames"], walk, base, session)
+    before = [psnr(room.image, new.image) for room, new in zip(walk.old, walk.new, strict=True)]
+    after = [psnr(image, new.image) for image, new in zip(found.images, walk.new, strict=True)]
+    assert min(after) > max(before) + 8  # type: ignore[type-var, operator]
+
+
 def test_drift_follows_the_order_of_painting() -> None:
     images = [(room.image + 0.04 * i).clamp(0, 1) for i, room in enumerate(WALK.new)]
     forwards = view_walks.score_of(Restyled(images, first=0), WALK)
@@ -381,4 +402,5 @@ def test_steps_and_ways_are_what_their_names_say() -> None:
     assert [name for name, way in WAYS.items() if way.from_exact] == [
         "paper/exact first frame",
         "relook/exact first frame",
+        "scene/exact key frames",
     ]

@@ -105,7 +105,7 @@ class WalkStore:
             self._hold(RestyledFrame(number, before, look, self.notes(number) or {}))
         return self.held[number]
 
-    def folder_of(self, name: str) -> Path | None:
+    def folder_of(self, name: str) -> Path:
         return self.folder / "work" / name
 
     def path(self, number: int) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from relook.captures.frames import spread
 from relook.config import Carry, Fill, ViewsConfig
 from relook.dollhouse import exact_flow
 from relook.evaluate.metrics.segments import mean_of
-from relook.evaluate.metrics.truth import psnr
+from relook.evaluate.metrics.truth import lpips, psnr
 from relook.evaluate.metrics.views import detail, drift, warp_lpips, warp_rmse
 from relook.evaluate.records import EVERY, Record
 from relook.evaluate.run import Outcome, Place, Results, Trial
@@ -31,6 +31,7 @@ from relook.lift.propagation import order
 from relook.lift.source import key_of, read_walk
 from relook.lift.store import WalkStore
 from relook.lift.views import restyle_views
+from relook.perceive.segment import exact as regions_of
 from relook.session import Session
 from relook.types import View
 
@@ -50,7 +51,8 @@ COLUMNS = {
     "far_part": column("warp_rmse_part", "far", "RMSE far / per-frame's", digits=2),
     "near_lpips_part": column("warp_lpips_part", "near", "LPIPS near / per-frame's", digits=2),
     "far_lpips_part": column("warp_lpips_part", "far", "LPIPS far / per-frame's", digits=2),
-    "psnr": column("psnr"), "psnr_second": column("psnr", "second frame", "PSNR dB second frame"),
+    "psnr": column("psnr"), "psnr_known": column("psnr", "shown by the style", "PSNR dB of what the style shows"), "lpips": column("lpips"),
+    "psnr_second": column("psnr", "second frame", "PSNR dB second frame"),
     "psnr_last": column("psnr", "last frame", "PSNR dB last frame"), "drift": column("drift", digits=2),
     "detail": column("detail", title="detail last frame", digits=2, judged=False), "painted": column("painted"),
 }  # fmt: skip
@@ -70,7 +72,7 @@ class Way:
     fill: Fill | None = None
     """What paints the holes; None: what the way of carrying says."""
     from_exact: bool = False
-    """The first frame is the exact answer, so that only what comes after it is judged."""
+    """The first frame (through the scene: every key frame) is the exact answer, so that only what comes after it is judged."""
     history: int | None = None
     """Most earlier frames that a frame takes its look from; None: what the way of carrying says."""
 
@@ -93,6 +95,9 @@ WAYS: dict[str, Way] = {
         from_exact=True,
     ),
     "relook/exact first frame": Way("Relook's way from the exact frame 1", from_exact=True),
+    "scene/exact key frames": Way(
+        "through the scene from exact key frames: what the way there loses", "scene", from_exact=True
+    ),
 }
 """Every way, in the table's order."""
 BY_HISTORY: dict[str, Way] = {
@@ -187,7 +192,8 @@ class WalkSuite(ViewsSuite):
         one = self.config
         lead = (
             f"{one.walks} walks of {one.frames} frames, {one.size} pixels. Near: frames {NEAR} apart, far: "
-            f"{min(FAR, one.frames - 1)} apart, over the pixels that both show, by exact flow. PSNR against the exact answer; drift: second "
+            f"{min(FAR, one.frames - 1)} apart, over the pixels that both show, by exact flow. PSNR and LPIPS against the exact "
+            "answer, PSNR also over things of classes that the style picture shows, as nobody can know the others' colours; drift: second "
             "frame painted - last one. The answer does not agree with itself exactly either: fetching between pixels blurs what is sharp. "
             "Detail: mean gradient as a part of the answer's, since blur agrees easily."
         )
@@ -214,7 +220,7 @@ def restyled(folder: Path, way: Way, walk: Walk, base: ViewsConfig, session: Ses
         return Restyled(per_frame(folder, dict(enumerate(views)), walk.style, base, session))
     config = replace(base, carry=way.carry, fill=way.fill, first=way.first, history=way.history)
     if way.from_exact:
-        _begin_with(folder, views, walk.style, config, walk.new[0].image)
+        _begin_with(folder, views, walk.style, config, [room.image for room in walk.new])
     result = restyle_views(views, walk.style, config, out=folder, session=session)
     notes = result.record["frames"]
     shares = [float(note["painted"]) for note in notes if not note["key_frame"]]
@@ -224,18 +230,19 @@ def restyled(folder: Path, way: Way, walk: Walk, base: ViewsConfig, session: Ses
     )
 
 
-def _begin_with(
-    folder: Path, views: Sequence[View], style: View, config: ViewsConfig, image: Float[Tensor, "3 H W"]
-) -> None:
-    """Begin the run in the folder with its first frame finished as this picture, if it has not begun."""
+def _begin_with(folder: Path, views: Sequence[View], style: View, config: ViewsConfig, images: Images) -> None:
+    """Begin the run in the folder, if it has not begun, with its first frame finished as the first of these pictures, or with them as key frames."""
     source, _ = read_walk(views, style, config, folder)
     store = WalkStore(folder)
     store.open(key_of(views, source, style, config), lambda: {"first": 0, "geometry": "exact"})
-    if store.notes(0) is None:
+    if config.carry == "scene":
+        for number, image in enumerate(images):
+            write_image(store.folder_of("keys") / f"{number:06d}.png", image)
+    elif store.notes(0) is None:
         notes = {
             "number": 0, "key_frame": True, "history": [], "painted": 1.0, "moving": 0.0, "candidates": [0], "weights": {}, "seconds": 0.0,
         }  # fmt: skip
-        store.add(RestyledFrame(0, views[0], Look.painted(image, views[0]), notes))
+        store.add(RestyledFrame(0, views[0], Look.painted(images[0], views[0]), notes))
 
 
 def per_frame(
@@ -259,13 +266,24 @@ def score_of(found: Restyled, walk: Walk, session: Session | None = None) -> Sco
     """Every number of one restyled walk."""
     images, painted = found.images, found.painted
     exact = [psnr(image, room.image) for image, room in zip(images, walk.new, strict=True)]
+    known = [
+        psnr(*three) for three in zip(images, (room.image for room in walk.new), shown_by_style(walk), strict=True)
+    ]
+    far_off = [lpips(image, room.image, session=session) for image, room in zip(images, walk.new, strict=True)]
     path = order(found.first, len(images))
     ordered, last = [exact[number] for number in path], path[-1]
     return {
         **agreement(images, walk, NEAR, "near", session), **agreement(images, walk, min(FAR, len(images) - 1), "far", session),
-        "psnr": mean_of(exact), "psnr_second": ordered[min(1, len(ordered) - 1)],
+        "psnr": mean_of(exact), "psnr_known": mean_of(known), "lpips": mean_of(far_off), "psnr_second": ordered[min(1, len(ordered) - 1)],
         "psnr_last": ordered[-1], "drift": drift(ordered), "detail": detail(images[last], walk.new[last].image), "painted": None if painted is None else 100 * painted,
     }  # fmt: skip
+
+
+def shown_by_style(walk: Walk) -> list[Bool[Tensor, "H W"]]:
+    """Where every frame shows a thing of a class that the style picture shows too: nobody can know the colours of others."""
+    names = set(regions_of(walk.style).names)
+    frames = [regions_of(room.view()) for room in walk.old]
+    return [one.among([id for id, region in one.regions.items() if region.name in names]) for one in frames]
 
 
 def agreement(images: Images, walk: Walk, gap: int, name: str, session: Session | None = None) -> Score:
