@@ -18,6 +18,7 @@ from relook.lift import restyle_views
 from relook.lift.scene import keyed
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.keyed import changed, ratio_of
+from relook.ops.splats.solve import RIDGE
 from relook.session import Session
 from relook.types import Depth, View
 from strolls import contents, options, peopled, source, stroll, style
@@ -67,6 +68,26 @@ def test_what_changed_in_key_frames_changes_in_all(session: Session, monkeypatch
     assert all(frame.notes["weights"] == {"dye": "1"} for frame in frames)
     for frame, view in zip(frames, views, strict=True):
         assert off(frame.look.image, dyed(view)) < 0.25 * off(view.image, dyed(view))
+
+
+def test_fine_patterns_of_key_frames_are_not_blurred(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer itself as key frames: the scene's own colours, held less to their means, bring frames nearer to it."""
+    layout, look = sample_layout(21), sample_style(25)
+    poses = walk(layout, 4)
+    answers = [render(layout, look, (48, 64), pose).image for pose in poses]
+    views = room()
+
+    def restyled(asked: Sequence[View], *_: Any) -> tuple[list[Tensor], dict[str, str]]:
+        numbers = [next(n for n, view in enumerate(views) if torch.equal(view.image, one.image)) for one in asked]
+        return [answers[number] for number in numbers], {}
+
+    monkeypatch.setattr(keyed, "restyled_keys", restyled)
+    errors = []
+    for free in (keyed.FREE, RIDGE):
+        monkeypatch.setattr(keyed, "FREE", free)
+        frames = through_scene(source(views), style(), config(key_views=4), session)
+        errors.append([float((f.look.image - a).square().mean()) for f, a in zip(frames, answers, strict=True)])
+    assert all(new < 0.97 * old for new, old in zip(*errors, strict=True))
 
 
 def test_rough_depth_carries_the_change_and_frames_keep_their_detail(

@@ -41,6 +41,8 @@ SIDE = 384
 """Longer side in pixels of the frames that the scene is fitted to."""
 DARK, LARGEST = 0.03, 2.0
 """Added to colours before their ratio is taken, as black has none; and the largest that its logarithm may be."""
+FREE = 0.01
+"""How strongly new colours are held to their means over key views; as strongly as the change of colours (RIDGE) blurs them."""
 FITS = 0.12
 """Error of the scene (RGB) at which a rendered picture counts e^-1 beside the changed frame."""
 EDGES = (0.012, 1e-4)
@@ -119,7 +121,8 @@ def keyed_look(
     changes = [ratio_of(new, resized(view.image, scene.size)) for new, view in zip(looks, views, strict=True)]
     still = [_still(labels.segments(n, view), labels.moving, scene.size) for n, view in zip(keys, views, strict=True)]
     region, like = _regions(labels, scene.gaussians), likeness(scene.gaussians)
-    solved = [lifted([blends[k] for k in chosen], maps, still, ridge=RIDGE) for maps in (changes, looks)]
+    shown = [blends[k] for k in chosen]
+    solved = [lifted(shown, maps, still, ridge=ridge) for maps, ridge in ((changes, RIDGE), (looks, FREE))]
     ratios, colours = (spread(one.values, one.seen, like, region) for one in solved)
     means = _means(ratios, region, len(labels.decided.names))
     return KeyedLook(tuple(keys), weights, labels, scene, blends, ratios, colours, means)
