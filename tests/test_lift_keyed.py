@@ -70,24 +70,42 @@ def test_what_changed_in_key_frames_changes_in_all(session: Session, monkeypatch
         assert off(frame.look.image, dyed(view)) < 0.25 * off(view.image, dyed(view))
 
 
-def test_fine_patterns_of_key_frames_are_not_blurred(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer itself as key frames: the scene's own colours, held less to their means, bring frames nearer to it."""
-    layout, look = sample_layout(21), sample_style(25)
-    poses = walk(layout, 4)
-    answers = [render(layout, look, (48, 64), pose).image for pose in poses]
-    views = room()
+def answered(monkeypatch: pytest.MonkeyPatch, views: Sequence[View]) -> list[Tensor]:
+    """The exact answer of every frame, which key frames then are."""
+    poses = walk(sample_layout(21), len(views))
+    answers = [render(sample_layout(21), sample_style(25), (48, 64), pose).image for pose in poses]
 
     def restyled(asked: Sequence[View], *_: Any) -> tuple[list[Tensor], dict[str, str]]:
         numbers = [next(n for n, view in enumerate(views) if torch.equal(view.image, one.image)) for one in asked]
         return [answers[number] for number in numbers], {}
 
     monkeypatch.setattr(keyed, "restyled_keys", restyled)
-    errors = []
-    for free in (keyed.FREE, RIDGE):
-        monkeypatch.setattr(keyed, "FREE", free)
-        frames = through_scene(source(views), style(), config(key_views=4), session)
-        errors.append([float((f.look.image - a).square().mean()) for f, a in zip(frames, answers, strict=True)])
-    assert all(new < 0.97 * old for new, old in zip(*errors, strict=True))
+    return answers
+
+
+def squares(views: Sequence[View], answers: Sequence[Tensor], keys: int, session: Session) -> list[float]:
+    """Mean squared error of every frame of the walk through its scene."""
+    frames = through_scene(source(views), style(), config(key_views=keys), session)
+    return [float((frame.look.image - answer).square().mean()) for frame, answer in zip(frames, answers, strict=True)]
+
+
+def test_fine_patterns_of_key_frames_are_not_blurred(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scene's own colours, held less to their means, bring frames nearer to the answer."""
+    views = room()
+    answers = answered(monkeypatch, views)
+    now = squares(views, answers, 4, session)
+    monkeypatch.setattr(keyed, "FREE", RIDGE)
+    before = squares(views, answers, 4, session)
+    assert all(new < 0.97 * old for new, old in zip(now, before, strict=True))
+
+
+def test_what_no_key_frame_shows_does_not_speckle(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes as several surfels that are like it: as one alone it is farther from the answer."""
+    views = room()
+    answers = answered(monkeypatch, views)
+    now = squares(views, answers, 1, session)
+    monkeypatch.setattr(keyed, "ALIKE", 1)
+    assert sum(now) < 0.97 * sum(squares(views, answers, 1, session))
 
 
 def test_rough_depth_carries_the_change_and_frames_keep_their_detail(

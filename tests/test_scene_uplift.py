@@ -173,6 +173,8 @@ def test_what_no_view_saw_takes_the_most_like_of_its_group() -> None:
     assert spread(values, seen, keys)[:, 0].tolist() == [1, 2, 3, 2, 1]
     groups = torch.tensor([0, 1, 0, 0, 7])
     assert spread(values, seen, keys, groups)[:, 0].tolist() == [1, 2, 3, 3, 1]
+    assert spread(values, seen, keys, count=2)[:, 0].tolist() == [1, 2, 3, 2.5, 1.5]
+    assert spread(values, seen, keys, groups, count=9)[:, 0].tolist() == [1, 2, 3, 2, 2]
     with pytest.raises(ShapeError, match="none"):
         spread(values, torch.zeros(5, dtype=torch.bool), keys)
 

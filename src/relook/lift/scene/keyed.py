@@ -43,6 +43,8 @@ DARK, LARGEST = 0.03, 2.0
 """Added to colours before their ratio is taken, as black has none; and the largest that its logarithm may be."""
 FREE = 0.01
 """How strongly new colours are held to their means over key views; as strongly as the change of colours (RIDGE) blurs them."""
+ALIKE = 16
+"""What no key view shows changes as the mean of so many surfels of its region that are most like it: one alone speckles."""
 FITS = 0.12
 """Error of the scene (RGB) at which a rendered picture counts e^-1 beside the changed frame."""
 EDGES = (0.012, 1e-4)
@@ -123,7 +125,7 @@ def keyed_look(
     region, like = _regions(labels, scene.gaussians), likeness(scene.gaussians)
     shown = [blends[k] for k in chosen]
     solved = [lifted(shown, maps, still, ridge=ridge) for maps, ridge in ((changes, RIDGE), (looks, FREE))]
-    ratios, colours = (spread(one.values, one.seen, like, region) for one in solved)
+    ratios, colours = (spread(one.values, one.seen, like, region, ALIKE) for one in solved)
     means = _means(ratios, region, len(labels.decided.names))
     return KeyedLook(tuple(keys), weights, labels, scene, blends, ratios, colours, means)
 

@@ -117,10 +117,11 @@ def spread(
     seen: Bool[Tensor, " N"],
     keys: Float[Tensor, "N K"],
     groups: Int[Tensor, " N"] | None = None,
+    count: int = 1,
 ) -> Float[Tensor, "N D"]:
     """Values of Gaussians that no view saw: those of the seen one with the nearest key, in the same group (class) where it has a seen one.
 
-    Raises ShapeError where nothing was seen at all.
+    count: the mean of so many nearest ones, which is smooth where neighbours differ. Raises ShapeError where nothing was seen at all.
     """
     if not bool(seen.any()):
         raise ShapeError("Expected Gaussians that some view saw, got none; use views that show the scene.")
@@ -129,6 +130,7 @@ def spread(
     for group in groups[~seen].unique().tolist():
         wanted, known = ~seen & (groups == group), seen & (groups == group)
         known = known if bool(known.any()) else seen
-        _, nearest = cKDTree(keys[known].numpy()).query(keys[wanted].numpy())
-        result[wanted] = values[known][torch.from_numpy(np.asarray(nearest))]
+        ranks = list(range(1, min(count, int(known.sum())) + 1))
+        _, nearest = cKDTree(keys[known].numpy()).query(keys[wanted].numpy(), k=ranks)
+        result[wanted] = values[known][torch.from_numpy(np.asarray(nearest))].mean(1)
     return result
