@@ -9,9 +9,10 @@ import pytest
 
 from relook.engine import Engine
 from relook.errors import InputError
-from relook.evaluate import dollhouse_restyle3d
+from relook.evaluate import ablation, dollhouse_restyle3d
 from relook.evaluate.run import run
-from relook.evaluate.scene.product import WAYS
+from relook.evaluate.scene.product import ADDED, WAYS, ProductSuite
+from relook.lift.losses.schedule import LOSSES
 from relook.lift.restyled import METHODS
 
 
@@ -35,3 +36,22 @@ def test_every_method_of_the_product_has_a_row_and_wrong_options_are_refused() -
     for wrong in ({"rows": ("nothing",)}, {"rooms": 0}, {"frames": 2}, {"seed": -1}):
         with pytest.raises(InputError):
             dollhouse_restyle3d.suite(dollhouse_restyle3d.Config(**wrong))
+
+
+def test_the_losses_in_turn_are_compared_with_the_row_that_lacks_the_last_of_them() -> None:
+    made = ablation.suite(ablation.Config(of="losses"))
+    assert isinstance(made, ProductSuite)
+    assert made.rows == tuple(ADDED)
+    assert (made.config.rooms, made.config.frames, made.config.descent) == (12, 6, 0.5)
+    for row, other in made.references.items():
+        last = set(WAYS[row].losses or LOSSES) - set(WAYS[other].losses)
+        if row.startswith(("gram ", "styleme3d")) and other.startswith("gram"):
+            assert len(last) == 1, row
+            assert WAYS[row].preset == WAYS[other].preset
+    assert made.step_count(WAYS["gram paper"]) == made.step_count(WAYS["styleme3d paper"]) == 140
+    assert made.step_count(WAYS["styleme3d paper whole"]) == 1400
+    assert made.step_count(WAYS["nearest"]) == 40
+    assert made.step_count(WAYS["distill restyle3d"]) == 20
+    for wrong in (0.0, 1.5):
+        with pytest.raises(InputError, match="share"):
+            dollhouse_restyle3d.suite(dollhouse_restyle3d.Config(descent=wrong))

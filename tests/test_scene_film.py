@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from alone import turned
 from boxes import SIDES, box_room
 from relook.captures import CameraPath, as_transforms, camera_for
 from relook.errors import CancelledError, SceneError
-from relook.gaussians import Gaussians
 from relook.io import read_image, write_gaussians
 from relook.io.video import read_frames, video_rate
 from relook.lift.scene.film import film
@@ -33,13 +33,6 @@ UP = torch.tensor([0.0, 0.0, 1.0])
 def closed() -> CameraPath:
     """The way that is found in a closed room."""
     return orbit(box_room(), 8, SIZE)
-
-
-def turned(scene: Gaussians, turn: Rotation) -> Gaussians:
-    """The scene in a world that is turned."""
-    matrix = torch.tensor(turn.as_matrix()).float()
-    quats = (turn * Rotation.from_quat(scene.quats[:, [1, 2, 3, 0]].numpy())).as_quat()[:, [3, 0, 1, 2]]
-    return Gaussians(scene.means @ matrix.T, torch.tensor(quats).float(), scene.scales, scene.opacities, scene.sh)
 
 
 @pytest.mark.parametrize("seed", range(4))

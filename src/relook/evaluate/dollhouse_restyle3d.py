@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from relook.engine import Engine
+from relook.errors import InputError
 from relook.evaluate.records import check_names
 from relook.evaluate.run import Suite
 from relook.evaluate.scene.product import SUITE, WAYS, ProductSuite
@@ -32,6 +34,8 @@ class Config:
     """Height and width of the pictures in pixels."""
     steps: int | None = 20
     """Denoising steps of restyling a key view; `None`: the preset's."""
+    descent: float = 1.0
+    """Steps of every descent on losses, as a share of its row's own."""
     family: str = "dollhouse"
     """Model family."""
     device: str = "cpu"
@@ -39,11 +43,19 @@ class Config:
     engine: Engine = field(default_factory=Engine)
 
 
-def suite(config: Config) -> Suite:
-    """Every row on every room. Raises InputError for names or numbers that cannot be."""
+def suite(config: Config, references: Mapping[str, str | None] | None = None) -> Suite:
+    """Every row on every room. Raises InputError for names or numbers that cannot be.
+
+    references: the rows, each with the one that it is compared with; without, all rows are compared with the default.
+    """
     check_names("rows", config.rows, list(WAYS))
     check_numbers(config)
+    if not 0 < config.descent <= 1:
+        raise InputError(
+            f"Expected a share of a descent's steps above 0 and up to 1, got {config.descent:g}; choose such a one."
+        )
     lead = f"Restyled Gaussian scenes, seed {config.seed}, {config.rooms} rooms, family {config.family}."
     return ProductSuite(
-        name=SUITE, config=config, device=config.device, lead=lead, asked=config.rows, rows=config.rows or tuple(WAYS), **described(config)
+        name=SUITE, config=config, device=config.device, lead=lead, asked=config.rows, rows=config.rows or tuple(references or WAYS),
+        references={row: other for row, other in (references or {}).items() if other}, **described(config),
     )  # fmt: skip

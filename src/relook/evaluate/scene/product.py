@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 
@@ -22,6 +23,7 @@ from relook.evaluate.views.setting import numbers_of
 from relook.evaluate.views.walks import FAR, NEAR
 from relook.gaussians import Gaussians
 from relook.io import write_image
+from relook.lift.losses.styleme3d import PRESETS, PresetName
 from relook.lift.restyled.distill import added
 from relook.lift.restyled.scene import Scene as Given
 from relook.lift.restyled.scene import Settings
@@ -85,11 +87,24 @@ WAYS: Mapping[str, Way] = {
     EXACT: Way("the exact answer of every frame, distilled: what the geometry allows"),
 }  # fmt: skip
 """Every way, in the table's order."""
+ADDED: Mapping[str, str | None] = {
+    COPY: None, "statistics": COPY, "semantic": "styleme3d paper", "distill": "statistics",
+    "gram": "statistics", "nearest": "gram", "counterpart": "nearest", "gram csd": "gram", "gram csd qa": "gram csd", "styleme3d": "gram csd qa",
+    "gram paper": COPY, "gram csd paper": "gram paper", "gram csd qa paper": "gram csd paper", "styleme3d paper": "gram csd qa paper", EXACT: None,
+}  # fmt: skip
+"""The ablation of the losses: its rows, each with the one that it is compared with (loss by loss the row that lacks the last of them)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProductSuite(RestyleSuite):
     """Ways x rooms."""
+
+    references: Mapping[str, str] = field(default_factory=dict)
+    """The row that each is compared with; without any, all are with the default."""
+
+    def depends(self, trial: Trial) -> Any:
+        """What all parts share, and the length of the descents."""
+        return super().depends(trial), self.config.descent
 
     def trials(self) -> Sequence[Trial]:
         """Every way on every room."""
@@ -120,24 +135,33 @@ class ProductSuite(RestyleSuite):
             return statistics(scene, room)
         family = self.config.family if way.by == "restyle3d" or way.method == "styleme3d" else None
         photo = PhotoConfig(
-            family=family, steps=self.config.steps if way.by == "restyle3d" else way.steps, preset=way.preset, device=self.config.device,
+            family=family, steps=self.step_count(way), preset=way.preset, device=self.config.device,
             precision="fp32", prompt=room.walk.prompt, restyle=("all",),
         )  # fmt: skip
         config = RestyleConfig(photo=photo, method=way.method, by=way.by, losses=way.losses, size=self.config.size)
         return new_look(given, room.walk.style, Settings(config, session))
+
+    def step_count(self, way: Way) -> int | None:
+        """Of denoising a key view, or of a descent."""
+        if way.method != "styleme3d":
+            return self.config.steps if way.by == "restyle3d" else way.steps
+        whole = way.steps or PRESETS[cast(PresetName, way.preset)].schedule.steps
+        return max(1, round(whole * self.config.descent))
 
     def parts(self, results: Results, session: Session) -> Sequence[Part]:
         """One table, and a sheet of frames for each room."""
         rows = [row for row in WAYS if row in results.rows(PART)]
         lead = (
             f"{self.about} Things are known exactly, and windows and lamps change too. Near: frames {NEAR} apart, far: {min(FAR, self.config.frames - 1)} apart, by exact "
-            "flow. Numbers against the exact answer."
+            f"flow. Numbers against the exact answer. Descents in {self.config.descent:g} of their steps."
         )
         sheets = [self._sheet(case, rows, results, session) for case in results.cases(PART)]
         notes = {row: WAYS[row].note for row in rows}
-        return [
-            Part(PART, "Restyled scenes", lead, list(COLUMNS.values()), notes, (COPY, EXACT), "semantic", sheets=sheets)
-        ]
+        part = Part(
+            PART, "Restyled scenes", lead, list(COLUMNS.values()), notes, (COPY, EXACT), self.references or "semantic",
+            "the row that it is compared with" if self.references else None, sheets=sheets,
+        )  # fmt: skip
+        return [part]
 
 
 def _pattern(beside: Images, room: Room) -> float | None:
