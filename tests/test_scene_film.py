@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from alone import turned
+from alone import group, room, turned
 from boxes import SIDES, box_room
 from relook.captures import CameraPath, as_transforms, camera_for
 from relook.errors import CancelledError, SceneError
@@ -26,7 +26,7 @@ from relook.present.cli import main
 from relook.progress import Progress
 
 SIZE = (36, 64)
-UP = torch.tensor([0.0, 0.0, 1.0])
+UP, ALONG = torch.tensor([0.0, 0.0, 1.0]), torch.tensor([0.0, 1.0, 0.0])
 
 
 @cache
@@ -87,6 +87,13 @@ def test_a_thing_is_seen_from_outside_whole() -> None:
         torch.allclose(one.world_to_camera, two.world_to_camera)
         for one, two in zip(orbit(thing, 4, SIZE).cameras, path.cameras, strict=True)
     )
+
+
+def test_things_in_a_ring_are_looked_at_from_outside_and_rooms_from_within() -> None:
+    for seed in (0, 3):
+        assert not inside_spots(ground_of(group(seed), ALONG))
+    assert inside_spots(ground_of(room(31, ceiling=False), ALONG))
+    assert inside_spots(ground_of(room(30), ALONG))
 
 
 def test_a_video_holds_what_its_cameras_see(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ FILLED = 0.2
 """A cell is taken where so much of the band's height has a surface."""
 RAYS, INSIDE = 72, 0.5
 """Directions in which walls are looked for; a place is inside from this share of them on that end at one."""
+LOW, LEVEL, BARE = 0.12, 0.8, 6.0
+"""A floor is below this share of the height, of at least this cosine to up; it may be so many cells off: things that stand in a ring are no room."""
 PARTS, CLEAR = 4, 1.5
 """The map has so many parts each way; cells by which a place must be clear of what stands."""
 VIEWS, SMALL, ROUGH = 12, 48, 40_000
@@ -65,6 +67,8 @@ class Ground:
     """Side of a cell in scene units."""
     taken: np.ndarray
     """[A, B] bool: where something stands at eye height."""
+    floored: np.ndarray
+    """[A, B] bool: where a floor lies."""
 
     @property
     def box(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -133,19 +137,27 @@ def ground_of(gaussians: Gaussians, up: Float[Tensor, " 3"]) -> Ground:
     places = ((points[:, :2] - corner) / cell).floor().long()
     kept = (share > BAND[0]) & (share < BAND[1]) & (places >= 0).all(1) & (places < torch.tensor(shape)).all(1)
     areas = torch.zeros(*shape, dtype=surface.areas.dtype)
+    floored = torch.zeros(*shape, dtype=torch.bool)
+    lying = (
+        (share < LOW)
+        & (surface.normals @ up).abs().gt(LEVEL)
+        & (places >= 0).all(1)
+        & (places < torch.tensor(shape)).all(1)
+    )
+    floored[tuple(places[lying].T)] = True
     thinned = max(1.0, len(gaussians) / len(surface.areas))
     areas.index_put_(tuple(places[kept].T), 2 * math.pi * thinned * surface.areas[kept], accumulate=True)
     taken = areas > FILLED * cell * (BAND[1] - BAND[0]) * (ceiling - floor)
-    return Ground(axes, floor, ceiling, (float(corner[0]), float(corner[1])), cell, taken.numpy())
+    return Ground(axes, floor, ceiling, (float(corner[0]), float(corner[1])), cell, taken.numpy(), floored.numpy())
 
 
 def inside_spots(ground: Ground) -> list[Spot]:
-    """Places inside a room, some from each part of it: far from what stands in the way, with walls in most directions; none outside."""
+    """Places inside a room, some from each part of it: far from what stands in the way, with walls in most directions and a floor below; none outside."""
     free = np.argwhere(~ground.taken)
-    if not len(free) or not ground.taken.any():
+    if not len(free) or not ground.taken.any() or not ground.floored.any():
         return []
-    clear = distance_transform_edt(~ground.taken)[tuple(free.T)]
-    score = clear * (_walls(ground.taken, free).mean(1) >= INSIDE)
+    clear, bare = (distance_transform_edt(~one)[tuple(free.T)] for one in (ground.taken, ground.floored))
+    score = clear * (_walls(ground.taken, free).mean(1) >= INSIDE) * (bare <= BARE)
     parts = (free * PARTS // np.array(ground.taken.shape)) @ np.array([PARTS, 1])
     best = [int((score * (parts == part)).argmax()) for part in range(PARTS**2)]
     height = ground.floor + EYE * (ground.ceiling - ground.floor)
