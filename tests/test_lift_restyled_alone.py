@@ -119,6 +119,13 @@ def parts(some: Gaussians) -> tuple[torch.Tensor, ...]:
     return some.means, some.quats, some.scales, some.opacities, some.sh
 
 
+def test_furniture_is_no_person_unless_there_is_nothing_else() -> None:
+    one = block()
+    votes = torch.tensor([[0.0, 9, 2]]).expand(len(one), -1)
+    assert agreed(one, votes, ("", "person", "armchair"))[0].tolist() == [0, 0, 2]
+    assert torch.equal(agreed(one, votes[:, :2], ("", "person")), votes[:, :2])
+
+
 def test_kin_of_kin_are_one_family() -> None:
     found = families()
     assert {"sofa", "armchair", "chair", "bed"} in found

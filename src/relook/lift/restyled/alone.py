@@ -43,6 +43,10 @@ def things_alone(gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[in
     return float(torch.stack([shown(rough, camera, small)[1].mean() for camera in some]).mean()) < ALONE
 
 
+NEVER = ("person",)
+"""What things before nothing are not, unless they are called nothing else: a network sees people in armchairs and plants of odd shape."""
+
+
 @dataclass(frozen=True)
 class PlainRoom:
     """A floor that things stand on, and a round wall about them."""
@@ -74,10 +78,10 @@ def plain_room(gaussians: Gaussians, cameras: Sequence[Camera]) -> PlainRoom:
 
 
 def agreed(gaussians: Gaussians, votes: Float[Tensor, "N K"], names: Sequence[str]) -> Float[Tensor, "N K"]:
-    """Votes for what things alone are (the first name is none): none for what surrounds things, unless there is nothing else, and of names that
-    are kin (`relook.correspond.kin`) all for the one that a connected thing is called most."""
+    """Votes for what things alone are (the first name is none): none for what surrounds things or is none (NEVER), unless there is nothing
+    else, and of names that are kin (`relook.correspond.kin`) all for the one that a connected thing is called most."""
     plain = [canonical(name) for name in names]
-    around = torch.tensor([name in (*STANDING, *LYING) or not countable(name) for name in plain])
+    around = torch.tensor([name in (*STANDING, *LYING, *NEVER) or not countable(name) for name in plain])
     left = votes * ~around
     if not bool(left[:, 1:].any()):
         return votes
