@@ -172,6 +172,20 @@ def test_a_wrong_label_does_little_harm(which: str) -> None:
     assert changes[1] > 0.7 * changes[0]
 
 
+def test_no_line_is_drawn_where_a_doubtful_region_meets_one_that_stays() -> None:
+    """White sheets, half of which a network takes for floor, which it doubts: neither half changes, and no more does their border."""
+    labels = torch.ones(96, 128, dtype=torch.int64)
+    labels[:, 64:] = 2
+    sheets = View(
+        torch.full((3, 96, 128), 0.85),
+        Segments(labels, {1: Region("bed", confidence=0.9), 2: Region("floor", confidence=0.4)}),
+    )
+    oak = torch.tensor([0.7, 0.4, 0.15])[:, None, None].expand(3, 40, 56)
+    style = View(oak, Segments(torch.ones(40, 56, dtype=torch.int64), {1: Region("floor")}))
+    output = restyle(sheets, style, unmatched="keep")
+    assert torch.allclose(output, sheets.image, atol=1e-3)
+
+
 def test_what_does_not_look_like_its_region_stays_the_surer_the_label_the_less() -> None:
     """A red cushion that was labelled as wall: the wall changes, it does not."""
     structure = room((0.9, 0.9, 0.88), (0.2, 0.3, 0.6))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.ops.guided import box
@@ -12,8 +12,8 @@ from relook.types import Segments
 
 THINGS, SURFACES = (0.3, 0.6), (0.45, 0.8)
 """Confidence of a region up to which it stays as it is, and from which it changes wholly: surfaces are easier to be sure of."""
-SOFT = 0.003
-"""Half the width, in sides of the picture, over which one confidence goes over into another."""
+NONE = 1e-4
+"""Share of a square that counts as none of a region."""
 
 
 def only_planes(segments: Segments) -> bool:
@@ -36,7 +36,14 @@ def beliefs(segments: Segments) -> Float[Tensor, "H W"]:
     return table[segments.labels]
 
 
-def soft_beliefs(segments: Segments) -> Float[Tensor, "H W"]:
-    """The same, softly over borders."""
-    found = beliefs(segments)
-    return box(found[None], max(1, round(SOFT * max(found.shape))))[0] if bool((found < 1).any()) else found
+def beliefs_within(
+    found: Float[Tensor, "H W"], region: Bool[Tensor, "H W"], radius: int
+) -> Float[Tensor, "H W"]:
+    """Of those beliefs the ones inside a region, in means over squares of that radius in pixels, carried on as far beyond its border.
+
+    So a region's soft border takes as much of the region's change as the region itself, not what its neighbour would take.
+    """
+    inside = region.to(found)
+    total, pixels = box(torch.stack([found * inside, inside]), radius)
+    usual = found[region].mean() if bool(region.any()) else found.new_ones(())
+    return (total + NONE * usual) / (pixels + NONE)

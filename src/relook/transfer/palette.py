@@ -21,7 +21,7 @@ from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical
-from relook.transfer.belief import beliefs, believed, only_planes, soft_beliefs
+from relook.transfer.belief import beliefs, beliefs_within, believed, only_planes
 from relook.transfer.colours import ColourChange, Colours, as_light, as_paint, colour_change, colours_of, mixed
 from relook.transfer.rims import rims_given
 from relook.types import Segments, View, ids_in
@@ -38,6 +38,8 @@ BROAD = (0.04, 0.01)
 """Guided filter of all that: patterns keep their contrast."""
 FEATHER, FLAT = 0.04, 1e-4
 """Half the reach, in sides of the picture, over which planes go over into each other, and the variance of colour above which they do not."""
+REACH = 0.004
+"""Sides of the picture over which what one part of a class is believed goes over into what another is."""
 STILL, WHOLE = -1, 0
 """Class of what stays as it is, and of what changes with the whole picture."""
 DOUBTED = 0.2
@@ -88,6 +90,17 @@ class _Parted:
     pairs: Sequence[_Pair]
     weights: Float[Tensor, "K H W"]
     """Of the pairs in every pixel."""
+    beliefs: Float[Tensor, "H W"] | None = None
+    """How much of its pair's change each pixel takes; None: all of it."""
+    reach: int = 0
+    """Pixels over which beliefs within a pair's region go over into each other, and beyond its border."""
+
+    def share(self, pair: _Pair, here: Int[Tensor, " N"], share: float) -> Float[Tensor, " N"] | float:
+        """How much of a pair's change some pixels take."""
+        if self.beliefs is None:
+            return share
+        found = beliefs_within(self.beliefs, pair.region, self.reach) if self.reach else self.beliefs
+        return share * found.flatten()[here]
 
     def within(self, pair: _Pair, weight: Float[Tensor, "H W"]) -> tuple[Int[Tensor, " N"], Float[Tensor, "3 N"]]:
         """The pixels that a pair has a part in, and their smooth colours."""
@@ -111,10 +124,7 @@ def palette(
     if strength == 0 or bool(kept.all()):
         return image.clone()
     parted = _parted(image, correspondence)
-    change = _change(parted, _solved(parted, image, style.image, correspondence) if maps is None else maps)
-    if not only_planes(correspondence.structure):
-        change = mixed(parted.lab, parted.lab + change, soft_beliefs(correspondence.structure)) - parted.lab
-    change = strength * change
+    change = strength * _change(parted, _solved(parted, image, style.image, correspondence) if maps is None else maps)
     return torch.where(kept | (change == 0).all(0), image, oklab_to_displayable(parted.lab + change))
 
 
@@ -151,23 +161,22 @@ def palette_of_points(
         weights[-1] = (
             1 - (torch.tensor([pair.share for pair in pairs[:-1]])[:, None, None] * weights[:-1]).sum(0)
         ).clamp_min(0)
-    change = _change(_Parted(lab, {pair.smooth: base for pair in pairs}, pairs, weights), maps)
-    if not planes:
-        change = mixed(lab, lab + change, beliefs(found.structure)) - lab
-    change = strength * change
+    believed_of = None if planes else beliefs(found.structure)
+    change = strength * _change(_Parted(lab, {pair.smooth: base for pair in pairs}, pairs, weights, believed_of), maps)
     return torch.where((change == 0).all(0), colours[:, None], oklab_to_displayable(lab + change))[:, 0]
 
 
 def _parted(image: Float[Tensor, "3 H W"], found: Correspondence) -> _Parted:
     """What changes alike, with soft borders: classes, or where only planes were perceived, these and the whole picture."""
     lab = rgb_to_oklab(image)
-    pairs = _pairs(found, _classes(found, lab))
-    if only_planes(found.structure):
+    pairs, planes = _pairs(found, _classes(found, lab)), only_planes(found.structure)
+    if planes:
         pairs, weights = _and_whole(pairs, image, found)
     else:
         weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
     smooth = {kind: guided_filter(image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
-    return _Parted(lab, smooth, pairs, weights)
+    reach = max(1, round(REACH * max(found.kept.shape)))
+    return _Parted(lab, smooth, pairs, weights, None if planes else beliefs(found.structure), reach)
 
 
 def _solved(
@@ -190,7 +199,8 @@ def _change(parted: _Parted, maps: ColourMaps) -> Float[Tensor, "3 H W"]:
         if pair.share > 0 and len(here):
             colours, share = (maps[pair.id], pair.share) if pair.id in maps else (maps[WHOLE], UNMATCHED)
             moved = colours.applied(lab[:, here], base)
-            change.index_add_(1, here, weight.flatten()[here] * (mixed(lab[:, here], moved, share) - lab[:, here]))
+            moved = mixed(lab[:, here], moved, parted.share(pair, here, share)) - lab[:, here]
+            change.index_add_(1, here, weight.flatten()[here] * moved)
     return change.view_as(parted.lab)
 
 
