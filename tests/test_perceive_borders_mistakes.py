@@ -13,6 +13,7 @@ from relook.perceive.borders.objects import joined
 from relook.perceive.borders.patches import voted
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.borders.surface import doubtful_given, floors_cut
+from relook.perceive.borders.unseen import unseen_given
 from relook.perceive.layout.lines import find_lines
 from relook.perceive.segment.rugs import rugs_grown
 from relook.types import Camera, Layout, Region, Segments, Wall
@@ -53,6 +54,62 @@ def test_one_sofa_is_one_region_by_the_surer_name() -> None:
 
 def test_a_sofa_beside_a_bed_stays_another() -> None:
     assert (halves(WOOD)[80:160, 120:240] == BED).all()
+
+
+def doubted(name: str, colour: tuple[float, float, float], confidence: float) -> np.ndarray:
+    """Labels of a part of a white wall that was taken for such a thing, once what nothing parts from the wall is given to it."""
+    labels = np.full(SIZE, WALL)
+    labels[60:100, 100:150] = BED
+    picture = lab((slice(60, 100), slice(100, 150), colour))
+    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=confidence)})
+    return unseen_given(picture, labels, segments, kinds_of(segments))[60:100, 100:150]
+
+
+def test_a_doubtful_thing_that_nothing_parts_from_the_wall_is_wall() -> None:
+    assert (doubted("cabinet", WHITE, 0.5) == WALL).all()
+
+
+def test_what_is_sure_or_has_a_border_or_is_a_rug_stays() -> None:
+    assert (doubted("cabinet", WHITE, 0.7) == BED).all()
+    assert (doubted("cabinet", WOOD, 0.5) == BED).all()
+    assert (doubted("rug", WHITE, 0.5) == BED).all()
+
+
+def given(picture: np.ndarray, labels: np.ndarray, sure: float = 0.7) -> np.ndarray:
+    """Labels of a doubtful bed beside a sofa that is as sure as that, once what nothing parts is one."""
+    regions = {WALL: Region("wall"), FLOOR: Region("floor"), BED: Region("bed", confidence=0.5)}
+    segments = Segments(torch.from_numpy(labels), regions | {SOFA: Region("sofa", confidence=sure)})
+    return unseen_given(picture, labels, segments, kinds_of(segments))
+
+
+def test_a_thing_of_another_colour_stays_where_one_goes_over_into_the_other() -> None:
+    labels = np.full(SIZE, WALL)
+    labels[60:140, 80:220] = BED
+    picture = cv2.GaussianBlur(lab((slice(60, 140), slice(80, 220), WOOD)), (0, 0), 8)
+    assert (given(picture, labels)[60:140, 80:220] == BED).all()
+
+
+def test_a_thing_with_little_of_its_border_unseen_stays() -> None:
+    """A white bed before a white wall, on a floor of wood."""
+    labels = np.full(SIZE, WALL)
+    labels[65:], labels[60:160, 100:200] = FLOOR, BED
+    picture = lab((slice(65, 200), slice(0, 300), WOOD), (slice(60, 160), slice(100, 200), WHITE))
+    assert (given(picture, labels)[60:160, 100:200] == BED).all()
+
+
+def test_a_white_thing_with_an_outline_stays_before_a_white_wall() -> None:
+    labels = np.full(SIZE, WALL)
+    labels[60:140, 80:220] = BED
+    picture = lab((slice(59, 141), slice(79, 221), WOOD), (slice(61, 139), slice(81, 219), WHITE))
+    assert (given(picture, labels)[60:140, 80:220] == BED).all()
+
+
+def test_a_larger_thing_is_not_given_to_a_smaller_one() -> None:
+    """A blue bed with a blue sofa on three sides of it."""
+    labels = np.full(SIZE, WALL)
+    labels[50:120, 90:170], labels[60:120, 100:160] = SOFA, BED
+    picture = lab((slice(50, 120), slice(90, 170), BLUE))
+    assert (given(picture, labels)[60:120, 100:160] == BED).all()
 
 
 def test_white_walls_and_lamps_leave_a_planked_ceiling() -> None:

@@ -1,7 +1,8 @@
 """Regions whose borders are those of the picture and of the room: what a segmenter saw coarsely, at full resolution.
 
     labels of a segmenter -> islands go -> parts of one object join -> walls meet ceilings in lines -> floors end at edges, lamps leave
-    ceilings -> things are cut out one by one -> ends of carpets join them -> superpixels of walls and things are not parted -> full size -> straight lines of the layout
+    ceilings -> things are cut out one by one -> ends of carpets join them -> superpixels of walls and things are not parted ->
+    doubtful things that nothing parts from what is around them join it -> full size -> straight lines of the layout
 
 Every step is refused where it would change a region too much, so that a wrong cut does no harm.
 """
@@ -26,6 +27,7 @@ from relook.perceive.borders.regions import kinds_of, without_islands
 from relook.perceive.borders.straight import straightened
 from relook.perceive.borders.surface import doubtful_given, floors_cut
 from relook.perceive.borders.things import things_cut
+from relook.perceive.borders.unseen import unseen_given
 from relook.perceive.layout.lines import Lines, find_lines
 from relook.perceive.segment.superpixels import SIDE, superpixels
 from relook.types import Segments, View
@@ -59,7 +61,8 @@ def refined_segments(
     labels = doubtful_given(lab, things_cut(lab, labels, kinds), kinds)
     check()
     patches = superpixels(resized(view.image.cpu(), size)) if patches is None else patches
-    labels = carried(view.image.cpu(), voted(labels, patches, kinds))
+    labels = unseen_given(lab, voted(labels, patches, kinds), segments, kinds)
+    labels = carried(view.image.cpu(), labels)
     check()
     full = straightened(view, labels, kinds)
     return Segments(torch.from_numpy(full.astype(np.int64)).to(segments.labels.device), segments.regions)
