@@ -35,6 +35,17 @@ def test_one_colour_gets_one_class_and_an_edge_parts_two() -> None:
     assert apart.mean() < 0.5
 
 
+def test_who_doubts_listens_to_who_is_sure() -> None:
+    """The same step from one side to the other: less of it is left where one side hardly knows, and half sofa, half armchair is no doubt."""
+    plain = torch.full((3, *SIZE), 0.5)
+    even = diffused(plain, patches(), chances(0.9, 0.1))[0, 20]
+    doubtful = diffused(plain, patches(), chances(0.9, 0.5))[0, 20]
+    assert (even[5] - even[55]) / 0.8 > 1.5 * (doubtful[5] - doubtful[55]) / 0.4
+    assert doubtful[55] > 0.65
+    seats = diffused(plain, patches(), chances(0.9, 0.5), [[0, 1]])[0, 20]
+    assert seats[55] < doubtful[55] - 0.02
+
+
 def test_chances_still_add_up() -> None:
     image = torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(0))
     found = diffused(image, patches(), chances(0.9, 0.2))

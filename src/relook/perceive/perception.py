@@ -12,8 +12,7 @@ from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
 from relook.perceive.layout.faces import squared
 from relook.perceive.layout.lines import lines_of
-from relook.perceive.segment import SEGMENTERS, segmenter
-from relook.perceive.segment.ade20k import rug_share
+from relook.perceive.segment import SEGMENTERS, ade20k, segmenter
 from relook.perceive.segment.superpixels import superpixels_of
 from relook.session import Session, content_key
 from relook.types import Camera, Segments, View
@@ -76,9 +75,9 @@ class Perception:
         if asked not in COARSE:
             return view
         view = replace(view, segments=self._refined(view))
-        return (
-            view if asked != "ade20k" else replace(view, segments=rug_whole(view, rug_share(view.image, self.session)))
-        )
+        if asked == "ade20k":
+            view = replace(view, segments=rug_whole(view, ade20k.seen(view.image, self.session).rug))
+        return view
 
     def _asked(self, name: str, view: View) -> Segments:
         """What a segmenter says of a view; of a plain picture it is remembered in the session, for work that was ended before its end."""

@@ -36,9 +36,7 @@ def beliefs(segments: Segments) -> Float[Tensor, "H W"]:
     return table[segments.labels]
 
 
-def beliefs_within(
-    found: Float[Tensor, "H W"], region: Bool[Tensor, "H W"], radius: int
-) -> Float[Tensor, "H W"]:
+def beliefs_within(found: Float[Tensor, "H W"], region: Bool[Tensor, "H W"], radius: int) -> Float[Tensor, "H W"]:
     """Of those beliefs the ones inside a region, in means over squares of that radius in pixels, carried on as far beyond its border.
 
     So a region's soft border takes as much of the region's change as the region itself, not what its neighbour would take.

@@ -57,9 +57,7 @@ def _doubtful(region: Region) -> bool:
     return region.confidence < DOUBTFUL and canonical(region.name) != "rug"
 
 
-def _only(
-    part: Bool[np.ndarray, "y x"], place: tuple[slice, slice], size: tuple[int, ...]
-) -> Bool[np.ndarray, "h w"]:
+def _only(part: Bool[np.ndarray, "y x"], place: tuple[slice, slice], size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """A part in the whole picture."""
     mask = np.zeros(size, bool)
     mask[place] = part
@@ -81,9 +79,7 @@ def _unseen(
     return float((np.linalg.norm((one - two) * WEIGHTS, axis=-1) < ALIKE).mean())
 
 
-def _means(
-    lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"], side: int
-) -> Float[np.ndarray, "h w 3"]:
+def _means(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"], side: int) -> Float[np.ndarray, "h w 3"]:
     """Mean colours of a region's pixels in squares of that side."""
     inside = mask.astype(np.float32)
     total, count = (cv2.blur(one, (side, side)) for one in (lab * inside[..., None], inside))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 
     segments: Segments
     rug: Float[np.ndarray, "y x"]
-    """Of the chances of rug and floor that of rug."""
+    """Of the chances of rug and floor that of rug, the same all over a superpixel; 0 where neither is likely anywhere."""
 
 
 def segments(view: View, session: Session) -> Segments:
@@ -62,16 +62,11 @@ def segments(view: View, session: Session) -> Segments:
     countable classes split into connected instances, as sure as their own class's chances: whether it is a sofa or an armchair is a doubt
     about its look, not about its place.
     """
-    return _seen(view.image, session).segments
+    return seen(view.image, session).segments
 
 
-def rug_share(image: Float[Tensor, "3 H W"], session: Session) -> Float[np.ndarray, "y x"]:
-    """Of the chances of rug and floor that of rug, the same all over a superpixel; SIDE pixels at most. 0 where neither is likely anywhere."""
-    return _seen(image, session).rug
-
-
-def _seen(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
-    """What is seen in a picture, once as long as the session remembers it."""
+def seen(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
+    """What is seen in a picture, at SIDE pixels at most but for the segments; once as long as the session remembers it."""
     return session.remembered("ade20k", content_key(image), lambda: _looked(image, session))
 
 
@@ -87,16 +82,16 @@ def _looked(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
     small = resized(image.cpu(), at_most(size, SIDE))
     patches = superpixels_of(image, session)
     session.check()
-    chances = diffused(small, patches, scores[ids])
+    chances = diffused(small, patches, scores[ids], list(_alike(ids)))
     session.check()
     mixed = decided(chances, ids)
-    seen = mixed.argmax(0).unique()
-    mixed = guided_filter(small, mixed[seen], 0.004, 1e-5, working_side=SIDE)
-    best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[seen].tolist()]
+    there = mixed.argmax(0).unique()
+    mixed = guided_filter(small, mixed[there], 0.004, 1e-5, working_side=SIDE)
+    best, names = mixed.max(0), [VOCABULARY["classes"][id] for id in ids[there].tolist()]
     surface = torch.tensor([name in ROOM for name in names])
     sure = _sure(best.values, mixed[surface].sum(0), ~surface[best.indices])
-    own = chances[seen].gather(0, best.indices[None])[0]
-    classes = without_specks(ids[seen][best.indices].numpy().astype(np.uint8), sure.numpy())
+    own = chances[there].gather(0, best.indices[None])[0]
+    classes = without_specks(ids[there][best.indices].numpy().astype(np.uint8), sure.numpy())
     classes = _one_object_one_class(_with_rugs(small, classes, patches, mixed, names))
     found = numbered(classes, VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), own.numpy())
     found = found if found.labels.shape == size else found.resized(size)
@@ -181,13 +176,20 @@ def decided(chances: Float[Tensor, "K y x"], ids: Int[Tensor, " K"]) -> Float[Te
     names = [VOCABULARY["classes"][id] for id in ids.tolist()]
     result = chances * torch.tensor([COMMON if name in ROOM else 1.0 for name in names]).view(-1, 1, 1)
     result *= chances.sum(0) / result.sum(0).clamp_min(1e-6)
+    for rows in _alike(ids):
+        together = result[rows]
+        best = together.argmax(0) == torch.arange(len(rows)).view(-1, 1, 1)
+        result[rows] = torch.where(best, together.sum(0), 0.0)
+    return result
+
+
+def _alike(ids: Int[Tensor, " K"]) -> Iterator[list[int]]:
+    """Rows of classes that are often confused, for every group of them that is there."""
+    names = [VOCABULARY["classes"][id] for id in ids.tolist()]
     for group in VOCABULARY["alike"]:
         rows = [row for row, name in enumerate(names) if name in group]
         if rows:
-            together = result[rows]
-            best = together.argmax(0) == torch.arange(len(rows)).view(-1, 1, 1)
-            result[rows] = torch.where(best, together.sum(0), 0.0)
-    return result
+            yield rows
 
 
 def _with_rugs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -19,6 +21,8 @@ FLOW = 10.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
 STEEP, APART = 3.0, 8.0
 """Change of Lab (of 8 bits) per pixel along a border, and difference of colours of its two sides (lightness counts a fifth), that divide the flow by e."""
+CERTAIN = 4
+"""Power of the best chance by which a superpixel's own chances are worth less: who doubts listens to neighbours."""
 SHARED = 0.7
 """How much of a chance a superpixel shares; the rest is the pixel's own."""
 
@@ -30,16 +34,28 @@ def shared(patches: Int[np.ndarray, "y x"], chances: Float[Tensor, "K h w"]) -> 
 
 
 def diffused(
-    image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"], chances: Float[Tensor, "K h w"]
+    image: Float[Tensor, "3 y x"],
+    patches: Int[np.ndarray, "y x"],
+    chances: Float[Tensor, "K h w"],
+    alike: Sequence[Sequence[int]] = (),
 ) -> Float[Tensor, "K y x"]:
     """`shared`, after diffusion from superpixel to superpixel along the picture.
 
-    f = (A + L)^-1 A p: p the mean chances of superpixels, A their pixels, L the graph Laplacian with weights FLOW * length of the border *
-    exp(-slope / STEEP - difference / APART). It is a random walk that starts over (Grady 2006), so one colour without an edge inside gets one class.
+    f = (A + L)^-1 A p: p the mean chances of superpixels, A their pixels times the power CERTAIN of their best chance, L the graph Laplacian
+    with weights FLOW * length of the border * exp(-slope / STEEP - difference / APART). It is a random walk that starts over (Grady 2006), so
+    one colour without an edge inside gets one class. alike: rows of classes that are one where it is asked how good the best is.
     """
-    own, area = _enlarged(chances, patches), np.bincount(patches.ravel()).astype(np.float64)
-    system = diags_array(area) + _laplacian(image, patches)
-    return _mixed(own, patches, splu(system.tocsc()).solve(area[:, None] * means_of(patches, _rows(own))))
+    own = _enlarged(chances, patches)
+    means = means_of(patches, _rows(own))
+    worth = np.bincount(patches.ravel()) * _best(means, alike) ** CERTAIN
+    system = diags_array(worth) + _laplacian(image, patches)
+    return _mixed(own, patches, splu(system.tocsc()).solve(worth[:, None] * means))
+
+
+def _best(means: Float[np.ndarray, "P K"], alike: Sequence[Sequence[int]]) -> Float[np.ndarray, " P"]:
+    """The best chance of every superpixel, of classes or of groups of them."""
+    sums = [means[:, list(rows)].sum(1) for rows in alike if rows]
+    return np.max([means.max(1), *sums], 0)
 
 
 def _enlarged(chances: Float[Tensor, "K h w"], patches: Int[np.ndarray, "y x"]) -> Float[Tensor, "K y x"]:
