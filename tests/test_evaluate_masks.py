@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from relook.errors import InputError, ShapeError
-from relook.evaluate.metrics.masks import boundary_f, mask_iou, named
-from relook.evaluate.perception.masks import REFINED, Config, numbers, suite
+from relook.evaluate.metrics.masks import boundary_f, mask_iou, named, unseen_border
+from relook.evaluate.perception.masks import CUT, REFINED, Config, numbers, suite
 from relook.evaluate.records import WHOLE, Number
 from relook.evaluate.run import run
 from relook.evaluate.sources.polygons import drawn_surfaces
@@ -92,6 +92,28 @@ def test_names_of_points(tmp_path: Path) -> None:
     assert named([True, False, True, True]) == 0.75
 
 
+def test_borders_that_the_picture_does_not_show() -> None:
+    """A blue thing that is seen, and a part of the wall beside it that nobody sees; where a wall meets a floor nothing need be seen."""
+    labels = torch.ones(60, 80, dtype=torch.int64)
+    labels[50:] = 2
+    labels[10:30, 10:30], labels[10:30, 50:70] = 3, 4
+    image = torch.full((3, 60, 80), 0.9)
+    image[:, 10:30, 10:30] = torch.tensor([0.2, 0.3, 0.5])[:, None, None]
+    assert unseen_border(image, labels, [1, 2]) == pytest.approx(0.5, abs=0.03)
+    assert unseen_border(image, torch.where(labels == 4, 1, labels), [1, 2]) == 0
+    assert unseen_border(image, torch.where(labels == 3, 1, labels), [1, 2]) == 1
+    assert unseen_border(image, labels.clamp(max=2), [1, 2]) is None
+    image[:, 9:11, 49:71] = image[:, 29:31, 49:71] = image[:, 9:31, 49:51] = image[:, 9:31, 69:71] = 0
+    assert unseen_border(image, labels, [1, 2]) < 0.1, "an outline shows it"
+
+
+def test_a_part_of_a_picture_has_its_points(tmp_path: Path) -> None:
+    files(tmp_path, [[5, 5, "sofa"], [30, 25, "floor"], [49, 44, "wall"]])
+    drawn = drawn_surfaces(tmp_path, tmp_path)["room"]
+    places = [[(one.x, one.y) for one in drawn.cut((20, 15, 60, 45), flip).points] for flip in (False, True)]
+    assert places == [[(10, 10), (29, 29)], [(29, 10), (10, 29)]]
+
+
 def test_a_small_run(tmp_path: Path) -> None:
     files(
         tmp_path,
@@ -103,3 +125,5 @@ def test_a_small_run(tmp_path: Path) -> None:
     lines = (tmp_path / "out" / "records.csv").read_text().splitlines()
     assert any(line.startswith(f'masks,masks,"whole{REFINED}",every,named,all,0.5') for line in lines)
     assert any(line.startswith(f'masks,masks,"whole{REFINED}",every,mask_iou,floor,0') for line in lines)
+    parts = [line for line in lines if f'"whole{CUT}",room' in line]
+    assert not any("mask_iou" in line for line in parts), "polygons are of whole pictures"

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from statistics import mean
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from relook.engine import Engine
 from relook.evaluate.gallery import Gallery
-from relook.evaluate.metrics.masks import boundary_f, mask_iou, named
+from relook.evaluate.metrics.masks import boundary_f, mask_iou, named, unseen_border
 from relook.evaluate.records import EVERY, WHOLE, Number, Record
 from relook.evaluate.run import Outcome, Place, Results, Suite, Trial
 from relook.evaluate.sections import Column, Part
@@ -20,16 +23,22 @@ from relook.evaluate.sources.polygons import Drawn, drawn_surfaces
 from relook.evaluate.weights import revision
 from relook.files import sha256
 from relook.io import read_image, write_image
+from relook.ops.resize import at_most, resized
 from relook.perceive.overlay import overlay
 from relook.perceive.perception import Perception
 from relook.perceive.segment import SEGMENTERS
 from relook.perceive.segment.regions import ids_named
-from relook.perceive.segment.vocabulary import canonical
+from relook.perceive.segment.superpixels import SIDE
+from relook.perceive.segment.vocabulary import ROOM, canonical
 from relook.session import Session
 from relook.types import Segments, View
 
 REFINED = ", refined"
 """What stands behind a segmenter's name in the second of its rows."""
+CUT = ", refined, of a part"
+"""And in its third, of a part of every picture: photographs that constants were chosen on, framed as nobody saw them."""
+PART = (0.6, 0.85)
+"""Share of a picture's sides that a part has."""
 TOLERANCE = 6 / 1280
 """How far, in parts of the longer side, a border may be from the true one."""
 
@@ -46,6 +55,8 @@ class Config:
     """Folder of the results; a run that was stopped resumes there."""
     segmenters: tuple[str, ...] = ("ade20k",)
     """Segmenters by name, hub id or folder."""
+    seed: int = 0
+    """Of the parts that are cut out of the pictures."""
     device: str = "cpu"
     """Where they run: `cpu` or `cuda`."""
     engine: Engine = field(default_factory=Engine)
@@ -57,7 +68,7 @@ def suite(config: Config) -> Suite:
     count = sum(len(one.surfaces) for one in drawn.values())
     lead = (
         f"{count} surfaces of {len(drawn)} photographs against polygons drawn by hand; borders within 6 pixels at 1280. "
-        f"Names at {sum(len(one.points) for one in drawn.values())} points named by hand."
+        f"Names at {sum(len(one.points) for one in drawn.values())} points named by hand; borders of things that the picture does not show."
     )
     return Masks("masks", config, config.device, lead, ",".join(drawn), drawn=drawn)
 
@@ -70,8 +81,8 @@ class Masks(Suite):
     """By the picture's name."""
 
     def trials(self) -> Sequence[Trial]:
-        """Both rows of every segmenter on every picture."""
-        rows = [name + tail for name in self.config.segmenters for tail in ("", REFINED)]
+        """The rows of every segmenter on every picture."""
+        rows = [name + tail for name in self.config.segmenters for tail in ("", REFINED, CUT)]
         return [Trial(self.name, row, case) for case in self.drawn for row in rows]
 
     def learned(self, session: Session) -> Mapping[str, str]:
@@ -79,17 +90,31 @@ class Masks(Suite):
         return {name: revision(SEGMENTERS, name) for name in self.config.segmenters}
 
     def depends(self, trial: Trial) -> Any:
-        """The picture, its polygons and the segmenter."""
+        """The picture, its polygons and points, the seed of its part and the segmenter."""
         case = self.drawn[trial.case]
-        return sha256(case.picture), repr(case.surfaces), self.config.device, self.weights
+        return (
+            sha256(case.picture),
+            repr(case.surfaces),
+            repr(case.points),
+            self.config.seed,
+            self.config.device,
+            self.weights,
+        )
 
     def measure(self, trial: Trial, place: Place, session: Session) -> Outcome:
         """The masks of one picture; its picture is what was seen, drawn over it."""
-        name, view = trial.row.removesuffix(REFINED), View(read_image(self.drawn[trial.case].picture))
+        drawn = self.drawn[trial.case]
+        image = read_image(drawn.picture)
+        if trial.row.endswith(CUT):
+            image, drawn = _part(image, drawn, f"{self.config.seed} {trial.case}")
+        name, view = trial.row.removesuffix(CUT).removesuffix(REFINED), View(image)
         perception = Perception(session, name)
         found = perception.regions(view if trial.row == name else perception.regions_and_room(view))
-        write_image(place.picture, overlay(view.image, found))
-        return Outcome(numbers(found, self.drawn[trial.case]), pictured=True)
+        write_image(place.picture, overlay(image, found))
+        room = [id for id, region in found.regions.items() if canonical(region.name) in ROOM]
+        size = at_most(view.size, SIDE)
+        unseen = unseen_border(resized(image, size), found.resized(size).labels, room)
+        return Outcome([*numbers(found, drawn), Number("unseen_border", WHOLE, unseen)], pictured=True)
 
     def together(self, results: Results, session: Session) -> Sequence[Record]:
         """Means over all surfaces, and over those of each class; for names over pictures."""
@@ -116,7 +141,8 @@ class Masks(Suite):
             lambda case, row: results.picture(Trial(self.name, row, case)), results.rows(self.name),
         )  # fmt: skip
         names = Column("named", WHOLE, "names right", "higher", 3)
-        return [Part(self.name, columns=[names, *columns], gallery=gallery)]
+        unseen = Column("unseen_border", WHOLE, "border unseen", "lower", 3)
+        return [Part(self.name, columns=[names, unseen, *columns], gallery=gallery)]
 
 
 def numbers(found: Segments, drawn: Drawn) -> list[Number]:
@@ -140,3 +166,13 @@ def _right(found: Segments, drawn: Drawn) -> list[bool]:
     return [
         id in found.regions and point.right(found.regions[id].name) for id, point in zip(ids, drawn.points, strict=True)
     ]
+
+
+def _part(image: Float[Tensor, "3 H W"], drawn: Drawn, seed: str) -> tuple[Float[Tensor, "3 h w"], Drawn]:
+    """A part of a picture, mirrored perhaps, and what is drawn of it."""
+    random = Random(seed)
+    share, mirrored = random.uniform(*PART), random.random() < 0.5
+    height, width = (round(share * side) for side in image.shape[1:])
+    top, left = random.randint(0, image.shape[1] - height), random.randint(0, image.shape[2] - width)
+    cut = image[:, top : top + height, left : left + width]
+    return cut.flip(-1) if mirrored else cut, drawn.cut((left, top, left + width, top + height), mirrored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,13 @@ class Drawn:
     picture: Path
     surfaces: tuple[Surface, ...]
     points: tuple[Named, ...] = ()
+
+    def cut(self, window: tuple[int, int, int, int], mirrored: bool = False) -> Drawn:
+        """Its points within a part (left, top, right and bottom in pixels) of the picture, by themselves, mirrored perhaps; no surfaces."""
+        left, top, right, bottom = window
+        inside = [one for one in self.points if left <= one.x < right and top <= one.y < bottom]
+        moved = [replace(one, x=right - 1 - one.x if mirrored else one.x - left, y=one.y - top) for one in inside]
+        return Drawn(self.picture, (), tuple(moved))
 
 
 OTHER = "other"
