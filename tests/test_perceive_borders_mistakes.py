@@ -12,7 +12,7 @@ from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
 from relook.perceive.borders.patches import voted
 from relook.perceive.borders.regions import Kinds, kinds_of
-from relook.perceive.borders.surface import doubtful_given, floors_cut
+from relook.perceive.borders.surface import doubtful_given, floors_cut, without_soft_losses
 from relook.perceive.borders.unseen import unseen_given
 from relook.perceive.layout.lines import find_lines
 from relook.perceive.segment.rugs import rugs_grown
@@ -120,6 +120,26 @@ def test_white_walls_and_lamps_leave_a_planked_ceiling() -> None:
     assert (new[:100, :38] == WALL).all()
     assert (new[33:47, 143:167] != CEILING).all()
     assert (new[:100, 45:135] == CEILING).all()
+
+
+def test_a_floor_in_another_light_stays_floor_but_for_what_stands_in_it() -> None:
+    """Pale tiles go over into bluish ones in the shade; blocks of wood, which were seen as floor, stand where they do."""
+    labels = np.full(SIZE, WALL)
+    labels[60:] = FLOOR
+    bluish, pale = (0.5, 0.56, 0.66), (0.86, 0.84, 0.8)
+    tiles = lab((slice(60, 110), slice(0, 300), bluish), (slice(110, 200), slice(0, 300), pale))
+    picture = cv2.GaussianBlur(tiles, (0, 0), 9)
+    picture[:60] = tiles[:60]
+    blocks = np.zeros(SIZE, bool)
+    for left in range(20, 260, 60):
+        blocks[95:150, left : left + 30] = True
+    picture[blocks] = lab((slice(0, 200), slice(0, 300), WOOD))[blocks]
+    old = labels == FLOOR
+    lost = old & ((np.arange(SIZE[0]) < 110)[:, None] | blocks)
+    new = without_soft_losses(picture, old, old & ~lost)
+    near = cv2.dilate(blocks.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert new[64:][~near[64:]].mean() > 0.98
+    assert not new[cv2.erode(blocks.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0].any()
 
 
 def test_the_end_of_a_carpet_leaves_the_floor() -> None:

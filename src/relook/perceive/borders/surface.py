@@ -33,6 +33,8 @@ DARKEST, SAME_HUE, HUE_PER_SPREAD = 0.16, 0.1, 0.005
 the surface itself has several hues."""
 SHARP = 6.0
 """Change of Lab (of 8 bits) per pixel below which there is no edge."""
+SOFT = 0.5
+"""Length of the border without an edge between a floor and a part that it lost, in sides of a square as large, from which on that is floor."""
 HOLE = 0.0003
 """Share of the picture below which a hole is filled."""
 CHANGES = (0.7, 1.3)
@@ -132,23 +134,27 @@ def _floor(
     for place, part, area in connected_parts(~new):
         if area < HOLE * mask.size:
             new[place][part] = True
-    new = _without_soft_losses(lab, mask, new)
+    new = without_soft_losses(lab, mask, new)
     for place, part, _ in connected_parts(mask & ~new & (far <= DOUBTFUL)):
         if np.median(far[place][part]) < ALIKE:
             new[place][part] = True
     return new
 
 
-def _without_soft_losses(
+def without_soft_losses(
     lab: UInt8[np.ndarray, "h w 3"], old: Bool[np.ndarray, "h w"], new: Bool[np.ndarray, "h w"]
 ) -> Bool[np.ndarray, "h w"]:
-    """The new mask with the lost parts back that no edge of the picture divides from it: light that lies on a floor, not a thing."""
-    steep = slopes(lab)
+    """The new mask with the lost parts back that no edge of the picture divides from it: light that lies on a floor, not a thing.
+
+    What stands in that light, with edges around it, stays lost.
+    """
+    calm, result = slopes(lab) < SHARP, new.copy()
     beside = cv2.dilate(new.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    result = new.copy()
-    for place, part, _ in connected_parts(old & ~new):
-        border = steep[place][part & beside[place]]
-        if len(border) and np.median(border) < SHARP:
+    for place, part, area in connected_parts(old & ~new & calm):
+        if (part & beside[place]).sum() > SOFT * np.sqrt(area):
+            result[place][part] = True
+    for place, part, area in connected_parts(old & ~result):
+        if area < HOLE * old.size:
             result[place][part] = True
     return result
 
