@@ -68,14 +68,14 @@ def doubtful_given(
     lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], kinds: Kinds
 ) -> Int[np.ndarray, "h w"]:
     """The labels, parts of a floor or ceiling of doubtful colours given to the thing that they touch where they are more like its pixels
-    near them: the end of a carpet, say."""
+    near them, and an edge parts them from it: the end of a carpet, say."""
     result, values, reach = labels.copy(), _values(lab), round(NEAR * max(labels.shape))
     for id in (*kinds.floors, *kinds.ceilings):
         mask = labels == id
         if mask.sum() < FEWEST:
             continue
         far = foreign(lab, mask)
-        for place, part, area in connected_parts(mask & (far > DOUBTFUL)):
+        for place, part, area in connected_parts(mask & ~without_soft_losses(lab, mask, mask & (far <= DOUBTFUL))):
             ring = around(labels, place, part)
             ring = ring[np.isin(ring, kinds.things)]
             if area < HOLE * labels.size or not len(ring):
