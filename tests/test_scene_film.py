@@ -89,6 +89,16 @@ def test_a_thing_is_seen_from_outside_whole() -> None:
     )
 
 
+def test_cameras_around_a_thing_are_no_places_to_stand_in() -> None:
+    """A capture that went round a thing is filmed from around it; one that looked at it from one side, as a room's corner, is not."""
+    thing = box_room()[(box_room().means.abs() < 0.8).all(1)]
+    ring = orbit(thing, 6, SIZE, around=True).cameras
+    for found, exact in zip(orbit(thing, 6, SIZE, cameras=ring).cameras, ring, strict=True):
+        assert torch.allclose(centre(found), centre(exact), atol=1e-3)
+    places = [centre(one) for one in orbit(thing, 4, SIZE, cameras=ring[:2]).cameras]
+    assert all(min(float((place - centre(eye)).norm()) for eye in ring[:2]) < 1e-3 for place in places)
+
+
 def test_things_in_a_ring_are_looked_at_from_outside_and_rooms_from_within() -> None:
     for seed in (0, 3):
         assert not inside_spots(ground_of(group(seed), ALONG))

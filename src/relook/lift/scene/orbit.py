@@ -49,6 +49,8 @@ VIEWS, SMALL, ROUGH = 12, 48, 40_000
 STEP = 2 * math.pi / VIEWS
 ROUND, WINDOW, WORTH = 0.8, VIEWS // 4, 0.6
 """Where the scene fills so much of every picture, the camera turns all round. Else a place is worth what it shows all round and in so many successive directions. Directions that show less than this share of what the best one shows are left out."""
+ONE_SIDE = 0.5
+"""Length of the mean direction to cameras (1 for all in one direction, 0 all round) up to which they stand on all sides."""
 TILT, ABOVE = 7.0, 20.0
 """Degrees by which the camera looks down inside a room, and from above at a thing."""
 
@@ -108,11 +110,12 @@ def orbit(
 ) -> CameraPath:
     """`count` cameras for pictures of `size` (H, W) on a closed way; around: as around a thing, also where the scene is a room.
 
-    cameras: of the capture, where there are some; they say which way is up and where one can stand.
+    cameras: of the capture, where there are some; they say which way is up and where one can stand, or that it goes around a thing.
     """
     ground = ground_of(gaussians, up_of(gaussians, cameras))
     phases = [2 * math.pi * number / count for number in range(count)]
-    spot = None if around else _best_spot(gaussians, ground, [ground.axes @ centre(one) for one in cameras], size)
+    eyes = [ground.axes @ centre(one) for one in cameras]
+    spot = None if around or _surrounded(ground, eyes) else _best_spot(gaussians, ground, eyes, size)
     if spot is None:
         distance = _far_enough(ground, size)
         return CameraPath(tuple(_outside(ground, distance, phase, size) for phase in phases), size)
@@ -149,6 +152,17 @@ def ground_of(gaussians: Gaussians, up: Float[Tensor, " 3"]) -> Ground:
     areas.index_put_(tuple(places[kept].T), 2 * math.pi * thinned * surface.areas[kept], accumulate=True)
     taken = areas > FILLED * cell * (BAND[1] - BAND[0]) * (ceiling - floor)
     return Ground(axes, floor, ceiling, (float(corner[0]), float(corner[1])), cell, taken.numpy(), floored.numpy())
+
+
+def _surrounded(ground: Ground, eyes: Sequence[Float[Tensor, " 3"]]) -> bool:
+    """Whether cameras stand outside of everything, on all sides of it."""
+    if not eyes:
+        return False
+    low, high = (torch.tensor(corner)[:2] for corner in ground.box)
+    away = torch.stack([eye[:2].cpu() for eye in eyes]) - (low + high) / 2
+    outside = (away.abs() > (high - low) / 2).any(1)
+    heading = torch.nn.functional.normalize(away, dim=1).mean(0)
+    return bool(outside.all()) and float(heading.norm()) < ONE_SIDE
 
 
 def inside_spots(ground: Ground) -> list[Spot]:
