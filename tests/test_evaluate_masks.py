@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from relook.engine import Engine
 from relook.errors import InputError, ShapeError
 from relook.evaluate.metrics.masks import boundary_f, mask_iou, named, unseen_border
 from relook.evaluate.perception.masks import CUT, REFINED, Config, numbers, suite
@@ -120,7 +121,9 @@ def test_a_small_run(tmp_path: Path) -> None:
         [[9, 9, "whole picture"], [9, 9, "wall"]],
         **{"class": "floor", "outlines": [[[0, 30], [79, 30], [79, 59], [0, 59]]]},
     )
-    config = Config(polygons=tmp_path, photos=tmp_path, out=tmp_path / "out", segmenters=("whole",))
+    config = Config(
+        polygons=tmp_path, photos=tmp_path, out=tmp_path / "out", segmenters=("whole",), engine=Engine(workers=1)
+    )
     run(suite(config))
     lines = (tmp_path / "out" / "records.csv").read_text().splitlines()
     assert any(line.startswith(f'masks,masks,"whole{REFINED}",every,named,all,0.5') for line in lines)

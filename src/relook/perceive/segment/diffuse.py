@@ -21,7 +21,7 @@ FLOW = 10.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
 STEEP, APART = 3.0, 8.0
 """Change of Lab (of 8 bits) per pixel along a border, and difference of colours of its two sides (lightness counts a fifth), that divide the flow by e."""
-CERTAIN = 4
+CERTAIN = 2
 """Power of the best chance by which a superpixel's own chances are worth less: who doubts listens to neighbours."""
 SHARED = 0.7
 """How much of a chance a superpixel shares; the rest is the pixel's own."""
