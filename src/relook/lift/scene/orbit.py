@@ -138,15 +138,11 @@ def ground_of(gaussians: Gaussians, up: Float[Tensor, " 3"]) -> Ground:
     shape = [int(n) + 4 for n in ((high - low)[:2] / cell).ceil()]
     share = (points[:, 2] - floor) / max(ceiling - floor, 1e-6)
     places = ((points[:, :2] - corner) / cell).floor().long()
-    kept = (share > BAND[0]) & (share < BAND[1]) & (places >= 0).all(1) & (places < torch.tensor(shape)).all(1)
+    on = (places >= 0).all(1) & (places < torch.tensor(shape)).all(1)
+    kept = on & (share > BAND[0]) & (share < BAND[1])
     areas = torch.zeros(*shape, dtype=surface.areas.dtype)
     floored = torch.zeros(*shape, dtype=torch.bool)
-    lying = (
-        (share < LOW)
-        & (surface.normals @ up).abs().gt(LEVEL)
-        & (places >= 0).all(1)
-        & (places < torch.tensor(shape)).all(1)
-    )
+    lying = on & (share < LOW) & ((surface.normals @ up).abs() > LEVEL)
     floored[tuple(places[lying].T)] = True
     thinned = max(1.0, len(gaussians) / len(surface.areas))
     areas.index_put_(tuple(places[kept].T), 2 * math.pi * thinned * surface.areas[kept], accumulate=True)

@@ -54,7 +54,7 @@ def diffused(
 
 def _best(means: Float[np.ndarray, "P K"], alike: Sequence[Sequence[int]]) -> Float[np.ndarray, " P"]:
     """The best chance of every superpixel, of classes or of groups of them."""
-    sums = [means[:, list(rows)].sum(1) for rows in alike if rows]
+    sums = [means[:, list(rows)].sum(1) for rows in alike]
     return np.max([means.max(1), *sums], 0)
 
 
