@@ -69,12 +69,12 @@ def fitted(
     gain = torch.where(inside, weight, -weight)
     few, many = (_thinned(place, gain, most) for most in (SAMPLED, ENOUGH))
     quarter = math.pi / 2
-    tried = [number * quarter / ANGLES - quarter / 2 for number in range(ANGLES)] + [0.0]
-    best = max(tried, key=lambda angle: _rated(*few, angle))
+    best = _best(*few, [number * quarter / ANGLES - quarter / 2 for number in range(ANGLES)] + [0.0])
     if best != 0.0:
         near = [best + (number / (FINER - 1) - 0.5) * 2 * quarter / ANGLES for number in range(FINER)]
-        best = max([*near, 0.0], key=lambda angle: _rated(*few, angle))
-    return _along(*many, best, little)[0]
+        best = _best(*few, [*near, 0.0])
+    sides = _along(*many, [best], little)[0][0].tolist()
+    return Rectangle((0.0, 0.0), (0.0, 0.0), best).moved((sides[0], sides[1], sides[2], sides[3]))
 
 
 def _thinned(
@@ -85,40 +85,44 @@ def _thinned(
     return place[:, ::step], gain[::step]
 
 
-def _rated(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float) -> float:
-    return _along(place, gain, angle)[1] * (STRAIGHT if angle == 0 else 1.0)
+def _best(place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angles: list[float]) -> float:
+    """The direction whose best rectangle gains most, the first of equal ones."""
+    gained = _along(place, gain, angles)[1]
+    return angles[int((gained * torch.tensor([STRAIGHT if angle == 0 else 1.0 for angle in angles])).argmax())]
 
 
 def _along(
-    place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angle: float, little: float = 0.0
-) -> tuple[Rectangle, float]:
-    """The best rectangle of one direction, and the weight that it gains."""
-    start = Rectangle((0.0, 0.0), (0.0, 0.0), angle)
-    at = start.own(place)
-    held = at[:, gain > 0]
-    low, high = held.quantile(EDGES, dim=1).tolist()
+    place: Float[Tensor, "2 N"], gain: Float[Tensor, " N"], angles: list[float], little: float = 0.0
+) -> tuple[Float[Tensor, "A 4"], Float[Tensor, " A"]]:
+    """The best rectangle of every direction, as its sides (left, right, first, last) along its own axes, and the weight that it gains.
+
+    Points are sorted along both axes of a direction once; then one side after the other moves to where most is gained.
+    """
+    at = torch.stack([Rectangle((0.0, 0.0), (0.0, 0.0), angle).own(place) for angle in angles], 1)
+    low, high = at[:, :, gain > 0].quantile(EDGES, dim=2)
+    order = at.argsort(-1)
+    values, others = at.gather(-1, order), at.flip(0).gather(-1, order)
+    gains = gain.double()[order]
     for _ in range(ROUNDS):
         for axis in (0, 1):
-            across = at[1 - axis]
-            within = (across >= low[1 - axis]) & (across <= high[1 - axis])
-            middle = (low[axis] + high[axis]) / 2
-            values, gains = at[axis][within], gain[within]
-            above = values > middle
-            high[axis] = middle + _reach(values[above] - middle, gains[above], little)
-            low[axis] = middle - _reach(middle - values[~above], gains[~above], little)
-    x, y = at
-    total = gain[(x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])].sum()
-    return start.moved((low[0], high[0], low[1], high[1])), float(total)
+            within = (others[axis] >= low[1 - axis, :, None]) & (others[axis] <= high[1 - axis, :, None])
+            middle = (low[axis] + high[axis])[:, None] / 2
+            above = values[axis] > middle
+            outer = _reached(values[axis], middle, gains[axis] * (within & above), little)
+            turned = values[axis].flip(-1), middle, (gains[axis] * (within & ~above)).flip(-1)
+            low[axis], high[axis] = _reached(*turned, little), outer
+    held = ((at >= low[..., None]) & (at <= high[..., None])).all(0)
+    return torch.stack([low[0], high[0], low[1], high[1]], 1), (gain * held).sum(1)
 
 
-def _reach(values: Float[Tensor, " N"], gains: Float[Tensor, " N"], little: float) -> float:
-    """How far to go from 0, so that most is gained; less far where the last `little` of it is SPARSE."""
-    if len(values) == 0:
-        return 0.0
-    order = values.argsort()
-    sums = gains[order].cumsum(0)
-    most = float(sums.max())
-    if most <= 0:
-        return 0.0
-    far, nearly = (float(values[order[int((sums >= share * most).long().argmax())]]) for share in (1, 1 - little))
-    return nearly if far - nearly > SPARSE * little * far else far
+def _reached(
+    values: Float[Tensor, "A N"], middle: Float[Tensor, "A 1"], gains: Float[Tensor, "A N"], little: float
+) -> Float[Tensor, " A"]:
+    """To which of sorted values to go from the middle, so that most is gained; less far where the last `little` of it is SPARSE."""
+    sums = gains.cumsum(1)
+    most = sums.amax(1, keepdim=True)
+    far = values.gather(1, (sums >= most).byte().argmax(1, keepdim=True))
+    if little:
+        nearly = values.gather(1, (sums >= (1 - little) * most).byte().argmax(1, keepdim=True))
+        far = torch.where((far - nearly).abs() > SPARSE * little * (far - middle).abs(), nearly, far)
+    return torch.where(most > 0, far, middle)[:, 0]
