@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread, current_thread
 
 import pytest
+import torch
 
 from relook.errors import CancelledError, InputError
 from relook.progress import Progress, Step
@@ -45,6 +46,28 @@ def test_the_last_answers_are_remembered() -> None:
     for number in (0, 1, 0, 2, 3, 0, 1):
         assert session.remembered("square", number, lambda n=number: asked.append(n) or n * n, most=3) == number**2
     assert asked == [0, 1, 2, 3, 1], "0 was asked again and again and stayed; 1 had to go"
+
+
+def test_what_will_be_asked_is_found_beside_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, found, begun = Session("cpu"), [], Event()
+
+    def find() -> str:
+        found.append(current_thread())
+        begun.set()
+        return "found"
+
+    def ask() -> str:
+        return session.remembered("thing", 1, find)
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    with session.meanwhile(ask):
+        pass
+    assert not found, "one core has no use for it"
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with session.meanwhile(lambda: 1 / 0, ask):
+        assert begun.wait(20), "the block and what is beside it run at once, whatever went wrong before"
+    assert ask() == "found"
+    assert [one is current_thread() for one in found] == [False]
 
 
 def test_devices_that_are_not_here_are_refused() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from pictures import write_room
 from relook.config import PhotoConfig
@@ -12,8 +14,10 @@ from relook.errors import CancelledError
 from relook.perceive import perception
 from relook.progress import Progress
 from relook.session import Session
+from relook.transfer import materials
 from relook.transfer.foresee import foresee
 from relook.transfer.photo import PREVIEW, restyle_photo
+from relook.types import Region, Segments, View
 
 
 @pytest.fixture
@@ -44,6 +48,23 @@ def test_a_run_finds_what_was_seen_ahead(looked_at: list[tuple[int, int]], sessi
     stopped.cancel()
     with pytest.raises(CancelledError):
         foresee(None, [look], config, session, stopped)
+
+
+def test_rugs_are_seen_ahead_where_their_materials_are_taken(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = write_room(tmp_path, "room", (40, 60), 0).image
+    labels = torch.zeros(40, 60, dtype=torch.int64)
+    labels[30:] = 1
+    seen = Segments(labels, {0: Region("wall"), 1: Region("rug")})
+    monkeypatch.setattr(perception, "segmenter", lambda *_: lambda view: seen)
+    found: list[View] = []
+    monkeypatch.setattr(materials, "rug_of", lambda view, *_: found.append(view))
+    config = PhotoConfig(segmenter="exact")
+    foresee(room, [], replace(config, materials=False), session)
+    assert not found
+    foresee(room, [], config, session)
+    assert [view.size for view in found] == [(40, 60)]  # small and whole are one size here, and are seen once
 
 
 def test_what_is_seen_ahead_ends_between_two_steps(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -119,6 +120,24 @@ class Session:
             while len(answers) > most:
                 answers.popitem(last=False)
         return answer.value(make)
+
+    @contextmanager
+    def meanwhile(self, *work: Callable[[], object]) -> Iterator[None]:
+        """While the block runs, do in a thread beside it what somebody will ask `remembered` for, one after the other; not where torch has but one.
+
+        Errors of that work are for whoever asks for it. Ends when both have.
+        """
+        if torch.get_num_threads() == 1 or not work:
+            yield
+            return
+        with ThreadPoolExecutor(1) as beside:
+            for one in work:
+                beside.submit(one)
+            try:
+                yield
+            except BaseException:
+                beside.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def release(self, *keys: Hashable) -> None:
         """Give back what was loaded under these keys, or everything, and the memory that the device held for it."""

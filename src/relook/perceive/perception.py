@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -66,7 +68,8 @@ class Perception:
         """
         asked = None if view.segments is not None else SEGMENTERS.chosen(self.segmenter)
         if asked is not None and asked != "layout":
-            view = replace(view, segments=self._asked(asked, view))
+            with self.session.meanwhile(*self._beside(asked, view)):
+                view = replace(view, segments=self._asked(asked, view))
         self.session.check()
         view = replace(view, layout=known_layout(view, layout, self.session, focal=focal))
         if asked == "layout":
@@ -78,6 +81,11 @@ class Perception:
         if asked == "ade20k":
             view = replace(view, segments=rug_whole(view, ade20k.seen(view.image, self.session).rug))
         return view
+
+    def _beside(self, name: str, view: View) -> tuple[Callable[[], object], ...]:
+        """What is found in a view while a network looks at it, where its coarse regions ask for it."""
+        found = (superpixels_of, lines_of) if name in COARSE else ()
+        return tuple(partial(find, view.image, self.session) for find in found)
 
     def _asked(self, name: str, view: View) -> Segments:
         """What a segmenter says of a view; of a plain picture it is remembered in the session, for work that was ended before its end."""

@@ -10,6 +10,7 @@ from relook.config import PhotoConfig
 from relook.io import read_picture
 from relook.progress import SILENT, Progress
 from relook.session import Session
+from relook.transfer.materials import rugs_foreseen
 from relook.transfer.photo import PREVIEW, seen
 from relook.transfer.resolve import resolve
 from relook.transfer.working import shrunk
@@ -23,7 +24,7 @@ def foresee(
     session: Session,
     progress: Progress = SILENT,
 ) -> None:
-    """See pictures before their run: small, then whole; a run of this configuration finds in the session what was seen of them.
+    """See pictures and their rugs before their run: small, then whole; a run of this configuration finds in the session what was seen of them.
 
     structure: None where it is not chosen yet. Stops between two steps of a picture (`Progress`).
     """
@@ -37,5 +38,7 @@ def foresee(
     steps = [((shrunk(view, PREVIEW), metadata), layout) for (view, metadata), layout in steps] + steps
     with progress.stage("perceiving", len(steps)) as tick:
         for number, (one, layout) in enumerate(steps, start=1):
-            seen(run, one, layout)
+            view = seen(run, one, layout)
+            if run.family is None and run.materials:
+                rugs_foreseen(view, run.perception.session)
             tick(number)

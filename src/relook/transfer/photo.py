@@ -254,11 +254,12 @@ def _by_surfaces(
     run: Run, structure: View, style: View, correspondence: Correspondence, progress: Progress
 ) -> Float[Tensor, "3 H W"]:
     """The palette's colours, then the style's materials, then what the user covers things with, at full strength."""
-    from relook.transfer.materials import with_covers, with_materials
+    from relook.transfer.materials import rugs_met, with_covers, with_materials
     from relook.transfer.palette import palette
 
     stated, session = run.config.covers, run.perception.session
-    with progress.stage("restyling", expected=_expected("restyling", structure)):
+    beside = (partial(rugs_met, structure, style, correspondence, session),) if run.materials else ()
+    with progress.stage("restyling", expected=_expected("restyling", structure)), session.meanwhile(*beside):
         image = palette(structure, style, correspondence)
     with progress.stage("materials", expected=_expected("materials", structure)):
         if run.materials:

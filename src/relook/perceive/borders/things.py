@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Int, UInt8
@@ -22,7 +24,9 @@ def things_cut(lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], 
     """The labels with every thing's border moved to the picture's, but not into a floor; the smaller of two things comes before the larger."""
     floor = np.isin(labels, kinds.floors)
     areas = {id: int((labels == id).sum()) for id in kinds.things}
-    masks = {id: _thing(lab, labels == id, floor) for id in sorted(areas, key=lambda id: -areas[id]) if areas[id]}
+    order = [id for id in sorted(areas, key=lambda id: -areas[id]) if areas[id]]
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:  # graph cuts, each on one core
+        masks = dict(zip(order, threads.map(lambda id: _thing(lab, labels == id, floor), order), strict=True))
     left = np.isin(labels, kinds.things)
     result = labels.copy()
     for id, mask in masks.items():

@@ -36,6 +36,8 @@ STRONG = 0.1
 """Deviation of a pattern that counts on a ceiling: most are plain, and their steps and lamps are no pattern."""
 EXACT = 1.0
 """Confidence of a structure's wall below which it keeps its own pattern: networks take lamps and pictures for wall, and they would be papered."""
+RUGS = 8
+"""Rugs that are remembered: those of both pictures, small and whole."""
 COARSELY = 0.01
 """Metres of a cell, in which the structure's own pattern is looked at."""
 
@@ -135,14 +137,29 @@ def _with_rugs(
     session: Session | None,
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose rugs are the style's, each as a whole; as it is where a rug of either is not seen well enough (`Rug`)."""
+    for here, whole in rugs_met(structure, style, found, session):
+        if here.placed and here.outline.round == whole.outline.round:
+            image = with_rug(image, structure.image, here, whole.design.whole, strength)
+    return image
+
+
+def rugs_met(structure: View, style: View, found: Correspondence, session: Session | None) -> list[tuple[Rug, Rug]]:
+    """The structure's rugs, each with the largest of its counterparts that is seen as a whole; without those that have none. session: remembers them."""
+    pairs = []
     for id in ids_named(found.structure, "rug"):
         counterparts = [one for one in found.allowed[id] if canonical(found.style.regions[one].name) == "rug"]
         rugs = (_rug(style.showing(one), one, session) for one in sorted(counterparts))
         whole = max((rug for rug in rugs if rug is not None and rug.whole), key=_area, default=None)
         here = None if whole is None else _rug(structure, id, session)
-        if whole is not None and here is not None and here.placed and here.outline.round == whole.outline.round:
-            image = with_rug(image, structure.image, here, whole.design.whole, strength)
-    return image
+        if whole is not None and here is not None:
+            pairs.append((here, whole))
+    return pairs
+
+
+def rugs_foreseen(view: View, session: Session) -> None:
+    """See the rugs of a view before anybody asks for them."""
+    for id in () if view.segments is None else ids_named(view.segments, "rug"):
+        _rug(view, id, session)
 
 
 def _area(rug: Rug) -> float:
@@ -155,7 +172,7 @@ def _rug(view: View, id: int, session: Session | None) -> Rug | None:
     if segments is None:
         return None
     see = partial(rug_of, view, segments.among([id]), segments.among(ids_named(segments, "floor")), session)
-    return see() if session is None else session.remembered("rug", (content_of(view), id), see)
+    return see() if session is None else session.remembered("rug", (content_of(view), id), see, RUGS)
 
 
 def own_material(structure: View, surface: Surface) -> Material | None:

@@ -79,16 +79,19 @@ def rug_of(
 ) -> Rug | None:
     """The rug that a region of a view shows; None where the floor's plane is not known, or no rectangle is like the region.
 
-    session: remembers the picture's patches.
+    session: remembers the picture's patches, and may end this between two steps.
     """
     surface = next(iter(surfaces_of(view, "rug", rug)), None)
     if surface is None:
         return None
     own, standing = parted(view.image, surface.mask, floor)
     surface = surface._replace(mask=own)
+    check = (lambda: None) if session is None else session.check
+    check()
     outline = outline_of(surface, floor) if bool(own.any()) else None
     if outline is None:
         return None
+    check()
     out = standing_out(view.image, own, ~_within(outline, own, BEYOND), session)
     if bool(out.any()):
         surface, standing = surface._replace(mask=own & ~out), standing | out
