@@ -27,7 +27,7 @@ from relook.lift.scene.floor import floor_plane
 from relook.lift.scene.joint import jointly
 from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces, surface
-from relook.lift.scene.strays import without_strays
+from relook.lift.scene.strays import without_strays, without_unseen
 from relook.perceive.match import exact
 from relook.session import Session
 from relook.transfer.belief import only_planes
@@ -221,6 +221,30 @@ def test_where_the_scene_knows_nothing_small_parts_are_of_what_surrounds_them() 
     assert found[55, 55] == wall
     assert found[25, 25] == other
     assert found[85, 85] == moving
+
+
+def test_parts_that_nothing_in_a_frame_parts_from_what_is_around_are_of_that() -> None:
+    """A door of which the scene knows a part as wall; a half, which the scene knows or not; what has an edge, what is sure and a floor stay."""
+    wall, door, shelf, table, floor = 1, 2, 3, 4, 5
+    image, labels = torch.full((3, 240, 320), 0.8), torch.full((240, 320), wall)
+    image += 0.01 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    parts = {"inside": (20, 20), "dark": (20, 120), "beside": (20, 280)}
+    places = {name: (slice(row, row + 60), slice(column, column + 40)) for name, (row, column) in parts.items()}
+    for place in places.values():
+        labels[place] = door
+    image[:, *places["dark"]] -= 0.5
+    labels[180:220, 20:60], labels[180:220, 120:160], labels[:, 290:] = table, floor, shelf
+    regions = {wall: Region("wall", confidence=0.7), door: Region("door", confidence=0.7), table: Region("table"),
+               floor: Region("floor", confidence=0.9), shelf: Region("shelf", confidence=0.7)}  # fmt: skip
+    image[:, :, 290:] -= 0.4
+    unknown = torch.zeros(labels.shape, dtype=torch.bool)
+    known = without_unseen(image, labels, unknown, regions, ())
+    assert (known[places["inside"]] == wall).all()
+    assert (known[places["dark"]] == door).all()
+    assert known[50, 285] == door
+    assert [int(known[at]) for at in ((200, 40), (200, 140), (100, 300))] == [table, floor, shelf]
+    assert without_unseen(image, labels, ~unknown, regions, ())[50, 285] == wall
+    assert (without_unseen(image, labels, unknown, regions, (door,))[places["inside"]] == door).all()
 
 
 def test_what_a_sensor_cannot_read_is_not_the_floor_that_other_frames_see_behind_it() -> None:

@@ -13,7 +13,7 @@ from relook.perceive.borders.objects import joined
 from relook.perceive.borders.patches import voted
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.borders.surface import doubtful_given, floors_cut, without_soft_losses
-from relook.perceive.borders.unseen import unseen_given
+from relook.perceive.borders.unseen import unseen_given, without_unseen
 from relook.perceive.layout.lines import find_lines
 from relook.perceive.segment.rugs import rugs_grown
 from relook.types import Camera, Layout, Region, Segments, Wall
@@ -73,6 +73,16 @@ def test_what_is_sure_or_has_a_border_or_is_a_rug_stays() -> None:
     assert (doubted("cabinet", WHITE, 0.7) == BED).all()
     assert (doubted("cabinet", WOOD, 0.5) == BED).all()
     assert (doubted("rug", WHITE, 0.5) == BED).all()
+
+
+def test_the_doubtful_thing_is_wall_in_large_pictures_too() -> None:
+    """As for what many frames say: the same at the picture's own size."""
+    labels, image = torch.full((900, 1200), WALL), torch.full((3, 900, 1200), 0.8)
+    labels[300:500, 400:700] = BED
+    segments = Segments(labels, {WALL: Region("wall"), BED: Region("cabinet", confidence=0.5)})
+    assert (without_unseen(image, segments).labels == WALL).all()
+    image[:, 300:500, 400:700] = 0.3
+    assert torch.equal(without_unseen(image, segments).labels[400], labels[400])
 
 
 def given(picture: np.ndarray, labels: np.ndarray, sure: float = 0.7) -> np.ndarray:

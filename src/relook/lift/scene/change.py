@@ -32,8 +32,9 @@ from relook.lift.source import ViewSource
 from relook.lift.store import History, InMemory
 from relook.ops.splats import Blend
 from relook.ops.srgb import to_linear
+from relook.perceive.borders.unseen import without_unseen
 from relook.perceive.perception import Perception
-from relook.perceive.segment import exact
+from relook.perceive.segment import SEGMENTERS, exact
 from relook.perceive.segment.open_vocabulary import labelled
 from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical
@@ -165,11 +166,14 @@ def _small(walk: ViewSource, labels: SceneLabels, number: int) -> View:
 
 
 def seer(photo: PhotoConfig, session: Session) -> Callable[[View], Segments]:
-    """Who sees the regions of a single frame: its own, a network, or the room's planes; and over them what the user named."""
-    perception = Perception(session, photo.segmenter)
+    """Who sees the regions of a single frame: its own, a network (of whose doubtful things those go that nothing in the picture parts from
+    what is around them), or the room's planes; and over them what the user named."""
+    perception, coarse = Perception(session, photo.segmenter), SEGMENTERS.chosen(photo.segmenter) == "ade20k"
 
     def see(view: View) -> Segments:
         segments = perception.regions(view)
+        if coarse and view.segments is None:
+            segments = without_unseen(view.image, segments)
         if not photo.label:
             return segments
         return labelled(replace(view, segments=segments), photo.label, photo.labeller, session)

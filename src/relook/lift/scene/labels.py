@@ -33,7 +33,7 @@ from relook.lift.scene.said import (
     unread_of,
 )
 from relook.lift.scene.sources import noisy
-from relook.lift.scene.strays import without_islands, without_strays
+from relook.lift.scene.strays import without_islands, without_strays, without_unseen
 from relook.lift.scene.surfels import surfels
 from relook.lift.source import ViewSource
 from relook.ops.align import centre
@@ -113,8 +113,7 @@ class SceneLabels:
         frame, count = self.frames[number], len(self.decided.names)
         own = called = chances_of(frame.labels, count)
         rendered, coverage = self._shown(number, count)
-        known = coverage.square() * (coverage > SURE)
-        known = known if frame.moves is None else torch.where(frame.moves, 0.0, known)
+        known = coverage.square() * (coverage > SURE) * (1 if frame.moves is None else ~frame.moves)
         small = interpolate(view.image[None], known.shape, mode="area")[0]
         alike, said = self._alike(small), own[self._lying].sum(0) > 0
         if self.decided.floor is not None and self.measured:
@@ -134,7 +133,8 @@ class SceneLabels:
         mixed = self._with_rugs(frame, mixed)
         labels = bordered(view.image, mixed, frame.patches.unpacked())
         unknown = interpolate((known < SURE)[None, None].float(), view.size)[0, 0] > 0
-        labels = without_strays(labels, unknown, self.moving)
+        whole = without_strays(labels, unknown, self.moving)
+        labels = without_unseen(view.image, whole, unknown, self.regions, self.moving)
         return Segments(without_islands(labels, self._lying, self.moving), self.regions)
 
     def _hidden(self, number: int, called: Float[Tensor, "K h w"]) -> Bool[Tensor, "h w"]:
@@ -153,7 +153,7 @@ class SceneLabels:
         moves = torch.zeros(own.shape[1:], dtype=torch.bool) if frame.moves is None else frame.moves
         if self.measured:
             return moves
-        near = np.stack([cv2.dilate(one, np.ones(2 * (2 * RIM + 1,), np.uint8)) for one in rendered.numpy()])
+        near = np.stack([cv2.dilate(one, np.ones((2 * RIM + 1,) * 2, np.uint8)) for one in rendered.numpy()])
         return moves | ((torch.from_numpy(near) * own).sum(0) > SURE)
 
     def _with_rugs(self, frame: _Small, mixed: Float[Tensor, "K h w"]) -> Float[Tensor, "K h w"]:
@@ -161,8 +161,8 @@ class SceneLabels:
         if self.rugs is None or frame.camera is None:
             return mixed
         rug = self._lying & torch.tensor([canonical(name) == "rug" for name in self.decided.names])
-        inside, lying = self.rugs.shown(frame.camera, (mixed.shape[1], mixed.shape[2])), mixed[self._lying].sum(0)
-        mixed = mixed.clone()
+        inside = self.rugs.shown(frame.camera, (mixed.shape[1], mixed.shape[2]))
+        lying, mixed = mixed[self._lying].sum(0), mixed.clone()
         for some, part in ((rug, inside), (self._lying & ~rug, 1 - inside)):
             own = mixed[some] + LEAST * self.areas[some][:, None, None]
             mixed[some] = part * lying * own / own.sum(0)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Int, Int32
+from jaxtyping import Bool, Float, Int, Int32
 from scipy.ndimage import binary_dilation, find_objects, label
 from torch import Tensor
 
-from relook.types import ids_in
+from relook.io import as_pixels
+from relook.lift.scene.decided import LYING
+from relook.lift.scene.said import CERTAIN
+from relook.perceive.borders.unseen import parts_given
+from relook.perceive.segment.vocabulary import canonical
+from relook.types import Region, ids_in
 
 ISLAND = 0.004
 """Share of a frame below which what only a floor surrounds is of the floor."""
@@ -37,6 +43,24 @@ def without_strays(
                 if one and float(unknown[near][here].float().mean()) > UNKNOWN:
                     labels[near][here] = ring[0]
     return labels
+
+
+def without_unseen(
+    image: Float[Tensor, "3 H W"],
+    labels: Int[Tensor, "H W"],
+    unknown: Bool[Tensor, "H W"],
+    regions: Mapping[int, Region],
+    moving: Sequence[int],
+) -> Int[Tensor, "H W"]:
+    """Parts that the scene knows nothing of, and those that are clearly no own things, are of a larger region from which nothing in the picture
+    parts them (`parts_given`). What moves, floors (black chairs stand before dark ones) and what is CERTAIN neither give nor take."""
+    doubtful = {
+        id for id, region in regions.items() if region.confidence < CERTAIN and canonical(region.name) not in LYING
+    }
+    ids = [id for id in ids_in(labels) if id in doubtful and id not in moving]
+    lab = cv2.cvtColor(as_pixels(image.cpu()), cv2.COLOR_RGB2LAB)
+    found = parts_given(lab, labels.numpy().astype(np.int32), ids, ids, unknown.numpy())
+    return torch.from_numpy(found.astype(np.int64))
 
 
 def without_islands(labels: Int[Tensor, "H W"], lying: Bool[Tensor, " K"], moving: Sequence[int]) -> Int[Tensor, "H W"]:

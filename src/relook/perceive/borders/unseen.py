@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
 
+from relook.io import as_pixels
+from relook.ops.resize import at_most, resized
 from relook.ops.slopes import slopes
-from relook.perceive.borders.regions import Kinds
+from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.segment.regions import around, connected_parts
+from relook.perceive.segment.superpixels import SIDE
 from relook.perceive.segment.vocabulary import canonical
 from relook.types import Region, Segments
 
@@ -24,6 +31,18 @@ CALM = 7.0
 """Change of Lab (of 8 bits) per pixel below which there is no edge, in the median along the border."""
 UNSEEN = 0.35
 """Share of a part's whole border that must be unseen, and shared with one larger region, which then gets the part."""
+HALF, CLEAR = 0.5, 0.6
+"""Share of a part that must be doubted, and that share of the border of a part that is not."""
+
+
+def without_unseen(image: Float[Tensor, "3 H W"], segments: Segments) -> Segments:
+    """A picture's segments by `unseen_given`, borders as coarse as at SIDE pixels: for what is lifted from many frames, before they vote."""
+    size = at_most((image.shape[1], image.shape[2]), SIDE)
+    small = segments.resized(size)
+    lab = cv2.cvtColor(as_pixels(resized(image.cpu(), size)), cv2.COLOR_RGB2LAB)
+    labels = unseen_given(lab, small.labels.cpu().numpy().astype(np.int32), segments, kinds_of(segments))
+    found = Segments(torch.from_numpy(labels.astype(np.int64)).to(segments.labels.device), segments.regions)
+    return found.resized((image.shape[1], image.shape[2]))
 
 
 def unseen_given(
@@ -31,22 +50,37 @@ def unseen_given(
 ) -> Int[np.ndarray, "h w"]:
     """The labels, parts of doubtful things given to a larger region from which nothing in the picture parts them.
 
+    segments: the regions that the labels are of, with their confidence.
+    """
+    doubtful = [id for id in kinds.things if _doubtful(segments.regions[id])]
+    return parts_given(lab, labels, doubtful, set(segments.regions))
+
+
+def parts_given(
+    lab: UInt8[np.ndarray, "h w 3"],
+    labels: Int[np.ndarray, "h w"],
+    doubtful: Sequence[int],
+    takers: Collection[int],
+    doubted: Bool[np.ndarray, "h w"] | None = None,
+) -> Int[np.ndarray, "h w"]:
+    """The labels, parts of the doubtful regions given to a larger one among the takers from which nothing in the picture parts them.
+
     No edge runs along their common border, and along UNSEEN of the part's whole border the colours on both sides have about the same mean.
-    Smaller parts first. segments: the regions that the labels are of, with their confidence.
+    Smaller parts first. doubted: pixels of which a part must have more than half, or its border be unseen along CLEAR of it; None for all pixels.
     """
     result, steep = labels.copy(), slopes(lab)
-    doubtful = [id for id in kinds.things if _doubtful(segments.regions[id])]
     areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
     parts = [(area, place, part) for id in doubtful for place, part, area in connected_parts(labels == id)]
     for area, place, part in sorted(parts, key=lambda one: one[0]):
         if area < SMALLEST * labels.size:
             continue
+        least = UNSEEN if doubted is None or doubted[place][part].mean() > HALF else CLEAR
         beside = around(result, place, part)
         for other in np.unique(beside).tolist():
             shared = float((beside == other).mean())
-            if shared > UNSEEN and areas[other] > area and other in segments.regions:
+            if shared > least and areas[other] > area and other in takers:
                 unseen = _unseen(lab, steep, _only(part, place, labels.shape), result == other)
-                if shared * unseen > UNSEEN:
+                if shared * unseen > least:
                     result[place][part] = other
                     break
     return result
