@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from boxes import box_room
 from relook.captures import camera_for
 from relook.correspond.kin import families
-from relook.gaussians import Gaussians
+from relook.gaussians import SH_ZERO, Gaussians
+from relook.lift.restyled import regions
 from relook.lift.restyled.alone import FLOOR, WALL, agreed, agreement, plain_room, things_alone
 from relook.lift.restyled.regions import scene_regions
 from relook.lift.restyled.views import rendered, scene_of
@@ -91,6 +93,29 @@ def test_a_thing_before_nothing_is_no_wall_whatever_most_views_call_it() -> None
         seen = [replace(view, segments=Segments(one, said)) for view, one in zip(views, (labels, other), strict=True)]
         found = scene_regions(thing, every, seen, alone=True)
         assert {found.regions[id].name for id in found.labels.unique().tolist()} <= names
+
+
+def test_of_large_scenes_some_that_stand_for_all_are_decided_as_all_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor, a third of it blue, of which half is called a bed in one of three views: one in four Gaussians knows its neighbours, too."""
+    room = box_room()
+    room = room[torch.randperm(len(room), generator=torch.Generator().manual_seed(0))]
+    floor = room.means[:, 2] == 0
+    blue = floor & (room.means[:, 0] > 0.7)
+    room.sh[blue, 0] = (torch.tensor([0.1, 0.2, 0.7]) - 0.5) / SH_ZERO
+    cameras = [eye((-1.5, y, 1.6), (1.0, -0.3 * y, -0.5)) for y in (-1.0, 0.0, 1.0)]
+    every, seen = Blends(room, cameras, SIZE), []
+    names = {1: "wall", 2: "floor", 3: "bed"}
+    for number, (blend, camera) in enumerate(zip(every, cameras, strict=True)):
+        wrong = blue & (room.means[:, 1] > 0) if number == 1 else blue & False
+        labels = blend.render(torch.stack([~floor, floor & ~wrong, wrong], 1).float()).argmax(0) + 1
+        seen.append(View(torch.zeros(3, *SIZE), camera=camera, segments=called(names, labels)))
+    known = torch.stack([blend.transposed(torch.ones(1, *SIZE))[:, 0] > 0 for blend in every]).any(0)
+    monkeypatch.setattr(regions, "MOST", -(-len(room) // 4))
+    found = regions.scene_regions(room, every, seen)
+    parts = [
+        (found.labels[0][blue & known] == id).float().mean() for id, one in found.regions.items() if one.name == "floor"
+    ]
+    assert max(parts) > 0.85
 
 
 def test_a_connected_thing_is_one_kind_of_seat_and_as_sure_as_votes_agree() -> None:

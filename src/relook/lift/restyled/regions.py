@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -38,9 +39,9 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View], a
         sure += torch.stack([(chances * confidence).sum((1, 2)), chances.sum((1, 2))])
     if alone:
         votes = agreed(gaussians, votes, names)
-    some = torch.arange(0, len(gaussians), -(-len(gaussians) // MOST))
+    some, few = _thinned(gaussians)
     eyes = torch.stack([centre(camera) for camera in blends.cameras])
-    found = decided(gaussians[some], votes[some], names, eyes)
+    found = decided(few, votes[some], names, eyes)
     labels = _everywhere(gaussians.means, some, found.region)
     confidence = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
     if alone:
@@ -65,6 +66,13 @@ def _said(segments: Segments | None, number: dict[str, int]) -> tuple[Float[Tens
         raise SegmentsError("Expected segments of every view, got none; perceive it first.")
     names, sure = numbered(segments, number)
     return one_hot(names, len(number)).permute(2, 0, 1).float(), sure
+
+
+def _thinned(gaussians: Gaussians) -> tuple[Int[Tensor, " M"], Gaussians]:
+    """Which of the Gaussians stand for all, MOST at most, and these, as much larger as they are fewer: what was a neighbour stays one."""
+    step = -(-len(gaussians) // MOST)
+    some = torch.arange(0, len(gaussians), step)
+    return some, replace(gaussians[some], scales=gaussians.scales[some] * step**0.5)
 
 
 def _everywhere(means: Float[Tensor, "N 3"], some: Int[Tensor, " M"], region: Int[Tensor, " M"]) -> Int[Tensor, " N"]:
