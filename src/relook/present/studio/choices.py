@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ import gradio as gr
 
 from relook.present.studio.look import TAKINGS, Choice
 from relook.present.studio.project import Project, take_picture
-from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
+from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shown import thumbnail
+from relook.present.studio.ties import SCRIPT, STYLE, Tie, inside_of, ties_html
 
 if TYPE_CHECKING:
     from relook.present.studio.things import Thing
@@ -26,6 +29,7 @@ class Choices:
         self.things = gr.Radio(
             [], label="Things in your room", info="Choose one to say what it takes.", elem_id="things", visible=False
         )
+        self.ties: Any = None  # where it stands is the page's choice
         with gr.Group(visible=False, elem_id="choice") as self.group:
             self.taking = gr.Dropdown(
                 [(words, name) for name, words in TAKINGS.items()], label="It takes", elem_id="taking"
@@ -49,6 +53,14 @@ class Choices:
         name, chosen = self.shell.name, [self.shell.name, self.things, *self.panel]
         self.things.input(polite(self._opened), [name, self.things], [self.group, *self.panel], **QUIET)
 
+        def pick(name: str, event: gr.EventData) -> list[Any]:
+            said: dict[str, Any] = event._data
+            thing = str(said["thing"])
+            known = thing in (one.name for one in self.studio.things(self.shell.project(name)))
+            return [thing, *self._opened(name, thing)] if known else [gr.skip()] * (2 + len(PANEL))
+
+        self.ties.submit(polite(pick), [name], [self.things, self.group, *self.panel], **QUIET)
+
         def choose(name: str, thing: str, *values: Any) -> list[Any]:
             project = self.shell.project(name)
             self._choose(project, thing, dict(zip(PANEL, values, strict=True)))
@@ -57,13 +69,48 @@ class Choices:
 
         for one in (self.taking.input, self.region.input, self.picture.upload, self.material.input, self.scale.blur, self.turn.release,
                     self.colour.blur, self.colour.submit, self.strength.release):  # fmt: skip
-            one(polite(choose), chosen, [*outputs, self.group, *self.panel], trigger_mode="always_last", **ORDERED)
+            one(
+                polite(choose),
+                chosen,
+                [*outputs, self.group, *self.panel],
+                trigger_mode="always_last",
+                **self.shell.redrawn,
+            )
+
+    def drawing(self) -> None:
+        """Make the drawing of what takes from what, here in the page."""
+        with gr.Accordion("What takes from what", open=True, visible=False, elem_id="ties-box") as self.box:
+            self.ties = gr.HTML(elem_id="ties", css_template=STYLE, js_on_load=SCRIPT)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `show` fills."""
+        return [self.things, self.box, self.ties]
 
     def show(self, project: Project) -> list[Any]:
-        """The list of things."""
+        """The list of things, and the lines from them to what they take from."""
         things = self.studio.things(project)
-        choices = [(self._words(project, one), one.name) for one in things]
-        return [gr.update(choices=choices, visible=bool(things))]
+        words = {one.name: self._words(project, one) for one in things}
+        choices = [(said, name) for name, said in words.items()]
+        drawn = self._tied(project, things, words) if things else ""
+        return [gr.update(choices=choices, visible=bool(things)), gr.update(visible=bool(things)), drawn]
+
+    def _tied(self, project: Project, things: Sequence[Thing], words: Mapping[str, str]) -> str:
+        """The lines as HTML: from things that take from the first style picture; others have a dot."""
+        views = self.studio.seeing.views(project)
+        if views is None:
+            return ""
+        room, look = views[0], (views[1].pictures or views[1:])[0]
+        ties = []
+        for one in things:
+            choice = project.look.things.get(one.name, Choice())
+            takes = not one.stays and choice.taking in ("counterpart", "region", "restyle")
+            found = [inside_of(look, name) for name in one.counterparts] if takes else []
+            at, sources = inside_of(room, one.name), tuple(place for place in found if place is not None)
+            if at is not None:
+                ties.append(Tie(one.name, words[one.name], at, sources, one.unsure or one.missing))
+        files = thumbnail(project, project.look.structure), thumbnail(project, project.look.styles[0])
+        return ties_html(files, (room, look), ties)
 
     def _words(self, project: Project, thing: Thing) -> str:
         """A thing, what it takes from, and what is doubtful about it."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal
+from urllib.parse import quote
+
+from relook.present.studio.project import Project
+from relook.present.studio.shown import thumbnail
 
 Icon = Literal[
     "room", "look", "pair", "film", "scene", "rooms", "report", "table", "regions", "lines", "swatch", "variants"
@@ -37,6 +41,15 @@ def first(*parts: Drawn, result: Drawn, said: str) -> str:
     return f'<div class="first"><div class="way">{drawn}{arrow}{_drawn(result, "made")}</div><p>{said}</p></div>'
 
 
+def with_look(drawn: str, project: Project) -> str:
+    """The drawing with the look's own picture in it, where the project has one."""
+    styles = project.look.styles
+    if not styles:
+        return drawn
+    source = escape(f"gradio_api/file={quote(thumbnail(project, styles[0]))}")
+    return drawn.replace(_svg("look"), f'<img src="{source}" alt="">')
+
+
 def missing(there: Mapping[str, object]) -> str:
     """One sentence on what is missing; none where nothing is. there: what is wanted, and whether it is there."""
     wanted = [words for words, is_there in there.items() if not is_there]
@@ -57,7 +70,8 @@ def _listed(words: Sequence[str]) -> str:
 
 def _drawn(one: Drawn, kind: str = "") -> str:
     icon, words = one
-    return (
-        f'<figure class="{kind}"><svg viewBox="0 0 48 48" aria-hidden="true">{ICONS[icon]}</svg>'
-        f"<figcaption>{escape(words)}</figcaption></figure>"
-    )
+    return f'<figure class="{kind}">{_svg(icon)}<figcaption>{escape(words)}</figcaption></figure>'
+
+
+def _svg(icon: Icon) -> str:
+    return f'<svg viewBox="0 0 48 48" aria-hidden="true">{ICONS[icon]}</svg>'

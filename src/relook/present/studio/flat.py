@@ -12,7 +12,7 @@ from relook.errors import InputError
 from relook.files import read_json, write_json
 from relook.present.line import line
 from relook.present.photo import Photo
-from relook.present.studio.first import LOOK, first, here, missing
+from relook.present.studio.first import LOOK, first, here, missing, with_look
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
 from relook.present.studio.project import Project
@@ -84,7 +84,7 @@ class Flat:
             self.said(name),
             gr.update(value=pictures, visible=bool(pictures)),
             line("photo", self._plan(project, rooms)) if rooms and styles else LINE,
-            gr.update(visible=not pictures),
+            gr.update(value=with_look(NOTHING, project), visible=not pictures),
             gr.update(interactive=bool(rooms and styles and not busy)),
             gr.update(visible=busy),
             gr.update(

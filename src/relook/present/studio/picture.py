@@ -72,6 +72,8 @@ class Picture:
         self.slider = gr.ImageSlider(
             label="Before and after", type="filepath", interactive=False, elem_id="slider", max_height=700, buttons=["fullscreen", "download"], visible=False
         )  # fmt: skip
+        self.shell.redrawn = ORDERED | {"show_progress": "minimal", "show_progress_on": self.slider}
+        self.choices.drawing()
         self.export = Export(self.shell)
         self.line = command("command", LINE)
 
@@ -83,13 +85,13 @@ class Picture:
             *(getattr(self, name) for name in names),
             *self.export.outputs,
             self.shell.timer,
-            self.choices.things,
+            *self.choices.outputs,
             *self.form.values(),
         ]
 
     def wire(self) -> None:
         """Connect what people do with what happens."""
-        name, held = self.shell.name, [*self.form.values()]
+        name, held, redrawn = self.shell.name, [*self.form.values()], self.shell.redrawn
         for role, zone in zip(ROLES, (self.structure, self.style), strict=True):
             zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **ORDERED)
             zone.clear(polite(self._cleared(role)), [name], self.outputs, **ORDERED)
@@ -97,10 +99,10 @@ class Picture:
         self.more.change(polite(self._more), [name, self.more], self.outputs, **ORDERED)
         self.go.click(polite(self._begin), [name, self.export.ending], self.outputs, **ORDERED)
         self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
-        self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **ORDERED)
-        self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **ORDERED)
+        self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **redrawn)
+        self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **redrawn)
         for one in held:
-            changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **ORDERED)
+            changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **redrawn)
 
         for part in (self.choices, self.export):
             part.wire(lambda project: self.show(project, whole=False), self.outputs)
@@ -116,7 +118,7 @@ class Picture:
             *(images if whole else [gr.skip()] * 2), self._pair(project, job), status(job, self.studio.jobs, ready=look.ready),
             gr.update(visible=not look.ready), gr.update(visible=not look.structure and not look.styles), gr.update(interactive=look.ready), gr.update(visible=busy),
             gr.update(interactive=project.undoable), gr.update(interactive=project.redoable),
-            self.studio.line(project), *self.export.show(project, latest), gr.Timer(active=busy), *([gr.skip()] if busy else self.choices.show(project)),
+            self.studio.line(project), *self.export.show(project, latest), gr.Timer(active=busy), *([gr.skip()] * len(self.choices.outputs) if busy else self.choices.show(project)),
         ]  # fmt: skip
         return [*found, *(filled(self.schema, look.options) if whole else [gr.skip()] * len(self.form))]
 
@@ -136,7 +138,8 @@ class Picture:
         elif (path := self.studio.preview_file(project)) is not None:
             after = str(path)
         else:
-            return gr.update(visible=True)
+            room = displayed(project, look.structure)
+            return gr.update(value=(room, room), label="Your room; its new look follows", visible=True)
         return gr.update(
             value=(self.studio.seeing.before(project), after), label="Before and after, preview", visible=True
         )

@@ -20,7 +20,7 @@ from relook.present.scene import Convert
 from relook.present.scene_render import RenderScene, rendered
 from relook.present.scene_restyle import RestyleScene
 from relook.present.scene_view import HOST, viewer
-from relook.present.studio.first import LOOK, first, here, missing
+from relook.present.studio.first import LOOK, first, here, missing, with_look
 from relook.present.studio.forms import fields, filled, form, given
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
@@ -140,7 +140,7 @@ class Scenes:
             self.said(project.name), gr.update(value=tuple(map(str, pair)) if there else None, visible=there), self._films(project),
             gr.update(interactive=bool(scene and styles and not busy)), gr.update(visible=busy),
             "\n".join(self.lines(project)), gr.update(interactive=new is not None, value=BEFORE if new is None else AFTER),
-            gr.update(visible=not scene), gr.update(visible=bool(scene)), gr.update(visible=bool(scene)),
+            gr.update(value=with_look(NOTHING, project), visible=not scene), gr.update(visible=bool(scene)), gr.update(visible=bool(scene)),
         ]  # fmt: skip
 
     def _films(self, project: Project) -> str:

@@ -26,6 +26,8 @@ class Shell:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.name = gr.Textbox(label="Project", elem_id="project", max_lines=1, scale=2, info="Enter renames it")
+        self.redrawn: dict[str, Any] = ORDERED
+        """How events run whose reply is a new preview; what shows it says meanwhile that it is at work."""
         self.timer = gr.Timer(POLL, active=False)
 
     def project(self, name: str) -> Project:

@@ -13,6 +13,8 @@ from relook.present.studio.project import Project
 
 KNOWN = (".jpg", ".png", ".webp")
 """Endings that every browser shows."""
+THUMB = 640
+"""Longer side in pixels of a small picture."""
 STAGES = {
     "perceiving": "seeing what is in the pictures", "labelling": "looking for the things you named", "matching": "finding counterparts",
     "restyling": "restyling", "materials": "laying materials", "loading": "loading networks", "denoising": "denoising",
@@ -35,6 +37,21 @@ def displayed(project: Project, name: str) -> str:
     return str(copy)
 
 
+def thumbnail(project: Project, name: str) -> str:
+    """A JPEG of at most THUMB pixels of a picture of the project, made once."""
+    path = project.file(name)
+    copy = project.folder / "shown" / f"{path.parent.name}-{path.stem}.small.jpg"
+    if not copy.is_file() or copy.stat().st_mtime < path.stat().st_mtime:
+        from relook.io import as_picture, read_image
+        from relook.ops.resize import at_most, resized
+
+        image = read_image(path)
+        with replacing(copy) as temporary:
+            small = resized(image, at_most((image.shape[1], image.shape[2]), THUMB))
+            as_picture(small).save(temporary, format="JPEG", quality=85)
+    return str(copy)
+
+
 def command(elem_id: str, said: str) -> Any:
     """Where the line stands that does the same without the studio. said: until something is chosen."""
     return gr.Code(
@@ -53,7 +70,11 @@ def status(job: Job | None, jobs: Jobs, *, ready: bool = False) -> str:
     if job.state == "done":
         return _line("Done.")
     if job.state == "waiting":
-        return _line(f"Waiting: {jobs.ahead(job)} before it.") + "<progress aria-label='waiting'></progress>"
+        before = jobs.ahead(job)
+        return (
+            _line(f"Waiting: {before} before it." if before else "Beginning.")
+            + "<progress aria-label='waiting'></progress>"
+        )
     return _running(job)
 
 

@@ -12,7 +12,7 @@ from relook.config import ONE_PICTURE, PhotoConfig, ViewsConfig
 from relook.errors import InputError
 from relook.files import VIDEOS, read_json, write_json
 from relook.present.line import line
-from relook.present.studio.first import LOOK, first, here, missing
+from relook.present.studio.first import LOOK, first, here, missing, with_look
 from relook.present.studio.forms import fields, filled, form, given
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
@@ -135,7 +135,7 @@ class Walks:
             self.said(project.name), gr.update(value=[(str(path), path.stem) for path in done[-NEWEST:]], visible=bool(done)),
             "" if film is None else films(film, film.with_name("before.mp4")),
             gr.update(visible=film is not None, value=film and str(film)), gr.update(interactive=bool(ready)), gr.update(visible=busy),
-            self._line(project), gr.update(visible=not done),
+            self._line(project), gr.update(value=with_look(NOTHING, project), visible=not done),
         ]  # fmt: skip
 
     def _taken(self, name: str, path: str | None) -> list[Any]:

@@ -1,0 +1,117 @@
+"""Lines from each thing of the room picture to what it takes from in the look: both pictures side by side, or one above the other on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from relook.types import View
+
+Place = tuple[float, float]
+"""x and y in parts of a picture."""
+STYLE = """
+.ties svg { width: 100%; height: auto; display: block; }
+.ties svg.tall { display: none; }
+@media (max-width: 700px) { .ties svg.tall { display: block; } .ties svg.wide { display: none; } }
+.ties g[role=button] { cursor: pointer; outline: none; }
+.ties line { stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; opacity: .8; filter: drop-shadow(0 0 1.5px #000); }
+.ties circle { fill: #0f766e; stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; }
+.ties .unsure circle { fill: #b45309; }
+.ties text { fill: #fff; stroke: #000; stroke-width: 3; paint-order: stroke; stroke-linejoin: round; text-anchor: middle; font: 600 17px system-ui, sans-serif; }
+.ties svg.tall text { font-size: 24px; }
+.ties g:hover line, .ties g:focus-visible line, .ties g.chosen line { stroke: #ffd23d; stroke-width: 4; opacity: 1; }
+.ties g:hover circle, .ties g:focus-visible circle, .ties g.chosen circle { stroke: #ffd23d; stroke-width: 4; }
+"""
+SCRIPT = """
+const choose = event => {
+  const thing = event.target.closest('g[role=button]');
+  if (!thing || (event.type === 'keydown' && !['Enter', ' '].includes(event.key))) return;
+  event.preventDefault();
+  for (const one of element.querySelectorAll('g[role=button]')) one.classList.toggle('chosen', one.dataset.thing === thing.dataset.thing);
+  trigger('submit', { thing: thing.dataset.thing });
+};
+element.addEventListener('click', choose);
+element.addEventListener('keydown', choose);
+"""
+"""A clicked thing, or one that was chosen by Enter, says its name."""
+WIDE, GAP = 1000, 12
+"""Units across both pictures, and between them."""
+
+
+@dataclass(frozen=True)
+class Tie:
+    """One thing, and where it takes from."""
+
+    name: str
+    words: str
+    """What it takes, as the list says it."""
+    at: Place
+    """In the room picture."""
+    sources: tuple[Place, ...] = ()
+    """In the style picture."""
+    unsure: bool = False
+
+
+def inside_of(view: View, name: str) -> Place | None:
+    """The place that a picture shows of a thing farthest from its borders; None where it shows none of it."""
+    import cv2
+
+    if view.segments is None or name not in view.segments.names:
+        return None
+    mask = view.segments.mask(name).numpy()
+    if not mask.any():
+        return None
+    height, width = mask.shape
+    away = cv2.distanceTransform(cv2.copyMakeBorder(mask.astype("uint8"), 1, 1, 1, 1, 0), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = divmod(int(away.argmax()), width)
+    return (x + 0.5) / width, (y + 0.5) / height
+
+
+def ties_html(pictures: tuple[str, str], views: tuple[View, View], ties: Sequence[Tie]) -> str:
+    """The room and the look with their lines, as HTML. pictures: files of both."""
+    sizes = [view.size for view in views]
+    return f'<div class="ties">{_drawn("wide", pictures, sizes, ties)}{_drawn("tall", pictures, sizes, ties)}</div>'
+
+
+def _drawn(kind: str, pictures: tuple[str, str], sizes: Sequence[tuple[int, int]], ties: Sequence[Tie]) -> str:
+    """One drawing: both pictures side by side and as high (`wide`), or one above the other and as wide (`tall`)."""
+    if kind == "wide":
+        height = (WIDE - GAP) / sum(w / h for h, w in sizes)
+        widths = [height * w / h for h, w in sizes]
+        boxes = [(0.0, 0.0, widths[0], height), (widths[0] + GAP, 0.0, widths[1], height)]
+        whole = (float(WIDE), height)
+    else:
+        width = WIDE / 2
+        heights = [width * h / w for h, w in sizes]
+        boxes = [(0.0, 0.0, width, heights[0]), (0.0, heights[0] + GAP, width, heights[1])]
+        whole = (width, sum(heights) + GAP)
+    images = "".join(
+        f'<image href="gradio_api/file={quote(path)}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" preserveAspectRatio="none"/>'
+        for path, (x, y, w, h) in zip(pictures, boxes, strict=True)
+    )
+    things = "".join(_thing(tie, boxes) for tie in ties)
+    return (
+        f'<svg class="{kind}" viewBox="0 0 {whole[0]:.0f} {whole[1]:.0f}" role="group" '
+        f'aria-label="What takes from what: your room and the look">{images}{things}</svg>'
+    )
+
+
+def _thing(tie: Tie, boxes: Sequence[tuple[float, float, float, float]]) -> str:
+    """A thing's dot and name, and the lines to its sources."""
+
+    def on(box: tuple[float, float, float, float], place: Place) -> Place:
+        return box[0] + place[0] * box[2], box[1] + place[1] * box[3]
+
+    x, y = on(boxes[0], tie.at)
+    ends = [on(boxes[1], place) for place in tie.sources]
+    lines = "".join(f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{u:.1f}" y2="{v:.1f}"/>' for u, v in ends)
+    dots = "".join(f'<circle cx="{u:.1f}" cy="{v:.1f}" r="6"/>' for u, v in [(x, y), *ends])
+    name = escape(tie.name, quote=True)
+    return (
+        f'<g role="button" tabindex="0" class="{"unsure" if tie.unsure else ""}" data-thing="{name}" aria-label="{escape(tie.words, quote=True)}">'
+        f'{lines}{dots}<text x="{x:.1f}" y="{y - 12:.1f}" aria-hidden="true">{name}</text></g>'
+    )
