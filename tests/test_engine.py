@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,15 @@ from relook.session import Session
 HERE = Session("cpu")
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that are copies of one process which has loaded all before: where they come from is not what is looked at."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["relook.session", "pieces"])
+    monkeypatch.setattr("relook.engine.get_context", lambda kind: context)
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_every_task_comes_back_with_its_result(workers: int) -> None:
     found = dict(Engine(workers=workers).results(pieces.square, range(7), HERE))
@@ -35,11 +45,13 @@ def test_workers_share_the_cores_and_leave_this_process_alone(monkeypatch: pytes
     assert cores() >= 1
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_error_of_the_work_stops_all_and_is_told() -> None:
     with pytest.raises(InputError, match="any number but 3"):
         list(Engine(workers=2).results(pieces.refuse, range(50), HERE))
 
 
+@pytest.mark.usefixtures("quick")
 def test_results_stream(tmp_path: Path) -> None:
     """The first result is there while the second piece of work waits to hear that it is."""
     results = Engine(workers=2).results(pieces.wait_after_first, [(str(tmp_path), number) for number in range(2)], HERE)
@@ -49,6 +61,7 @@ def test_results_stream(tmp_path: Path) -> None:
     assert [number for _, number in results] == [1]
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     tasks = [(str(tmp_path), number) for number in range(6)]
     found = [result for _, result in Engine(workers=2).results(pieces.die_once, tasks, HERE)]
@@ -56,6 +69,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "died").exists()
 
 
+@pytest.mark.usefixtures("quick")
 def test_workers_that_are_killed_again_and_again_are_given_up() -> None:
     with pytest.raises(InputError, match="fewer than 2"):
         list(Engine(workers=2).results(pieces.die, range(4), HERE))
