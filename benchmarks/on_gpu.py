@@ -143,12 +143,13 @@ def once(preset: str, steps: int | None = None) -> list[Case]:
 def decoders(bench: Bench, kind: str) -> list[Record]:
     """Seconds and memory of decoding one picture; the tiny decoder is diffusers' own default, as published for both families."""
     family = bench.family(kind, "bf16")
-    tiny = family.place.placed(AutoencoderTiny().to(family.dtype))
+    narrow = {f"{half}_block_out_channels": (8,) * 4 for half in ("encoder", "decoder")} if bench.rehearsal else {}
+    tiny = family.place.placed(AutoencoderTiny(**narrow).to(family.dtype))
     side = bench.pairs[kind].structure.size[0] // family.factor
     latents = torch.randn(1, 4, side, side).to(family.device, family.dtype)
     runs = {name: partial(decoded, one, latents) for name, one in (("whole", family.autoencoder), ("tiny", tiny))}
     rounds(runs, 1, bench.device)  # to warm up
-    timed = rounds(runs, 5, bench.device)
+    timed = rounds(runs, 1 if bench.rehearsal else 5, bench.device)
     peaks = {name: peak(run, bench.device) for name, run in runs.items()}
     return [
         {

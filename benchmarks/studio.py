@@ -38,6 +38,7 @@ def main() -> None:
     options.add_argument("--choosing", type=float, default=0.0)
     chosen = options.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(chosen.threads)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every round compiles all that it imports
     with sync_playwright() as held:
         browser = held.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         found = [once(browser, *chosen.pictures, chosen.choosing) for _ in range(chosen.repeats)]

@@ -35,6 +35,11 @@ def test_from_two_photographs_to_a_picture(opened: Any, made: Any) -> None:
     assert written.with_suffix(".json").is_file()
     assert f"--out {written}" in " ".join(page.inner_text("#command").split())
     assert page.input_value("#project input, #project textarea") == made.name
+    tie = page.locator("#ties svg.wide g[role=button]").last  # on top of the others
+    name = tie.get_attribute("data-thing")
+    tie.locator("circle").first.click()
+    page.wait_for_selector("#choice")
+    assert page.locator("#things label.selected").inner_text().startswith(name)
     shot(page, "picture")
 
 
