@@ -70,7 +70,7 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: An
     shot(page, "regions")
     assert "panelling" in studio.seeing.segments(project, "structure").names
     page.get_by_role("tab", name="Picture").click()
-    page.get_by_text("panelling").wait_for()  # among the things, without a counterpart
+    page.locator("#things").get_by_text("panelling").wait_for()  # among the things, without a counterpart
     page.click("#go")
     page.wait_for_function("document.querySelector('#command').innerText.includes('results/2.png')")
     page.locator("#download:visible").wait_for()
