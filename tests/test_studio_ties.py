@@ -9,7 +9,8 @@ import torch
 
 pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
 
-from relook.present.studio.ties import Tie, inside_of, ties_html
+from relook.present.studio import ties
+from relook.present.studio.ties import Places, Tie, inside_of, ties_html
 from relook.types import Region, Segments, View
 
 SIZE = (40, 60)
@@ -29,6 +30,18 @@ def test_a_dot_lies_in_its_thing_where_the_middle_does_not() -> None:
     assert abs(y - 0.5) < 0.2, "far from the picture's border, too"
     assert inside_of(view(labels), "lamp") is None
     assert inside_of(View(torch.zeros(3, *SIZE)), "wall") is None
+
+
+def test_places_are_found_once_for_the_last_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, str]] = []
+    monkeypatch.setattr(ties, "inside_of", lambda view, name: asked.append((id(view), name)))
+    views, places = [view(torch.zeros(SIZE, dtype=torch.int64)) for _ in range(ties.KEPT + 1)], Places()
+    for one in (*views[:2], *views[:2]):
+        places.of(one, "wall")
+    assert asked == [(id(one), "wall") for one in views[:2]]
+    for one in (*views, views[0]):
+        places.of(one, "wall")
+    assert asked[2:] == [(id(one), "wall") for one in (*views[2:], views[0])], "the first had to go"
 
 
 @pytest.mark.parametrize("kind", ["wide", "tall"])

@@ -12,7 +12,7 @@ from relook.present.studio.look import TAKINGS, Choice
 from relook.present.studio.project import Project, take_picture
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import thumbnail
-from relook.present.studio.ties import SCRIPT, STYLE, Tie, inside_of, ties_html
+from relook.present.studio.ties import SCRIPT, STYLE, Places, Tie, ties_html
 
 if TYPE_CHECKING:
     from relook.present.studio.things import Thing
@@ -29,6 +29,7 @@ class Choices:
         self.things = gr.Radio(
             [], label="Things in your room", info="Choose one to say what it takes.", elem_id="things", visible=False
         )
+        self.places = Places()
         self.ties: Any = None  # where it stands is the page's choice
         with gr.Group(visible=False, elem_id="choice") as self.group:
             self.taking = gr.Dropdown(
@@ -105,8 +106,8 @@ class Choices:
         for one in things:
             choice = project.look.things.get(one.name, Choice())
             takes = not one.stays and choice.taking in ("counterpart", "region", "restyle")
-            found = [inside_of(look, name) for name in one.counterparts] if takes else []
-            at, sources = inside_of(room, one.name), tuple(place for place in found if place is not None)
+            found = [self.places.of(look, name) for name in one.counterparts] if takes else []
+            at, sources = self.places.of(room, one.name), tuple(place for place in found if place is not None)
             if at is not None:
                 ties.append(Tie(one.name, words[one.name], at, sources, one.unsure or one.missing))
         files = thumbnail(project, project.look.structure), thumbnail(project, project.look.styles[0])

@@ -38,6 +38,8 @@ element.addEventListener('click', choose);
 element.addEventListener('keydown', choose);
 """
 """A clicked thing, or one that was chosen by Enter, says its name."""
+KEPT = 8
+"""Pictures whose things are remembered."""
 WIDE, GAP = 1000, 12
 """Units across both pictures, and between them."""
 
@@ -56,11 +58,29 @@ class Tie:
     unsure: bool = False
 
 
+class Places:
+    """Where things lie in pictures, found once as long as a picture is among the last KEPT that were asked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[View, dict[str, Place | None]]] = {}
+
+    def of(self, view: View, name: str) -> Place | None:
+        """`inside_of`; the same view is the same object."""
+        held = self._known.get(id(view))
+        if held is None:
+            while len(self._known) >= KEPT:
+                self._known.pop(next(iter(self._known)), None)
+            held = self._known[id(view)] = (view, {})  # which holds it, so that nobody else gets its id
+        if name not in held[1]:
+            held[1][name] = inside_of(view, name)
+        return held[1][name]
+
+
 def inside_of(view: View, name: str) -> Place | None:
     """The place that a picture shows of a thing farthest from its borders; None where it shows none of it."""
     import cv2
 
-    if view.segments is None or name not in view.segments.names:
+    if view.segments is None:
         return None
     mask = view.segments.mask(name).numpy()
     if not mask.any():
