@@ -76,11 +76,13 @@ def test_what_is_sure_or_has_a_border_or_is_a_rug_stays() -> None:
 
 
 def test_the_doubtful_thing_is_wall_in_large_pictures_too() -> None:
-    """As for what many frames say: the same at the picture's own size."""
+    """As for what many frames say: the same at the picture's own size, but for a chair on a floor."""
     labels, image = torch.full((900, 1200), WALL), torch.full((3, 900, 1200), 0.8)
     labels[300:500, 400:700] = BED
     segments = Segments(labels, {WALL: Region("wall"), BED: Region("cabinet", confidence=0.5)})
     assert (without_unseen(image, segments).labels == WALL).all()
+    floor = {WALL: Region("floor"), BED: Region("chair", confidence=0.5)}
+    assert torch.equal(without_unseen(image, Segments(labels, floor)).labels[400], labels[400])
     image[:, 300:500, 400:700] = 0.3
     assert torch.equal(without_unseen(image, segments).labels[400], labels[400])
 

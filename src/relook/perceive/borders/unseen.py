@@ -36,11 +36,14 @@ HALF, CLEAR = 0.5, 0.6
 
 
 def without_unseen(image: Float[Tensor, "3 H W"], segments: Segments) -> Segments:
-    """A picture's segments by `unseen_given`, borders as coarse as at SIDE pixels: for what is lifted from many frames, before they vote."""
+    """A picture's segments, parts of doubtful things given as by `unseen_given`, but to no floor (black chairs stand before dark ones); borders as
+    coarse as at SIDE pixels. For what is lifted from many frames, before they vote."""
     size = at_most((image.shape[1], image.shape[2]), SIDE)
     small = segments.resized(size)
     lab = cv2.cvtColor(as_pixels(resized(image.cpu(), size)), cv2.COLOR_RGB2LAB)
-    labels = unseen_given(lab, small.labels.cpu().numpy().astype(np.int32), segments, kinds_of(segments))
+    kinds = kinds_of(segments)
+    doubtful, takers = _doubtful_of(segments, kinds), set(segments.regions) - set(kinds.floors)
+    labels = parts_given(lab, small.labels.cpu().numpy().astype(np.int32), doubtful, takers)
     found = Segments(torch.from_numpy(labels.astype(np.int64)).to(segments.labels.device), segments.regions)
     return found.resized((image.shape[1], image.shape[2]))
 
@@ -52,8 +55,7 @@ def unseen_given(
 
     segments: the regions that the labels are of, with their confidence.
     """
-    doubtful = [id for id in kinds.things if _doubtful(segments.regions[id])]
-    return parts_given(lab, labels, doubtful, set(segments.regions))
+    return parts_given(lab, labels, _doubtful_of(segments, kinds), set(segments.regions))
 
 
 def parts_given(
@@ -84,6 +86,10 @@ def parts_given(
                     result[place][part] = other
                     break
     return result
+
+
+def _doubtful_of(segments: Segments, kinds: Kinds) -> list[int]:
+    return [id for id in kinds.things if _doubtful(segments.regions[id])]
 
 
 def _doubtful(region: Region) -> bool:
