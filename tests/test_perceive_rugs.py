@@ -73,6 +73,22 @@ def test_half_a_rug_becomes_the_whole_rug() -> None:
     assert ((found == SOFA) == (truth == SOFA)).all()
 
 
+def test_a_strip_of_the_floors_colour_is_floor_though_the_network_says_rug() -> None:
+    """The network's rug goes on for 30 cm behind the rug, where the picture shows the floor's brown."""
+    segments, share, truth = seen()
+    pixels, u, v = on_floor()
+    behind = torch.zeros(SIZE, dtype=torch.bool)
+    behind[pixels] = (u > LEFT) & (u < RIGHT) & (v > FAR) & (v < FAR + 0.3)
+    share, labels = share.copy(), segments.labels.clone()
+    share[behind.numpy()], labels[behind] = 0.9, RUG
+    brown, cream = torch.tensor([0.5, 0.35, 0.2]), torch.tensor([0.8, 0.78, 0.7])
+    image = torch.where(truth == RUG, cream[:, None, None], brown[:, None, None])
+    found, plain = (whole(Segments(labels, segments.regions), share, room(), one) for one in (image, None))
+    assert (found[behind] == FLOOR).float().mean() > 0.9
+    assert (plain[behind] == RUG).float().mean() > 0.9
+    assert (found[truth == RUG] == RUG).float().mean() > 0.97
+
+
 def test_its_sides_move_onto_the_pictures_edges() -> None:
     """The picture shows the rug 5 cm farther out at its right than the chances say; where it shows nothing, sides stay."""
     segments, share, _ = seen()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from scipy.special import logit
+from jaxtyping import Bool, Float, UInt8
+from scipy.ndimage import gaussian_filter
+from scipy.special import expit, logit
 from skimage.filters import threshold_otsu
 
 from relook.errors import SegmentsError
@@ -24,6 +25,14 @@ PARTING = 0.25, 0.6
 """Bounds of the share that parts rug from floor: networks say floor more often than rug, so half of a rug may have little of it."""
 MOST = 2.0
 """What speaks for rug or against it counts at most so much: the logarithm of its odds, over that of the odds of the parting share."""
+COLOURS = 2.0
+"""What colours count beside what the network says."""
+ROUNDS = 2
+"""In which colours and rectangle are found."""
+RARE = 1e-5
+"""Share of a colour below which it says nothing."""
+BINS = np.array([24, 6, 6])
+"""Sides of a histogram's cells in Lab (of 8 bits)."""
 CALLED, LEAST = 0.003, 0.01
 """Parts of the picture that must be called rug before a rectangle is looked for, and that it must show."""
 LITTLE = 0.006
@@ -31,9 +40,7 @@ LITTLE = 0.006
 EXPLAINED = 0.9
 """Part of what speaks for rug that a rectangle must hold, less what speaks against it there: a round rug is none, nor are two."""
 FRINGE = 0.15
-"""Metres out of the rectangle that what was called rug may reach to be floor; what reaches farther stands on the rug and was called like it,"""
-LIKELY = 0.5
-"""if its share is at least this in the mean."""
+"""Metres out of the rectangle that what was called rug may reach to be floor; what reaches farther and is like the rug stands on it."""
 
 
 def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
@@ -54,14 +61,13 @@ def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
     called, either = np.isin(labels, rugs), np.isin(labels, floors + rugs)
     if called.mean() < CALLED:
         return segments
-    rectangle = _rectangle(share, either, layout.resized(size))
-    if rectangle is None:
+    lab = cv2.cvtColor(as_pixels(resized(view.image.cpu(), size)), cv2.COLOR_RGB2LAB)
+    explained = _rectangle(share, lab, either, layout.resized(size))
+    if explained is None:
         return segments
-    pixels = as_pixels(resized(view.image.cpu(), size))
+    rectangle, odds = explained
     bare = cv2.erode(either.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    sides = on_edges(
-        rectangle, level_homography(layout.resized(size)), slopes(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)), bare
-    )
+    sides = on_edges(rectangle, level_homography(layout.resized(size)), slopes(lab), bare)
     H, result = level_homography(layout), segments.labels.clone()
     lies = torch.isin(result, torch.tensor(floors + rugs)) & before(H, layout.size)
     beyond = torch.full(result.shape, torch.inf)
@@ -70,33 +76,56 @@ def rug_whole(view: View, share: Float[np.ndarray, "h w"]) -> Segments:
         return segments
     rug, floor = (max(ids, key=lambda id: int((labels == id).sum())) for ids in (rugs, floors))
     fringe = (beyond > 0) & torch.isin(result, torch.tensor(rugs))
-    said = cv2.resize(share, (result.shape[1], result.shape[0]), interpolation=cv2.INTER_NEAREST)
+    said = cv2.resize(odds, (result.shape[1], result.shape[0]), interpolation=cv2.INTER_NEAREST)
     for place, part, _ in connected_parts(fringe.numpy()):
-        if float(beyond[place][part].max()) < FRINGE or said[place][part].mean() < LIKELY:
+        if float(beyond[place][part].max()) < FRINGE or said[place][part].mean() < 0:
             result[place][part] = floor
     result[beyond <= 0] = rug
     return Segments(result, segments.regions)
 
 
-def _rectangle(share: Float[np.ndarray, "h w"], either: Bool[np.ndarray, "h w"], layout: Layout) -> Rectangle | None:
-    """The rectangle on the floor, among pixels of floors and rugs, that explains the shares best.
+def _rectangle(
+    share: Float[np.ndarray, "h w"], lab: UInt8[np.ndarray, "h w 3"], either: Bool[np.ndarray, "h w"], layout: Layout
+) -> tuple[Rectangle, Float[np.ndarray, "h w"]] | None:
+    """The rectangle on the floor, among pixels of floors and rugs, that explains shares and colours best, and what speaks for rug in each pixel.
 
-    None where none does well, or one that lies askew in the room: that fits the visible part of a rug more often than a rug.
+    Colours are those of what the network calls rug at first, then those of what lies in the rectangle. None where none does well, or one that
+    lies askew in the room: that fits the visible part of a rug more often than a rug.
     """
     H = level_homography(layout)
     pixels = torch.from_numpy(either) & before(H, layout.size)
     if not bool(pixels.any()):
         return None
-    found = places(H, pixels)
-    gain = torch.from_numpy(_odds(share[pixels.numpy()]))
-    rectangle = fitted(found.place, gain > 0, gain.abs(), LITTLE)
-    if rectangle is None or rectangle.angle != 0:
-        return None
-    held = float(gain[rectangle.holds(found.place)].sum())
-    return rectangle if held >= EXPLAINED * float(gain.clamp_min(0).sum()) else None
+    found, colours = places(H, pixels).place, lab[pixels.numpy()]
+    said = _odds(share[pixels.numpy()])
+    chance = expit(said)
+    for round in range(1, ROUNDS + 1):
+        gain = torch.from_numpy(said + COLOURS * _coloured(chance, colours))
+        rectangle = fitted(found, gain > 0, gain.abs(), LITTLE)
+        if rectangle is None or rectangle.angle != 0:
+            return None
+        inside = rectangle.holds(found)
+        if round == ROUNDS and float(gain[inside].sum()) >= EXPLAINED * float(gain.clamp_min(0).sum()):
+            odds = np.zeros(either.shape, np.float32)
+            odds[pixels.numpy()] = gain.numpy()
+            return rectangle, odds
+        chance = inside.numpy().astype(np.float32)
+    return None
 
 
 def _odds(share: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     """What speaks for rug, parted from what speaks for floor where the shares themselves fall apart (Otsu 1979)."""
     parting = np.clip(threshold_otsu(share), *PARTING)
     return (logit(share.astype(np.float64)) - logit(parting)).clip(-MOST, MOST).astype(np.float32)
+
+
+def _coloured(chance: Float[np.ndarray, " N"], lab: UInt8[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
+    """Logarithm of how much oftener rug than floor has a pixel's colour, MOST at most, by histograms weighted with the chances."""
+    shape = 256 // BINS + 1
+    cell = np.ravel_multi_index(tuple((lab // BINS).T), shape)
+    both = []
+    for weight in (chance, 1 - chance):
+        counts = np.bincount(cell, weight, shape.prod()).reshape(shape)
+        often = gaussian_filter(counts, 1.0, mode="constant").ravel()
+        both.append(often / max(float(often.sum()), 1.0) + RARE)
+    return np.log(both[0][cell] / both[1][cell]).clip(-MOST, MOST).astype(np.float32)
