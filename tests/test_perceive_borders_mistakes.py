@@ -16,6 +16,7 @@ from relook.perceive.borders.surface import doubtful_given, floors_cut, without_
 from relook.perceive.borders.unseen import unseen_given, without_unseen
 from relook.perceive.layout.lines import find_lines
 from relook.perceive.segment.rugs import rugs_grown
+from relook.perceive.segment.superpixels import superpixels
 from relook.types import Camera, Layout, Region, Segments, Wall
 
 WALL, FLOOR, CEILING, BED, SOFA, RUG = range(1, 7)
@@ -34,6 +35,12 @@ def lab(*patches: tuple[slice, slice, tuple[float, float, float]]) -> np.ndarray
         image[:, rows, columns] = torch.tensor(colour)[:, None, None]
     noise = 0.01 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     return cv2.cvtColor(as_pixels((image + noise).clamp(0, 1)), cv2.COLOR_RGB2LAB)
+
+
+def patches(picture: np.ndarray) -> np.ndarray:
+    """The superpixels of a picture in Lab."""
+    rgb = cv2.cvtColor(picture, cv2.COLOR_LAB2RGB)
+    return superpixels(torch.from_numpy(rgb).permute(2, 0, 1).float() / 255)
 
 
 def kinds() -> Kinds:
@@ -62,7 +69,7 @@ def doubted(name: str, colour: tuple[float, float, float], confidence: float) ->
     labels[60:100, 100:150] = BED
     picture = lab((slice(60, 100), slice(100, 150), colour))
     segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=confidence)})
-    return unseen_given(picture, labels, segments, kinds_of(segments))[60:100, 100:150]
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))[60:100, 100:150]
 
 
 def test_a_doubtful_thing_that_nothing_parts_from_the_wall_is_wall() -> None:
@@ -91,7 +98,27 @@ def given(picture: np.ndarray, labels: np.ndarray, sure: float = 0.7) -> np.ndar
     """Labels of a doubtful bed beside a sofa that is as sure as that, once what nothing parts is one."""
     regions = {WALL: Region("wall"), FLOOR: Region("floor"), BED: Region("bed", confidence=0.5)}
     segments = Segments(torch.from_numpy(labels), regions | {SOFA: Region("sofa", confidence=sure)})
-    return unseen_given(picture, labels, segments, kinds_of(segments))
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+
+
+def with_a_piece(piece: tuple[float, float, float]) -> np.ndarray:
+    """Labels of what lies over a sure blue sofa, of such a colour, and was called the sofa as well, before a white wall."""
+    labels = np.full(SIZE, WALL)
+    labels[100:180, 60:240], labels[70:100, 100:140] = SOFA, SOFA
+    picture = lab((slice(100, 180), slice(60, 240), BLUE), (slice(70, 100), slice(100, 140), piece))
+    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), SOFA: Region("sofa", confidence=0.95)})
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+
+
+def test_a_piece_of_a_sure_thing_that_only_edges_part_from_it_is_wall() -> None:
+    found = with_a_piece(WHITE)
+    assert (found[71:96, 101:139] == WALL).all()
+    assert (found[102:178, 62:238] == SOFA).all()
+
+
+def test_a_piece_of_a_sure_thing_that_the_picture_shows_stays() -> None:
+    for colour in (BLUE, WOOD):
+        assert (with_a_piece(colour)[71:96, 101:139] == SOFA).all()
 
 
 def test_a_thing_of_another_colour_stays_where_one_goes_over_into_the_other() -> None:

@@ -24,14 +24,14 @@ from relook.ops.exemplar import grown
 from relook.ops.flat import places, straight_on
 from relook.perceive.layout.files import write_layout
 from relook.session import Session
-from relook.transfer.materials import cover, with_covers, with_materials
-from relook.transfer.materials.sample import sampled
-from relook.transfer.materials.shading import lit, shading_of, without_gloss
+from relook.transfer.materials import cover, style_material, with_covers, with_materials
+from relook.transfer.materials.sample import ANY, EXACT, sampled
+from relook.transfer.materials.shading import GLARE, lit, shading_of, without_gloss
 from relook.transfer.materials.surface import Surface, surfaces_of
 from relook.transfer.materials.swatch import of_picture
 from relook.transfer.palette import palette
 from relook.transfer.photo import repeat_photo, restyle_photo
-from relook.types import View
+from relook.types import Segments, View
 
 SIDE = 256
 
@@ -136,7 +136,28 @@ def test_unknown_planes_and_small_samples_change_nothing(rooms: Rooms) -> None:
         assert torch.equal(with_materials(rooms.moved, rooms.structure, style, rooms.regions), rooms.moved)
     surface = floor_of(rooms.style)
     assert sampled(rooms.style.image, surface) is not None
-    assert sampled(rooms.style.image, surface, least=100.0) is None
+    assert sampled(rooms.style.image, surface, needs=EXACT._replace(area=100.0)) is None
+
+
+def test_a_narrow_sample_is_not_grown_where_it_was_only_perceived(rooms: Rooms) -> None:
+    """Of the floor a wide piece, or strips of as much in all."""
+    surface = floor_of(rooms.style)
+    strips = surface._replace(mask=surface.mask & (torch.arange(SIDE) // (SIDE // 8) % 2 == 0))
+    some, broad = EXACT._replace(area=0.1), EXACT._replace(area=0.1, across=0.5)
+    assert sampled(rooms.style.image, surface, needs=broad) is not None
+    assert sampled(rooms.style.image, strips, needs=some) is not None
+    assert sampled(rooms.style.image, strips, needs=broad) is None
+
+
+def test_a_seen_floor_needs_more_than_a_known_one(rooms: Rooms) -> None:
+    """The rooms are small pictures, so their pixels are coarse: known, the floor takes the planks; perceived, colours alone."""
+    style = rooms.regions.style
+    seen = Segments(style.labels, {id: replace(one, confidence=0.9) for id, one in style.regions.items()})
+    known, perceived = (
+        style_material("floor", rooms.style, found) for found in (rooms.regions, replace(rooms.regions, style=seen))
+    )
+    assert known is not None
+    assert perceived is None
 
 
 def test_what_lies_in_a_windows_reflection_is_no_sample(rooms: Rooms) -> None:
@@ -146,7 +167,7 @@ def test_what_lies_in_a_windows_reflection_is_no_sample(rooms: Rooms) -> None:
     near = surface.mask & (torch.arange(SIDE)[:, None] > surface.mask.nonzero()[:, 0].float().median())
     glare[:, near] = 0.6 * glare[:, near] + 0.36
     assert sampled(glare, surface) is None
-    assert sampled(glare, surface, least=0.0) is not None, "in which direction its lines run is seen all the same"
+    assert sampled(glare, surface, needs=ANY) is not None, "in which direction its lines run is seen all the same"
 
 
 def test_a_sample_has_no_light_left(rooms: Rooms) -> None:
@@ -291,3 +312,9 @@ def test_most_of_a_dark_floors_shine_does_not_grow_with_a_lighter_material() -> 
     assert float(lighter[0, 15].exp()) == pytest.approx(1 + 0.25 + 0.75 / 4, abs=0.03)
     assert torch.allclose(darker, shading)
     assert torch.equal(lighter[:, :10], shading[:, :10])
+
+
+def test_the_sunlit_part_of_a_floor_in_shadow_does_not_glare() -> None:
+    """Ten times the light of the dark median; on a material nearly as light as that part is it has hardly more than the material's own."""
+    bright = without_gloss(torch.full((4, 4), math.log(10.0)), math.log(0.04), torch.full((3,), 0.3))
+    assert float(bright[0, 0]) == pytest.approx(GLARE)

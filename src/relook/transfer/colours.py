@@ -32,8 +32,8 @@ MAIN = 0.03
 """Distance in OKLab within which colours count as a region's main ones, per doubt of the region."""
 GLOW, BLOWN = 0.65, 0.95
 """How much of its brightness a light source keeps when its region gets darker, and the lightness from which it is one."""
-WHITE = 0.8
-"""Mean lightness from which paint counts as white."""
+WHITE = 0.7, 0.82
+"""Mean lightness from which paint may be white, and from which it is."""
 NODES = 17
 """Of the map's table along each axis."""
 DIRECTIONS = np.stack([(math.cos(angle), math.sin(angle)) for angle in np.arange(16) * math.pi / 8]).astype(np.float32)
@@ -97,11 +97,11 @@ def _main(found: Cells, doubt: float) -> Float[np.ndarray, " M"]:
 
 def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float) -> Colours:
     """The style's colours as light and pale as paint: a mean chroma of at most `chroma`, a mean lightness of at least `lightness`, or as the
-    structure already is. White for white keeps its lightness: how bright it is says how it is lit."""
+    structure already is. White for white keeps its lightness, the more the surer both are white: how bright it is says how it is lit."""
     mean, own = style.cells.mean, structure.cells.mean
     pale = min(1.0, max(chroma, float(np.hypot(*own[1:]))) / max(float(np.hypot(*mean[1:])), 1e-6))
-    white = min(float(own[0]), float(mean[0])) > WHITE
-    lift = float(own[0] - mean[0]) if white else max(0.0, min(lightness, float(own[0])) - float(mean[0]))
+    white = float(np.clip((min(own[0], mean[0]) - WHITE[0]) / (WHITE[1] - WHITE[0]), 0, 1))
+    lift = white * float(own[0] - mean[0]) + (1 - white) * max(0.0, min(lightness, float(own[0])) - float(mean[0]))
     colours = np.column_stack([(style.cells.colours[:, 0] + lift).clip(0, 1), pale * style.cells.colours[:, 1:]])
     return replace(style, cells=Cells(colours, style.cells.shares), reach=pale * style.reach)
 

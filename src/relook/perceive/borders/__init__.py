@@ -61,7 +61,7 @@ def refined_segments(
     labels = doubtful_given(lab, things_cut(lab, labels, kinds), kinds)
     check()
     patches = superpixels(resized(view.image.cpu(), size)) if patches is None else patches
-    labels = unseen_given(lab, voted(labels, patches, kinds), segments, kinds)
+    labels = unseen_given(lab, voted(labels, patches, kinds), patches, segments, kinds)
     labels = carried(view.image.cpu(), labels)
     check()
     full = straightened(view, labels, kinds)

@@ -1,13 +1,17 @@
-"""Doubtful things whose border nobody can see in the picture: a cabinet that a segmenter takes a wall's panels for is wall."""
+"""Borders that nobody can see in the picture: what nothing parts from a larger region is of that, a cabinet that a wall's panels were taken for."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from scipy.ndimage import find_objects
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from relook.io import as_pixels
@@ -15,7 +19,7 @@ from relook.ops.resize import at_most, resized
 from relook.ops.slopes import slopes
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.segment.regions import around, connected_parts
-from relook.perceive.segment.superpixels import SIDE
+from relook.perceive.segment.superpixels import SIDE, borders_of
 from relook.perceive.segment.vocabulary import canonical
 from relook.types import Region, Segments
 
@@ -23,6 +27,8 @@ DOUBTFUL = 0.6
 """Confidence below which a thing may be none."""
 SMALLEST = 0.0002
 """Share of the picture from which on a part is looked at."""
+SMALL = 0.25
+"""Share of its region up to which a part that edges part from the rest may be none of it, however sure the region is."""
 REACH = 0.015
 """How far, in parts of the longer side, either side of a border counts."""
 WEIGHTS, ALIKE = np.array([0.5, 1, 1], np.float32), 8.0
@@ -30,7 +36,8 @@ WEIGHTS, ALIKE = np.array([0.5, 1, 1], np.float32), 8.0
 CALM = 7.0
 """Change of Lab (of 8 bits) per pixel below which there is no edge, in the median along the border."""
 UNSEEN = 0.35
-"""Share of a part's whole border that must be unseen, and shared with one larger region, which then gets the part."""
+"""Share of a part's whole border that must be unseen, and shared with one larger region, which then gets the part; half of it where the thing
+has no confidence at all."""
 HALF, CLEAR = 0.5, 0.6
 """Share of a part that must be doubted, and that share of the border of a part that is not."""
 
@@ -41,21 +48,34 @@ def without_unseen(image: Float[Tensor, "3 H W"], segments: Segments) -> Segment
     size = at_most((image.shape[1], image.shape[2]), SIDE)
     small = segments.resized(size)
     lab = cv2.cvtColor(as_pixels(resized(image.cpu(), size)), cv2.COLOR_RGB2LAB)
-    kinds = kinds_of(segments)
-    doubtful, takers = _doubtful_of(segments, kinds), set(segments.regions) - set(kinds.floors)
-    labels = parts_given(lab, small.labels.cpu().numpy().astype(np.int32), doubtful, takers)
+    kinds, found = kinds_of(segments), small.labels.cpu().numpy().astype(np.int32)
+    takers = set(segments.regions) - set(kinds.floors)
+    labels = _given(lab, found, _doubtful(found, segments, kinds), takers)
     found = Segments(torch.from_numpy(labels.astype(np.int64)).to(segments.labels.device), segments.regions)
     return found.resized((image.shape[1], image.shape[2]))
 
 
 def unseen_given(
-    lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], segments: Segments, kinds: Kinds
+    lab: UInt8[np.ndarray, "h w 3"],
+    labels: Int[np.ndarray, "h w"],
+    patches: Int[np.ndarray, "h w"],
+    segments: Segments,
+    kinds: Kinds,
 ) -> Int[np.ndarray, "h w"]:
-    """The labels, parts of doubtful things given to a larger region from which nothing in the picture parts them.
+    """The labels, parts of things given to a larger region from which nothing in the picture parts them.
 
+    Whole parts of doubtful things, and pieces that edges part from the rest of any thing, however sure (`_given`). patches: superpixels;
     segments: the regions that the labels are of, with their confidence.
     """
-    return parts_given(lab, labels, _doubtful_of(segments, kinds), set(segments.regions))
+    areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
+    things, parts = _things(segments, kinds), _doubtful(labels, segments, kinds)
+    pieces = _pieces(labels, patches, slopes(lab))
+    for number, place in enumerate(find_objects(pieces + 1)):
+        piece = pieces[place] == number
+        id = int(labels[place][piece][0])
+        if id in things and piece.sum() < SMALL * areas[id]:
+            parts.append(Part(place, piece, min(UNSEEN, _least(segments.regions[id]))))
+    return _given(lab, labels, parts, set(segments.regions))
 
 
 def parts_given(
@@ -63,38 +83,88 @@ def parts_given(
     labels: Int[np.ndarray, "h w"],
     doubtful: Sequence[int],
     takers: Collection[int],
-    doubted: Bool[np.ndarray, "h w"] | None = None,
+    doubted: Bool[np.ndarray, "h w"],
 ) -> Int[np.ndarray, "h w"]:
-    """The labels, parts of the doubtful regions given to a larger one among the takers from which nothing in the picture parts them.
+    """The labels, whole parts of the doubtful regions given to a larger one among the takers from which nothing in the picture parts them (`_given`).
 
-    No edge runs along their common border, and along UNSEEN of the part's whole border the colours on both sides have about the same mean.
-    Smaller parts first. doubted: pixels of which a part must have more than half, or its border be unseen along CLEAR of it; None for all pixels.
+    doubted: pixels of which a part must have more than half, or its border be unseen along CLEAR of it.
+    """
+    parts = [
+        Part(place, part, UNSEEN if doubted[place][part].mean() > HALF else CLEAR)
+        for id in doubtful
+        for place, part, _ in connected_parts(labels == id)
+    ]
+    return _given(lab, labels, parts, takers)
+
+
+class Part(NamedTuple):
+    """A part of a region that may be of another."""
+
+    place: tuple[slice, slice]
+    pixels: Bool[np.ndarray, "y x"]
+    """Of that place."""
+    least: float
+    """Share of its whole border that must be unseen."""
+
+
+def _given(
+    lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], parts: Sequence[Part], takers: Collection[int]
+) -> Int[np.ndarray, "h w"]:
+    """The labels, parts given to a larger region among the takers where nothing parts them: smaller parts first.
+
+    No edge runs along their common border, and the colours on both sides have about the same mean along that share of the part's border.
     """
     result, steep = labels.copy(), slopes(lab)
     areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
-    parts = [(area, place, part) for id in doubtful for place, part, area in connected_parts(labels == id)]
-    for area, place, part in sorted(parts, key=lambda one: one[0]):
-        if area < SMALLEST * labels.size:
+    reach = max(2, round(REACH * max(labels.shape)))
+    for place, part, least in sorted(parts, key=lambda one: int(one.pixels.sum())):
+        if part.sum() < SMALLEST * labels.size:
             continue
-        least = UNSEEN if doubted is None or doubted[place][part].mean() > HALF else CLEAR
-        beside = around(result, place, part)
+        beside, wide = around(result, place, part), _wider(place, reach + 2)
+        mask = _only(part, place, labels.shape)[wide]
         for other in np.unique(beside).tolist():
             shared = float((beside == other).mean())
-            if shared > least and areas[other] > area and other in takers:
-                unseen = _unseen(lab, steep, _only(part, place, labels.shape), result == other)
-                if shared * unseen > least:
-                    result[place][part] = other
-                    break
+            if shared <= least or areas[other] <= part.sum() or other not in takers:
+                continue
+            if shared * _unseen(lab[wide], steep[wide], mask, result[wide] == other, reach) > least:
+                result[place][part] = other
+                break
     return result
 
 
-def _doubtful_of(segments: Segments, kinds: Kinds) -> list[int]:
-    return [id for id in kinds.things if _doubtful(segments.regions[id])]
+def _things(segments: Segments, kinds: Kinds) -> set[int]:
+    """All but rugs: where these end, `rug_whole` decides."""
+    return {id for id in kinds.things if canonical(segments.regions[id].name) != "rug"}
 
 
-def _doubtful(region: Region) -> bool:
-    """Whether a region may be no thing of its own; where rugs end, `rug_whole` decides."""
-    return region.confidence < DOUBTFUL and canonical(region.name) != "rug"
+def _doubtful(labels: Int[np.ndarray, "h w"], segments: Segments, kinds: Kinds) -> list[Part]:
+    """The parts of all things that may be none."""
+    return [
+        Part(place, part, _least(segments.regions[id]))
+        for id in _things(segments, kinds)
+        if segments.regions[id].confidence < DOUBTFUL
+        for place, part, _ in connected_parts(labels == id)
+    ]
+
+
+def _least(region: Region) -> float:
+    """Share of the border of a region's part that must be unseen: half of UNSEEN without confidence, all of it from DOUBTFUL on."""
+    return UNSEEN * (1 + region.confidence / DOUBTFUL) / 2
+
+
+def _pieces(
+    labels: Int[np.ndarray, "h w"], patches: Int[np.ndarray, "h w"], steep: Float[np.ndarray, "h w"]
+) -> Int[np.ndarray, "h w"]:
+    """Regions in pieces that edges part: superpixels of one label joined where their border is calm."""
+    kinds = int(labels.max()) + 1
+    _, flat = np.unique(patches.astype(np.int64) * kinds + labels, return_inverse=True)
+    nodes, number = flat.reshape(labels.shape), int(flat.max()) + 1
+    pairs, _, slope = borders_of(nodes, steep)
+    label = np.zeros(number, np.int64)
+    label[nodes] = labels
+    one, two = pairs[:, (slope <= CALM) & (label[pairs[0]] == label[pairs[1]])]
+    links = coo_array((np.ones(len(one)), (one, two)), shape=(number, number))
+    return np.asarray(connected_components(links, directed=False)[1])[nodes]
 
 
 def _only(part: Bool[np.ndarray, "y x"], place: tuple[slice, slice], size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
@@ -104,18 +174,23 @@ def _only(part: Bool[np.ndarray, "y x"], place: tuple[slice, slice], size: tuple
     return mask
 
 
+def _wider(place: tuple[slice, slice], pixels: int) -> tuple[slice, slice]:
+    rows, columns = (slice(max(0, one.start - pixels), one.stop + pixels) for one in place)
+    return rows, columns
+
+
 def _unseen(
-    lab: UInt8[np.ndarray, "h w 3"],
-    steep: Float[np.ndarray, "h w"],
-    part: Bool[np.ndarray, "h w"],
-    other: Bool[np.ndarray, "h w"],
+    lab: UInt8[np.ndarray, "y x 3"],
+    steep: Float[np.ndarray, "y x"],
+    part: Bool[np.ndarray, "y x"],
+    other: Bool[np.ndarray, "y x"],
+    reach: int,
 ) -> float:
     """Share of the border between two regions along which both sides are alike; 0 where an edge runs along it."""
     border = other & (cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
     if np.median(steep[border]) > CALM:
         return 0.0
-    reach = 2 * max(2, round(REACH * max(part.shape))) + 1
-    one, two = (_means(lab, mask, reach)[border] for mask in (part, other))
+    one, two = (_means(lab, mask, 2 * reach + 1)[border] for mask in (part, other))
     return float((np.linalg.norm((one - two) * WEIGHTS, axis=-1) < ALIKE).mean())
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from relook.io import as_pixels
 from relook.ops.slopes import slopes
-from relook.perceive.segment.superpixels import means_of
+from relook.perceive.segment.superpixels import borders_of, means_of
 
 FLOW = 10.0
 """How much flows over a pixel of border where there is no edge, in pixels of a superpixel that its own chances are worth."""
@@ -78,20 +78,8 @@ def _mixed(
 def _laplacian(image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"]) -> csc_array:
     """Of the graph of superpixels that touch."""
     lab = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2LAB)
-    steep = slopes(lab)
     colours = means_of(patches, lab)
-    pairs, along = [], []
-    for here, there in (
-        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-        (slice(None, -1), slice(1, None)),
-    ):
-        border = patches[here] != patches[there]
-        pairs.append(np.stack([patches[here][border], patches[there][border]]))
-        along.append(np.maximum(steep[here], steep[there])[border])
-    sides = np.sort(np.concatenate(pairs, 1), 0).astype(np.int64)
-    keys, member, length = np.unique(sides[0] * len(colours) + sides[1], return_inverse=True, return_counts=True)
-    slope = np.bincount(member, np.concatenate(along)) / length
-    one, two = keys // len(colours), keys % len(colours)
+    (one, two), length, slope = borders_of(patches, slopes(lab))
     difference = np.linalg.norm((colours[one] - colours[two]) * np.array([0.2, 1, 1]), axis=1)
     weights = FLOW * length * np.exp(-slope / STEEP - difference / APART)
     links = coo_array((np.r_[weights, weights], (np.r_[one, two], np.r_[two, one])), shape=(len(colours), len(colours)))

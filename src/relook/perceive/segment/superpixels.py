@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
@@ -46,3 +48,30 @@ def means_of(
     flat = patches.ravel()
     sums = [np.bincount(flat, values[..., channel].ravel()) for channel in range(values.shape[2])]
     return np.stack(sums, 1) / np.bincount(flat).clip(1)[:, None]
+
+
+class Borders(NamedTuple):
+    """Where patches touch."""
+
+    pairs: Int[np.ndarray, "2 B"]
+    """The two patches, the lower number first."""
+    length: Int[np.ndarray, " B"]
+    """Pixels."""
+    slope: Float[np.ndarray, " B"]
+    """Mean of the steeper of both sides."""
+
+
+def borders_of(patches: Int[np.ndarray, "H W"], steep: Float[np.ndarray, "H W"]) -> Borders:
+    """All pairs of patches that touch (numbers from 0), and how steep a picture is along their border (`relook.ops.slopes`)."""
+    number, keys, along = int(patches.max()) + 1, [], []
+    for here, there in (
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+        (slice(None, -1), slice(1, None)),
+    ):
+        border = patches[here] != patches[there]
+        first, second = np.sort(np.stack([patches[here][border], patches[there][border]]), 0).astype(np.int64)
+        keys.append(first * number + second)
+        along.append(np.maximum(steep[here], steep[there])[border])
+    found, member, length = np.unique(np.concatenate(keys), return_inverse=True, return_counts=True)
+    slope = np.bincount(member, np.concatenate(along), len(found)) / length
+    return Borders(np.stack([found // number, found % number]), length, slope)

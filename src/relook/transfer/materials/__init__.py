@@ -25,7 +25,7 @@ from relook.transfer.materials.cover import MAIN, covered, painted
 from relook.transfer.materials.cut import cut_out
 from relook.transfer.materials.lattice import repeated
 from relook.transfer.materials.rug import Rug, rug_of, with_rug
-from relook.transfer.materials.sample import DIRECTED, Material, plain, sampled, turned
+from relook.transfer.materials.sample import ANY, DIRECTED, EXACT, SEEN, Material, plain, sampled, turned
 from relook.transfer.materials.surface import PLANES, Surface, surfaces_of
 from relook.transfer.materials.swatch import swatch
 from relook.types import Segments, View
@@ -34,8 +34,9 @@ SHOWN: Mapping[str, tuple[str, ...]] = {"floor": ("floor", "rug"), "ceiling": ("
 """Things that take the style's material -> things that show one, on the same plane."""
 STRONG = 0.1
 """Deviation of a pattern that counts on a ceiling: most are plain, and their steps and lamps are no pattern."""
-EXACT = 1.0
-"""Confidence of a structure's wall below which it keeps its own pattern: networks take lamps and pictures for wall, and they would be papered."""
+CERTAIN = 1.0
+"""Confidence of regions that are known. A structure's wall below it keeps its own pattern: networks take lamps and pictures for wall, and they
+would be papered. A style's floor below it must show more of its material."""
 RUGS = 8
 """Rugs that are remembered: those of both pictures, small and whole."""
 COARSELY = 0.01
@@ -106,7 +107,7 @@ def _with_walls(
     image: Float[Tensor, "3 H W"], structure: View, style: View, found: Correspondence, strength: float
 ) -> Float[Tensor, "3 H W"]:
     """A picture whose walls have the pattern of the style's, where that repeats clearly: in its size, from the floor up, around corners."""
-    ids = [id for id in ids_named(found.structure, "wall") if found.structure.regions[id].confidence >= EXACT]
+    ids = [id for id in ids_named(found.structure, "wall") if found.structure.regions[id].confidence >= CERTAIN]
     counterparts = sorted({one for id in ids for one in found.allowed[id] if _is_wall(found.style, one)})
     if not counterparts:
         return image
@@ -177,7 +178,7 @@ def _rug(view: View, id: int, session: Session | None) -> Rug | None:
 
 def own_material(structure: View, surface: Surface) -> Material | None:
     """What a surface of the structure is made of, as far as it tells in which direction its lines run."""
-    return sampled(structure.image, surface, least=0.0, finest=COARSELY)
+    return sampled(structure.image, surface, needs=ANY, finest=COARSELY)
 
 
 def style_material(name: str, style: View, correspondence: Correspondence) -> Material | None:
@@ -190,7 +191,8 @@ def style_material(name: str, style: View, correspondence: Correspondence) -> Ma
         return None
     view = style.showing(ids[0])
     surface = _on_plane(view, name, ids)
-    return None if surface is None else sampled(view.image, surface)
+    known = all(regions[id].confidence >= CERTAIN for id in ids)
+    return None if surface is None else sampled(view.image, surface, needs=EXACT if known else SEEN)
 
 
 def _on_plane(view: View, thing: str, ids: list[int]) -> Surface | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -28,8 +30,8 @@ DARK = 0.004
 """Light below counts as this."""
 NEAR, FINEST = 0.2, 0.0025
 """Quantile of the pixels' grain that is the side of a cell, and the least in metres."""
-COARSE, ENOUGH = (0.015, 0.02, 0.03), 2.0
-"""Metres; pixels that show more along a side are too coarse: the first of these that leaves so many square metres, else the last."""
+ENOUGH = 2.0
+"""Square metres of finer pixels from which on coarser ones are not asked for."""
 WIDEST = 1500
 """Cells along a side."""
 DIRECTED = 0.2
@@ -53,11 +55,28 @@ SMOOTH = 6.0
 """Deviation in cells of the Gaussian by which means are found."""
 SPREAD = 100_000
 """Pixels of which quantiles are found."""
-LEAST = 0.6
-"""Square metres below which a sample says too little."""
 TYPICAL = 8.0
 """Difference in CIE Lab between a sample's colour and the middle of all that shows its surface, above which it lies in a window's reflection,
 or is another surface."""
+
+
+class Needs(NamedTuple):
+    """What a sample must show to be grown: from less, planks become smears."""
+
+    area: float
+    """Square metres."""
+    across: float
+    """Metres across the largest disc."""
+    coarse: tuple[float, ...]
+    """Metres; pixels that show more along a side are too coarse: the first of these that leaves ENOUGH, else the last."""
+
+
+SEEN = Needs(1.0, 0.6, (0.015, 0.02))
+"""Where regions and planes are only seen by networks and lines."""
+EXACT = Needs(0.6, 0.0, (0.015, 0.02, 0.03))
+"""Where they are known."""
+ANY = Needs(0.0, 0.0, EXACT.coarse)
+"""Whatever is shown, though it is not like the rest."""
 
 
 @dataclass(frozen=True)
@@ -85,24 +104,24 @@ def sampled(
     image: Float[Tensor, "3 H W"],
     surface: Surface,
     *,
-    least: float = LEAST,
+    needs: Needs = EXACT,
     finest: float = FINEST,
     everything: bool = False,
 ) -> Material | None:
-    """The material of a surface; None where fewer than `least` square metres of it are seen sharply, or these do not look like the rest.
+    """The material of a surface; None where less of it is seen than it needs, or that does not look like the rest.
 
     finest: least side of a cell.
 
     everything: what differs most belongs to it, as the joints between tiles do.
     """
-    seen = _seen(image, surface, finest)
+    seen = _seen(image, surface, finest, needs.coarse)
     if seen is None:
         return None
     detail, colour = _without_light(seen, *((0, REPEATING) if everything else (ROUNDS, SLOW)))
     detail = detail._replace(known=_broad(detail))
-    if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < least:
+    if int(detail.known.sum()) < FEWEST or float(detail.known.sum()) * detail.cell**2 < needs.area:
         return None
-    if least and not _typical(colour, image[:, surface.mask]):
+    if needs != ANY and not (_across(detail) >= needs.across and _typical(colour, image[:, surface.mask])):
         return None
     return Material(detail, colour, lines_of(detail))
 
@@ -117,7 +136,7 @@ def turned(material: Material) -> Material:
     return replace(material, turn=material.turn + math.pi / 2)
 
 
-def _seen(image: Float[Tensor, "3 H W"], surface: Surface, finest: float) -> Exemplar | None:
+def _seen(image: Float[Tensor, "3 H W"], surface: Surface, finest: float, coarse: Sequence[float]) -> Exemplar | None:
     """log of light as seen straight on, away from the region's border, where pixels are small and not clipped."""
     margin = max(1, round(MARGIN * max(surface.mask.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
@@ -127,7 +146,7 @@ def _seen(image: Float[Tensor, "3 H W"], surface: Surface, finest: float) -> Exe
         return None
     found = places(surface.H, core)
     cell = max(finest, _quantile(found.grain, NEAR))
-    sharp = _sharp(found)
+    sharp = _sharp(found, coarse)
     if int(sharp.sum()) < FEWEST:
         return None
     core = core.masked_scatter(core, sharp)
@@ -139,10 +158,10 @@ def _seen(image: Float[Tensor, "3 H W"], surface: Surface, finest: float) -> Exe
     return straight_on(light, core, surface.H, (low[0], low[1]), (rows, columns), cell)
 
 
-def _sharp(found: Places) -> Bool[Tensor, " N"]:
+def _sharp(found: Places, coarse: Sequence[float]) -> Bool[Tensor, " N"]:
     """Pixels that show little enough along a side."""
     area = found.short * found.long
-    for limit in COARSE:
+    for limit in coarse:
         sharp = found.long < limit
         if float(area[sharp].sum()) > ENOUGH:
             break
@@ -153,6 +172,13 @@ def _broad(seen: Exemplar) -> Bool[Tensor, "h w"]:
     """What is known, without narrow parts."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(NARROW / seen.cell)) + 1,) * 2)
     return torch.from_numpy(cv2.morphologyEx(seen.known.numpy().astype(np.uint8), cv2.MORPH_OPEN, disc) > 0)
+
+
+def _across(seen: Exemplar) -> float:
+    """Metres across the largest disc that is known but for narrow holes."""
+    narrow = np.ones((2 * max(1, round(NARROW / seen.cell)) + 1,) * 2, np.uint8)
+    closed = cv2.morphologyEx(np.pad(seen.known.numpy().astype(np.uint8), 1), cv2.MORPH_CLOSE, narrow)
+    return 2 * float(cv2.distanceTransform(closed, cv2.DIST_L2, 5).max()) * seen.cell
 
 
 def _without_light(seen: Exemplar, rounds: int, over: float) -> tuple[Exemplar, Float[Tensor, " 3"]]:

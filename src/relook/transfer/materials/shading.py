@@ -28,6 +28,9 @@ HIGHLIGHTS = 0.8
 """How much of what is brighter than the median stays: materials shine differently."""
 GLOSS = 0.75
 """Share of it that is reflected at the surface, and so gets no brighter on a lighter material."""
+GLARE = 0.35
+"""log of the light over the median up to which a lighter material gets brighter than the surface was: where most of a floor lies in the
+shadow of a bed, its sunlit rest would glare."""
 SHOULDER = 0.8
 """Light above is compressed, so that nothing is clipped."""
 
@@ -62,11 +65,13 @@ def without_gloss(
     """The shading under which a lighter material does not shine as much as a dark one does.
 
     Light above the median is (1 + e) times it; of that e the share GLOSS is reflected at the surface, whatever lies below: on a material r
-    times as light it counts for e / r. median: of the log of the structure's light on the surface.
+    times as light it counts for e / r, and what is brighter than GLARE is no brighter than the surface was. median: of the log of the
+    structure's light on the surface.
     """
-    lighter = float(luminance(colour).clamp_min(DARK).log()) - median
+    lighter = max(0.0, float(luminance(colour).clamp_min(DARK).log()) - median)
     excess = shading.exp() - 1
-    return torch.where(shading > 0, (1 + excess * (1 - GLOSS + GLOSS * math.exp(-max(0.0, lighter)))).log(), shading)
+    duller = torch.where(shading > 0, (1 + excess * (1 - GLOSS + GLOSS * math.exp(-lighter))).log(), shading)
+    return torch.minimum(duller, (shading - lighter).clamp_min(GLARE)) if lighter > 0 else duller
 
 
 def main_light(image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"], share: float) -> float:
