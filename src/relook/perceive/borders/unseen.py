@@ -48,9 +48,9 @@ def without_unseen(image: Float[Tensor, "3 H W"], segments: Segments) -> Segment
     size = at_most((image.shape[1], image.shape[2]), SIDE)
     small = segments.resized(size)
     lab = cv2.cvtColor(as_pixels(resized(image.cpu(), size)), cv2.COLOR_RGB2LAB)
-    kinds, found = kinds_of(segments), small.labels.cpu().numpy().astype(np.int32)
+    kinds, coarse = kinds_of(segments), small.labels.cpu().numpy().astype(np.int32)
     takers = set(segments.regions) - set(kinds.floors)
-    labels = _given(lab, found, _doubtful(found, segments, kinds), takers)
+    labels = _given(lab, coarse, _doubtful(coarse, segments, kinds), takers)
     found = Segments(torch.from_numpy(labels.astype(np.int64)).to(segments.labels.device), segments.regions)
     return found.resized((image.shape[1], image.shape[2]))
 
