@@ -99,10 +99,15 @@ def test_a_server_that_never_answers_is_left_alone(
     silent: str, enter: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, session: Session
 ) -> None:
     waited: list[float | None] = []
-    wait = first_use.Event.wait
-    monkeypatch.setattr(
-        first_use.Event, "wait", lambda self, timeout=None: waited.append(timeout) or wait(self, timeout and 0.2)
-    )
+
+    class Noted(Event):
+        """One whose waits are short and written down: this module's alone, threads of others wait as well."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout)
+            return super().wait(timeout and 0.2)
+
+    monkeypatch.setattr(first_use, "Event", Noted)
     enter(*both(silent))
     found = first_use.first_use(PhotoConfig(), session, VIEW, STYLE)
     assert (found.segmenter, found.depth_estimator) == ("layout", "none")
