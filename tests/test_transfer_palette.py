@@ -216,6 +216,20 @@ def test_a_white_wall_that_was_perceived_stays_as_bright_as_it_is_lit() -> None:
     assert abs(found - before) < 0.01 < before - rgb_to_oklab(grey.image)[0, 5:15].mean()
 
 
+def test_the_light_on_a_wall_that_was_perceived_is_not_matched_to_another_walls() -> None:
+    """The style's wall is half in deep shade: this one keeps its own light, and gets no shade that it had not."""
+    shaded = room((0.85, 0.85, 0.86), (0.5, 0.6, 0.45), size=(40, 56))
+    shaded.image[:, :20, 28:] *= 0.6
+    before, found = (
+        rgb_to_oklab(one)[0, 5:15].mean(0)
+        for one in (STRUCTURE.image, restyle(perceived(STRUCTURE), perceived(shaded)))
+    )
+    ratio = found / before
+    assert float(ratio.max() - ratio.min()) < 0.02
+    exact = rgb_to_oklab(restyle(STRUCTURE, shaded))[0, 5:15].mean(0) / before
+    assert float(exact.max() - exact.min()) > 0.1, "where regions are certain, light and dark are the wall's own"
+
+
 def test_a_rim_of_wall_that_was_labelled_as_window_changes_with_the_wall() -> None:
     """What has the wall's colours and hangs together with it; not the window, and not what a frame parts from the wall."""
     size = (96, 128)

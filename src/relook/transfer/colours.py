@@ -32,7 +32,7 @@ MAIN = 0.03
 """Distance in OKLab within which colours count as a region's main ones, per doubt of the region."""
 GLOW, BLOWN = 0.65, 0.95
 """How much of its brightness a light source keeps when its region gets darker, and the lightness from which it is one."""
-WHITE = 0.7, 0.82
+WHITE = 0.62, 0.78
 """Mean lightness from which paint may be white, and from which it is."""
 NODES = 17
 """Of the map's table along each axis."""
@@ -160,7 +160,7 @@ def colour_change(
     new = T(z) + k g (z - S(z)), T the entropic map to the style's colours, S that to the structure's own, which says what the blur takes;
     k = T / S of lightness, for chroma never more than S / T (what gets lighter loses its own colour), g by how plain the region is. As much
     of it as it is likely that the colour is the region's. polished: lightness is scaled, mean to mean, as its light and dark are reflections
-    and no pattern of the thing.
+    or shading and no pattern of the thing.
     """
     low, size = box[0], (box[1] - box[0]).clamp_min(0.02)
     axes = [low[i] + size[i] * torch.linspace(0, 1, NODES) for i in range(3)]

@@ -49,6 +49,8 @@ RAISED, POLISHED = 1.6, 1.25
 glass or lacquer, whose reflections would become haze."""
 LOWERED = 0.6
 """Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame."""
+PAINTED = frozenset({"wall", "ceiling"})
+"""Surfaces of one paint, whose light and dark is the light on them: as of what is polished, it is scaled and not matched to the style's."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
 """Things of that kind."""
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
@@ -113,10 +115,10 @@ def palette(
 ) -> Float[Tensor, "3 H W"]:
     """The structure picture with the colours and light of the style's counterparts.
 
-    strength: 0 leaves the picture as it is, 1 is the full change. maps: those of `colour_maps`, which were solved for a whole walk, say;
-    None: solved for this picture. Unmatched regions follow the change of the whole picture
-    part of the way (`everything`, `colour`) or stay as they are (`keep`); locked pixels come back bit-identical, and so does the inside
-    of what is `still`. Raises ShapeError if the correspondence belongs to pictures of other sizes.
+    strength: 0 leaves the picture as it is, 1 is the full change. maps: those of `colour_maps`, which were solved for a whole walk, say; None:
+    solved for this picture. Unmatched regions follow the change of the whole picture part of the way (`everything`, `colour`) or stay as they
+    are (`keep`); locked pixels come back bit-identical, and so does the inside of what is `still`. Raises ShapeError if the correspondence
+    belongs to pictures of other sizes.
     """
     image, kept = structure.image, correspondence.kept
     _check(structure, correspondence.structure)
@@ -277,7 +279,7 @@ def _map(
         new = _colours(style, pair.counterpart, found.style)
         paint = PAINTS.get(canonical(pair.name))
         if paint is not None and old.confidence < 1:
-            new = as_paint(new, old, *paint)
+            new, polished = as_paint(new, old, *paint), canonical(pair.name) in PAINTED
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH
