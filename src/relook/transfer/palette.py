@@ -46,13 +46,12 @@ DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
 RAISED, POLISHED = 1.6, 1.25
 """Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light), and that of one of polished wood,
-glass or lacquer, whose reflections would become haze."""
+glass or lacquer (POLISH), whose reflections would become haze."""
 LOWERED = 0.6
 """Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame."""
-PAINTED = frozenset({"wall", "ceiling"})
-"""Surfaces of one paint, whose light and dark is the light on them: as of what is polished, it is scaled and not matched to the style's."""
+PATTERNED = "floor"
+"""The surface whose light and dark is more than the light on it: that of others is scaled as of what is polished, not matched to the style's."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
-"""Things of that kind."""
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
 
@@ -278,8 +277,8 @@ def _map(
         old = _colours(image, pair.region, found.structure)
         new = _colours(style, pair.counterpart, found.style)
         paint = PAINTS.get(canonical(pair.name))
-        if paint is not None and old.confidence < 1:
-            new, polished = as_paint(new, old, *paint), canonical(pair.name) in PAINTED
+        if paint and old.confidence < 1:
+            new, polished = as_paint(new, old, *paint), canonical(pair.name) != PATTERNED
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH
