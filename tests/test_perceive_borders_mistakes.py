@@ -63,21 +63,6 @@ def test_a_sofa_beside_a_bed_stays_another() -> None:
     assert (halves(WOOD)[80:160, 120:240] == BED).all()
 
 
-def arm(colour: tuple[float, float, float], confidence: float) -> np.ndarray:
-    """Labels after joining of what lies left of a blue sofa, beyond flowers, and was called a bed."""
-    labels = np.full(SIZE, WALL)
-    labels[80:160, 80:240], labels[80:160, 40:68] = SOFA, BED
-    picture = lab((slice(80, 160), slice(80, 240), BLUE), (slice(80, 160), slice(40, 68), colour))
-    regions = REGIONS | {BED: Region("bed", confidence=confidence), SOFA: Region("sofa", confidence=0.6)}
-    return joined(picture, labels, Segments(torch.from_numpy(labels), regions))[80:160, 40:68]
-
-
-def test_a_doubtful_seat_near_a_surer_one_of_its_colour_is_part_of_it() -> None:
-    assert (arm(BLUE, 0.3) == SOFA).all()
-    assert (arm(BLUE, 0.5) == BED).all()
-    assert (arm(WOOD, 0.3) == BED).all()
-
-
 def doubted(name: str, colour: tuple[float, float, float], confidence: float) -> np.ndarray:
     """Labels of a part of a white wall that was taken for such a thing, once what nothing parts from the wall is given to it."""
     labels = np.full(SIZE, WALL)

@@ -18,8 +18,6 @@ REACH = 0.01
 """How far, in parts of the longer side, either side of a border counts."""
 SHARED = 0.3
 """Length of the border that two parts of one object share, in parts of the side of a square as large as the smaller of the two."""
-NEAR, DOUBTFUL = 0.06, 0.4
-"""How far apart, in parts of the longer side, a seat of less confidence than that may be from a surer one of its colours whose part it is."""
 CALM = 6.0
 """Change of Lab (of 8 bits) per pixel below which there is no edge, in the median along the border."""
 ALIKE = np.array([16, 6, 6], np.float32)
@@ -31,14 +29,12 @@ def joined(
 ) -> Int[np.ndarray, "h w"]:
     """The labels with seats joined that no edge of the picture parts and whose colours go on over their border.
 
-    So are doubtful ones near a surer one of about the same colours: an arm of a sofa beyond the flowers before it. The surer one takes the
-    other. segments: the regions that the labels are of.
+    The surer one takes the other. segments: the regions that the labels are of.
     """
     result, steep = labels.copy(), slopes(lab)
     sure = {id: region.confidence for id, region in segments.regions.items() if canonical(region.name) in SEATS}
     for first, other in combinations(sorted(sure, key=lambda id: -sure[id]), 2):
-        one, two = result == first, result == other
-        if _one_object(lab, steep, one, two) or (sure[other] < DOUBTFUL and _near_and_alike(lab, one, two)):
+        if _one_object(lab, steep, result == first, result == other):
             result[result == other] = first
     return result
 
@@ -56,16 +52,6 @@ def _one_object(
         return False
     beside = _grown(border, round(REACH * max(border.shape)))
     colours = [np.median(lab[beside & mask], 0) for mask in (one, two)]
-    return bool((np.abs(colours[0] - colours[1]) < ALIKE).all())
-
-
-def _near_and_alike(
-    lab: UInt8[np.ndarray, "h w 3"], one: Bool[np.ndarray, "h w"], two: Bool[np.ndarray, "h w"]
-) -> bool:
-    """Whether two regions are near each other and have about one colour, the first being the larger."""
-    if not two.any() or two.sum() > one.sum() or not (_grown(two, round(NEAR * max(two.shape))) & one).any():
-        return False
-    colours = [np.median(lab[mask], 0) for mask in (one, two)]
     return bool((np.abs(colours[0] - colours[1]) < ALIKE).all())
 
 
