@@ -15,6 +15,7 @@ from relook.evaluate.metrics.segments import mean_of
 from relook.evaluate.metrics.strokes import average_precision
 from relook.evaluate.records import WHOLE, Number
 from relook.lift.lifted.strokes import Strokes
+from relook.ops.inside import depths_inside
 
 SURFACES = ("wall", "floor", "ceiling", "window", "door")
 """What strokes are not put on: rooms have little else of them."""
@@ -35,7 +36,7 @@ def touched(mask: Bool[Tensor, "H W"]) -> list[tuple[int, int, int]]:
 
     inside, found = mask.numpy().astype(np.uint8), []
     for _ in range(TOUCHES):
-        deep = cv2.distanceTransform(np.pad(inside, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        deep = depths_inside(inside)
         y, x = np.unravel_index(int(deep.argmax()), deep.shape)
         found.append((int(x), int(y), 0))
         cv2.circle(inside, (int(x), int(y)), max(2, int(deep.max())), 0, -1)

@@ -11,6 +11,7 @@ from PIL import ImageDraw, ImageFont
 from torch import Tensor
 
 from relook.io import as_picture
+from relook.ops.inside import depths_inside
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.perceive.edges import borders
 from relook.types import UNLABELLED, Depth, Region, Segments
@@ -110,11 +111,9 @@ def place_names(labels: Int[np.ndarray, "H W"], names: dict[int, str]) -> list[N
 
 def _place(mask: Bool[np.ndarray, "h w"], free: Bool[np.ndarray, "h w"], text: str, step: int) -> Name | None:
     """The largest letters whose box lies wholly in the region; the smallest where INSIDE of their box does; or None."""
-    import cv2
-
     longer = max(mask.shape) * step
     largest, smallest = (max(READABLE, round(part * longer)) for part in LETTERS)
-    depths = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    depths = depths_inside(mask)
     for letters in sorted({largest, (largest + smallest) // 2, smallest}, reverse=True):
         width, height = _box(text, letters)
         across, down = -(-width // step), -(-height // step)

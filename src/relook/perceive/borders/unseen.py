@@ -50,7 +50,7 @@ def without_unseen(image: Float[Tensor, "3 H W"], segments: Segments) -> Segment
     lab = cv2.cvtColor(as_pixels(resized(image.cpu(), size)), cv2.COLOR_RGB2LAB)
     kinds, coarse = kinds_of(segments), small.labels.cpu().numpy().astype(np.int32)
     takers = set(segments.regions) - set(kinds.floors)
-    labels = _given(lab, coarse, _doubtful(coarse, segments, kinds), takers)
+    labels = _given((lab, slopes(lab)), coarse, _doubtful(coarse, segments, kinds), takers)
     found = Segments(torch.from_numpy(labels.astype(np.int64)).to(segments.labels.device), segments.regions)
     return found.resized((image.shape[1], image.shape[2]))
 
@@ -67,15 +67,15 @@ def unseen_given(
     Whole parts of doubtful things, and pieces that edges part from the rest of any thing, however sure (`_given`). patches: superpixels;
     segments: the regions that the labels are of, with their confidence.
     """
-    areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
+    areas, steep = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1), slopes(lab)
     things, parts = _things(segments, kinds), _doubtful(labels, segments, kinds)
-    pieces = _pieces(labels, patches, slopes(lab))
+    pieces = _pieces(labels, patches, steep)
     for number, place in enumerate(find_objects(pieces + 1)):
         piece = pieces[place] == number
         id = int(labels[place][piece][0])
         if id in things and piece.sum() < SMALL * areas[id]:
             parts.append(Part(place, piece, min(UNSEEN, _least(segments.regions[id]))))
-    return _given(lab, labels, parts, set(segments.regions))
+    return _given((lab, steep), labels, parts, set(segments.regions))
 
 
 def parts_given(
@@ -94,7 +94,7 @@ def parts_given(
         for id in doubtful
         for place, part, _ in connected_parts(labels == id)
     ]
-    return _given(lab, labels, parts, takers)
+    return _given((lab, slopes(lab)), labels, parts, takers)
 
 
 class Part(NamedTuple):
@@ -108,13 +108,17 @@ class Part(NamedTuple):
 
 
 def _given(
-    lab: UInt8[np.ndarray, "h w 3"], labels: Int[np.ndarray, "h w"], parts: Sequence[Part], takers: Collection[int]
+    seen: tuple[UInt8[np.ndarray, "h w 3"], Float[np.ndarray, "h w"]],
+    labels: Int[np.ndarray, "h w"],
+    parts: Sequence[Part],
+    takers: Collection[int],
 ) -> Int[np.ndarray, "h w"]:
     """The labels, parts given to a larger region among the takers where nothing parts them: smaller parts first.
 
     No edge runs along their common border, and the colours on both sides have about the same mean along that share of the part's border.
+    seen: the picture in Lab, and its slopes.
     """
-    result, steep = labels.copy(), slopes(lab)
+    (lab, steep), result = seen, labels.copy()
     areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
     reach = max(2, round(REACH * max(labels.shape)))
     for place, part, least in sorted(parts, key=lambda one: int(one.pixels.sum())):

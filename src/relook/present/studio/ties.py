@@ -78,7 +78,7 @@ class Places:
 
 def inside_of(view: View, name: str) -> Place | None:
     """The place that a picture shows of a thing farthest from its borders; None where it shows none of it."""
-    import cv2
+    from relook.ops.inside import depths_inside
 
     if view.segments is None:
         return None
@@ -86,8 +86,7 @@ def inside_of(view: View, name: str) -> Place | None:
     if not mask.any():
         return None
     height, width = mask.shape
-    away = cv2.distanceTransform(cv2.copyMakeBorder(mask.astype("uint8"), 1, 1, 1, 1, 0), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = divmod(int(away.argmax()), width)
+    y, x = divmod(int(depths_inside(mask).argmax()), width)
     return (x + 0.5) / width, (y + 0.5) / height
 
 
