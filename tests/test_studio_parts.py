@@ -41,6 +41,7 @@ from relook.present.studio.page import Page  # noqa: E402
 from relook.present.studio.project import Project  # noqa: E402
 from relook.present.studio.signature import keep_signature, signer  # noqa: E402
 from relook.present.studio.work import Studio  # noqa: E402
+from relook.progress import Progress  # noqa: E402
 from relook.session import Session  # noqa: E402
 from relook.transfer.credentials import read_credentials  # noqa: E402
 from relook.types import Result, View  # noqa: E402
@@ -228,6 +229,49 @@ def test_strengths_mix_what_is_there(
     project.decide(project.look.with_options({**project.look.options, "match": ("room=room",)}))
     page.studio.refresh(project)
     assert len(asked) == 1
+
+
+def test_who_moves_a_slider_does_not_wait_for_work_ahead(
+    page: Page, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_image(tmp_path / "room.png", stroll()[0].image)
+    project.decide(replace(project.look, structure=project.take_in(tmp_path / "room.png")))
+    studio, began, ended_ahead = page.studio, Event(), []
+    monkeypatch.setattr(studio, "_eager", True)
+    monkeypatch.setattr(studio.ahead, "_pause", 0.0)
+
+    def ahead(_project: Project, _look: Look, progress: Progress) -> None:
+        began.set()
+        try:
+            for _ in range(2000):
+                progress.check()
+                time.sleep(0.005)
+        finally:
+            ended_ahead.append(True)
+
+    monkeypatch.setattr(studio.seeing, "preview", ahead)
+    studio.full(project)
+    ended(page, project)
+    assert began.wait(10)
+    after = studio.seeing.after
+
+    def asked(project: Project) -> object:
+        while not ended_ahead and began.is_set() and not studio.ahead.wait(0.0):
+            assert time.monotonic() < end, "work ahead goes on beside who waits"
+            time.sleep(0.005)
+        began.clear()
+        return after(project)
+
+    end = time.monotonic() + 5
+    monkeypatch.setattr(studio.seeing, "after", asked)
+    project.decide(project.look.with_options({**project.look.options, "strength": 0.4}))
+    studio.refresh(project)
+    assert project.live is not None
+    assert began.wait(10)  # and goes on after it
+    monkeypatch.setattr(studio.seeing, "preview", lambda *_: None)
+    with studio.ahead.aside():
+        pass
+    assert studio.ahead.wait(10.0)
 
 
 def test_reports_are_opened_and_compared_as_the_line_says(page: Page, project: Project, tmp_path: Path) -> None:

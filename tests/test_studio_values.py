@@ -176,3 +176,31 @@ def test_work_ahead_makes_way() -> None:
     ahead.do("a", work)
     assert ahead.wait(10.0)
     assert done == ["newer", 1, 2, 3]
+
+
+def test_work_ahead_stands_aside_for_who_waits_and_goes_on_after_a_pause() -> None:
+    jobs, begun, may_end = Jobs(), [], Event()
+    ahead, ended = Ahead(jobs, pause=0.3), Event()
+
+    def work(progress: Progress) -> None:
+        begun.append(progress)
+        try:
+            while not may_end.wait(0.005):
+                progress.check()
+        finally:
+            ended.set()
+
+    ahead.do("a", work)
+    while not begun:
+        time.sleep(0.005)
+    with ahead.aside(), ahead.aside():
+        assert ended.wait(10)  # between two steps
+        ahead.do("b", lambda progress: begun.append("b"))
+        assert not ahead.wait(0.5)
+        assert len(begun) == 1  # nothing else begins while somebody waits
+    assert not ahead.wait(0.1)
+    assert len(begun) == 1  # nor at once after it
+    may_end.set()
+    assert ahead.wait(10.0)
+    assert [one for one in begun if one == "b"] == ["b"]
+    assert len(begun) == 3  # what was ended was begun again

@@ -38,9 +38,14 @@ class Progress:
         """Stop the run at its next step; nothing half written is left."""
         self._cancelled.set()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked for its end."""
+        return self._cancelled.is_set()
+
     def check(self) -> None:
         """Raise CancelledError if the run was cancelled."""
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise CancelledError("Expected to finish, got a request to stop; nothing was left half written.")
 
     @contextmanager

@@ -26,7 +26,7 @@ from relook.present.studio.look import Look, MapKind, Which
 from relook.present.studio.previews import Full, Previews, full_of, key_of, mixes, strong
 from relook.present.studio.project import Project
 from relook.present.studio.things import Thing, things_of
-from relook.progress import Progress
+from relook.progress import SILENT, Progress
 from relook.session import Session
 from relook.transfer.foresee import foresee
 from relook.transfer.photo import PREVIEW, restyle_photo
@@ -103,14 +103,14 @@ class Seeing:
             self.previews.keep(key, full)
         return as_pixels(full.at(config))
 
-    def preview(self, project: Project, look: Look) -> Result:
+    def preview(self, project: Project, look: Look, progress: Progress = SILENT) -> Result:
         """A look at PREVIEW pixels, from what is known of the pictures."""
         config = look.config(project.folder)
         if not _edited(look) and SEGMENTERS.chosen(config.segmenter) == "layout":
             config = replace(config, materials=False)  # as in a run that sees no more than the room's planes
         structure, *styles = self.small(project, look)
         config = replace(config, device=str(self.session.device), **NO_FILES)
-        return restyle_photo(structure, styles, config, session=self.session)
+        return restyle_photo(structure, styles, config, session=self.session, progress=progress)
 
     @staticmethod
     def _key(project: Project, look: Look) -> str:

@@ -65,7 +65,8 @@ class Studio:
         """Make the preview of what is decided now, unless its full picture or preview is there."""
         look = project.look
         if look.ready and not self.latest(project) and (project.live is None or project.live[0] != look):
-            project.live = (look, self.seeing.after(project))
+            with self.ahead.aside():
+                project.live = (look, self.seeing.after(project))
 
     def full(self, project: Project, ending: str = ".png") -> Job:
         """Begin the full picture: first a preview, then the picture and its record; both are in the project when it is done."""
@@ -79,8 +80,9 @@ class Studio:
             self.seeing.restyle(project, look, config, project.file(out), progress)
             variant = Variant(_title(project), look, out)
             project.keep(variant)
-            if self._eager:  # what the preview of another choice will need
-                self.ahead.do(project.name, lambda progress: self.seeing.preview(project, look))
+            if self._eager:  # what the preview of another choice will need, once nobody asks for anything
+                with self.ahead.aside():
+                    self.ahead.do(project.name, lambda progress: self.seeing.preview(project, look, progress))
             return variant
 
         job = Job(project.name, f"picture {out}", work, out=project.file(out))
