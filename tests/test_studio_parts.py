@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import shlex
 import shutil
 import time
@@ -205,6 +206,21 @@ def test_looking_around_opens_one_viewer_on_this_machine(page: Page, project: Pr
     write_gaussians(tmp_path / "room.ply", box_room())
     page.parts["Scene"].take(project.name, str(tmp_path / "room.ply"))
     assert 'href="http://127.0.0.1:' in page.parts["Scene"].look_around(project.name)
+
+
+FORMS = set(
+    re.findall(r"'(\w+)'", (pages.FOLDER / "choices.js").read_text(encoding="utf-8").split("Set([")[1].split("])")[0])
+)
+
+
+def test_whatever_can_be_chosen_has_an_id_by_which_the_page_knows_it(page: Page) -> None:
+    config = page.blocks.get_config_file()
+    filled = {output for one in config["dependencies"] for output in one["outputs"]}
+    forms = [one for one in config["components"] if one["id"] in filled and one["type"] in FORMS]
+    ids = [one["props"].get("elem_id") for one in forms]
+    assert len(ids) > 50
+    assert all(ids), [one["props"]["label"] for one in forms if not one["props"].get("elem_id")]
+    assert len(set(ids)) == len(ids)
 
 
 def test_strengths_mix_what_is_there(

@@ -10,7 +10,7 @@ import gradio as gr
 
 from relook.present.studio.look import TAKINGS, Choice
 from relook.present.studio.project import Project, take_picture
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import LATEST, QUIET, Shell, polite
 from relook.present.studio.shown import thumbnail
 from relook.present.studio.ties import SCRIPT, STYLE, Places, Tie, ties_html
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PANEL = ("taking", "region", "picture", "material", "scale", "turn", "colour", "strength")
 """Components that say what the chosen thing takes, in their order."""
+PLAIN = "#d8cfc0"
+"""The colour of a thing that takes one, until another is chosen."""
 
 
 class Choices:
@@ -39,8 +41,10 @@ class Choices:
             self.picture = gr.Image(label="From this picture", type="filepath", image_mode=None, sources=["upload", "clipboard"],
                                     height=160, visible=False, elem_id="reference")  # fmt: skip
             self.material = gr.Dropdown([], label="Material", visible=False, elem_id="material")
-            self.scale = gr.Number(1.0, label="Metres that it is wide", minimum=0.05, step=0.05, visible=False)
-            self.turn = gr.Slider(-180, 180, 0, step=5, label="Turned by degrees", visible=False)
+            self.scale = gr.Number(
+                1.0, label="Metres that it is wide", minimum=0.05, step=0.05, visible=False, elem_id="scale"
+            )
+            self.turn = gr.Slider(-180, 180, 0, step=5, label="Turned by degrees", visible=False, elem_id="turn")
             self.colour = gr.ColorPicker(label="Colour", visible=False, elem_id="colour")
             self.strength = gr.Slider(0, 1, 1, step=0.05, label="Strength", elem_id="strength")
 
@@ -51,8 +55,8 @@ class Choices:
 
     def wire(self, refresh: Any, outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show."""
-        name, chosen = self.shell.name, [self.shell.name, self.things, *self.panel]
-        self.things.input(polite(self._opened), [name, self.things], [self.group, *self.panel], **QUIET)
+        name = self.shell.name
+        self.things.input(polite(self._opened), [name, self.things], [self.group, *self.panel], **LATEST)
 
         def pick(name: str, event: gr.EventData) -> list[Any]:
             said: dict[str, Any] = event._data
@@ -62,21 +66,24 @@ class Choices:
 
         self.ties.submit(polite(pick), [name], [self.things, self.group, *self.panel], **QUIET)
 
-        def choose(name: str, thing: str, *values: Any) -> list[Any]:
-            project = self.shell.project(name)
-            self._choose(project, thing, dict(zip(PANEL, values, strict=True)))
-            self.studio.refresh(project)
-            return [*refresh(project), *self._opened(name, thing)]
+        def choose(asked: str) -> Any:
+            def take(name: str, thing: str, said: Any) -> Any:
+                project = self.shell.project(name)
+                self._choose(project, thing, asked, said)
+                self.studio.refresh(project)
+                return refresh(project)
 
-        for one in (self.taking.input, self.region.input, self.picture.upload, self.material.input, self.scale.blur, self.turn.release,
-                    self.colour.blur, self.colour.submit, self.strength.release):  # fmt: skip
-            one(
-                polite(choose),
-                chosen,
-                [*outputs, self.group, *self.panel],
-                trigger_mode="always_last",
-                **self.shell.redrawn,
-            )
+            return take
+
+        events = (
+            ("taking", self.taking.input), ("region", self.region.input), ("picture", self.picture.upload), ("material", self.material.input), ("scale", self.scale.blur),
+            ("turn", self.turn.release), ("colour", self.colour.blur), ("colour", self.colour.submit), ("strength", self.strength.release),
+        )  # fmt: skip
+        for asked, event in events:
+            values = [name, self.things, getattr(self, asked)]
+            made = event(polite(choose(asked)), values, outputs, trigger_mode="always_last", **self.shell.redrawn)
+            # asked anew: meanwhile another thing may have been chosen, whose panel the page shows
+            made.then(polite(self._opened), [name, self.things], [self.group, *self.panel], **QUIET)
 
     def drawing(self) -> None:
         """Make the drawing of what takes from what, here in the page."""
@@ -148,32 +155,34 @@ class Choices:
             gr.update(choices=swatches, value=value.split("/")[-1].rsplit(".", 1)[0] if shown == "material" and value else None,
                       visible=shown == "material"),
             gr.update(value=choice.scale, visible=shown == "material"), gr.update(value=choice.turn, visible=shown == "material"),
-            gr.update(value=value if shown == "colour" and value else "#d8cfc0", visible=shown == "colour"),
+            gr.update(value=value if shown == "colour" and value else PLAIN, visible=shown == "colour"),
             gr.update(value=strength, visible=shown != "keep"),
         ]  # fmt: skip
 
-    def _choose(self, project: Project, thing: str, values: dict[str, Any]) -> None:
-        """Decide what a thing takes."""
-        look, taking = project.look, values["taking"]
+    def _choose(self, project: Project, thing: str, asked: str, said: Any) -> None:
+        """Decide one part of what a thing takes: the page's other parts may still be those of a thing that was chosen before."""
+        look = project.look
         before = look.things.get(thing, Choice())
-        value = ""
-        if taking == "region":
-            value = values["region"] or ""
-        elif taking == "colour":
-            value = hexadecimal(values["colour"] or "#d8cfc0")
-        elif taking == "material" and values["material"]:
-            value = take_picture(self.studio.projects.materials[values["material"]], project.folder, "pictures")
-        elif taking == "picture" and values["picture"]:
-            value = before.value if before.taking == "picture" and before.value else ""
-            value = (
-                project.take_in(values["picture"])
-                if not value or values["picture"] != str(project.file(value))
-                else value
-            )
-        overall = look.options.get("strength", 1.0)
-        strength = None if abs(values["strength"] - overall) < 1e-6 else float(values["strength"])
-        choice = Choice(taking, value, float(values["scale"] or 1.0), float(values["turn"] or 0.0), strength)
-        if taking != "material":
+        changes: dict[str, Any] = {}
+        match asked:
+            case "taking" if said != before.taking:
+                changes = {"taking": said, "value": PLAIN if said == "colour" else ""}
+            case "region":
+                changes = {"taking": asked, "value": said or ""}
+            case "colour":
+                changes = {"taking": asked, "value": hexadecimal(said or PLAIN)}
+            case "material" if said:
+                swatch = self.studio.projects.materials[said]
+                changes = {"taking": asked, "value": take_picture(swatch, project.folder, "pictures")}
+            case "picture" if said:
+                changes = {"taking": asked, "value": project.take_in(said)}
+            case "scale" | "turn":
+                changes = {asked: float(said or getattr(Choice, asked))}
+            case "strength":
+                usual = abs(said - look.options.get("strength", 1.0)) < 1e-6
+                changes = {"strength": None if usual else float(said)}
+        choice = replace(before, **changes)
+        if choice.taking != "material":
             choice = replace(choice, scale=1.0, turn=0.0)
         project.decide(look.choosing(thing, choice))
 

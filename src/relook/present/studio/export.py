@@ -34,7 +34,7 @@ class Export:
             self.download = gr.DownloadButton("Download", visible=False, elem_id="download", min_width=120)
         with gr.Accordion("Mark, layers, signature", open=False, elem_id="export"):
             with gr.Group():
-                self.form = {name: component(name, one) for name, one in self.schema.items()}
+                self.form = {name: component(name, one, "export") for name, one in self.schema.items()}
             self.signed = gr.Checkbox(
                 label="Sign the picture", elem_id="signed", info="What Full picture writes from now on."
             )

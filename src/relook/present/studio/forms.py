@@ -43,19 +43,19 @@ def fields(kind: type = PhotoConfig, elsewhere: Sequence[str] = ELSEWHERE, only:
     return found
 
 
-def form(schema: Schema, *, folded: bool = True) -> dict[str, gr.components.Component]:
-    """Components of the options by name, in the schema's order, drawn where this is called: a part for each group."""
+def form(schema: Schema, part: str, *, folded: bool = True) -> dict[str, gr.components.Component]:
+    """Components of the options by name, in the schema's order, drawn where this is called: a fold for each group. part: see `component`."""
     found: dict[str, gr.components.Component] = {}
     for title in dict.fromkeys(one["group"] for one in schema.values()):
         with gr.Accordion(title.capitalize(), open=not folded and not found):
-            found |= {name: component(name, one) for name, one in schema.items() if one["group"] == title}
+            found |= {name: component(name, one, part) for name, one in schema.items() if one["group"] == title}
     return {name: found[name] for name in schema}
 
 
-def component(name: str, schema: Mapping[str, Any]) -> gr.components.Component:
-    """What asks for one option."""
+def component(name: str, schema: Mapping[str, Any], part: str) -> gr.components.Component:
+    """What asks for one option. part: of the page; every component has an id of its own, by which the page knows what somebody chose (choices.js)."""
     words: dict[str, Any] = {
-        "label": name.replace("_", " ").capitalize(), "info": schema["description"].replace("`", ""), "value": shown(schema, schema["default"]),
+        "label": name.replace("_", " ").capitalize(), "info": schema["description"].replace("`", ""), "value": shown(schema, schema["default"]), "elem_id": f"{part}-{name}",
     }  # fmt: skip
     if "enum" in schema:
         return gr.Dropdown([*([("by default", "")] if schema["optional"] else []), *schema["enum"]], **words)
@@ -117,6 +117,12 @@ def given(schema: Schema, values: Sequence[Any]) -> dict[str, Any]:
         if plain != schema[name]["default"]:
             found[name] = plain
     return found
+
+
+def with_value(options: Mapping[str, Any], schema: Schema, option: str, value: Any) -> dict[str, Any]:
+    """Options as JSON has them, with another value of one, as its component holds it."""
+    others = {name: one for name, one in options.items() if name != option}
+    return others | given({option: schema[option]}, [value])
 
 
 def _named(word: str) -> bool:

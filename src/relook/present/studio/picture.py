@@ -48,7 +48,7 @@ class Picture:
                 self.choices = Choices(shell)
                 with gr.Accordion("Options", open=False, elem_id="options"):
                     asked = fields(elsewhere=(*ELSEWHERE, *NAMES))
-                    found = form(asked)
+                    found = form(asked, "option")
             with gr.Column(scale=3, min_width=320, elem_id="results"):
                 self._results()
         self.schema, self.form = {**asked, **self.export.schema}, {**found, **self.export.form}
@@ -91,7 +91,7 @@ class Picture:
 
     def wire(self) -> None:
         """Connect what people do with what happens."""
-        name, held, redrawn = self.shell.name, [*self.form.values()], self.shell.redrawn
+        name, redrawn = self.shell.name, self.shell.redrawn
         for role, zone in zip(ROLES, (self.structure, self.style), strict=True):
             zone.upload(polite(self._taken(role)), [name, zone], self.outputs, **ORDERED)
             zone.clear(polite(self._cleared(role)), [name], self.outputs, **ORDERED)
@@ -101,8 +101,8 @@ class Picture:
         self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
         self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **redrawn)
         self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **redrawn)
-        for one in held:
-            changed(one)(polite(self._chosen), [name, *held], self.outputs, trigger_mode="always_last", **redrawn)
+        for option, one in self.form.items():
+            changed(one)(polite(self._chosen(option)), [name, one], self.outputs, trigger_mode="always_last", **redrawn)
 
         for part in (self.choices, self.export):
             part.wire(lambda project: self.show(project, whole=False), self.outputs)
@@ -209,11 +209,17 @@ class Picture:
         self.studio.refresh(project)
         return self.show(project)
 
-    def _chosen(self, name: str, *values: Any) -> list[Any]:
-        project = self.shell.project(name)
-        project.decide(project.look.with_options(values_of(self.schema, values)))
-        self.studio.refresh(project)
-        return self.show(project, whole=False)
+    def _chosen(self, option: str) -> Any:
+        """A handler that takes the value of one option; what the page holds of others may be older than what was decided."""
+
+        def choose(name: str, value: Any) -> list[Any]:
+            project = self.shell.project(name)
+            new = values_of({option: self.schema[option]}, [value])
+            project.decide(project.look.with_options({**project.look.options, **new}))
+            self.studio.refresh(project)
+            return self.show(project, whole=False)
+
+        return choose
 
     def said(self, name: str) -> str:
         """How far the job is."""

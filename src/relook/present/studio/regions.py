@@ -12,7 +12,7 @@ from relook.models import store
 from relook.present.studio.first import first
 from relook.present.studio.look import Which
 from relook.present.studio.project import Project
-from relook.present.studio.shell import ORDERED, QUIET, Shell, polite
+from relook.present.studio.shell import ORDERED, Shell, polite
 
 if TYPE_CHECKING:
     from relook.types import View
@@ -165,9 +165,9 @@ class Regions:
         def pressed(what: str) -> Callable[..., list[Any]]:
             return lambda *values: change(what, Drawing(*values))
 
-        self.which.input(polite(self.show), [name, self.which], self.outputs, **QUIET)
-        self.region.input(polite(self.show), drawing[:5], self.outputs, **QUIET)
-        self.clear.click(polite(self.show), drawing[:3], self.outputs, **QUIET)
+        self.which.input(polite(self.show), [name, self.which], self.outputs, trigger_mode="always_last", **ORDERED)
+        self.region.input(polite(self.show), drawing[:5], self.outputs, trigger_mode="always_last", **ORDERED)
+        self.clear.click(polite(self.show), drawing[:3], self.outputs, **ORDERED)
         self.zoom.input(None, [self.zoom], [], js=ZOOMED, api_visibility="private")
         self.overlay.submit(polite(stroke), drawing, everything, **ORDERED)
         for what, button in self.buttons.items():

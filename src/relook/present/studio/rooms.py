@@ -120,7 +120,7 @@ class Rooms:
         chosen = [self.shell.name, self.which]
         self.picture.submit(polite(drag), chosen, [*self.outputs, *outputs], **ORDERED)
         self.forget.click(polite(forget), chosen, [*self.outputs, *outputs], **ORDERED)
-        self.which.input(polite(self.show), chosen, self.outputs, **ORDERED)
+        self.which.input(polite(self.show), chosen, self.outputs, trigger_mode="always_last", **ORDERED)
 
     def show(self, name: str, which: str = "Your room") -> list[Any]:
         """The lines over the picture, the room in words, and which picture it is."""

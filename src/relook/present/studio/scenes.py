@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from relook.present.scene_render import RenderScene, rendered
 from relook.present.scene_restyle import RestyleScene
 from relook.present.scene_view import HOST, viewer
 from relook.present.studio.first import LOOK, first, here, missing, with_look
-from relook.present.studio.forms import fields, filled, form, given
+from relook.present.studio.forms import changed, fields, filled, form, given, with_value
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
 from relook.present.studio.player import SCRIPT, STYLE, films
 from relook.present.studio.project import Project
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import LATEST, QUIET, Shell, polite
 from relook.present.studio.shown import command, status
 from relook.progress import Progress
 
@@ -57,18 +58,11 @@ class Scenes:
         self._viewer = ExitStack()
         with gr.Row():
             with gr.Column(scale=2, min_width=320):
-                self.drop = gr.File(
-                    label="A scene (.ply, .spz, .splat)",
-                    file_types=[".ply", ".spz", ".splat"],
-                    height=150,
-                    elem_id="scene",
-                )
+                self.drop = gr.File(label="A scene (.ply, .spz, .splat)", file_types=[".ply", ".spz", ".splat"], height=150, elem_id="scene")  # fmt: skip
                 with gr.Row():
-                    self.restyle = gr.Button(
-                        "Restyle the scene", variant="primary", elem_id="scene-restyle", min_width=140
-                    )
+                    self.restyle = gr.Button("Restyle the scene", variant="primary", elem_id="scene-restyle", min_width=140)  # fmt: skip
                     self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="scene-stop", min_width=100)
-                self.form = form(SCHEMA)
+                self.form = form(SCHEMA, "scene-option")
             with gr.Column(scale=3, min_width=320):
                 self._results()
 
@@ -104,6 +98,8 @@ class Scenes:
         self.look.click(polite(self.look_around), [name], [self.link], **QUIET)
         self.go.click(polite(self.begin_film), [name], [*self.outputs, self.shell.timer], **QUIET)
         self.export.click(polite(self.write), [name, self.which, self.ending], [self.written, self.line], **QUIET)
+        for option, one in self.form.items():
+            changed(one)(polite(partial(self._set, option)), [name, one], [self.line], **LATEST)
 
     def show(self, name: str) -> list[Any]:
         """How far the work is, what is there, and the options."""
@@ -161,6 +157,13 @@ class Scenes:
             shutil.copyfile(path, project.part("scene") / f"room{ending}")
             self._hold(project, options=options, title=Path(path).name)
         return self.show(name)
+
+    def _set(self, option: str, name: str, value: Any) -> str:
+        """Keep an option when it is set; the lines for it."""
+        project = self.shell.project(name)
+        with project.lock:
+            self._hold(project, options=with_value(self._held(project)["options"], SCHEMA, option, value))
+        return "\n".join(self.lines(project))
 
     def begin(self, name: str, *values: Any) -> list[Any]:
         """Start the new look, or go on where the same one stopped."""

@@ -62,7 +62,8 @@ def application(studio: Studio, *, token: str | None = None, hosts: tuple[str, .
     page.blocks.queue(api_open=False, default_concurrency_limit=4, max_size=64)
     gr.mount_gradio_app(
         app, page.blocks, path="/", footer_links=[], run_history=False, max_file_size=MEGABYTES * 10**6, theme=THEME, ssr_mode=False,
-        css_paths=FOLDER / "style.css", js=(FOLDER / "names.js").read_text(encoding="utf-8"), allowed_paths=[str(studio.projects.root)], blocked_paths=[str(studio.projects.root / SIGNATURE)], show_error=True, enable_monitoring=False, pwa=False,
+        css_paths=FOLDER / "style.css", js=(FOLDER / "names.js").read_text(encoding="utf-8"), head=f"<script>{(FOLDER / 'choices.js').read_text(encoding='utf-8')}</script>",
+        allowed_paths=[str(studio.projects.root)], blocked_paths=[str(studio.projects.root / SIGNATURE)], show_error=True, enable_monitoring=False, pwa=False,
     )  # fmt: skip
     page.blocks.config["connect_heartbeat"] = False  # a second stream of every page; see `stay_open`
     if token is not None:

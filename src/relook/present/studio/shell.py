@@ -14,6 +14,8 @@ from relook.present.studio.work import Studio
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
 """How events run: a handler is quick, heavy work is a job."""
+LATEST: dict[str, Any] = QUIET | {"trigger_mode": "always_last"}
+"""The same for choices: one that is made before the reply to the one before is asked after it, not lost."""
 ORDERED: dict[str, Any] = QUIET | {"concurrency_id": "look", "concurrency_limit": 1}
 """The same, one after the other: of two pictures that are dropped at once neither is lost, and an older reply never comes last."""
 POLL = 0.2

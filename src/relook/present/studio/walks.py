@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from relook.errors import InputError
 from relook.files import VIDEOS, read_json, write_json
 from relook.present.line import line
 from relook.present.studio.first import LOOK, first, here, missing, with_look
-from relook.present.studio.forms import fields, filled, form, given
+from relook.present.studio.forms import changed, fields, filled, form, given, with_value
 from relook.present.studio.jobs import Job
 from relook.present.studio.look import Look
 from relook.present.studio.player import SCRIPT, STYLE, films
 from relook.present.studio.project import CAPTURES, Project
-from relook.present.studio.shell import QUIET, Shell, polite
+from relook.present.studio.shell import LATEST, QUIET, Shell, polite
 from relook.present.studio.shown import command, status
 from relook.present.views import Views
 from relook.progress import Progress
@@ -57,7 +58,7 @@ class Walks:
                 with gr.Row():
                     self.go = gr.Button("Restyle the walk", variant="primary", elem_id="walk-go", min_width=140)
                     self.stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="walk-stop", min_width=100)
-                self.form = form(SCHEMA)
+                self.form = form(SCHEMA, "walk-option")
             with gr.Column(scale=3, min_width=320):
                 self.status = gr.HTML(elem_id="walk-status")
                 self.nothing = gr.HTML(NOTHING, elem_id="walk-nothing")
@@ -77,9 +78,11 @@ class Walks:
         """Connect what people do with what happens."""
         name, held = self.shell.name, [*self.form.values()]
         self.drop.upload(polite(self._taken), [name, self.drop], self.outputs, **QUIET)
-        self.known.input(polite(self._named), [name, self.known], self.outputs, **QUIET)
+        self.known.input(polite(self._named), [name, self.known], self.outputs, **LATEST)
         self.go.click(polite(self._begin), [name, *held], [*self.outputs, self.shell.timer], **QUIET)
         self.stop.click(polite(self._stop), [name], self.outputs, **QUIET)
+        for option, one in self.form.items():
+            changed(one)(polite(partial(self._set, option)), [name, one], [self.line], **LATEST)
 
     def show(self, name: str) -> list[Any]:
         """How far the walk is, its newest frames, the player once it is done, and the options."""
@@ -147,6 +150,14 @@ class Walks:
             source = take_walk(path, project.part("walk"))
             self._hold(project, source=source.name, title=Path(path).name, capture=None, run="")
         return self.show(name)
+
+    def _set(self, option: str, name: str, value: Any) -> str:
+        """Keep an option when it is set, so that no reply shows another; the line for it."""
+        project = self.shell.project(name)
+        with project.lock:
+            project.part("walk")
+            self._hold(project, options=with_value(self._held(project)["options"], SCHEMA, option, value))
+        return self._line(project)
 
     def _named(self, name: str, capture: str | None) -> list[Any]:
         """A capture of those beside the projects."""
