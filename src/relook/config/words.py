@@ -12,7 +12,7 @@ Preset = Literal["relook", "paper", "released"]
 Unmatched = Literal["everything", "keep", "colour"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Instances = Literal["shared", "matched"]
-Carry = Literal["auto", "scene", "relook", "paper", "released"]
+Carry = Literal["auto", "scene", "frames", "relook", "paper", "released"]
 Fill = Literal["recolour", "refiner", "inpaint", "none"]
 Names = Annotated[tuple[str, ...], LISTED]
 """Words, separated by commas or spaces."""

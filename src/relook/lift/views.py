@@ -16,12 +16,13 @@ from relook.lift.geometry import MatchedViews, can_estimate, found_by, is_posed,
 from relook.lift.outputs import ViewsResult, write_outputs
 from relook.lift.placed import MOST
 from relook.lift.propagation import first_frame, propagate, view_refiner
-from relook.lift.scene.change import through_scene
+from relook.lift.scene.change import through_frames, through_scene
 from relook.lift.scene.decided import LYING
 from relook.lift.source import ViewSource, Walk, key_of, read_walk, with_maps
 from relook.lift.store import WalkStore
 from relook.perceive.first_use import first_use
 from relook.perceive.segment.vocabulary import canonical
+from relook.perceive.match.dis import dis
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
 from relook.session import Session, opened
@@ -66,7 +67,7 @@ def restyle_views(
             key = key_of(walk, plain, style, asked)
             begun = store.open(key, lambda: {"first": _first(views, config), "geometry": views.geometry})
         with clock.part("restyle"):
-            way = through_scene if config.carry == "scene" else propagate
+            way = {"scene": through_scene, "frames": through_frames}.get(config.carry, propagate)
             for _ in way(views, style, replace(config, first=int(begun["first"])), session, progress, store):
                 pass  # each is on disk before the next one begins
         with clock.part("write"), progress.stage("writing"):
@@ -84,14 +85,16 @@ def _matched(
         except (GeometryError, MissingModelError) as error:
             if asked == "scene":
                 raise
-            log.info("the look is carried from frame to frame, as there is no scene of these: %s", error)
-            config = replace(config, carry="relook")
+            log.info("regions are followed from frame to frame, as there is no scene of these: %s", error)
+            config = replace(config, carry="frames")
+    if config.carry == "frames":
+        return MatchedViews(source.view, range(len(source)), dis, "flow (dis), no cameras"), config
     return matched_views(source, config, session), config
 
 
 def _first(views: MatchedViews, config: ViewsConfig) -> int:
     """The frame to begin with; a scene sees all of them before the first is made."""
-    return 0 if config.carry == "scene" and config.first is None else first_frame(views, config)
+    return 0 if config.carry in ("scene", "frames") and config.first is None else first_frame(views, config)
 
 
 def _carry(source: ViewSource, config: ViewsConfig) -> Carry:

@@ -20,11 +20,12 @@ from torch.nn.functional import interpolate
 from relook.captures.frames import spread
 from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
+from relook.lift.followed import FollowedLabels, followed_labels
 from relook.lift.geometry import MatchedViews, posed_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
 from relook.lift.scene.ground import ground_of, lying
-from relook.lift.scene.keyed import keyed_look
+from relook.lift.scene.keyed import KeyedLook, keyed_look
 from relook.lift.scene.labels import SceneLabels, scene_labels
 from relook.lift.scene.said import patches_of
 from relook.lift.scene.sheet import SIDE, sheet
@@ -52,6 +53,8 @@ from relook.transfer.strength import weakened
 from relook.transfer.working import shrunk
 from relook.types import Segments, View
 
+EVERY = 1
+"""Of frames without cameras, which are looked at: every so many."""
 SHEET = 16
 """Frames from which the change of colours is solved, at most."""
 
@@ -77,22 +80,60 @@ def through_scene(
     decide = _look if config.photo.chosen_method == "palette" else keyed_look
     look = decide(walk, labels, style, config, session, progress, history.folder_of("keys"))
     firsts = _firsts(labels.blends)
+
+    def first(number: int, view: View) -> Bool[Tensor, "H W"]:
+        """Where a frame shows what none before it showed."""
+        if view.camera is None:
+            return torch.ones(view.size, dtype=torch.bool)
+        return interpolate(firsts[labels.place(number)][None, None].float(), view.size)[0, 0] > 0
+
+    yield from _changed(walk, labels, look, (left, first), progress, history)
+
+
+def through_frames(
+    source: ViewSource,
+    style: Styles,
+    config: ViewsConfig,
+    session: Session,
+    progress: Progress = SILENT,
+    history: History | None = None,
+) -> Iterator[RestyledFrame]:
+    """The same for a walk of which no cameras are known: regions are followed from frame to frame, and floors keep their own material.
+
+    By method palette alone. Takes and gives what `relook.lift.propagation.propagate` does.
+    """
+    history = history or InMemory()
+    left = [number for number in range(len(source)) if history.notes(number) is None]
+    if not left:
+        return
+    patches = partial(patches_of, session=session)
+    labels = followed_labels(source, seer(config.photo, session), EVERY, config.leave, progress, patches)
+    look = _look(source, labels, style, config, session, progress)
+    yield from _changed(source, labels, look, (left, lambda _, view: torch.ones(view.size, dtype=torch.bool)), progress, history)
+
+
+def _changed(
+    walk: ViewSource,
+    labels: SceneLabels | FollowedLabels,
+    look: _WalkLook | KeyedLook,
+    frames: tuple[Sequence[int], Callable[[int, View], Bool[Tensor, "H W"]]],
+    progress: Progress,
+    history: History,
+) -> Iterator[RestyledFrame]:
+    """Frames in the new look, kept in the history. frames: their numbers, and where each shows what none before it showed."""
+    left, first = frames
     with progress.stage("frames", len(walk)) as tick:
         for number in left:
             start = time.perf_counter()
             view = walk.view(number)
             view = replace(view, segments=labels.segments(number, view))
             new = Look.painted(look.of(number, view), view)
-            first = (
-                interpolate(firsts[labels.place(number)][None, None].float(), view.size)[0, 0] > 0
-                if view.camera is not None
-                else view.image[0] >= 0
-            )
             notes = {
                 "number": number, "key_frame": number in look.keys, "history": [], "painted": 0.0, "moving": 0.0, "candidates": [],
                 "weights": look.weights, "seconds": round(time.perf_counter() - start, 2),
             }  # fmt: skip
-            frame = RestyledFrame(number, view, replace(new, age=torch.where(first, 0.0, 1.0)).rounded(), notes)
+            age = torch.where(first(number, view), 0.0, 1.0)
+            frame = RestyledFrame(number, view, replace(new, age=age).rounded(), notes)
             history.add(frame)
             yield frame
             tick(number + 1)
@@ -134,8 +175,8 @@ class _WalkLook:
 
 
 def _look(
-    walk: MatchedViews,
-    labels: SceneLabels,
+    walk: ViewSource,
+    labels: SceneLabels | FollowedLabels,
     style: Styles,
     config: ViewsConfig,
     session: Session,
@@ -149,16 +190,18 @@ def _look(
     correspondence = replace(run.correspondence(picture, seen), apart=True)
     paints = [cover.thing for cover in run.config.covers if cover.colour is not None]
     lights = {thing: main_light(picture.image, shown(picture, thing), MAIN) for thing in paints}
-    points = labels.blends.gaussians.means[lying(labels.decided)]
-    shrunk = max(walk.view(0).size) / max(frames[0].size)
-    floors = Floors(points, ground_of(labels, walk.metres), frames, shrunk)
-    covers = floors.stated(run, picture)
-    if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
-        covers += floors.styled(seen, correspondence)
+    covers: list[GroundCover] = []
+    if isinstance(labels, SceneLabels):
+        points = labels.blends.gaussians.means[lying(labels.decided)]
+        shrunk = max(walk.view(0).size) / max(frames[0].size)
+        floors = Floors(points, ground_of(labels, walk.metres), frames, shrunk)
+        covers += floors.stated(run, picture)
+        if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
+            covers += floors.styled(seen, correspondence)
     return _WalkLook(run, seen, correspondence, colour_maps(picture, seen, correspondence), lights, covers)
 
 
-def _small(walk: ViewSource, labels: SceneLabels, number: int) -> View:
+def _small(walk: ViewSource, labels: SceneLabels | FollowedLabels, number: int) -> View:
     """A frame at SIDE, with its camera and the scene's segments."""
     view = walk.view(number)
     small = shrunk(View(view.image, camera=view.camera), SIDE)

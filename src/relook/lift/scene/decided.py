@@ -100,7 +100,7 @@ def decided(
     found = list(names)
     for number in lying.nonzero()[:, 0].tolist():
         here = (region == number).nonzero()[:, 0]
-        parts = _by_colour(tints[here], piece[here], area[here])
+        parts = by_colour(tints[here], piece[here], area[here])
         region[here] = torch.where(parts > 0, len(found) - 1 + parts, number)
         found += [names[number]] * int(parts.max() if len(parts) else 0)
     sums = torch.zeros(len(found), 4).index_add_(
@@ -192,7 +192,7 @@ def _on(
     rest = (~on & (height < WITHIN * floor.thickness)).nonzero()[:, 0]
     if len(rest) and bool(on.any()):
         where = on.nonzero()[:, 0]
-        parts = _by_colour(tints[where], piece[where], area[where])
+        parts = by_colour(tints[where], piece[where], area[where])
         means = torch.stack([tints[where[parts == part]].mean(0) for part in range(int(parts.max()) + 1)])
         on[rest] = torch.cdist(tints[rest], means).amin(1) < ALIKE
     if bool((on & lies).any()):
@@ -206,8 +206,10 @@ def tints_of(colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
     return torch.cat([LIGHT * lab[:, :1], lab[:, 1:] / lab[:, :1].clamp_min(DARK)], 1)
 
 
-def _by_colour(tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
-    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one."""
+def by_colour(
+    tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Float[Tensor, " n"], whole: float = WHOLE
+) -> Int[Tensor, " n"]:
+    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one. whole: share that a piece of each must have."""
     which, inverse = piece.unique(return_inverse=True)
     if len(which) < 2:
         return torch.zeros_like(piece)
@@ -217,7 +219,7 @@ def _by_colour(tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Floa
     sizes = torch.zeros(int(cluster.max()) + 1).index_add_(0, cluster, size)
     centres = torch.zeros(len(sizes), 3).index_add_(0, cluster, mean * size[:, None]) / sizes[:, None]
     most = torch.zeros(len(sizes)).scatter_reduce_(0, cluster, size, "amax")
-    large = ((sizes > LEAST * sizes.sum()) & ((most > WHOLE * sizes.sum()) | (sizes == sizes.max()))).nonzero()[:, 0]
+    large = ((sizes > LEAST * sizes.sum()) & ((most > whole * sizes.sum()) | (sizes == sizes.max()))).nonzero()[:, 0]
     large = large[sizes[large].argsort(descending=True)]
     return torch.cdist(mean, centres[large]).argmin(1)[inverse]
 
