@@ -144,17 +144,24 @@ def test_auto_places_plain_frames_or_carries_from_frame_to_frame(
     monkeypatch.setattr("relook.lift.geometry.found_by", lambda _first, _name: "colmap")
     monkeypatch.setattr("relook.lift.views.can_estimate", lambda _name: True)
     photo = replace(options().photo, depth_estimator="auto")
-    result = restyle_views(plain(stroll(5)), style(), options(carry="auto", photo=photo), out=tmp_path / "scene")
+    result = restyle_views(
+        plain(stroll(5)), style(), options(carry="auto", geometry="colmap", photo=photo), out=tmp_path / "scene"
+    )
     assert result.record["configuration"]["carry"] == "scene"
     assert result.record["geometry"] == "colmap (4 of 5 frames)"
     other = style().image.flip(0)
-    restyle_views(plain(stroll(5)), View(other), options(carry="auto", photo=photo), out=tmp_path / "another look")
+    restyle_views(
+        plain(stroll(5)),
+        View(other),
+        options(carry="auto", geometry="colmap", photo=photo),
+        out=tmp_path / "another look",
+    )
     assert asked == [5], "what places a walk is kept for its other looks"
     monkeypatch.setattr(placing, "SHARE", 0.9)
     monkeypatch.setattr("relook.lift.views.matched_views", lambda walk, config, session: dis(walk, config, session))
     with caplog.at_level("INFO", "relook"):
         result = restyle_views(
-            plain(stroll(5)), style(), options(carry="auto", geometry="auto", photo=photo), out=tmp_path / "frames"
+            plain(stroll(5)), style(), options(carry="auto", geometry="colmap", photo=photo), out=tmp_path / "frames"
         )
     assert result.record["configuration"]["carry"] == "relook"
     assert "got 4 of 5" in caplog.text

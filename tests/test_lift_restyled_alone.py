@@ -151,6 +151,14 @@ def test_furniture_is_no_person_unless_there_is_nothing_else() -> None:
     assert torch.equal(agreed(one, votes[:, :2], ("", "person")), votes[:, :2])
 
 
+def test_a_thing_that_nobody_knows_has_one_look() -> None:
+    one, names = block(), ("", "wall", "bed", "plant")
+    votes = torch.tensor([[0.0, 9, 2, 0], [0, 9, 0, 1]]).repeat(len(one), 1)[: len(one)]
+    assert agreed(one, votes, names)[:2].tolist() == [[0, 0, 2, 0], [0, 0, 1, 0]]
+    known = votes * torch.tensor([1.0, 0.1, 1, 1])
+    assert agreed(one, known, names)[:2].tolist() == [[0, 0, 2, 0], [0, 0, 0, 1]]
+
+
 def test_kin_of_kin_are_one_family() -> None:
     found = families()
     assert {"sofa", "armchair", "chair", "bed"} in found

@@ -134,7 +134,7 @@ def test_words_that_are_no_options(place: Path, capsys: pytest.CaptureFixture[st
     assert main(["views", str(place / "frames")]) == 2
     assert "got no --style, --out" in capsys.readouterr().err
     assert command(place, "--carry", "pigeon") == 2
-    assert "carry out of auto, scene, relook, paper, released, got 'pigeon'" in capsys.readouterr().err
+    assert "carry out of auto, scene, frames, relook, paper, released, got 'pigeon'" in capsys.readouterr().err
     assert not (place / "out").exists()
 
 

@@ -21,8 +21,8 @@ from relook.lift.scene.decided import LYING
 from relook.lift.source import ViewSource, Walk, key_of, read_walk, with_maps
 from relook.lift.store import WalkStore
 from relook.perceive.first_use import first_use
-from relook.perceive.segment.vocabulary import canonical
 from relook.perceive.match.dis import dis
+from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
 from relook.record import Clock, make_record
 from relook.session import Session, opened
@@ -79,39 +79,50 @@ def _matched(
     source: ViewSource, config: ViewsConfig, session: Session, asked: Carry
 ) -> tuple[MatchedViews, ViewsConfig]:
     """The walk with its geometry. Where `auto` finds no cameras for a scene, one sentence says so, and looks go from frame to frame."""
+    if config.carry == "frames":
+        return MatchedViews(source.view, range(len(source)), dis, "flow (dis)"), config
     if config.carry == "scene":
         try:
             return posed_views(source, config, session, cache.home() / "cameras"), config
         except (GeometryError, MissingModelError) as error:
             if asked == "scene":
                 raise
-            log.info("regions are followed from frame to frame, as there is no scene of these: %s", error)
-            config = replace(config, carry="frames")
-    if config.carry == "frames":
-        return MatchedViews(source.view, range(len(source)), dis, "flow (dis), no cameras"), config
+            log.info("the look is carried from frame to frame, as there is no scene of these: %s", error)
+            config = replace(config, carry="relook")
     return matched_views(source, config, session), config
 
 
 def _first(views: MatchedViews, config: ViewsConfig) -> int:
-    """The frame to begin with; a scene sees all of them before the first is made."""
+    """The frame to begin with; what is decided for all of them at once is known before the first is made."""
     return 0 if config.carry in ("scene", "frames") and config.first is None else first_frame(views, config)
 
 
 def _carry(source: ViewSource, config: ViewsConfig) -> Carry:
-    """The way of carrying; `auto` is the scene where it can be and is known to be better. Raises InputError for what the scene cannot carry."""
+    """The way of carrying; `auto` is the one that is known to be better for such a walk. Raises InputError for what one that is named cannot carry."""
     photo = config.photo
-    covered = [
+    covers = [canonical(cover.thing) for cover in photo.covers if cover.picture is not None]
+    upright = [
         cover.thing for cover in photo.covers if cover.picture is not None and canonical(cover.thing) not in LYING
     ]
-    if config.carry == "scene" and covered:
+    if config.carry == "scene" and upright:
         raise InputError(
-            f"Expected materials on floors alone to carry the look through the scene, got one for {covered[0]}; choose another way of carrying."
+            f"Expected materials on floors alone to carry the look through the scene, got one for {upright[0]}; choose another way of carrying."
+        )
+    if config.carry == "frames" and (covers or photo.chosen_method != "palette"):
+        got = f"one for {covers[0]}" if covers else f"method {photo.chosen_method}"
+        raise InputError(
+            f"Expected method palette, and no materials, to change frames without cameras, got {got}; choose another way of carrying."
         )
     if config.carry != "auto":
         return config.carry
     first = source.view(0)
-    here = photo.chosen_method == "palette" and not covered
-    return "scene" if here and (is_posed(first) or _can_be_placed(first, source, config)) else "relook"
+    if photo.chosen_method != "palette" or upright:
+        return "relook"
+    if is_posed(first):
+        return "scene"
+    if not covers and first == View(first.image) and config.geometry == "auto":
+        return "frames"
+    return "scene" if _can_be_placed(first, source, config) else "relook"
 
 
 def _can_be_placed(first: View, source: ViewSource, config: ViewsConfig) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch import Tensor
 from relook.correspond.kin import families
 from relook.io import as_pixels
 from relook.lift.carry import LEAST
-from relook.lift.scene.decided import ALIKE, LYING, UNHEARD, by_colour, tints_of
+from relook.lift.scene.decided import ALIKE, LYING, STANDING, UNHEARD, by_colour, tints_of
 from relook.lift.scene.joint import jointly
 from relook.ops.geometry import pixel_centres
 from relook.ops.slopes import slopes
@@ -36,8 +36,14 @@ DOUBTED = 0.3
 """How far what is said of a superpixel may be that of its colour."""
 FEW, MOST = 96, 2000
 """Frames that are decided together, and superpixels by which floors of other colours are told, at most."""
-CALLED = 0.5
-"""Chance from which a superpixel counts as a floor there."""
+OTHER = 0.2
+"""Difference of tints from which on two floors are not one."""
+WIDER = 24.0
+"""The same difference of colours between parts of one floor: sunlight is no border."""
+ENCLOSED, SMALL = 0.7, 0.1
+"""Share of its border along floors from which a part of a wall is one, and the other way round; and the share of a frame that it may be."""
+NONE = 1e3
+"""What it costs to be nothing."""
 
 
 class Cut(NamedTuple):
@@ -49,10 +55,21 @@ class Cut(NamedTuple):
     """RGB in [0, 1]."""
     pairs: Int[np.ndarray, "2 B"]
     """Which touch."""
-    ties: Float[np.ndarray, " B"]
-    """What other names for both cost."""
-    before: Matches | None
-    """Flow to the frame before."""
+    length: Float[np.ndarray, " B"]
+    """Pixels of their border."""
+    slope: Float[np.ndarray, " B"]
+    """Of the picture along it, change of Lab (of 8 bits) per pixel."""
+    apart: Float[np.ndarray, " B"]
+    """Difference of their colours (Lab of 8 bits, lightness counts a fifth)."""
+    links: Int[np.ndarray, "2 E"]
+    """Superpixels of this frame and of the one before that show the same."""
+    shared: Float[np.ndarray, " E"]
+    """In how many pixels."""
+
+    @property
+    def ties(self) -> Float[np.ndarray, " B"]:
+        """What other names for both cost."""
+        return np.asarray(TOUCH * self.length * np.exp(-self.slope / STEEP - self.apart / APART), np.float32)
 
     def sums(self, values: Float[Tensor, "K h w"]) -> Float[np.ndarray, "P K"]:
         """Of values over every superpixel."""
@@ -65,64 +82,99 @@ class Joined(NamedTuple):
 
     names: tuple[str, ...]
     """Of the regions, the first for none; a name stands once for every part that changes by itself."""
-    region: list[UInt8[np.ndarray, " P"]]
+    region: list[UInt8[np.ndarray, " _"]]
     """Of every superpixel of every frame."""
 
 
-def cut(image: Float[Tensor, "3 h w"], patches: Int[np.ndarray, "H W"], before: Matches | None) -> Cut:
-    """A small frame in the superpixels of the large one, of which some may have no pixel left."""
-    (height, width), count = image.shape[1:], int(patches.max()) + 1
-    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip((height, width), patches.shape, strict=True))
-    small, pixels = patches[rows[:, None], columns], as_pixels(image)
-    lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
+def cut(
+    image: Float[Tensor, "3 h w"],
+    patches: Int[np.ndarray, "H W"],
+    before: Matches | None = None,
+    last: Cut | None = None,
+) -> Cut:
+    """A small frame in the superpixels of the large one. before: flow to the frame before, last: that frame."""
+    small, pixels = shrunk(patches, (image.shape[1], image.shape[2])), as_pixels(image)
+    lab, count = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), int(patches.max()) + 1
     sizes, means = np.bincount(small.ravel(), minlength=count).astype(np.float32), np.zeros((count, 6))
     found = means_of(small, np.concatenate([lab, pixels], 2))
     means[: len(found)] = found
-    (one, two), length, slope = borders_of(small, slopes(lab))
+    (one, two), *along = borders_of(small, slopes(lab))
     apart = np.linalg.norm((means[one, :3] - means[two, :3]) * np.array([0.2, 1, 1]), axis=1)
-    ties = (TOUCH * length * np.exp(-slope / STEEP - apart / APART)).astype(np.float32)
-    return Cut(small, sizes, (means[:, 3:] / 255).astype(np.float32), np.stack([one, two]), ties, before)
+    length, slope, apart = (np.asarray(of, np.float32) for of in (*along, apart))
+    links, pixels_shared = np.zeros((2, 0), np.int64), np.zeros(0, np.float32)
+    if before is not None and last is not None:
+        links, pixels_shared = _links(small, before, last)
+    colours = (means[:, 3:] / 255).astype(np.float32)
+    return Cut(small, sizes, colours, np.stack([one, two]), length, slope, apart, links, pixels_shared)
 
 
-def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "P K"]], names: Sequence[str]) -> Joined:
+def shrunk(patches: Int[np.ndarray, "H W"], size: tuple[int, int]) -> Int[np.ndarray, "h w"]:
+    """Superpixels at a smaller size, of which none goes: one without a pixel there takes that of its first."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip(size, patches.shape, strict=True)
+    )
+    small = patches[rows[:, None], columns].astype(np.int32)
+    numbers, first = np.unique(patches, return_index=True)
+    lost = ~np.isin(numbers, small)
+    y, x = np.divmod(first[lost], patches.shape[1])
+    small[y * size[0] // patches.shape[0], x * size[1] // patches.shape[1]] = numbers[lost]
+    return small
+
+
+def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]) -> Joined:
     """The regions of all superpixels, FEW frames at a time. votes: for every name, the first for none."""
-    found, parted = list(names), [said / said.sum(1, keepdims=True).clip(1e-6) for said in votes]
+    said = _by_walk(frames, [one / one.sum(1, keepdims=True).clip(1e-6) for one in votes], names)
+    found, region = list(names), list[UInt8[np.ndarray, " _"]]()
+    for start in range(0, len(frames), FEW):
+        region += _together(frames[start : start + FEW], said[start : start + FEW], names)
+    region = [_without_enclosed(frame, one, names) for frame, one in zip(frames, region, strict=True)]
     for number, name in enumerate(names):
         if canonical(name) in LYING:
-            parted, parts = _by_tint(frames, parted, number)
+            region, parts = _by_tint(frames, region, number, len(found))
             found += [name] * parts
-    parted = _by_walk(frames, parted, found)
-    region = list[UInt8[np.ndarray, " P"]]()
-    for start in range(0, len(frames), FEW):
-        region += _together(frames[start : start + FEW], parted[start : start + FEW], found)
     return Joined(tuple(found), region)
 
 
 def _by_tint(
-    frames: Sequence[Cut], chances: Sequence[Float[np.ndarray, "P K"]], number: int
-) -> tuple[list[Float[np.ndarray, "P L"]], int]:
-    """The chances of what lies on the floor, those of one name shared out among parts of other colours, and how many are new."""
+    frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], number: int, new: int
+) -> tuple[list[UInt8[np.ndarray, " _"]], int]:
+    """The regions, one that lies on the floor parted by its colours, and how many are new (from `new` on)."""
+    mine, pixels = np.concatenate(region) == number, np.concatenate([frame.pixels for frame in frames])
     tints = torch.cat([tints_of(torch.from_numpy(frame.colours)) for frame in frames])
-    every, pixels = np.concatenate(chances)[:, number], torch.from_numpy(np.concatenate([frame.pixels for frame in frames]))
-    here = torch.from_numpy((every > CALLED).nonzero()[0])
-    here = here[pixels[here] > 0]
+    here = torch.from_numpy((mine & (pixels > 0)).nonzero()[0])
     if not len(here):
-        return list(chances), 0
-    here = here[:: -(-len(here) // MOST)]
-    parts = by_colour(tints[here], torch.arange(len(here)), pixels[here], 0.0)
+        return list(region), 0
+    some = here[:: -(-len(here) // MOST)]
+    area = torch.from_numpy(pixels)[some]
+    parts = by_colour(tints[some], torch.arange(len(some)), area, OTHER, 0.0)
     count = int(parts.max()) + 1
-    means = torch.stack([(tints[here] * pixels[here, None])[parts == k].sum(0) / pixels[here][parts == k].sum() for k in range(count)])
-    result = []
-    for frame, old in zip(frames, chances, strict=True):
-        off = torch.cdist(tints_of(torch.from_numpy(frame.colours)), means) / ALIKE
-        share = torch.softmax(-off.square(), 1).numpy() * old[:, number : number + 1]
-        result.append(np.concatenate([old[:, :number], share[:, :1], old[:, number + 1 :], share[:, 1:]], 1))
+    sums = torch.zeros(count, 4).index_add_(
+        0, parts, torch.cat([tints[some], torch.ones(len(some), 1)], 1) * area[:, None]
+    )
+    means, result = sums[:, :3] / sums[:, 3:], []
+    for start in range(0, len(frames), FEW):
+        result += _parted(frames[start : start + FEW], region[start : start + FEW], number, means, new)
     return result, count - 1
 
 
+def _parted(
+    frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], number: int, means: Float[Tensor, "L 3"], new: int
+) -> list[UInt8[np.ndarray, " _"]]:
+    """Some frames' regions, each superpixel of one of them in the part whose mean tint is near, jointly: sunlight on planks is no other floor."""
+    edges, ties = _graph(frames, WIDER)
+    every = np.concatenate(region)
+    inside = torch.from_numpy((every == number)[edges].all(1))
+    tints = torch.cat([tints_of(torch.from_numpy(frame.colours)) for frame in frames])
+    share = torch.softmax(-(torch.cdist(tints, means) / ALIKE).square(), 1)
+    pixels = torch.from_numpy(np.concatenate([frame.pixels for frame in frames]))
+    part = jointly(pixels[:, None] * (share + UNHEARD).log(), edges[inside], ties[inside]).numpy()
+    mixed = np.where((every == number) & (part > 0), new + part - 1, every).astype(np.uint8)
+    return np.split(mixed, np.cumsum([len(frame.pixels) for frame in frames])[:-1])
+
+
 def _by_walk(
-    frames: Sequence[Cut], chances: Sequence[Float[np.ndarray, "P K"]], names: Sequence[str]
-) -> list[Float[np.ndarray, "P K"]]:
+    frames: Sequence[Cut], chances: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]
+) -> list[Float[np.ndarray, "_ K"]]:
     """The chances, of colours by what is said of the same colour all over the walk: a blue carpet is one also where a frame calls it a wall."""
     pixels, said = np.concatenate([frame.pixels for frame in frames]), np.concatenate(chances)
     tints = tints_of(torch.from_numpy(np.concatenate([frame.colours for frame in frames])))
@@ -139,6 +191,34 @@ def _by_walk(
     return result
 
 
+def _without_enclosed(frame: Cut, region: UInt8[np.ndarray, " P"], names: Sequence[str]) -> UInt8[np.ndarray, " P"]:
+    """A frame's regions, small parts of walls whose border is mostly that of floors given to them, unless they reach the frame's upper edge (near and
+    dark, planks are called a wall), and of floors, unless they reach its lower edge, to walls."""
+    plain = [canonical(name) for name in names]
+    lies, stands = (np.array([name in some for name in plain]) for some in (LYING, STANDING))
+    for inner, outer, edge in ((stands, lies, 0), (lies, stands, -1)):
+        region = _given(frame, region, (inner, outer), edge)
+    return region
+
+
+def _given(
+    frame: Cut, region: UInt8[np.ndarray, " P"], kinds: tuple[Bool[np.ndarray, " K"], Bool[np.ndarray, " K"]], edge: int
+) -> UInt8[np.ndarray, " P"]:
+    """The regions, parts of the first kind that the second encloses given to it. edge: the row of pixels that such a part does not reach."""
+    (one, two), mine = frame.pairs, kinds[0][region]
+    within = mine[one] & mine[two]
+    links = coo_array((np.ones(int(within.sum())), (one[within], two[within])), (len(region), len(region)))
+    count, part = connected_components(links, directed=False)
+    along = np.zeros((count, len(kinds[0])))
+    for here, there in ((one[~within], two[~within]), (two[~within], one[~within])):
+        np.add.at(along, (part[here], region[there]), frame.length[~within])
+    enclosed, area = along[:, kinds[1]].sum(1) > ENCLOSED * along.sum(1), np.bincount(part, frame.pixels, count)
+    enclosed &= (along.sum(1) > 0) & (area < SMALL * area.sum())
+    enclosed[part[frame.patches[edge]]] = False
+    most = np.where(kinds[1], along, -1.0).argmax(1)
+    return np.where(mine & enclosed[part], most[part], region).astype(np.uint8)
+
+
 def _one_kind(
     region: Int[Tensor, " P"], edges: Int[Tensor, "E 2"], scores: Float[Tensor, "P K"], names: Sequence[str]
 ) -> Int[Tensor, " P"]:
@@ -152,40 +232,53 @@ def _one_kind(
         one, two = edges[here[edges].all(1)].T.numpy()
         links = coo_array((np.ones(len(one)), (one, two)), (len(region), len(region)))
         thing = torch.from_numpy(connected_components(links, directed=False)[1]).long()
-        sums = torch.zeros(int(thing.max()) + 1, len(kin)).double().index_add_(0, thing[here], scores[here][:, kin].double())
+        sums = (
+            torch.zeros(int(thing.max()) + 1, len(kin))
+            .double()
+            .index_add_(0, thing[here], scores[here][:, kin].double())
+        )
         region[here] = torch.tensor(kin)[sums.argmax(1)[thing[here]]]
     return region
 
 
-def _together(frames: Sequence[Cut], chances: Sequence[Float[np.ndarray, "P K"]], names: Sequence[str]) -> list[UInt8[np.ndarray, " P"]]:
+def _together(
+    frames: Sequence[Cut], chances: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]
+) -> list[UInt8[np.ndarray, " _"]]:
     """Of some frames, jointly."""
+    edges, ties = _graph(frames)
+    said = np.concatenate(chances)
+    scores = torch.from_numpy(np.concatenate([frame.pixels for frame in frames])[:, None] * np.log(said + UNHEARD))
+    scores[:, 0] -= NONE
+    found = _one_kind(jointly(scores, edges, ties), edges, scores, names)
+    return [part.numpy().astype(np.uint8) for part in found.split([len(frame.pixels) for frame in frames])]
+
+
+def _graph(frames: Sequence[Cut], wider: float | None = None) -> tuple[Int[Tensor, "E 2"], Float[Tensor, " E"]]:
+    """Which superpixels of some frames touch or show the same, and what other names for both cost. wider: a difference of colours that divides
+    it by e, in place of slopes and APART."""
     starts = np.cumsum([0, *(len(frame.pixels) for frame in frames)])
     pairs, ties = [], []
     for number, frame in enumerate(frames):
         pairs.append(frame.pairs + starts[number])
-        ties.append(frame.ties)
-        if number and frame.before is not None:
-            links, pixels = _links(frame, frames[number - 1])
-            pairs.append(links + starts[[number, number - 1]][:, None])
-            ties.append(ALONG * pixels)
-    said = np.concatenate(chances)
-    scores = np.concatenate([frame.pixels for frame in frames])[:, None] * np.log(said + UNHEARD)
-    scores[:, 0] -= 1e3
-    edges = torch.from_numpy(np.concatenate(pairs, 1).T.astype(np.int64))
-    found = jointly(torch.from_numpy(scores), edges, torch.from_numpy(np.concatenate(ties).astype(np.float64)))
-    found = _one_kind(found, edges, torch.from_numpy(scores), names)
-    return [part.numpy().astype(np.uint8) for part in found.split(np.diff(starts).tolist())]
+        ties.append(frame.ties if wider is None else TOUCH * frame.length * np.exp(-frame.apart / wider))
+        if number:
+            pairs.append(frame.links + starts[[number, number - 1]][:, None])
+            ties.append(ALONG * frame.shared)
+    return torch.from_numpy(np.concatenate(pairs, 1).T.astype(np.int64)), torch.from_numpy(
+        np.concatenate(ties)
+    ).double()
 
 
-def _links(frame: Cut, other: Cut) -> tuple[Int[np.ndarray, "2 E"], Float[np.ndarray, " E"]]:
-    """Superpixels of a frame and of the one before that show the same, and in how many pixels."""
-    flow = frame.before
-    if flow is None:
-        return np.zeros((2, 0), np.int64), np.zeros(0, np.float32)
+def _links(
+    patches: Int[np.ndarray, "h w"], flow: Matches, other: Cut
+) -> tuple[Int[np.ndarray, "2 E"], Float[np.ndarray, " E"]]:
+    """Superpixels of a frame and of another one that show the same, and in how many pixels. flow: from it to the other."""
     sure = (flow.confidence > LEAST).numpy()
-    landing = (pixel_centres((sure.shape[0], sure.shape[1])) + flow.flow.permute(1, 2, 0)).numpy()[sure].astype(np.int64)
+    landing = (
+        (pixel_centres((sure.shape[0], sure.shape[1])) + flow.flow.permute(1, 2, 0)).numpy()[sure].astype(np.int64)
+    )
     height, width = other.patches.shape
     x, y = landing[:, 0].clip(0, width - 1), landing[:, 1].clip(0, height - 1)
-    keys = frame.patches[sure].astype(np.int64) * len(other.pixels) + other.patches[y, x]
+    keys = patches[sure].astype(np.int64) * len(other.pixels) + other.patches[y, x]
     found, pixels = np.unique(keys, return_counts=True)
     return np.stack([found // len(other.pixels), found % len(other.pixels)]), pixels.astype(np.float32)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from relook.lift.carry import LEAST, glance
 from relook.lift.followed.joined import Cut, cut, joined
-from relook.lift.followed.motion import keyed, motion
+from relook.lift.followed.motion import keyed, motions
 from relook.lift.scene.decided import LYING
 from relook.lift.scene.said import Packed, bordered, chances_of, numbered, patches_of
 from relook.lift.scene.strays import without_islands, without_unseen
@@ -38,8 +38,10 @@ class _Seen(NamedTuple):
     """Numbers of names; None where nobody looked at it."""
     confidence: Float[Tensor, "h w"]
     cut: Cut
+    before: Matches | None
+    """Flow to the frame before, in half precision; None for the first."""
     after: Matches | None
-    """Flow to the frame after; None for the last."""
+    """To the frame after; None for the last."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,15 @@ class FollowedLabels:
     regions: Mapping[int, Region]
     patches: Sequence[Packed]
     """Superpixels of every frame."""
-    decided: Sequence[UInt8[np.ndarray, " P"]]
+    decided: Sequence[UInt8[np.ndarray, " _"]]
     """The region of each."""
     moving: tuple[int, ...]
     """Ids of what moves."""
+
+    def rough(self, number: int, size: tuple[int, int]) -> Segments:
+        """The regions of a frame at a size, with the borders of its superpixels."""
+        labels = torch.from_numpy(self.decided[number][self.patches[number].unpacked()].astype(np.int64))
+        return Segments(labels, self.regions).resized(size)
 
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
@@ -61,7 +68,9 @@ class FollowedLabels:
         chances = chances_of(labels, max(self.regions, default=UNLABELLED) + 1)
         found = bordered(view.image, chances, patches)
         found = without_unseen(view.image, found, torch.zeros_like(found, dtype=torch.bool), self.regions, self.moving)
-        lying = torch.tensor([id in self.regions and canonical(self.regions[id].name) in LYING for id in range(len(chances))])
+        lying = torch.tensor(
+            [id in self.regions and canonical(self.regions[id].name) in LYING for id in range(len(chances))]
+        )
         return Segments(without_islands(found, lying, self.moving), self.regions)
 
 
@@ -86,10 +95,12 @@ def followed_labels(
             looked = number % every == 0 or number == len(source) - 1
             labels, sure = _numbered(see(view), here.small, names) if looked else (None, torch.zeros(here.small.size))
             packed.append(Packed.of(patches(view.image)))
+            before = None
             if previous is not None:
-                frames[-1] = frames[-1]._replace(after=motion(previous, here))
-            before = None if previous is None else motion(here, previous)
-            frames.append(_Seen(labels, sure, cut(here.small.image, packed[-1].unpacked(), before), None))
+                after, before = motions(previous, here)
+                frames[-1] = frames[-1]._replace(after=_half(after))
+            made = cut(here.small.image, packed[-1].unpacked(), before, frames[-1].cut if frames else None)
+            frames.append(_Seen(labels, sure, made, None if before is None else _half(before), None))
             previous = here
             tick(number + 1)
     with progress.stage("deciding"):
@@ -104,9 +115,7 @@ def followed_labels(
     return FollowedLabels(regions, packed, found.region, moved)
 
 
-def _numbered(
-    found: Segments, small: View, names: dict[str, int]
-) -> tuple[UInt8[Tensor, "h w"], Float[Tensor, "h w"]]:
+def _numbered(found: Segments, small: View, names: dict[str, int]) -> tuple[UInt8[Tensor, "h w"], Float[Tensor, "h w"]]:
     """What is kept of a frame's regions; new names are given the next number."""
     for name in found.names:
         names.setdefault(name, len(names))
@@ -114,12 +123,16 @@ def _numbered(
     return labels.to(torch.uint8), sure
 
 
-def _said(frames: Sequence[_Seen], classes: int) -> list[Float[np.ndarray, "P K"]]:
+def _said(frames: Sequence[_Seen], classes: int) -> list[Float[np.ndarray, "_ K"]]:
     """What is said of every superpixel of every frame: by itself, and by frames before and after as far as flow follows."""
-    forth = _passed(frames, classes, [frame.cut.before for frame in frames])
+    forth = _passed(frames, classes, [frame.before for frame in frames])
     back = _passed(frames[::-1], classes, [frame.after for frame in reversed(frames)])[::-1]
     said = [frame.cut.sums(_votes(frame, classes)) for frame in frames]
     return [one + two - mine for one, two, mine in zip(forth, back, said, strict=True)]
+
+
+def _half(flow: Matches) -> Matches:
+    return Matches(flow.flow.half(), flow.confidence.half(), flow.occluded)
 
 
 def _votes(frame: _Seen, classes: int) -> Float[Tensor, "K h w"]:
@@ -129,15 +142,13 @@ def _votes(frame: _Seen, classes: int) -> Float[Tensor, "K h w"]:
     return chances_of(frame.labels, classes) * frame.confidence.clamp_min(DOUBT)
 
 
-def _passed(
-    frames: Sequence[_Seen], classes: int, flows: Sequence[Matches | None]
-) -> list[Float[np.ndarray, "P K"]]:
+def _passed(frames: Sequence[_Seen], classes: int, flows: Sequence[Matches | None]) -> list[Float[np.ndarray, "_ K"]]:
     """What frames say of themselves and those that come before them in this order, by superpixels. flows: from every frame to that."""
     said, last = [], None
     for frame, flow in zip(frames, flows, strict=True):
         votes = _votes(frame, classes)
         if last is not None and flow is not None:
-            known = look_up(last, flow.flow, flow.confidence * (flow.confidence > LEAST))
+            known = look_up(last, flow.flow.float(), (flow.confidence * (flow.confidence > LEAST)).float())
             votes = votes + KEEP * known.values * known.confidence
         said.append(frame.cut.sums(votes))
         last = votes

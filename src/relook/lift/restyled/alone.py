@@ -43,6 +43,8 @@ def things_alone(gaussians: Gaussians, cameras: Sequence[Camera], size: tuple[in
     return float(torch.stack([shown(rough, camera, small)[1].mean() for camera in some]).mean()) < ALONE
 
 
+KNOWN = 0.3
+"""Share of what is said of a connected thing that must be of what it may be, so that its parts may be different things."""
 NEVER = ("person",)
 """What things before nothing are not, unless they are called nothing else: a network sees people in armchairs and plants of odd shape."""
 
@@ -79,7 +81,8 @@ def plain_room(gaussians: Gaussians, cameras: Sequence[Camera]) -> PlainRoom:
 
 def agreed(gaussians: Gaussians, votes: Float[Tensor, "N K"], names: Sequence[str]) -> Float[Tensor, "N K"]:
     """Votes for what things alone are (the first name is none): none for what surrounds things or is none (NEVER), unless there is nothing
-    else, and of names that are kin (`relook.correspond.kin`) all for the one that a connected thing is called most."""
+    else, and of names that are kin (`relook.correspond.kin`) all for the one that a connected thing is called most. Where hardly anything is left
+    (KNOWN), all for the one name that the thing is called most: it has one look, even if nobody knows what it is."""
     plain = [canonical(name) for name in names]
     around = torch.tensor([name in (*STANDING, *LYING, *NEVER) or not countable(name) for name in plain])
     left = votes * ~around
@@ -93,6 +96,12 @@ def agreed(gaussians: Gaussians, votes: Float[Tensor, "N K"], names: Sequence[st
             most, total = kin[sums.argmax(1)[thing]], left[:, kin].sum(1)
             left[:, kin] = 0
             left[torch.arange(len(left)), most] = total
+    every, some = (torch.zeros(int(thing.max()) + 1, len(names)).index_add_(0, thing, one) for one in (votes, left))
+    unknown = (some.sum(1) < KNOWN * every.sum(1)) & (some.sum(1) > 0)
+    if bool(unknown.any()):
+        alone, total = unknown[thing], left.sum(1)
+        left[alone] = 0
+        left[alone, some.argmax(1)[thing][alone]] = total[alone]
     return left
 
 

@@ -21,7 +21,7 @@ from relook.captures.frames import spread
 from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
 from relook.lift.followed import FollowedLabels, followed_labels
-from relook.lift.geometry import MatchedViews, posed_views
+from relook.lift.geometry import posed_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
 from relook.lift.scene.ground import ground_of, lying
@@ -53,8 +53,8 @@ from relook.transfer.strength import weakened
 from relook.transfer.working import shrunk
 from relook.types import Segments, View
 
-EVERY = 1
-"""Of frames without cameras, which are looked at: every so many."""
+EVERY = 2
+"""Of frames without cameras, every so many are looked at by a network."""
 SHEET = 16
 """Frames from which the change of colours is solved, at most."""
 
@@ -106,10 +106,13 @@ def through_frames(
     left = [number for number in range(len(source)) if history.notes(number) is None]
     if not left:
         return
+    config = replace(config, photo=replace(config.photo, materials=False, style_layout="none"))
     patches = partial(patches_of, session=session)
     labels = followed_labels(source, seer(config.photo, session), EVERY, config.leave, progress, patches)
     look = _look(source, labels, style, config, session, progress)
-    yield from _changed(source, labels, look, (left, lambda _, view: torch.ones(view.size, dtype=torch.bool)), progress, history)
+    yield from _changed(
+        source, labels, look, (left, lambda _, view: torch.ones(view.size, dtype=torch.bool)), progress, history
+    )
 
 
 def _changed(
@@ -194,7 +197,7 @@ def _look(
     if isinstance(labels, SceneLabels):
         points = labels.blends.gaussians.means[lying(labels.decided)]
         shrunk = max(walk.view(0).size) / max(frames[0].size)
-        floors = Floors(points, ground_of(labels, walk.metres), frames, shrunk)
+        floors = Floors(points, ground_of(labels, labels.measured), frames, shrunk)
         covers += floors.stated(run, picture)
         if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
             covers += floors.styled(seen, correspondence)
@@ -205,6 +208,8 @@ def _small(walk: ViewSource, labels: SceneLabels | FollowedLabels, number: int) 
     """A frame at SIDE, with its camera and the scene's segments."""
     view = walk.view(number)
     small = shrunk(View(view.image, camera=view.camera), SIDE)
+    if isinstance(labels, FollowedLabels):
+        return replace(small, segments=labels.rough(number, small.size))
     return replace(small, segments=labels.segments(number, small))
 
 

@@ -207,15 +207,20 @@ def tints_of(colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
 
 
 def by_colour(
-    tints: Float[Tensor, "n 3"], piece: Int[Tensor, " n"], area: Float[Tensor, " n"], whole: float = WHOLE
+    tints: Float[Tensor, "n 3"],
+    piece: Int[Tensor, " n"],
+    area: Float[Tensor, " n"],
+    apart: float = APART,
+    whole: float = WHOLE,
 ) -> Int[Tensor, " n"]:
-    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one. whole: share that a piece of each must have."""
+    """Which of its colours every surfel of a class has, by the mean of its piece: 0 for the main one. apart: how far two are from each other, at
+    least; whole: share that a piece of each must have."""
     which, inverse = piece.unique(return_inverse=True)
     if len(which) < 2:
         return torch.zeros_like(piece)
     size = torch.zeros(len(which)).index_add_(0, inverse, area)
     mean = torch.zeros(len(which), 3).index_add_(0, inverse, tints * area[:, None]) / size[:, None]
-    cluster = torch.from_numpy(fcluster(linkage(mean.numpy(), "average"), APART, "distance").astype(np.int64)) - 1
+    cluster = torch.from_numpy(fcluster(linkage(mean.numpy(), "average"), apart, "distance").astype(np.int64)) - 1
     sizes = torch.zeros(int(cluster.max()) + 1).index_add_(0, cluster, size)
     centres = torch.zeros(len(sizes), 3).index_add_(0, cluster, mean * size[:, None]) / sizes[:, None]
     most = torch.zeros(len(sizes)).scatter_reduce_(0, cluster, size, "amax")

@@ -21,20 +21,25 @@ OpenCV's medium preset (16 steps), for the larger motions between photographs of
 
 def dis(first: View, second: View) -> Matches:
     """Flow on grey pictures, both ways."""
+    pair = working_pair(first, second, SIDE)
+    return pair.restored(agreeing(dis_flow(pair.first, pair.second), dis_flow(pair.second, pair.first)))
+
+
+def dis_flow(first: Float[Tensor, "3 H W"], second: Float[Tensor, "3 H W"]) -> Float[Tensor, "2 H W"]:
+    """Flow from one picture to another of the same size, 16 pixels or more on each side."""
     import cv2
 
-    pair = working_pair(first, second, SIDE)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(FINEST)
     search.setPatchSize(PATCH)
     search.setPatchStride(STEP)
     search.setGradientDescentIterations(DESCENT)
-    a, b = _grey(pair.first), _grey(pair.second)
-    return pair.restored(agreeing(_flow(search, a, b), _flow(search, b, a)))
+    flow = _calc(search, _grey(first), _grey(second))
+    return torch.from_numpy(flow).permute(2, 0, 1).contiguous()
 
 
-def _flow(search: Any, first: UInt8[np.ndarray, "H W"], second: UInt8[np.ndarray, "H W"]) -> Float[Tensor, "2 H W"]:
-    return torch.from_numpy(search.calc(first, second, None)).permute(2, 0, 1).contiguous()
+def _calc(search: Any, first: UInt8[np.ndarray, "H W"], second: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "H W 2"]:
+    return np.asarray(search.calc(first, second, None))
 
 
 def _grey(image: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W"]:

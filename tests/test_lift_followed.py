@@ -1,0 +1,190 @@
+"""A walk of pictures alone: what networks say of some frames is followed to all of them, each thing has one name, and all change alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from relook.config import PhotoConfig
+from relook.dollhouse import render, sample_layout, sample_style, walk
+from relook.errors import InputError
+from relook.io import write_image
+from relook.lift import restyle_views
+from relook.lift.followed import followed_labels
+from relook.lift.followed.joined import Cut, cut, joined, shrunk
+from relook.lift.followed.motion import keyed, motions
+from relook.types import Region, Segments, View
+from strolls import frames_done, options, plain, source, stroll, style
+
+SIZE = (96, 128)
+
+
+@cache
+def room(frames: int = 7) -> tuple[View, ...]:
+    """A walk with exact segments; its pictures alone are what is followed."""
+    layout = sample_layout(21)
+    return tuple(render(layout, sample_style(22), SIZE, pose).view() for pose in walk(layout, frames))
+
+
+def picture(size: tuple[int, int], seed: int = 0) -> Float[Tensor, "3 H W"]:
+    """Soft spots, which flow and keypoints find again."""
+    noise = torch.rand(1, 3, size[0] // 8, size[1] // 8, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(noise, size, mode="bicubic")[0].clamp(0, 1)
+
+
+def overlap(one: Bool[Tensor, "H W"], two: Bool[Tensor, "H W"]) -> float:
+    return float((one & two).sum() / (one | two).sum())
+
+
+def same(found: Segments, true: Segments, names: tuple[str, ...] = ("floor", "wall")) -> float:
+    return min(overlap(found.mask(name), true.mask(name)) for name in names)
+
+
+@pytest.mark.parametrize("shift", [4, 90])
+def test_flow_follows_small_moves_and_quick_turns_both_ways(shift: int) -> None:
+    wide = picture((160, 340))
+    views = [View(wide[..., start : start + 240].contiguous()) for start in (0, shift)]
+    forth, back = motions(*(keyed(view.image, view) for view in views))
+    for flow, way, seen in ((forth, -shift, slice(shift, None)), (back, shift, slice(0, 240 - shift))):
+        inner = flow.flow[:, 20:-20, seen][..., 10:-10]
+        assert float((inner[0] - way).abs().median()) < 0.5
+        assert float(inner[1].abs().median()) < 0.5
+        assert float((flow.confidence[20:-20, seen][:, 10:-10] > 0.25).float().mean()) > 0.8
+        hidden = slice(0, shift) if way < 0 else slice(240 - shift, None)
+        assert float((flow.confidence[:, hidden] > 0.25).float().mean()) < 0.1
+
+
+def test_frames_that_nobody_looked_at_are_known_from_those_around() -> None:
+    views, asked = room(), list[int]()
+    pictures = plain(views)
+
+    def see(view: View) -> Segments:
+        number = next(k for k, one in enumerate(pictures) if one.image is view.image)
+        asked.append(number)
+        found = views[number].segments
+        assert found is not None
+        return Segments(found.labels, {id: Region(one.name, confidence=0.8) for id, one in found.regions.items()})
+
+    labels = followed_labels(source(pictures), see, every=3)
+    assert asked == [0, 3, 6]
+    for number in (1, 2, 4, 5):
+        true = views[number].segments
+        assert true is not None
+        assert same(labels.segments(number, pictures[number]), true) > 0.75
+
+
+def test_wrong_names_in_one_frame_are_outvoted() -> None:
+    views = room()
+    pictures = plain(views)
+
+    def see(view: View) -> Segments:
+        number = next(k for k, one in enumerate(pictures) if one.image is view.image)
+        found = views[number].segments
+        assert found is not None
+        labels = found.labels.clone()
+        wall = next(id for id, one in found.regions.items() if one.name == "wall")
+        if number == 3:  # half of the floor is called a wall
+            labels[:, : SIZE[1] // 2] = torch.where(
+                found.mask("floor")[:, : SIZE[1] // 2], wall, labels[:, : SIZE[1] // 2]
+            )
+        return Segments(labels, {id: Region(one.name, confidence=0.8) for id, one in found.regions.items()})
+
+    true = views[3].segments
+    assert true is not None
+    assert same(see(pictures[3]), true) < 0.8
+    assert same(followed_labels(source(pictures), see).segments(3, pictures[3]), true) > 0.85
+
+
+def patch(colours: list[tuple[float, float, float]]) -> Cut:
+    """A frame of upright stripes, each a superpixel of 200 pixels, with black lines between them."""
+    image = torch.tensor(colours).T[:, None].repeat_interleave(10, 2).expand(3, 20, -1)
+    numbers = np.arange(len(colours)).repeat(10)[None].repeat(20, 0)
+    return cut(image.contiguous(), numbers)
+
+
+BLUE, WOOD, GREY = (0.2, 0.3, 0.6), (0.6, 0.4, 0.2), (0.5, 0.5, 0.5)
+
+
+def votes(names: list[str], known: tuple[str, ...]) -> np.ndarray:
+    return np.eye(len(known), dtype=np.float32)[[known.index(name) for name in names]] * 200
+
+
+def test_floors_of_other_colours_are_apart_and_a_colour_is_one_floor_in_the_whole_walk() -> None:
+    known = ("", "floor", "wall")
+    frames = [*[patch([BLUE, WOOD, GREY]), patch([WOOD, GREY, BLUE])] * 8, patch([BLUE, GREY, GREY])]
+    said = [*[["floor", "floor", "wall"], ["floor", "wall", "floor"]] * 8, ["wall", "wall", "wall"]]
+    found = joined(frames, [votes(names, known) for names in said], known)
+    assert found.names.count("floor") == 2
+    one, two, *_, three = found.region
+    assert one[0] == two[2] == three[0] != one[1]  # blue, also where a frame calls it a wall
+    assert one[1] == two[0]
+    assert {found.names[id] for id in (one[0], one[1])} == {"floor"}
+    assert [found.names[id] for id in (one[2], two[1], three[2])] == ["wall"] * 3
+
+
+def test_what_hangs_together_is_one_kind_of_seat() -> None:
+    known = ("", "armchair", "sofa", "wall")
+    frames = [patch([GREY, GREY, BLUE])] * 3
+    links = np.arange(3).repeat(2).reshape(3, 2).T
+    frames = [frames[0], *(one._replace(links=links, shared=np.full(3, 150, np.float32)) for one in frames[1:])]
+    said = [["armchair", "sofa", "wall"], ["sofa", "sofa", "wall"], ["sofa", "sofa", "wall"]]
+    found = joined(frames, [votes(names, known) for names in said], known)
+    assert {found.names[id] for region in found.region for id in region[:2]} == {"sofa"}
+    assert {found.names[region[2]] for region in found.region} == {"wall"}
+
+
+def test_small_walls_in_floors_are_floors_and_floors_in_walls_are_walls() -> None:
+    known = ("", "floor", "wall")
+    image = torch.tensor(GREY)[:, None, None].expand(3, 40, 40)
+    numbers = np.zeros((40, 40), np.int64)
+    numbers[20:], numbers[4:14, 4:14], numbers[30:, 4:14], numbers[30:, 20:30], numbers[:6, 30:] = 1, 2, 3, 4, 5
+    frame = cut(image.contiguous(), numbers)
+    frame = frame._replace(slope=np.full_like(frame.slope, 50.0))  # edges all along
+    said = ["wall", "floor", "floor", "wall", "wall", "floor"]
+    found = joined([frame], [votes(said, known)], known)
+    assert [found.names[id] for id in found.region[0]] == ["wall", "floor", "wall", "floor", "floor", "wall"]
+    assert found.names.count("floor") == 1
+
+
+def test_no_superpixel_is_lost_when_frames_shrink() -> None:
+    patches = np.zeros((60, 80), np.int64)
+    patches[11, 33], patches[59, 79] = 1, 2
+    small = shrunk(patches, (15, 20))
+    assert sorted(np.unique(small)) == [0, 1, 2]
+    assert small[2, 8] == 1
+    assert small[14, 19] == 2
+
+
+def test_plain_frames_change_together_in_the_pictures_alone(tmp_path: Path) -> None:
+    photo = PhotoConfig(method="palette", segmenter="embedded", depth_estimator="none")
+    config = options(carry="auto", first=None, photo=photo, points=False)
+    whole = restyle_views(plain(stroll(4)), style(), config, out=tmp_path / "whole")
+    assert whole.record["configuration"]["carry"] == "frames"
+    assert whole.record["geometry"] == "flow (dis)"
+
+    def stopped(done: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restyle_views(plain(stroll(4)), style(), config, out=tmp_path / "stopped", progress=frames_done(stopped))
+    again = restyle_views(plain(stroll(4)), style(), config, out=tmp_path / "stopped")
+    for one, two in zip(whole.frames, again.frames, strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_what_frames_without_cameras_cannot_take_is_refused(tmp_path: Path) -> None:
+    write_image(tmp_path / "oak.png", torch.rand(3, 16, 16))
+    photo = replace(options().photo, material=(f"floor={tmp_path / 'oak.png'}",))
+    with pytest.raises(InputError, match=r"^Expected method palette, and no materials, .* got one for floor; "):
+        restyle_views(plain(stroll(2)), style(), options(carry="frames", photo=photo), out=tmp_path / "oak")
+    photo = replace(options().photo, method="restyle3d")
+    with pytest.raises(InputError, match=r"got method restyle3d; "):
+        restyle_views(plain(stroll(2)), style(), options(carry="frames", photo=photo), out=tmp_path / "denoised")
