@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -15,14 +14,6 @@ from relook.errors import InputError
 from relook.session import Session
 
 HERE = Session("cpu")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that are copies of one process which has loaded all before: where they come from is not what is looked at."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["relook.session", "pieces"])
-    monkeypatch.setattr("relook.engine.get_context", lambda kind: context)
 
 
 @pytest.mark.usefixtures("quick")

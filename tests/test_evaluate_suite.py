@@ -176,6 +176,7 @@ def test_nothing_but_failures_ends_at_once(tmp_path: Path, monkeypatch: pytest.M
         run(dollhouse_photo.suite(replace(SMALL, out=tmp_path, pairs=9, rows=("copy",))))
 
 
+@pytest.mark.usefixtures("quick")
 def test_processes_give_the_same_records(tmp_path: Path) -> None:
     """In the same order, whichever was ready first; other numbers of threads may change last digits.
 

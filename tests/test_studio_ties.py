@@ -10,7 +10,7 @@ import torch
 pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
 
 from relook.present.studio import ties
-from relook.present.studio.ties import Places, Tie, inside_of, ties_html
+from relook.present.studio.ties import Places, Tie, inside_of, names_apart, ties_html
 from relook.types import Region, Segments, View
 
 SIZE = (40, 60)
@@ -61,3 +61,21 @@ def test_lines_end_where_the_pictures_show_things(kind: str) -> None:
     assert (plant.get("data-thing"), plant.get("aria-label"), plant.findall("line")) == ('<"plant">', "stays", [])
     assert len(plant.findall("circle")) == 1
     assert plant.get("tabindex") == "0"
+
+
+def test_names_stand_in_the_picture_and_over_no_other() -> None:
+    dots = [(20.0, 15.0), (60.0, 100.0), (70.0, 104.0), (480.0, 290.0), (62.0, 108.0), (66.0, 98.0), (64.0, 112.0)]
+    names = ["wall", "armchair", "coffee table", "floor", "cushion", "lamp", "painting"]
+    places = names_apart(names, dots, (0.0, 0.0, 500.0, 300.0), 24.0)
+    assert None in places  # six cannot stand there
+    assert sum(place is not None for place in places) >= 5
+    boxes = [
+        (x - 0.6 * 24 * len(name) / 2, y - 0.8 * 24, x + 0.6 * 24 * len(name) / 2, y + 0.2 * 24)
+        for name, (x, y) in ((name, place) for name, place in zip(names, places, strict=True) if place is not None)
+    ]
+    assert all(left >= 0 and right <= 500.1 and top >= 0 and bottom <= 300 for left, top, right, bottom in boxes)
+    for number, one in enumerate(boxes):
+        for other in boxes[:number]:
+            apart = one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+            assert apart
+    assert names_apart(["sofa"], [(250.0, 150.0)], (0.0, 0.0, 500.0, 300.0), 24.0) == [(250.0, 138.0)]

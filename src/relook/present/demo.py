@@ -28,7 +28,7 @@ class DemoConfig:
     """Folder of the results."""
     photograph: bool = True
     """Begin with `relook photo` on two pictures that come with Relook."""
-    pairs: int = 4
+    pairs: int = 2
     """Number of pairs."""
     seed: int = 0
     """Draws the rooms."""

@@ -23,6 +23,8 @@ STYLE = """
 .ties .unsure circle { fill: #b45309; }
 .ties text { fill: #fff; stroke: #000; stroke-width: 3; paint-order: stroke; stroke-linejoin: round; text-anchor: middle; font: 600 17px system-ui, sans-serif; }
 .ties svg.tall text { font-size: 24px; }
+.ties g.crowded text { visibility: hidden; }
+.ties g.crowded:hover text, .ties g.crowded:focus-visible text, .ties g.crowded.chosen text { visibility: visible; }
 .ties g:hover line, .ties g:focus-visible line, .ties g.chosen line { stroke: #ffd23d; stroke-width: 4; opacity: 1; }
 .ties g:hover circle, .ties g:focus-visible circle, .ties g.chosen circle { stroke: #ffd23d; stroke-width: 4; }
 """
@@ -42,6 +44,12 @@ KEPT = 8
 """Pictures whose things are remembered."""
 WIDE, GAP = 1000, 12
 """Units across both pictures, and between them."""
+LETTERS = {"wide": 17.0, "tall": 24.0}
+"""Height of a name's letters, in units, as STYLE has it."""
+BROAD = 0.6
+"""Width of a letter in parts of its height, at most about."""
+Box = tuple[float, float, float, float]
+"""Left, top, width and height in units."""
 
 
 @dataclass(frozen=True)
@@ -112,25 +120,65 @@ def _drawn(kind: str, pictures: tuple[str, str], sizes: Sequence[tuple[int, int]
         f'<image href="gradio_api/file={quote(path)}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" preserveAspectRatio="none"/>'
         for path, (x, y, w, h) in zip(pictures, boxes, strict=True)
     )
-    things = "".join(_thing(tie, boxes) for tie in ties)
+    on_room = [(boxes[0][0] + tie.at[0] * boxes[0][2], boxes[0][1] + tie.at[1] * boxes[0][3]) for tie in ties]
+    names = names_apart([tie.name for tie in ties], on_room, boxes[0], LETTERS[kind])
+    things = "".join(_thing(tie, boxes, name) for tie, name in zip(ties, names, strict=True))
     return (
         f'<svg class="{kind}" viewBox="0 0 {whole[0]:.0f} {whole[1]:.0f}" role="group" '
         f'aria-label="What takes from what: your room and the look">{images}{things}</svg>'
     )
 
 
-def _thing(tie: Tie, boxes: Sequence[tuple[float, float, float, float]]) -> str:
-    """A thing's dot and name, and the lines to its sources."""
+def names_apart(names: Sequence[str], dots: Sequence[Place], room: Box, letters: float) -> list[Place | None]:
+    """Where names stand: the middle of each one's line, above its dot, below or beside it, inside the picture and over no other name or dot.
 
-    def on(box: tuple[float, float, float, float], place: Place) -> Place:
+    names, dots: of things, in units. letters: their height. None: there is no place; the name shows when its dot is pointed at.
+    """
+    taken = [(x - 7, y - 7, 14.0, 14.0) for x, y in dots]
+    found: list[Place | None] = []
+    for number, (name, (x, y)) in enumerate(zip(names, dots, strict=True)):
+        wide = BROAD * letters * len(name)
+        middle = min(max(x, room[0] + wide / 2), max(room[0] + room[2] - wide / 2, room[0] + wide / 2))
+        aside, level = 12 + wide / 2, y + 0.3 * letters
+        ways = ((middle, y - 12), (middle, y + 11 + 0.8 * letters), (x + aside, level), (x - aside, level), (middle, y - 12 - letters), (middle, y + 11 + 1.8 * letters))  # fmt: skip
+        place = None
+        for across, base in ways:
+            box = (across - wide / 2, base - 0.8 * letters, wide, letters)
+            if _holds(room, box) and not any(_meet(box, other) for at, other in enumerate(taken) if at != number):
+                place = (across, base)
+                taken.append(box)
+                break
+        found.append(place)
+    return found
+
+
+def _holds(room: Box, box: Box) -> bool:
+    inside = room[0] - 1e-6 <= box[0] and box[0] + box[2] <= room[0] + room[2] + 1e-6
+    return inside and room[1] <= box[1] and box[1] + box[3] <= room[1] + room[3]
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return (
+        one[0] < other[0] + other[2]
+        and other[0] < one[0] + one[2]
+        and one[1] < other[1] + other[3]
+        and other[1] < one[1] + one[3]
+    )
+
+
+def _thing(tie: Tie, boxes: Sequence[Box], label: Place | None) -> str:
+    """A thing's dot and name, and the lines to its sources. label: where its name stands; None: only where it is pointed at."""
+
+    def on(box: Box, place: Place) -> Place:
         return box[0] + place[0] * box[2], box[1] + place[1] * box[3]
 
     x, y = on(boxes[0], tie.at)
     ends = [on(boxes[1], place) for place in tie.sources]
     lines = "".join(f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{u:.1f}" y2="{v:.1f}"/>' for u, v in ends)
     dots = "".join(f'<circle cx="{u:.1f}" cy="{v:.1f}" r="6"/>' for u, v in [(x, y), *ends])
-    name = escape(tie.name, quote=True)
+    name, (across, base) = escape(tie.name, quote=True), label or (x, y - 12)
+    kinds = " ".join(kind for kind, holds in (("unsure", tie.unsure), ("crowded", label is None)) if holds)
     return (
-        f'<g role="button" tabindex="0" class="{"unsure" if tie.unsure else ""}" data-thing="{name}" aria-label="{escape(tie.words, quote=True)}">'
-        f'{lines}{dots}<text x="{x:.1f}" y="{y - 12:.1f}" aria-hidden="true">{name}</text></g>'
+        f'<g role="button" tabindex="0" class="{kinds}" data-thing="{name}" aria-label="{escape(tie.words, quote=True)}">'
+        f'{lines}{dots}<text x="{across:.1f}" y="{base:.1f}" aria-hidden="true">{name}</text></g>'
     )
