@@ -79,11 +79,13 @@ def test_an_edited_region_changes_the_picture(opened: Any, studio: Any, made: An
     page.click("#undo")
     page.wait_for_function("document.querySelector('#command').innerText.includes('results/1.png')")
     page.get_by_role("tab", name="Regions").click()
-    before = project.look
+    before, steps = project.look, project.at
     more = brushed(page, studio, project, "brush onto the chosen one")
     assert brushed(page, studio, project, "brush off the chosen one") < more
-    project.step(-2)
-    assert project.look == before  # each stroke was one step
+    page.click("#regions-undo:enabled")
+    until(page, lambda: project.at == steps + 1)  # each stroke was one step
+    page.click("#regions-undo:enabled")
+    until(page, lambda: project.look == before)
 
 
 DRAWN_ANEW = "drawn => document.querySelector('#overlay .map').dataset.drawn !== drawn"
@@ -217,6 +219,10 @@ def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) ->
     page.locator("#room circle[data-grip=ceiling]").first.press("ArrowUp")
     until(page, lambda: made.look.style_layout)
     assert "--style-layout" in studio.line(made)
+    page.locator("#room-undo:enabled").click()
+    until(page, lambda: not made.look.style_layout)
+    page.locator("#room-redo:enabled").click()
+    until(page, lambda: made.look.style_layout)
     page.locator("#room-forget:enabled").click()
     until(page, lambda: not made.look.style_layout)
 

@@ -13,7 +13,7 @@ from relook.present.studio.jobs import Jobs
 from relook.progress import Progress
 
 Work = Callable[[Progress], object]
-PAUSE = 2.0
+PAUSE = 4.0
 """Seconds after an answer that somebody waited for until work goes on: the next question often comes at once."""
 log = logging.getLogger("relook")
 

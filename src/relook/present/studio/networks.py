@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import gradio as gr
 
 from relook.models import pulling, store
-from relook.models.catalogue import CATALOGUE, readable
+from relook.models.catalogue import CATALOGUE, Checkpoint, readable
 from relook.present.studio.jobs import Job
 from relook.present.studio.shell import QUIET, Shell, polite
 from relook.present.studio.shown import command, status
@@ -55,16 +56,13 @@ class Networks:
         project = self.shell.project(name)
         gains = self.shell.studio.seeing.gains(project) if project.look.ready else {}
         found = sorted(((one, store.is_here(one.name)) for one in CATALOGUE.values()), key=lambda pair: not pair[1])
-        rows = [
-            (one.name, one.task, one.purpose, one.licence.replace("LicenseRef-", "") + ("" if one.commercial else " (not for commercial use)"), readable(one.size), "here" if here else gains.get(one.name, ""))
-            for one, here in found
-        ]  # fmt: skip
-        lines = [
-            "".join(f'<td data-head="{head}">{escape(cell)}</td>' for head, cell in zip(HEAD, row, strict=True))
-            for row in rows
-        ]
-        heads = "".join(f'<th scope="col">{head}</th>' for head in HEAD)
-        table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
+        now = [(one, "here" if here else gains.get(one.name, "")) for one, here in found]
+        first = [pair for pair in now if pair[1] and not pair[1].startswith("Nothing")]
+        others = [pair for pair in now if pair not in first]
+        table = tabled(first)
+        if others:
+            words = f"{len(others)} others" if first else f"{len(others)} that can be had"
+            table += f"<details{'' if first else ' open'}><summary>{words}</summary>{tabled(others)}</details>"
         return [self.said(name), table, line_of("photo", False)]
 
     def tick(self, name: str) -> list[Any]:
@@ -85,6 +83,21 @@ class Networks:
         )
         self.shell.studio.jobs.start(job)
         return [*self.show(name), gr.Timer(active=True)]
+
+
+def tabled(found: Sequence[tuple[Checkpoint, str]]) -> str:
+    """Models as a table, with what is said of each; nothing for none."""
+    rows = [
+        (one.name, one.task, one.purpose, one.licence.replace("LicenseRef-", "") + ("" if one.commercial else " (not for commercial use)"), readable(one.size), said)
+        for one, said in found
+    ]  # fmt: skip
+    lines = [
+        "".join(f'<td data-head="{head}">{escape(cell)}</td>' for head, cell in zip(HEAD, row, strict=True))
+        for row in rows
+    ]
+    heads = "".join(f'<th scope="col">{head}</th>' for head in HEAD)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
 
 
 def line_of(model: str, agreed: bool) -> str:

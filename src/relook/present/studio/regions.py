@@ -12,7 +12,7 @@ from relook.models import store
 from relook.present.studio.first import first
 from relook.present.studio.look import Which
 from relook.present.studio.project import Project
-from relook.present.studio.shell import ORDERED, Shell, polite
+from relook.present.studio.shell import ORDERED, Shell, Steps, polite
 
 if TYPE_CHECKING:
     from relook.types import View
@@ -36,7 +36,7 @@ NOTHING = first(
     said="Here you click a thing to choose it, rename it, join or part it, brush it larger or smaller, or draw a new one; the new look follows.",
 )  # fmt: skip
 WORDS = """Rename and what is drawn take the name above; Join adds the region to the one of that name; Part makes pieces that do not touch
-regions of their own. What is brushed off goes to the region beside it. Undo is in Picture. The maps are files of the project (`seen/`), as
+regions of their own. What is brushed off goes to the region beside it. The maps are files of the project (`seen/`), as
 `relook perceive` writes them."""
 STYLE = """
 .map { position: relative; line-height: 0; width: calc(100% * var(--zoom, 1)); user-select: none; }
@@ -113,8 +113,8 @@ class Regions:
     def __init__(self, shell: Shell) -> None:
         self.shell, self.studio = shell, shell.studio
         self.marks = gr.State([])
-        with gr.Row():
-            with gr.Column(scale=3, min_width=320):
+        with gr.Row(elem_id="regions"):
+            with gr.Column(scale=3, min_width=320, elem_id="regions-seen"):
                 self.overlay = gr.HTML(NOTHING, elem_id="overlay", css_template=STYLE, js_on_load=SCRIPT)
                 self.zoom = gr.Radio(list(ZOOM), value="whole", label="Zoom", elem_id="zoom", visible=False)
             with gr.Column(scale=2, min_width=320, visible=False) as self.tools:
@@ -135,12 +135,23 @@ class Regions:
                 with gr.Row():
                     self.buttons["draw"] = gr.Button("Make it a region", elem_id="draw", min_width=140)
                     self.clear = gr.Button("Forget what is drawn", min_width=140)
+                with gr.Row():
+                    self.steps = Steps(shell, "regions")
                 gr.Markdown(WORDS)
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.overlay, self.region, self.marks, self.which, self.mode, self.zoom, self.tools]
+        return [
+            self.overlay,
+            self.region,
+            self.marks,
+            self.which,
+            self.mode,
+            self.zoom,
+            self.tools,
+            *self.steps.buttons,
+        ]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -172,6 +183,9 @@ class Regions:
         self.overlay.submit(polite(stroke), drawing, everything, **ORDERED)
         for what, button in self.buttons.items():
             button.click(polite(pressed(what)), drawing, everything, **ORDERED)
+        self.steps.wire(
+            drawing[:2], everything, lambda name, which: [*self.show(name, which), *refresh(self.shell.project(name))]
+        )
 
     def show(
         self,
@@ -184,7 +198,8 @@ class Regions:
         """The overlay, the list of regions, the strokes so far and which picture it is. width: of a brush."""
         view, marks = self._view(name, which), marks or []
         if view is None or view.segments is None:
-            return [NOTHING, gr.update(choices=[], value=None), [], which, modes(), *[gr.update(visible=False)] * 2]
+            off = [gr.update(visible=False)] * 2
+            return [NOTHING, gr.update(choices=[], value=None), [], which, modes(), *off, *self._steps(name)]
         from relook.present.studio.mapped import choices_of, map_html
 
         choices = choices_of(view.segments)
@@ -194,7 +209,10 @@ class Regions:
             view, chosen, marks, brushed, f"{which}, with what was seen of it; the list beside has the same"
         )
         there = [gr.update(visible=True)] * 2
-        return [picture, gr.update(choices=choices, value=chosen), marks, which, modes(), *there]
+        return [picture, gr.update(choices=choices, value=chosen), marks, which, modes(), *there, *self._steps(name)]
+
+    def _steps(self, name: str) -> list[Any]:
+        return self.steps.show(self.shell.project(name))
 
     def drawn(self, state: Drawing, points: Sequence[Point]) -> list[Any]:
         """After a click or a stroke on the picture that changes no region yet."""

@@ -14,7 +14,7 @@ from relook.errors import GeometryError
 from relook.present.studio.first import first
 from relook.present.studio.project import Project
 from relook.present.studio.regions import PICTURES
-from relook.present.studio.shell import ORDERED, Shell, polite
+from relook.present.studio.shell import ORDERED, Shell, Steps, polite
 from relook.present.studio.shown import displayed
 
 if TYPE_CHECKING:
@@ -81,15 +81,16 @@ class Rooms:
             with gr.Row():
                 self.facts = gr.HTML(elem_id="room-facts", min_width=280)
                 self.forget = gr.Button("As it was seen", elem_id="room-forget", min_width=180, scale=0)
+                self.steps = Steps(shell, "room")
             gr.Markdown(
                 "Yellow is where walls meet the floor, blue where they meet the ceiling. Drag a dot, or choose it with Tab and move it with the arrow "
-                "keys. What you drag counts as certain; Undo is in Picture. The layout is a file of the project (`seen/`), as `relook perceive` writes it."
+                "keys. What you drag counts as certain. The layout is a file of the project (`seen/`), as `relook perceive` writes it."
             )
 
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.picture, self.facts, self.forget, self.which, self.tools]
+        return [self.picture, self.facts, self.forget, self.which, self.tools, *self.steps.buttons]
 
     def wire(self, refresh: Callable[[Project], list[Any]], outputs: list[Any]) -> None:
         """refresh: project -> what `outputs` show of a changed look."""
@@ -117,9 +118,12 @@ class Rooms:
             self.studio.refresh(project)
             return [*self.show(name, which), *refresh(project)]
 
-        chosen = [self.shell.name, self.which]
-        self.picture.submit(polite(drag), chosen, [*self.outputs, *outputs], **ORDERED)
-        self.forget.click(polite(forget), chosen, [*self.outputs, *outputs], **ORDERED)
+        chosen, everything = [self.shell.name, self.which], [*self.outputs, *outputs]
+        self.picture.submit(polite(drag), chosen, everything, **ORDERED)
+        self.forget.click(polite(forget), chosen, everything, **ORDERED)
+        self.steps.wire(
+            chosen, everything, lambda name, which: [*self.show(name, which), *refresh(self.shell.project(name))]
+        )
         self.which.input(polite(self.show), chosen, self.outputs, trigger_mode="always_last", **ORDERED)
 
     def show(self, name: str, which: str = "Your room") -> list[Any]:
@@ -128,7 +132,14 @@ class Rooms:
         there = bool(project.look.picture(side))
         layout = self.studio.seeing.layout(project, side) if there else None
         if layout is None:
-            return [NOTHING, "", gr.update(interactive=False), which, gr.update(visible=False)]
+            return [
+                NOTHING,
+                "",
+                gr.update(interactive=False),
+                which,
+                gr.update(visible=False),
+                *self.steps.show(project),
+            ]
         facts = f"<p>{layout.height:.2f} m high, {len(layout.walls)} walls, the camera {layout.eye:.2f} m above the floor ({escape(layout.scale)} scale)</p>"
         return [
             drawn(displayed(project, project.look.picture(side)), layout, which),
@@ -136,6 +147,7 @@ class Rooms:
             gr.update(interactive=bool(project.look.map_of(side, "layout"))),
             which,
             gr.update(visible=True),
+            *self.steps.show(project),
         ]
 
 

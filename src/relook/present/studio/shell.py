@@ -37,6 +37,38 @@ class Shell:
         return self.studio.projects.get(name)
 
 
+class Steps:
+    """Undo and Redo, where somebody works: a step of the project, whatever part it was made in."""
+
+    def __init__(self, shell: Shell, part: str) -> None:
+        self.shell = shell
+        self.undo = gr.Button("Undo", elem_id=f"{part}-undo", min_width=80)
+        self.redo = gr.Button("Redo", elem_id=f"{part}-redo", min_width=80)
+
+    @property
+    def buttons(self) -> list[Any]:
+        """What `show` fills."""
+        return [self.undo, self.redo]
+
+    def show(self, project: Project) -> list[Any]:
+        """Each can be pressed where there is something to undo, or to do again."""
+        return [gr.update(interactive=project.undoable), gr.update(interactive=project.redoable)]
+
+    def wire(self, inputs: list[Any], outputs: list[Any], shown: Callable[..., list[Any]]) -> None:
+        """shown: inputs, the first of which is the project's name -> what `outputs` show."""
+        for button, by in ((self.undo, -1), (self.redo, 1)):
+            button.click(polite(self._stepping(by, shown)), inputs, outputs, **ORDERED)
+
+    def _stepping(self, by: int, shown: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+        def step(name: str, *values: Any) -> list[Any]:
+            project = self.shell.project(name)
+            project.step(by)
+            self.shell.studio.refresh(project)
+            return shown(name, *values)
+
+        return step
+
+
 def polite(handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler, whose errors for the user are said on the page."""
 
