@@ -99,8 +99,12 @@ class Picture:
         self.more.change(polite(self._more), [name, self.more], self.outputs, **ORDERED)
         self.go.click(polite(self._begin), [name, self.export.ending], self.outputs, **ORDERED)
         self.stop.click(polite(self._stop), [name], self.outputs, **ORDERED)
-        self.undo.click(polite(lambda name: self._step(name, -1)), [name], self.outputs, **redrawn)
-        self.redo.click(polite(lambda name: self._step(name, 1)), [name], self.outputs, **redrawn)
+        self.undo.click(
+            polite(lambda name: self._step(name, -1)), [name], self.outputs, trigger_mode="multiple", **redrawn
+        )
+        self.redo.click(
+            polite(lambda name: self._step(name, 1)), [name], self.outputs, trigger_mode="multiple", **redrawn
+        )
         for option, one in self.form.items():
             changed(one)(polite(self._chosen(option)), [name, one], self.outputs, trigger_mode="always_last", **redrawn)
 

@@ -57,7 +57,7 @@ class Steps:
     def wire(self, inputs: list[Any], outputs: list[Any], shown: Callable[..., list[Any]]) -> None:
         """shown: inputs, the first of which is the project's name -> what `outputs` show."""
         for button, by in ((self.undo, -1), (self.redo, 1)):
-            button.click(polite(self._stepping(by, shown)), inputs, outputs, **ORDERED)
+            button.click(polite(self._stepping(by, shown)), inputs, outputs, trigger_mode="multiple", **ORDERED)
 
     def _stepping(self, by: int, shown: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         def step(name: str, *values: Any) -> list[Any]:
