@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterator
@@ -84,13 +83,3 @@ def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(catalogue, "CATALOGUE", {entry.name: entry for entry in entries})
 
     return entered
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that are copies of one process which has loaded all before: where they come from is not what is looked at."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["relook.session", "pieces", "relook.evaluate.dollhouse_photo", "relook.evaluate.measure"]
-    )
-    monkeypatch.setattr("relook.engine.get_context", lambda kind: context)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import pieces
+from relook import engine
 from relook.engine import Engine, cores
 from relook.errors import InputError
 from relook.session import Session
 
 HERE = Session("cpu")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that are copies of one process which has loaded all before: where they come from is not what is looked at."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["relook.session", "pieces"])
+    monkeypatch.setattr("relook.engine.get_context", lambda kind: context)
 
 
 @pytest.mark.usefixtures("quick")
@@ -58,6 +71,26 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     found = [result for _, result in Engine(workers=2).results(pieces.die_once, tasks, HERE)]
     assert sorted(found) == list(range(6))
     assert (tmp_path / "died").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_worker_that_dies_while_work_is_handed_out_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, pools = engine._pool, []
+
+    def broken(*_: object) -> None:
+        raise BrokenProcessPool("a worker died")
+
+    @contextmanager
+    def first_broken(workers: int, threads: int) -> Iterator[object]:
+        with plain(workers, threads) as pool:
+            if not pools:
+                monkeypatch.setattr(pool, "submit", broken)
+            pools.append(pool)
+            yield pool
+
+    monkeypatch.setattr(engine, "_pool", first_broken)
+    assert dict(Engine(workers=2).results(pieces.square, range(3), HERE)) == {0: 0, 1: 1, 2: 4}
+    assert len(pools) == 2
 
 
 @pytest.mark.usefixtures("quick")

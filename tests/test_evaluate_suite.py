@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -176,9 +177,8 @@ def test_nothing_but_failures_ends_at_once(tmp_path: Path, monkeypatch: pytest.M
         run(dollhouse_photo.suite(replace(SMALL, out=tmp_path, pairs=9, rows=("copy",))))
 
 
-@pytest.mark.usefixtures("quick")
-def test_processes_give_the_same_records(tmp_path: Path) -> None:
-    """In the same order, whichever was ready first; other numbers of threads may change last digits.
+def test_processes_give_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are copies of one process that has loaded all, as in the engine's tests. In the same order, whichever was ready first; other numbers of threads may change last digits.
 
     Errors of near equals (the depth of a copy: 6e-4) are differences of numbers near 1 and no more exact than those: 1e-5 of one.
     """
@@ -188,6 +188,9 @@ def test_processes_give_the_same_records(tmp_path: Path) -> None:
         run(dollhouse_photo.suite(config))
         return [record for record in read_records(tmp_path / name) if record.metric != "seconds"]
 
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["relook.session", "relook.evaluate.dollhouse_photo", "relook.evaluate.measure"])
+    monkeypatch.setattr("relook.engine.get_context", lambda kind: context)
     here, pool = told("here", 1), told("pool", 2)
     assert [replace(record, value=None) for record in here] == [replace(record, value=None) for record in pool]
     for one, other in zip(here, pool, strict=True):

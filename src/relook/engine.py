@@ -81,8 +81,8 @@ def _on_pool(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
     open_tasks, failures = dict(enumerate(tasks)), 0
     while open_tasks:
         with _environment({name: str(threads) for name in THREADS}), _pool(workers, threads) as pool:
-            running = {pool.submit(work, task): number for number, task in open_tasks.items()}
-            try:
+            try:  # a worker may die while the work is still handed out
+                running = {pool.submit(work, task): number for number, task in open_tasks.items()}
                 for future in as_completed(running):
                     result, failures = future.result(), 0
                     yield open_tasks.pop(running[future]), result
