@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 import ldm_names
 from boxes import box_room
 from relook.captures import camera_for
+from relook.evaluate.sources.folder import Folder
+from relook.io import read_image
 from relook.models.families import Family
 from relook.ops.poses import looking
 from relook.ops.splats import render
@@ -256,3 +259,22 @@ def test_the_tables_of_presets_are_those_of_the_numbers(scripts: Any) -> None:
     _, _, after = (BENCHMARKS.parent / "docs" / "presets.md").read_text().partition(found["START"])
     assert after.partition(found["END"])[0].strip() == found["tables"]().strip()
     assert "| `replay` | yes | no | no | no |" in after
+
+
+def test_framings_of_a_seed_are_the_same_and_no_picture_meets_itself(scripts: Any, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(5):
+        pixels = (torch.rand((3, 60, 80), generator=torch.Generator().manual_seed(number)) * 255).byte()
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(photos / f"{number}.jpg")
+    write, found = scripts("framings")["write"], sorted(photos.glob("*.jpg"))
+    pairs = [write(found, tmp_path / f"{seed}", seed, 5) for seed in range(12)]
+    assert all(1 <= len(one) <= 5 for one in pairs)
+    assert not any(room[3:] == look[3:] for one in pairs for room, look in one)
+    assert any(len(one) < 5 for one in pairs)  # some draw met itself
+    assert write(found, tmp_path / "again", 3, 5) == pairs[3]
+    again, first = (sorted((tmp_path / name).rglob("*.*")) for name in ("again", "3"))
+    assert [one.read_bytes() for one in again] == [one.read_bytes() for one in first]
+    sizes = {read_image(one).shape[1:] for one in first if one.suffix == ".jpg"}
+    assert sizes and (60, 80) not in sizes  # parts, all of them
+    assert [case.name for case in Folder(tmp_path / "3").listing()] == [f"{room}--{look}" for room, look in pairs[3]]
