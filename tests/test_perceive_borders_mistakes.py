@@ -63,6 +63,51 @@ def test_a_sofa_beside_a_bed_stays_another() -> None:
     assert (halves(WOOD)[80:160, 120:240] == BED).all()
 
 
+def test_a_sofa_in_a_lamps_light_is_one_region() -> None:
+    """Its right half is darker, and a third of the border lies under a blanket over that half."""
+    labels = np.full(SIZE, WALL)
+    labels[80:160, 60:120], labels[80:160, 120:240] = SOFA, BED
+    light = np.interp(np.arange(SIZE[1]), [60, 240], [1.0, 0.6])
+    picture = cv2.cvtColor(lab((slice(80, 160), slice(60, 240), (0.4, 0.5, 0.7))), cv2.COLOR_LAB2RGB)
+    picture = (picture * light[:, None]).astype(np.uint8)
+    picture[80:106, 120:200] = (200, 120, 90)
+    picture = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+    found = joined(picture, labels, Segments(torch.from_numpy(labels), REGIONS))
+    assert (found[80:160, 60:240] == SOFA).all()
+
+
+def test_a_chair_that_a_stray_bit_of_the_sofa_lies_in_stays_a_chair() -> None:
+    labels = np.full(SIZE, WALL)
+    labels[20:60, 20:120], labels[80:190, 60:240], labels[180:190, 100:110] = SOFA, BED, SOFA
+    picture = lab((slice(20, 60), slice(20, 120), BLUE), (slice(80, 190), slice(60, 240), BLUE))
+    found = joined(picture, labels, Segments(torch.from_numpy(labels), REGIONS))
+    assert (found[80:170, 60:240] == BED).all()
+
+
+def on_planks(name: str, confidence: float, dark: float = 1.0, groove: float = 1.0) -> np.ndarray:
+    """Labels of the upper right of a wall of planks, as dark beside the rest as that, with such a groove around it,
+    that was taken for such a thing."""
+    labels = np.full(SIZE, WALL)
+    labels[:80, 150:] = BED
+    planks = np.where(np.add.outer(np.arange(SIZE[0]), np.arange(SIZE[1])) % 12 < 6, 0.55, 0.4)[..., None]
+    picture = np.float32(planks * np.array([1.0, 0.75, 0.5]))
+    picture[:80, 150:] *= dark
+    picture[:82, 148:150] *= groove
+    picture[80:82, 148:] *= groove
+    picture = cv2.cvtColor((255 * picture).astype(np.uint8), cv2.COLOR_RGB2LAB)
+    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=confidence)})
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))[:80, 150:]
+
+
+def test_a_doubtful_thing_or_ceiling_amid_a_walls_planks_is_wall() -> None:
+    """The planks' own edges part nothing; a surer ceiling stays, and so does what is darker all over or has a groove around it."""
+    for name in ("door", "ceiling"):
+        assert (on_planks(name, 0.5) == WALL).all()
+    assert (on_planks("ceiling", 0.8) == BED).all()
+    assert (on_planks("door", 0.5, dark=0.4) == BED).all()
+    assert (on_planks("door", 0.5, groove=0.05) == BED).all()
+
+
 def doubted(name: str, colour: tuple[float, float, float], confidence: float) -> np.ndarray:
     """Labels of a part of a white wall that was taken for such a thing, once what nothing parts from the wall is given to it."""
     labels = np.full(SIZE, WALL)

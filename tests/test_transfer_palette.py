@@ -361,6 +361,54 @@ def test_a_pale_sofa_does_not_become_as_black_as_the_only_chair() -> None:
     assert light["sofa"] < light["chair"] - 0.2
 
 
+def of_two(name: str, left: tuple[float, ...], right: tuple[float, ...], confidence: float = 0.9) -> View:
+    """A thing whose left two thirds have one colour, and its right third another."""
+    image = torch.tensor(left)[:, None, None].expand(3, 40, 60).clone()
+    image[:, :, 40:] = torch.tensor(right)[:, None, None]
+    return View(image, Segments(torch.ones(40, 60, dtype=torch.int64), {1: Region(name, confidence=confidence)}))
+
+
+def hues(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Chroma of both parts."""
+    lab = rgb_to_oklab(image)[1:]
+    return lab[:, :, 5:35].mean((1, 2)), lab[:, :, 45:].mean((1, 2))
+
+
+def test_a_thing_of_one_cloth_takes_one_colour_of_several() -> None:
+    """A blue sofa lit from the left beside one with red covers and fewer blue ones: it becomes red where it is lit and where it is not."""
+    lit, shaded = (0.35, 0.45, 0.6), (0.18, 0.24, 0.33)
+    style = of_two("sofa", (0.5, 0.12, 0.15), (0.6, 0.7, 0.8))
+    one, other = hues(restyle(of_two("sofa", lit, shaded), style))
+    assert min(float(one[0]), float(other[0])) > 0.04  # red, both
+    apart = float((one - other).norm())
+    one, other = hues(restyle(of_two("sofa", lit, (0.8, 0.7, 0.5)), style))
+    assert float((one - other).norm()) > 0.05 > apart  # of two cloths: both colours
+
+
+def test_a_bed_that_takes_a_sofas_cloth_keeps_its_wood() -> None:
+    """From a bed it takes the whole look."""
+    white, wood, green = (0.9, 0.9, 0.9), (0.3, 0.15, 0.08), (0.6, 0.75, 0.6)
+    bed, moved = of_two("bed", white, wood), {}
+    for name in ("sofa", "bed"):
+        style = of_two(name, green, green)
+        new = palette(bed, style, with_kin(match_segments(bed.segments, style.segments)))
+        moved[name] = (rgb_to_oklab(new) - rgb_to_oklab(bed.image)).norm(dim=0)
+    assert moved["sofa"][:, 45:].mean() < 0.03 < moved["sofa"][:, 5:35].mean()
+    assert moved["bed"][:, 45:].mean() > 0.1
+
+
+def test_the_shaded_side_of_a_doubtful_cabinet_is_of_it() -> None:
+    """Its two sides, one in half the light, change by about the same; a side of another colour does not."""
+    style = of_two("cabinet", (0.45, 0.25, 0.15), (0.45, 0.25, 0.15))
+    change = {}
+    for side, colour in (("shaded", (0.5, 0.49, 0.47)), ("red", (0.5, 0.15, 0.15))):
+        cabinet = of_two("cabinet", (0.75, 0.74, 0.71), colour, confidence=0.58)
+        lab = rgb_to_oklab(restyle(cabinet, style)) - rgb_to_oklab(cabinet.image)
+        change[side] = float(lab[1:, :, 45:].mean((1, 2)).norm() / lab[1:, :, 5:35].mean((1, 2)).norm())
+    assert change["shaded"] > 0.6
+    assert change["red"] < 0.4
+
+
 def test_dark_wood_that_was_perceived_becomes_no_white() -> None:
     """Its lightness rises by POLISHED at most, a bed's by RAISED; where labels are certain it becomes as light as the style's."""
     labels = torch.ones(40, 60, dtype=torch.int64)

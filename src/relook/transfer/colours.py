@@ -30,6 +30,12 @@ SPREAD, FOREIGN = 0.08, 0.2
 """Distance in OKLab within which a pixel counts for a colour, and how much of a region of no confidence is taken to be other things."""
 MAIN = 0.03
 """Distance in OKLab within which colours count as a region's main ones, per doubt of the region."""
+TINT, SHADE, BLACK = 0.09, 0.6, 0.15
+"""How far the tints of one material are apart, and the logarithms of its lightness; the lightness below which tints are noise."""
+LIGHT, MIDDLE = 0.4, 0.6
+"""What differences of light count beside those of tint, and the lightness at which distances of tints are those of chroma."""
+ONE = (0.65, 0.85)
+"""Share of a region in its main material from which it may be of one, and from which it is."""
 GLOW, BLOWN = 0.65, 0.95
 """How much of its brightness a light source keeps when its region gets darker, and the lightness from which it is one."""
 WHITE = 0.62, 0.78
@@ -56,15 +62,21 @@ class Colours:
     """How far chroma goes in each of DIRECTIONS."""
     doubt: float
     """That what has other colours is of the region."""
+    main: bool = False
+    """Whether only its main material is meant."""
 
     def chance(self, values: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
         """That a pixel of this colour is of the region, not something before it that was labelled with it.
 
-        p / (p + FOREIGN doubt), p the share of the region that has about this colour.
+        p / (p + FOREIGN doubt), p the share of the region that has about this colour; times `material` where only that is meant.
         """
-        colours, shares = (torch.from_numpy(part).float() for part in (self.cells.colours, self.cells.shares))
-        near = torch.exp(torch.cdist(values, colours).square() / (-2 * SPREAD**2)) @ shares
-        return near / (near + FOREIGN * self.doubt + 1e-9)
+        colours, new = (torch.from_numpy(_unlit(part)).float() for part in (self.cells.colours, values.numpy()))
+        near = (
+            torch.exp(torch.cdist(new, colours).square() / (-2 * SPREAD**2))
+            @ torch.from_numpy(self.cells.shares).float()
+        )
+        chance = near / (near + FOREIGN * self.doubt + 1e-9)
+        return chance * torch.from_numpy(material(values.numpy(), self.cells)).float() if self.main else chance
 
 
 def colours_of(pixels: Float[Tensor, "3 N"], confidence: float = 1.0) -> Colours:
@@ -82,17 +94,24 @@ def colours_of(pixels: Float[Tensor, "3 N"], confidence: float = 1.0) -> Colours
 
 def _main(found: Cells, doubt: float) -> Float[np.ndarray, " M"]:
     """Shares of the cells that fall off with the distance from the region's main colour (mean shift, from the densest cell)."""
+    places = _unlit(found.colours)
 
-    def near(colour: np.ndarray, width: float) -> np.ndarray:
-        return np.exp(((found.colours - colour) ** 2).sum(1) / (-2 * width**2))
+    def near(place: np.ndarray, width: float) -> np.ndarray:
+        return np.exp(((places - place) ** 2).sum(1) / (-2 * width**2))
 
-    densest = max(range(len(found.shares)), key=lambda cell: float(found.shares @ near(found.colours[cell], BLUR)))
-    colour, width = found.colours[densest], MAIN / doubt
+    densest = max(range(len(places)), key=lambda cell: float(found.shares @ near(places[cell], BLUR)))
+    place, width = places[densest], MAIN / doubt
     for _ in range(5):
-        shares = found.shares * near(colour, width)
+        shares = found.shares * near(place, width)
         shares /= shares.sum()
-        colour = shares @ found.colours
+        place = shares @ places
     return shares
+
+
+def _unlit(colours: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
+    """OKLab colours where their light counts LIGHT as much as what they are: about as far apart as in OKLab at a lightness of MIDDLE."""
+    logs, tints = _tinted(colours)
+    return MIDDLE * np.column_stack([LIGHT * logs, tints])
 
 
 def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float) -> Colours:
@@ -104,6 +123,47 @@ def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float
     lift = white * float(own[0] - mean[0]) + (1 - white) * max(0.0, min(lightness, float(own[0])) - float(mean[0]))
     colours = np.column_stack([(style.cells.colours[:, 0] + lift).clip(0, 1), pale * style.cells.colours[:, 1:]])
     return replace(style, cells=Cells(colours, style.cells.shares), reach=pale * style.reach)
+
+
+def as_plain(style: Colours, structure: Colours) -> Colours:
+    """The style's colours, those of its main material alone where the structure's region is of one: a sofa of one cloth, whose light and shade
+    would become the red and the blue of a bed's covers, takes the larger of both."""
+    alone = float(structure.cells.shares @ material(structure.cells.colours, structure.cells))
+    return _of_main(style, float(np.clip((alone - ONE[0]) / (ONE[1] - ONE[0]), 0, 1)))
+
+
+def as_main(structure: Colours) -> Colours:
+    """The colours of its main material, which alone is meant: a bed that takes a sofa's cloth keeps the wood of its frame."""
+    return replace(_of_main(structure, 1.0), main=True)
+
+
+def _of_main(region: Colours, alone: float) -> Colours:
+    """Colours of a region of which those beside its main material count less, from 0 (as they are) to 1."""
+    shares = region.cells.shares * material(region.cells.colours, region.cells) ** alone
+    return replace(region, cells=Cells(region.cells.colours, shares / shares.sum()))
+
+
+def material(colours: Float[np.ndarray, "N 3"], found: Cells) -> Float[np.ndarray, " N"]:
+    """How much OKLab colours are those of a region's main material in more or less light, from 0 to 1.
+
+    In OKLab k times the light is k^(1/3) times all of L, a and b: a material in any light has one tint (a / L, b / L).
+    Its gloss adds white: L' = L + w, so the tint is L / L' of that. 1 / (1 + (distance of the tints / TINT)^4 + (that of log L / SHADE)^4).
+    """
+    logs, tints = _tinted(found.colours)
+    near = np.hypot(*(tints[:, None] - tints).transpose(2, 0, 1)) / TINT, (logs[:, None] - logs) / SHADE
+    best = np.exp(-2 * (near[0] ** 2 + near[1] ** 2)) * found.shares
+    best = best[int(best.sum(1).argmax())]
+    own, tint = float(best @ logs / best.sum()), best @ tints / best.sum()
+    logs, tints = _tinted(colours)
+    along = np.clip(tints @ tint / max(float(tint @ tint), 1e-9), np.minimum(1, np.exp(own - logs)), 1)
+    away = np.hypot(*(tints - along[:, None] * tint).T)
+    return np.asarray(1 / (1 + (away / TINT) ** 4 + ((logs - own) / SHADE) ** 4))
+
+
+def _tinted(colours: Float[np.ndarray, "N 3"]) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "N 2"]]:
+    """Logarithms of lightness, and tints."""
+    light = np.maximum(colours[:, 0], BLACK)
+    return np.log(light), colours[:, 1:] / light[:, None]
 
 
 def as_light(style: Colours, structure: Colours, least: float, most: float) -> Colours:

@@ -22,7 +22,17 @@ from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.belief import beliefs, beliefs_within, believed, only_planes
-from relook.transfer.colours import ColourChange, Colours, as_light, as_paint, colour_change, colours_of, mixed
+from relook.transfer.colours import (
+    ColourChange,
+    Colours,
+    as_light,
+    as_main,
+    as_paint,
+    as_plain,
+    colour_change,
+    colours_of,
+    mixed,
+)
 from relook.transfer.rims import rims_given
 from relook.types import Segments, View, ids_in
 
@@ -282,6 +292,7 @@ def _map(
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH
+            old, new = as_main(old) if pair.kin else old, as_plain(new, old)
             new = as_light(new, old, LOWERED if pair.kin else 0.0, POLISHED if polished else RAISED)
     return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished)
 

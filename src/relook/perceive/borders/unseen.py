@@ -17,6 +17,7 @@ from torch import Tensor
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
 from relook.ops.slopes import slopes
+from relook.perceive.borders.parted import CALM, reach_of, unseen_share
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.segment.regions import around, connected_parts
 from relook.perceive.segment.superpixels import SIDE, borders_of
@@ -24,17 +25,11 @@ from relook.perceive.segment.vocabulary import canonical
 from relook.types import Region, Segments
 
 DOUBTFUL = 0.6
-"""Confidence below which a thing may be none."""
+"""Confidence below which a thing may be none, and a ceiling the wall that goes on above it."""
 SMALLEST = 0.0002
 """Share of the picture from which on a part is looked at."""
 SMALL = 0.25
 """Share of its region up to which a part that edges part from the rest may be none of it, however sure the region is."""
-REACH = 0.015
-"""How far, in parts of the longer side, either side of a border counts."""
-WEIGHTS, ALIKE = np.array([0.5, 1, 1], np.float32), 8.0
-"""What a difference of L*, a* and b* (of 8 bits) counts, and the distance up to which the means of both sides are alike."""
-CALM = 7.0
-"""Change of Lab (of 8 bits) per pixel below which there is no edge, in the median along the border."""
 UNSEEN = 0.35
 """Share of a part's whole border that must be unseen, and shared with one larger region, which then gets the part; half of it where the thing
 has no confidence at all."""
@@ -120,7 +115,7 @@ def _given(
     """
     (lab, steep), result = seen, labels.copy()
     areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
-    reach = max(2, round(REACH * max(labels.shape)))
+    reach = reach_of(labels.shape)
     for place, part, least in sorted(parts, key=lambda one: int(one.pixels.sum())):
         if part.sum() < SMALLEST * labels.size:
             continue
@@ -130,7 +125,7 @@ def _given(
             shared = float((beside == other).mean())
             if shared <= least or areas[other] <= part.sum() or other not in takers:
                 continue
-            if shared * _unseen(lab[wide], steep[wide], mask, result[wide] == other, reach) > least:
+            if shared * unseen_share(lab[wide], steep[wide], mask, result[wide] == other, reach) > least:
                 result[place][part] = other
                 break
     return result
@@ -142,10 +137,10 @@ def _things(segments: Segments, kinds: Kinds) -> set[int]:
 
 
 def _doubtful(labels: Int[np.ndarray, "h w"], segments: Segments, kinds: Kinds) -> list[Part]:
-    """The parts of all things that may be none."""
+    """The parts of all things that may be none, and of ceilings."""
     return [
         Part(place, part, _least(segments.regions[id]))
-        for id in _things(segments, kinds)
+        for id in _things(segments, kinds) | set(kinds.ceilings)
         if segments.regions[id].confidence < DOUBTFUL
         for place, part, _ in connected_parts(labels == id)
     ]
@@ -181,25 +176,3 @@ def _only(part: Bool[np.ndarray, "y x"], place: tuple[slice, slice], size: tuple
 def _wider(place: tuple[slice, slice], pixels: int) -> tuple[slice, slice]:
     rows, columns = (slice(max(0, one.start - pixels), one.stop + pixels) for one in place)
     return rows, columns
-
-
-def _unseen(
-    lab: UInt8[np.ndarray, "y x 3"],
-    steep: Float[np.ndarray, "y x"],
-    part: Bool[np.ndarray, "y x"],
-    other: Bool[np.ndarray, "y x"],
-    reach: int,
-) -> float:
-    """Share of the border between two regions along which both sides are alike; 0 where an edge runs along it."""
-    border = other & (cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-    if np.median(steep[border]) > CALM:
-        return 0.0
-    one, two = (_means(lab, mask, 2 * reach + 1)[border] for mask in (part, other))
-    return float((np.linalg.norm((one - two) * WEIGHTS, axis=-1) < ALIKE).mean())
-
-
-def _means(lab: UInt8[np.ndarray, "h w 3"], mask: Bool[np.ndarray, "h w"], side: int) -> Float[np.ndarray, "h w 3"]:
-    """Mean colours of a region's pixels in squares of that side."""
-    inside = mask.astype(np.float32)
-    total, count = (cv2.blur(one, (side, side)) for one in (lab * inside[..., None], inside))
-    return np.asarray(total / np.maximum(count, 1e-6)[..., None])
