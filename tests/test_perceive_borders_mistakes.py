@@ -8,6 +8,7 @@ import torch
 
 from relook.io import as_pixels
 from relook.perceive.borders.faint import faint_lines
+from relook.perceive.borders.leaks import without_leaks
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
 from relook.perceive.borders.patches import voted
@@ -291,6 +292,26 @@ def test_a_bed_gives_up_the_rug_that_was_seen_as_bed() -> None:
     assert (found[80:] == 2).mean() > 0.95
     assert (found[:80] == 1).all()
     assert (rugs_grown(lab, labels, patches, 2, (1,), 0.2 * maybe) == labels).all(), "what is surely no rug is none"
+
+
+def leaking(beside: tuple[float, float, float], within: tuple[float, float, float] = BLUE) -> np.ndarray:
+    """Labels of a blue sofa whose mask has six columns of what is beside it and a spot of another colour within, leaks mended."""
+    labels = np.full(SIZE, WALL)
+    labels[80:180, 60:240] = SOFA
+    picture = lab((slice(80, 180), slice(66, 240), BLUE), (slice(80, 180), slice(60, 66), beside))
+    rgb = np.uint8([[[round(255 * part) for part in within]]])
+    picture[100:110, 150:160] = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    return without_leaks(picture, labels, kinds())
+
+
+def test_what_leaked_out_of_a_thing_and_looks_like_the_wall_is_wall() -> None:
+    found = leaking(WHITE)
+    assert (found[82:178, 60:65] == WALL).all()
+    assert (found[80:180, 67:240] == SOFA).all()
+
+
+def test_an_arm_of_another_colour_and_a_white_spot_within_are_no_leaks() -> None:
+    assert (leaking(WOOD, within=WHITE)[80:180, 60:240] == SOFA).all()
 
 
 def test_what_a_rug_cuts_off_from_a_bed_is_rug() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relook.transfer.pairs import UNSEEN
 from torch import Tensor
 
 from relook.correspond.kin import with_kin
@@ -17,8 +18,9 @@ from relook.correspond.semantic import match_segments
 from relook.correspond.stays import stays
 from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
+from relook.transfer.belief import only_planes
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
-from relook.transfer.palette import LOWERED, POLISHED, RAISED, UNSEEN, only_planes, palette
+from relook.transfer.palette import LOWERED, POLISHED, RAISED, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}

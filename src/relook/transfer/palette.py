@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from relook.correspond.semantic import PARTS, Correspondence
+from relook.correspond.semantic import Correspondence
 from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
 from relook.ops.soft import soft_weights
 from relook.perceive.segment.vocabulary import canonical
-from relook.transfer.belief import beliefs, beliefs_within, believed, only_planes
+from relook.transfer.belief import beliefs, beliefs_within, only_planes
 from relook.transfer.colours import (
     ColourChange,
     Colours,
@@ -33,25 +33,13 @@ from relook.transfer.colours import (
     colours_of,
     mixed,
 )
-from relook.transfer.rims import rims_given
-from relook.types import Segments, View, ids_in
+from relook.transfer.pairs import STILL, UNMATCHED, WHOLE, Pair, and_whole, classes_of, pairs_of, sampled, surely
+from relook.types import Segments, View
 
-SAMPLES = 20_000
-"""Pixels of a region that its colour statistics are taken from."""
 FAINT = 0.004
 """Weight up to which a region has no part in a pixel."""
-UNMATCHED = 0.35
-"""How far regions without a counterpart follow the change of the whole picture."""
-UNSEEN = 0.6
-"""How far all that is no sure surface follows the change of the whole picture where no thing was seen, only planes of the room."""
-BROAD = (0.04, 0.01)
-"""Guided filter of all that: patterns keep their contrast."""
-FEATHER, FLAT = 0.04, 1e-4
-"""Half the reach, in sides of the picture, over which planes go over into each other, and the variance of colour above which they do not."""
 REACH = 0.004
 """Sides of the picture over which what one part of a class is believed goes over into what another is."""
-STILL, WHOLE = -1, 0
-"""Class of what stays as it is, and of what changes with the whole picture."""
 DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
 RAISED, POLISHED = 1.6, 1.25
@@ -71,26 +59,6 @@ ColourMaps = Mapping[int, ColourChange]
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """A class of the structure and what it takes from."""
-
-    id: int
-    """Its common id."""
-    region: Bool[Tensor, "H W"]
-    """Its pixels."""
-    name: str
-    """Its class name; empty for what has no counterpart."""
-    counterpart: Bool[Tensor, "h w"]
-    """Pixels of the style that it takes from."""
-    share: float
-    """How much of the change it takes."""
-    kin: bool = False
-    """Whether its counterpart is of another class."""
-    smooth: tuple[float, float] = (0.015, 0.001)
-    """Radius and epsilon of the guided filter that leaves out fine detail, which does not follow the map of colours."""
-
-
-@dataclass(frozen=True)
 class _Parted:
     """A structure picture parted into what changes alike."""
 
@@ -98,7 +66,7 @@ class _Parted:
     """The picture in OKLab."""
     smooth: Mapping[tuple[float, float], Float[Tensor, "3 H W"]]
     """The same without fine detail, for every kind of it."""
-    pairs: Sequence[_Pair]
+    pairs: Sequence[Pair]
     weights: Float[Tensor, "K H W"]
     """Of the pairs in every pixel."""
     beliefs: Float[Tensor, "H W"] | None = None
@@ -106,14 +74,14 @@ class _Parted:
     reach: int = 0
     """Pixels over which beliefs within a pair's region go over into each other, and beyond its border."""
 
-    def share(self, pair: _Pair, here: Int[Tensor, " N"], share: float) -> Float[Tensor, " N"] | float:
+    def share(self, pair: Pair, here: Int[Tensor, " N"], share: float) -> Float[Tensor, " N"] | float:
         """How much of a pair's change some pixels take."""
         if self.beliefs is None:
             return share
         found = beliefs_within(self.beliefs, pair.region, self.reach) if self.reach else self.beliefs
         return share * found.flatten()[here]
 
-    def within(self, pair: _Pair, weight: Float[Tensor, "H W"]) -> tuple[Int[Tensor, " N"], Float[Tensor, "3 N"]]:
+    def within(self, pair: Pair, weight: Float[Tensor, "H W"]) -> tuple[Int[Tensor, " N"], Float[Tensor, "3 N"]]:
         """The pixels that a pair has a part in, and their smooth colours."""
         here = (weight.flatten() > FAINT).nonzero()[:, 0]
         return here, self.smooth[pair.smooth].flatten(1)[:, here]
@@ -145,7 +113,7 @@ def colour_maps(structure: View, style: View, correspondence: Correspondence) ->
     _check(style, correspondence.style)
     parted = _parted(structure.image, correspondence)
     if all(pair.id != WHOLE for pair in parted.pairs):
-        whole = _Pair(WHOLE, torch.ones_like(correspondence.kept), "", correspondence.overall, UNMATCHED)
+        whole = Pair(WHOLE, torch.ones_like(correspondence.kept), "", correspondence.overall, UNMATCHED)
         weights = torch.cat([parted.weights, whole.region[None]])
         parted = replace(parted, pairs=[*parted.pairs, whole], weights=weights)
     return _solved(parted, structure.image, style.image, correspondence)
@@ -164,9 +132,9 @@ def palette_of_points(
     """
     lab, base = rgb_to_oklab(colours[:, None]), rgb_to_oklab(smooth[:, None])
     still = found.structure.among([id for id, one in found.structure.regions.items() if one.name in found.still])
-    pairs, planes = _pairs(found, torch.where(still, STILL, found.structure_parts)), only_planes(found.structure)
+    pairs, planes = pairs_of(found, torch.where(still, STILL, found.structure_parts)), only_planes(found.structure)
     if planes:
-        pairs = _surely(pairs, found)
+        pairs = surely(pairs, found)
     weights = torch.stack([pair.region for pair in pairs]).float()
     if planes:
         weights[-1] = (
@@ -180,9 +148,9 @@ def palette_of_points(
 def _parted(image: Float[Tensor, "3 H W"], found: Correspondence) -> _Parted:
     """What changes alike, with soft borders: classes, or where only planes were perceived, these and the whole picture."""
     lab = rgb_to_oklab(image)
-    pairs, planes = _pairs(found, _classes(found, lab)), only_planes(found.structure)
+    pairs, planes = pairs_of(found, classes_of(found, lab)), only_planes(found.structure)
     if planes:
-        pairs, weights = _and_whole(pairs, image, found)
+        pairs, weights = and_whole(pairs, image, found)
     else:
         weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
     smooth = {kind: guided_filter(image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
@@ -223,57 +191,8 @@ def _check(view: View, segments: Segments) -> None:
         )
 
 
-def _classes(correspondence: Correspondence, lab: Float[Tensor, "3 H W"]) -> Int[Tensor, "H W"]:
-    """Ids of what changes alike (`Correspondence.structure_parts`), STILL for what stays as it is."""
-    classes = correspondence.structure_parts.clone()
-    still = torch.zeros_like(correspondence.kept)
-    for name in correspondence.still:
-        still |= correspondence.structure.mask(name)
-    if not bool(still.any()) or bool(still.all()):
-        return torch.where(still, STILL, classes)
-    beside = {id: classes[~still] == id for id in ids_in(classes[~still]) if id != 0}
-    colours = {id: colours_of(_sample(lab[:, ~still][:, where])) for id, where in beside.items()}
-    return rims_given(torch.where(still, STILL, classes), still, lab, colours)
-
-
-def _pairs(correspondence: Correspondence, classes: Int[Tensor, "H W"]) -> list[_Pair]:
-    """The classes of the structure that have a counterpart, what has none, and what stays as it is: every pixel in one of them."""
-    style_classes = correspondence.style_classes
-    shown, pairs = set(ids_in(style_classes)) - {0}, []
-    for id in ids_in(classes):
-        region, counterpart, name, share, kin = classes == id, correspondence.overall, "", UNMATCHED, False
-        if id % PARTS in shown and id != STILL:
-            name, counterpart = correspondence.class_name(id % PARTS), style_classes == id % PARTS
-            share = believed(name, correspondence.style.confidence(counterpart))
-            kin = correspondence.from_kin(id % PARTS)
-        elif id == STILL or correspondence.unmatched == "keep":
-            share = 0.0
-        pairs.append(_Pair(id, region, name, counterpart, share, kin))
-    return pairs
-
-
-def _and_whole(
-    pairs: Sequence[_Pair], image: Float[Tensor, "3 H W"], found: Correspondence
-) -> tuple[list[_Pair], Float[Tensor, "K H W"]]:
-    """Planes by their confidence, soft wherever the picture has no edge, and the whole picture, which takes what they leave."""
-    *planes, whole = _surely(pairs, found)
-    if not planes:
-        return [whole], whole.region[None].float()
-    masks = torch.stack([pair.region for pair in planes]).float()
-    weights = guided_filter(image, masks, FEATHER, FLAT).clamp(0, 1)
-    left = (1 - (torch.tensor([pair.share for pair in planes])[:, None, None] * weights).sum(0)).clamp_min(0)
-    return [*planes, whole], torch.cat([weights, left[None]])
-
-
-def _surely(pairs: Sequence[_Pair], found: Correspondence) -> list[_Pair]:
-    """Planes by their confidence, and the whole picture as the last."""
-    sure = [(one, believed(one.name, found.structure.confidence(one.region))) for one in pairs if one.name]
-    whole = _Pair(WHOLE, torch.ones_like(found.kept), "", found.overall, UNSEEN, smooth=BROAD)
-    return [*(replace(one, share=one.share * share) for one, share in sure), whole]
-
-
 def _map(
-    pair: _Pair,
+    pair: Pair,
     image: Float[Tensor, "3 H W"],
     style: Float[Tensor, "3 h w"],
     found: Correspondence,
@@ -301,11 +220,6 @@ def _colours(
     image: Float[Tensor, "3 H W"], mask: Bool[Tensor, "H W"] | None = None, segments: Segments | None = None
 ) -> Colours:
     """Of the pixels under a mask (without one: of the picture), from a sample, as sure as its segments."""
-    sample = _sample(image.flatten(1) if mask is None else image[:, mask])
+    sample = sampled(image.flatten(1) if mask is None else image[:, mask])
     confidence = 1.0 if mask is None or segments is None else segments.confidence(mask)
     return colours_of(rgb_to_oklab(sample[..., None])[..., 0], confidence)
-
-
-def _sample(pixels: Float[Tensor, "3 N"]) -> Float[Tensor, "3 n"]:
-    """About SAMPLES of them, evenly."""
-    return pixels[:, :: max(1, pixels.shape[1] // SAMPLES)]

@@ -2,7 +2,7 @@
 
     labels of a segmenter -> islands go -> parts of one object join -> walls meet ceilings in lines -> floors end at edges, lamps leave
     ceilings -> things are cut out one by one -> ends of carpets join them -> superpixels of walls and things are not parted ->
-    doubtful things that nothing parts from what is around them join it -> full size -> straight lines of the layout
+    masks that leak are mended -> doubtful things that nothing parts from what is around them join it -> full size -> straight lines of the layout
 
 Every step is refused where it would change a region too much, so that a wrong cut does no harm.
 """
@@ -20,6 +20,7 @@ from relook.errors import SegmentsError
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
 from relook.perceive.borders.carry import carried
+from relook.perceive.borders.leaks import without_leaks
 from relook.perceive.borders.meeting import met
 from relook.perceive.borders.objects import joined
 from relook.perceive.borders.patches import voted
@@ -61,7 +62,8 @@ def refined_segments(
     labels = doubtful_given(lab, things_cut(lab, labels, kinds), kinds)
     check()
     patches = superpixels(resized(view.image.cpu(), size)) if patches is None else patches
-    labels = unseen_given(lab, voted(labels, patches, kinds), patches, segments, kinds)
+    labels = without_leaks(lab, voted(labels, patches, kinds), kinds)
+    labels = unseen_given(lab, labels, patches, segments, kinds)
     labels = carried(view.image.cpu(), labels)
     check()
     full = straightened(view, labels, kinds)
