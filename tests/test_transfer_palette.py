@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relook.transfer.pairs import UNSEEN
 from torch import Tensor
 
 from relook.correspond.kin import with_kin
@@ -20,6 +19,7 @@ from relook.errors import ShapeError
 from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
 from relook.transfer.belief import only_planes
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
+from relook.transfer.pairs import UNSEEN
 from relook.transfer.palette import LOWERED, POLISHED, RAISED, palette
 from relook.types import Region, Segments, View
 
@@ -436,6 +436,23 @@ def test_reflections_on_a_polished_table_stay_reflections() -> None:
     old, new = (rgb_to_oklab(one)[0] for one in (image, restyle(View(image, segments), View(oak, segments))))
     ratios = [float(light[35:, :10].mean() / light[14:20, 27:33].mean()) for light in (old, new)]
     assert ratios[1] == pytest.approx(ratios[0], rel=0.15)
+
+
+def test_a_reflection_takes_little_of_the_woods_new_tint() -> None:
+    """A dark table that mirrors a white wall beside one of red wood: where it does it stays about grey."""
+    table = of_two("table", (0.25, 0.15, 0.09), (0.78, 0.78, 0.77))
+    red, grey = hues(restyle(table, of_two("table", (0.5, 0.2, 0.12), (0.55, 0.24, 0.15))))
+    assert float(grey.norm()) < 0.4 * float(red.norm())
+    assert float(red.norm()) > 0.06
+
+
+def test_a_net_before_a_window_does_not_become_the_dark_of_a_damask() -> None:
+    light = torch.linspace(0.95, 0.75, 60).expand(3, 40, 60)
+    pattern = torch.linspace(0.05, 0.85, 60).expand(3, 40, 60)
+    segments = Segments(torch.ones(40, 60, dtype=torch.int64), {1: Region("curtain", confidence=0.9)})
+    old, new = (rgb_to_oklab(one)[0] for one in (light, restyle(View(light, segments), View(pattern, segments))))
+    assert new.mean() > 0.75 * old.mean()
+    assert new.std() < 1.2 * old.std()
 
 
 def test_a_lamp_in_a_ceiling_that_a_network_is_sure_of_keeps_its_colour() -> None:

@@ -32,6 +32,8 @@ MAIN = 0.03
 """Distance in OKLab within which colours count as a region's main ones, per doubt of the region."""
 TINT, SHADE, BLACK = 0.09, 0.6, 0.15
 """How far the tints of one material are apart, and the logarithms of its lightness; the lightness below which tints are noise."""
+GREY = 0.04
+"""Tint of what is about grey."""
 LIGHT, MIDDLE = 0.4, 0.6
 """What differences of light count beside those of tint, and the lightness at which distances of tints are those of chroma."""
 ONE = (0.65, 0.85)
@@ -149,15 +151,19 @@ def material(colours: Float[np.ndarray, "N 3"], found: Cells) -> Float[np.ndarra
     In OKLab k times the light is k^(1/3) times all of L, a and b: a material in any light has one tint (a / L, b / L).
     Its gloss adds white: L' = L + w, so the tint is L / L' of that. 1 / (1 + (distance of the tints / TINT)^4 + (that of log L / SHADE)^4).
     """
+    (own, tint), (logs, tints) = main_of(found), _tinted(colours)
+    along = np.clip(tints @ tint / max(float(tint @ tint), 1e-9), np.minimum(1, np.exp(own - logs)), 1)
+    away = np.hypot(*(tints - along[:, None] * tint).T)
+    return np.asarray(1 / (1 + (away / TINT) ** 4 + ((logs - own) / SHADE) ** 4))
+
+
+def main_of(found: Cells) -> tuple[float, Float[np.ndarray, " 2"]]:
+    """Logarithm of the lightness of a region's main material, and its tint: those about which most of the region is."""
     logs, tints = _tinted(found.colours)
     near = np.hypot(*(tints[:, None] - tints).transpose(2, 0, 1)) / TINT, (logs[:, None] - logs) / SHADE
     best = np.exp(-2 * (near[0] ** 2 + near[1] ** 2)) * found.shares
     best = best[int(best.sum(1).argmax())]
-    own, tint = float(best @ logs / best.sum()), best @ tints / best.sum()
-    logs, tints = _tinted(colours)
-    along = np.clip(tints @ tint / max(float(tint @ tint), 1e-9), np.minimum(1, np.exp(own - logs)), 1)
-    away = np.hypot(*(tints - along[:, None] * tint).T)
-    return np.asarray(1 / (1 + (away / TINT) ** 4 + ((logs - own) / SHADE) ** 4))
+    return float(best @ logs / best.sum()), best @ tints / best.sum()
 
 
 def _tinted(colours: Float[np.ndarray, "N 3"]) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "N 2"]]:
@@ -229,6 +235,7 @@ def colour_change(
     own = entropic_map(structure.cells, structure.cells, BLUR)(nodes)
     if polished:
         wanted[:, 0] = own[:, 0] * float(style.cells.mean[0]) / max(float(structure.cells.mean[0]), 1e-6)
+        wanted[:, 1:] *= _tint_left(own.numpy(), structure.cells)[:, None]
     plain = PLAIN + DOUBT * (1 - structure.confidence)
     contrast = 1 / (1 + (structure.spread / plain) ** 2)
     kept = torch.tensor([1.0 if polished else max(LEAST[0], contrast), CHROMA, CHROMA])
@@ -242,6 +249,13 @@ def colour_change(
     new = torch.cat([mixed(nodes.T, new.T, chance[:, 0]), (1 + chance * (gains - 1)).T])
     table = new.reshape(5, NODES, NODES, NODES)
     return ColourChange(table, low, size, style.reach, torch.from_numpy(style.cells.mean[1:]).float())
+
+
+def _tint_left(colours: Float[np.ndarray, "N 3"], found: Cells) -> Float[Tensor, " N"]:
+    """How much OKLab colours have of the tint of a region's main material: a reflection on red wood is hardly red; 1 where that has none."""
+    _, tint = main_of(found)
+    own = np.hypot(*_tinted(colours)[1].T)
+    return torch.from_numpy(np.minimum(1, (own + GREY) / (float(np.hypot(*tint)) + GREY))).float()
 
 
 def mixed(

@@ -47,6 +47,8 @@ RAISED, POLISHED = 1.6, 1.25
 glass or lacquer (POLISH), whose reflections would become haze."""
 LOWERED = 0.6
 """Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame."""
+LIT = {"curtain": 0.85}
+"""Factor to which it falls at least where the light behind shines through, which then is scaled as well: a white net becomes no black damask."""
 PATTERNED = "floor"
 """The surface whose light and dark is more than the light on it: that of others is scaled as of what is polished, not matched to the style's."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
@@ -210,9 +212,10 @@ def _map(
             new, polished = as_paint(new, old, *paint), canonical(pair.name) != PATTERNED
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
-            polished = canonical(pair.name) in POLISH
+            polished = canonical(pair.name) in POLISH or canonical(pair.name) in LIT
             old, new = as_main(old) if pair.kin else old, as_plain(new, old)
-            new = as_light(new, old, LOWERED if pair.kin else 0.0, POLISHED if polished else RAISED)
+            least = LIT.get(canonical(pair.name), LOWERED if pair.kin else 0.0)
+            new = as_light(new, old, least, POLISHED if polished else RAISED)
     return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished)
 
 
