@@ -88,7 +88,7 @@ def test_black_warps_are_no_first_guess(refiner: ViewRefiner) -> None:
 
 
 def test_every_way_of_carrying_has_its_painting() -> None:
-    assert set(PAINTING) == set(CARRYING) == set(get_args(Carry)) - {"auto", "scene"}
+    assert set(PAINTING) == set(CARRYING) == set(get_args(Carry)) - {"auto", "scene", "frames"}
 
 
 def test_released_paints_the_whole_frame_in_the_colours_that_are_known(refiner: ViewRefiner) -> None:
