@@ -34,7 +34,7 @@ TINT, SHADE, BLACK = 0.09, 0.6, 0.15
 """How far the tints of one material are apart, and the logarithms of its lightness; the lightness below which tints are noise."""
 GREY = 0.04
 """Tint of what is about grey."""
-LIGHT, MIDDLE = 0.4, 0.6
+LIGHT, MIDDLE = 0.6, 0.6
 """What differences of light count beside those of tint, and the lightness at which distances of tints are those of chroma."""
 ONE = (0.65, 0.85)
 """Share of a region in its main material from which it may be of one, and from which it is."""
