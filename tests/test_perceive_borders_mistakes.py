@@ -314,6 +314,16 @@ def test_an_arm_of_another_colour_and_a_white_spot_within_are_no_leaks() -> None
     assert (leaking(WOOD, within=WHITE)[80:180, 60:240] == SOFA).all()
 
 
+def test_a_white_spot_near_a_border_that_it_does_not_touch_is_no_leak() -> None:
+    labels, spot = np.full((512, 768), WALL), (slice(48, 56), slice(300, 330))
+    labels[40:400, 100:600] = SOFA
+    picture = np.full((512, 768, 3), 230, np.uint8)
+    picture[40:400, 100:600] = (50, 76, 128)
+    picture[spot] = 230
+    found = without_leaks(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), labels, kinds())
+    assert (found[spot] == SOFA).all()
+
+
 def test_what_a_rug_cuts_off_from_a_bed_is_rug() -> None:
     """A patch in another light is none by its colours, and hung together with the bed; a stool that stands there by itself stays."""
     draw = np.random.default_rng(0)

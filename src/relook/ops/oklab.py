@@ -30,6 +30,11 @@ def rgb_to_oklab(rgb: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
     return _mix(_TO_LAB, cones.sign() * cones.abs() ** (1 / 3))
 
 
+def tint_of(lab: Float[Tensor, "N 3"], dark: float) -> Float[Tensor, "N 2"]:
+    """a / L and b / L of OKLab colours, which light leaves as they are; L counts as `dark` where it is less: tints are noise there."""
+    return lab[:, 1:] / lab[:, :1].clamp_min(dark)
+
+
 def oklab_to_rgb(lab: Float[Tensor, "*B 3 H W"]) -> Float[Tensor, "*B 3 H W"]:
     """OKLab to sRGB; values outside [0, 1] are colours that a screen cannot show."""
     return from_linear(_mix(torch.linalg.inv(_TO_CONES), _mix(torch.linalg.inv(_TO_LAB), lab) ** 3))

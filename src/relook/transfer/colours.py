@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from relook.ops.oklab import tint_of
 from relook.ops.transport import Cells, cells, entropic_map
 
 SIDE = 0.02
@@ -168,8 +169,7 @@ def main_of(found: Cells) -> tuple[float, Float[np.ndarray, " 2"]]:
 
 def _tinted(colours: Float[np.ndarray, "N 3"]) -> tuple[Float[np.ndarray, " N"], Float[np.ndarray, "N 2"]]:
     """Logarithms of lightness, and tints."""
-    light = np.maximum(colours[:, 0], BLACK)
-    return np.log(light), colours[:, 1:] / light[:, None]
+    return np.log(np.maximum(colours[:, 0], BLACK)), tint_of(torch.from_numpy(colours), BLACK).numpy()
 
 
 def as_light(style: Colours, structure: Colours, least: float, most: float) -> Colours:

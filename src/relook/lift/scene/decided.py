@@ -15,7 +15,7 @@ from relook.gaussians import Gaussians
 from relook.lift.scene.floor import Plane, floor_plane
 from relook.lift.scene.joint import jointly
 from relook.lift.scene.pieces import FINE, Surface, pieces, surface
-from relook.ops.oklab import rgb_to_oklab
+from relook.ops.oklab import rgb_to_oklab, tint_of
 from relook.perceive.segment.vocabulary import canonical
 
 OWN = 0.05
@@ -203,7 +203,7 @@ def _on(
 def tints_of(colours: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
     """RGB as floors are told apart by: what light does to them counts little."""
     lab = rgb_to_oklab(colours.T[..., None])[..., 0].T
-    return torch.cat([LIGHT * lab[:, :1], lab[:, 1:] / lab[:, :1].clamp_min(DARK)], 1)
+    return torch.cat([LIGHT * lab[:, :1], tint_of(lab, DARK)], 1)
 
 
 def by_colour(

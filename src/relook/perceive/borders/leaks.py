@@ -12,10 +12,10 @@ from relook.perceive.borders.parted import grown
 from relook.perceive.borders.regions import Kinds
 from relook.perceive.segment.regions import connected_parts
 
-BAND, SURE = 0.025, 0.006
-"""How far, in parts of the longer side, a mask leaks, and from which depth on a region's pixels say what it looks like."""
+SURE = 0.006
+"""From which depth, in parts of the longer side, a region's pixels say what it looks like."""
 NEAR, FEWEST = 0.025, 0.03
-"""Half the square, in parts of the longer side, over which they do, and the share of it that they have at least."""
+"""Half the square, in parts of the longer side, over which they do (so far a mask leaks at most), and the share of it that they have at least."""
 LIKE, UNLIKE = 10.0, 2.5
 """Distance in Lab (of 8 bits) up to which a pixel looks like a region, and how many times that plus LIKE it is at least from one that it is not."""
 SMALLEST, MOST = 0.0015, 0.25
@@ -46,7 +46,7 @@ def without_leaks(
                 taker, best = np.where(away < best, other, taker), np.minimum(away, best)
         inside = _distance(colours, own, sure, reach)
         leaked = (best < LIKE) & (inside > UNLIKE * best + LIKE) & np.isfinite(inside)
-        leaked = _at_border(leaked & own & (depth_inside(own) <= BAND * max(labels.shape)), own)
+        leaked = _at_border(leaked & own, own)
         if leaked.sum() < MOST * own.sum():
             result[place] = np.where(leaked, taker, result[place])
     return result
