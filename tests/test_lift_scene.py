@@ -24,7 +24,7 @@ from relook.lift.geometry import found_by
 from relook.lift.scene.change import through_scene
 from relook.lift.scene.decided import decided
 from relook.lift.scene.floor import floor_plane
-from relook.lift.scene.joint import jointly
+from relook.lift.scene.joint import TIGHTER, jointly
 from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces, surface
 from relook.lift.scene.strays import without_strays, without_unseen
@@ -208,6 +208,14 @@ def test_pieces_that_touch_change_together() -> None:
     scores = torch.tensor([[9.0, 0], [0, 1], [0, 1], [9, 0], [0, 9]])
     assert jointly(scores, pairs, torch.tensor([2.0, 5, 2, 2])).tolist() == [0, 0, 0, 0, 1]
     assert jointly(scores, pairs, torch.tensor([0.5, 5, 0.5, 2])).tolist() == [0, 1, 1, 0, 1]
+
+
+def test_a_piece_leaves_a_part_that_it_hardly_hangs_together_with() -> None:
+    """A carpet that is called a wall touches the wall by a pixel, and a floor along its side: it goes alone, which moves of whole parts cannot."""
+    pairs, weights = torch.tensor([[0, 1], [1, 2]]), torch.tensor([0.1, 5])
+    scores = torch.tensor([[9.0, 0], [1, 0], [0, 9]])
+    assert jointly(scores, pairs, weights).tolist() == [0, 0, 1]
+    assert jointly(scores, pairs, weights, TIGHTER).tolist() == [0, 1, 1]
 
 
 def test_where_the_scene_knows_nothing_small_parts_are_of_what_surrounds_them() -> None:

@@ -17,18 +17,20 @@ from relook.correspond.kin import families
 from relook.io import as_pixels
 from relook.lift.carry import LEAST
 from relook.lift.scene.decided import ALIKE, LYING, STANDING, UNHEARD, by_colour, tints_of
-from relook.lift.scene.joint import jointly
+from relook.lift.scene.joint import TIGHTER, jointly
 from relook.ops.geometry import pixel_centres
 from relook.ops.slopes import slopes
 from relook.perceive.segment.superpixels import borders_of, means_of
 from relook.perceive.segment.vocabulary import ROOM, canonical
 from relook.types import Matches
 
-TOUCH, STEEP, APART = 4.0, 3.0, 8.0
+TOUCH, STEEP, APART = 8.0, 3.0, 6.0
 """What a pixel of border between superpixels of other names costs, in the log of a chance, and what divides that by e: slope along the border, and
 difference of the colours (Lab of 8 bits, lightness counts a fifth)."""
-ALONG = 1.5
+ALONG = 3.0
 """What a pixel costs that has another name in the frame before."""
+FULL = 300.0
+"""Pixels of a superpixel that count half: what a network says of neighbouring pixels is said once."""
 TINT, CHROMA, WIDE = 0.5, 0.1, 0.06
 """What counts, beside what is said of a superpixel, what is said of all in the walk that have its colour, where that has CHROMA or more (a, b over L); and
 how far apart (`tints_of`) colours are that count e^-1."""
@@ -167,7 +169,7 @@ def _parted(
     tints = torch.cat([tints_of(torch.from_numpy(frame.colours)) for frame in frames])
     share = torch.softmax(-(torch.cdist(tints, means) / ALIKE).square(), 1)
     pixels = torch.from_numpy(np.concatenate([frame.pixels for frame in frames]))
-    part = jointly(pixels[:, None] * (share + UNHEARD).log(), edges[inside], ties[inside]).numpy()
+    part = jointly(pixels[:, None] * (share + UNHEARD).log(), edges[inside], ties[inside], TIGHTER).numpy()
     mixed = np.where((every == number) & (part > 0), new + part - 1, every).astype(np.uint8)
     return np.split(mixed, np.cumsum([len(frame.pixels) for frame in frames])[:-1])
 
@@ -247,9 +249,10 @@ def _together(
     """Of some frames, jointly."""
     edges, ties = _graph(frames)
     said = np.concatenate(chances)
-    scores = torch.from_numpy(np.concatenate([frame.pixels for frame in frames])[:, None] * np.log(said + UNHEARD))
+    pixels = np.concatenate([frame.pixels for frame in frames])
+    scores = torch.from_numpy((pixels / (1 + pixels / FULL))[:, None] * np.log(said + UNHEARD))
     scores[:, 0] -= NONE
-    found = _one_kind(jointly(scores, edges, ties), edges, scores, names)
+    found = _one_kind(jointly(scores, edges, ties, TIGHTER), edges, scores, names)
     return [part.numpy().astype(np.uint8) for part in found.split([len(frame.pixels) for frame in frames])]
 
 
