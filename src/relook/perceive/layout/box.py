@@ -150,30 +150,28 @@ def _paths(
 ) -> tuple[Callable[[int], Int[np.ndarray, " w"]], Float[np.ndarray, " C"]]:
     """The cheapest sequence of states under every ceiling (Viterbi), as a function from the ceiling's number, and its cost."""
     ceilings, states, width = costs.shape
-    each, total = np.arange(ceilings)[:, None], costs[..., 0].copy()
-    back = np.zeros((width, ceilings, states), np.int32)
+    own, columns = np.arange(states)[:, None], np.ascontiguousarray(costs.transpose(2, 1, 0))
+    total, back = columns[0], np.empty((width, states, ceilings), np.int32)
     for column in range(1, width):
-        met = total[:, neighbours[column]]
-        which = met.argmin(-1)
-        turn = np.take_along_axis(met, which[..., None], -1)[..., 0] + width * CORNER * (1 - CALM * corners[column])
-        turn_from = neighbours[column][np.arange(states), which]
-        lowest = total.argmin(-1)
-        jump = total[each[:, 0], lowest][:, None] + width * JUMP
-        choices = np.stack([total, turn, np.broadcast_to(jump, total.shape)])
-        chosen = choices.argmin(0)
-        sources = np.stack(
-            [np.broadcast_to(np.arange(states), total.shape), turn_from, np.broadcast_to(lowest[:, None], total.shape)]
-        )
-        back[column] = np.take_along_axis(sources, chosen[None], 0)[0]
-        total = np.take_along_axis(choices, chosen[None], 0)[0] + costs[..., column]
+        turn, turn_from = total[neighbours[column, :, 0]], neighbours[column, :, :1]
+        for place in (1, 2):
+            source = neighbours[column, :, place : place + 1]
+            other = total[source[:, 0]]
+            turn_from, turn = np.where(other < turn, source, turn_from), np.minimum(turn, other)
+        turn = turn + width * CORNER * (1 - CALM * corners[column])
+        lowest = total.argmin(0)
+        jump = total[lowest, np.arange(ceilings)] + width * JUMP
+        best = np.minimum(total, turn)
+        back[column] = np.where(jump < best, lowest, np.where(turn < total, turn_from, own))
+        total = np.minimum(best, jump) + columns[column]
 
     def path(ceiling: int) -> Int[np.ndarray, " w"]:
-        states = [int(total[ceiling].argmin())]
+        states = [int(total[:, ceiling].argmin())]
         for column in range(width - 1, 0, -1):
-            states.append(int(back[column, ceiling, states[-1]]))
+            states.append(int(back[column, states[-1], ceiling]))
         return np.array(states[::-1])
 
-    return path, total.min(-1)
+    return path, total.min(0)
 
 
 def _refined(level: Level, evidence: Evidence, box: Box) -> Box:

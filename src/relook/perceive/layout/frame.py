@@ -8,12 +8,14 @@ follow from the lines: five numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import minimize
 
+from relook.ops.simplex import lowest
 from relook.perceive.layout.lines import Lines
 
 DRAWS = 600
@@ -69,6 +71,11 @@ class Search:
     spread: float
     """Deviation of its logarithm."""
 
+    @cached_property
+    def shares(self) -> Float[np.ndarray, " N"]:
+        """Of every line, of the weight of all."""
+        return self.lines.weights / self.lines.weights.sum()
+
     def camera(self, focal: float, shift: float) -> Float[np.ndarray, "3 3"]:
         """K for a focal length in longer sides and a principal point `shift` heights below the middle."""
         height, width = self.size
@@ -77,19 +84,24 @@ class Search:
 
     def prior(self, focal: float, shift: float) -> float:
         """What an unusual camera costs."""
-        return PRIOR * ((np.log(focal / self.focal) / self.spread) ** 2 + np.log1p((shift / SHIFT) ** 2))
+        return PRIOR * ((math.log(focal / self.focal) / self.spread) ** 2 + math.log1p((shift / SHIFT) ** 2))
 
-    def cost(self, numbers: Float[np.ndarray, " 5"], spread: float = NARROW) -> float:
+    def cost(self, numbers: Sequence[float], spread: float = NARROW) -> float:
         """Prior less the share of the lines' weight that follows a direction of `frame(numbers)`."""
         K, axes = self.frame(numbers)
-        near = np.exp(-0.5 * (self.lines.off(axes @ K.T).min(0) / spread) ** 2)
-        return self.prior(np.exp(numbers[0]), numbers[1]) - float(near @ self.lines.weights / self.lines.weights.sum())
+        near = np.exp(self.lines.off_squared(axes @ K.T).min(0) * (-0.5 / spread**2))
+        return self.prior(math.exp(numbers[0]), numbers[1]) - float(near @ self.shares)
 
-    def frame(self, numbers: Float[np.ndarray, " 5"]) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 3"]]:
+    def frame(self, numbers: Sequence[float]) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "3 3"]]:
         """K and axes of (log focal length, shift, turn, roll, pitch)."""
         focal, shift, turn, roll, pitch = numbers
-        down = np.array([np.sin(roll), np.cos(roll) * np.cos(pitch), np.cos(roll) * np.sin(pitch)])
-        return self.camera(np.exp(focal), shift), turned(down, np.array(turn))
+        across, down, ahead = _unturned(
+            math.sin(roll), math.cos(roll) * math.cos(pitch), math.cos(roll) * math.sin(pitch)
+        )
+        c, s = math.cos(turn), math.sin(turn)
+        pairs = list(zip(across, ahead, strict=True))
+        axes = np.array([[c * a + s * b for a, b in pairs], down, [c * b - s * a for a, b in pairs]])
+        return self.camera(math.exp(focal), shift), axes
 
 
 def find_frames(lines: Lines, size: tuple[int, int], focal: float | None = None) -> list[Frame]:
@@ -111,7 +123,7 @@ def find_frames(lines: Lines, size: tuple[int, int], focal: float | None = None)
 
 def _frame(search: Search, lines: Lines, cost: float, numbers: Float[np.ndarray, " 5"]) -> Frame:
     """A frame of its numbers, and which lines follow it."""
-    K, axes = search.frame(numbers)
+    K, axes = search.frame(numbers.tolist())
     axes = _ordered(axes)
     return Frame(K, axes, following(lines, K, axes), -cost)
 
@@ -124,13 +136,19 @@ def following(lines: Lines, K: Float[np.ndarray, "3 3"], axes: Float[np.ndarray,
 
 def turned(down: Float[np.ndarray, " 3"], turns: Float[np.ndarray, "*T"]) -> Float[np.ndarray, "*T 3 3"]:
     """Axes (rows across, down, ahead) for a direction down, turned about it from where the camera looks."""
-    x, y, z = (down / np.sqrt(down @ down)).tolist()
-    level = math.hypot(x, y)
-    across, ahead = np.array([y / level, -x / level, 0.0]), np.array([-x * z / level, -y * z / level, level])
+    across, own, ahead = (np.array(one) for one in _unturned(*down.tolist()))
     c, s = np.cos(turns)[..., None], np.sin(turns)[..., None]
     axes = np.empty((*turns.shape, 3, 3))
-    axes[..., 0, :], axes[..., 1, :], axes[..., 2, :] = c * across + s * ahead, (x, y, z), c * ahead - s * across
+    axes[..., 0, :], axes[..., 1, :], axes[..., 2, :] = c * across + s * ahead, own, c * ahead - s * across
     return axes
+
+
+def _unturned(x: float, y: float, z: float) -> tuple[tuple[float, float, float], ...]:
+    """Unit vectors across, down and ahead for a direction down, ahead nearest to where the camera looks."""
+    long = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / long, y / long, z / long
+    level = math.hypot(x, y)
+    return (y / level, -x / level, 0.0), (x, y, z), (-x * z / level, -y * z / level, level)
 
 
 def _vertical(lines: Lines, size: tuple[int, int]) -> Float[np.ndarray, " 3"]:
@@ -173,7 +191,7 @@ def _starts(search: Search, vertical: Float[np.ndarray, " 3"]) -> list[Float[np.
             down = np.linalg.solve(K, vertical)
             down *= np.sign(down[1]) / np.linalg.norm(down)
             points = turned(down, YAWS)[:, ::2] @ K.T
-            near = np.exp(-0.5 * (level.off(points).min(1) / WIDE) ** 2) @ level.weights / total
+            near = np.exp(level.off_squared(points).min(1) * (-0.5 / WIDE**2)) @ level.weights / total
             roll, pitch = np.arcsin(np.clip(down[0], -1, 1)), np.arctan2(down[2], down[1])
             for best in np.argsort(near)[-2:]:
                 numbers = np.array([np.log(focal), shift, YAWS[best], roll, pitch])
@@ -188,13 +206,12 @@ def _starts(search: Search, vertical: Float[np.ndarray, " 3"]) -> list[Float[np.
 
 def _refined(search: Search, numbers: Float[np.ndarray, " 5"]) -> tuple[float, Float[np.ndarray, " 5"]]:
     """A frame moved to where most lines follow it, and its cost."""
-    steps = np.vstack([np.zeros(5), np.diag([0.08, 0.02, 0.015, 0.004, 0.01])])
+    steps, cost = np.vstack([np.zeros(5), np.diag([0.08, 0.02, 0.015, 0.004, 0.01])]), 0.0
     for spread, rounds in ((WIDE, 150), (NARROW, 200), (FINE, 250)):
-        scale = min(1.0, spread / NARROW)
-        options = {"initial_simplex": numbers + scale * steps, "maxiter": rounds}
-        found = minimize(search.cost, numbers, (spread,), method="Nelder-Mead", options=options)
-        numbers = found.x
-    return float(found.fun), numbers
+        corners = numbers + min(1.0, spread / NARROW) * steps
+        cost, found = lowest(partial(search.cost, spread=spread), corners.tolist(), rounds)
+        numbers = np.array(found)
+    return cost, numbers
 
 
 def _ordered(axes: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:

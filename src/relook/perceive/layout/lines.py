@@ -56,11 +56,22 @@ class Lines:
         """How much each counts: its length in longer sides, COUNTED at most."""
         return np.minimum(self.lengths / self.side, COUNTED)
 
+    @cached_property
+    def normals(self) -> Float[np.ndarray, "3 N"]:
+        """What vanishing points (homogeneous pixels) on the lines themselves are at right angles to."""
+        (x, y), (right, down) = self.middles.T, self.ways.T
+        return np.stack([down, -right, y * right - x * down])
+
     def off(self, points: Float[np.ndarray, "*V 3"]) -> Float[np.ndarray, "*V N"]:
         """Sine of the angle between each line and the way from its middle to vanishing points (homogeneous pixels)."""
+        return np.sqrt(self.off_squared(points))
+
+    def off_squared(self, points: Float[np.ndarray, "*V 3"]) -> Float[np.ndarray, "*V N"]:
+        """The squares of `off`, which cost less."""
         x = points[..., 0:1] - self.middles[:, 0] * points[..., 2:3]
         y = points[..., 1:2] - self.middles[:, 1] * points[..., 2:3]
-        return np.abs(x * self.ways[:, 1] - y * self.ways[:, 0]) / np.maximum(np.sqrt(x * x + y * y), 1e-9)
+        across = points @ self.normals
+        return across * across / np.maximum(x * x + y * y, 1e-18)
 
 
 def lines_of(image: Float[Tensor, "3 H W"], session: Session) -> Lines:
