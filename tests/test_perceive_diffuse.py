@@ -79,17 +79,3 @@ def test_means_of_superpixels() -> None:
 def test_doubt_about_a_things_name_is_no_doubt_that_it_is_a_thing() -> None:
     best, surfaces = torch.tensor([[0.3, 0.3]]), torch.tensor([[0.1, 0.1]])
     assert torch.allclose(ade20k._sure(best, surfaces, torch.tensor([[True, False]])), torch.tensor([[0.9, 0.3]]))
-
-
-@pytest.mark.parametrize("size", [(40, 60), (60, 40)])
-def test_a_picture_in_its_own_shape_comes_back_in_its_place(size: tuple[int, int]) -> None:
-    """A network that answers with what it sees: the picture itself, without the grey beside it."""
-    image = torch.linspace(0, 1, size[0])[:, None] + torch.zeros(3, *size)
-
-    def ask(square: torch.Tensor, side: tuple[int, int]) -> torch.Tensor:
-        assert square.shape[1] == square.shape[2]
-        return torch.nn.functional.interpolate(square[None], side, mode="bilinear", align_corners=False)[0]
-
-    found = ade20k._in_its_shape(image, size, ask)
-    assert found.shape == image.shape
-    assert (found - image).abs().max() < 0.05

@@ -36,7 +36,7 @@ def _nothing() -> None:
 
 def content_key(values: Tensor) -> tuple[object, ...]:
     """A key for `Session.remembered` that tensors share if they hold the same."""
-    return tuple(values.shape), sha256(values.cpu().numpy().tobytes()).digest()
+    return tuple(values.shape), sha256(values.contiguous().cpu().numpy().data).digest()
 
 
 class _Answer(Generic[T]):
@@ -120,6 +120,12 @@ class Session:
             while len(answers) > most:
                 answers.popitem(last=False)
         return answer.value(make)
+
+    def recalled(self, kind: str, key: Hashable, other: T) -> T:
+        """What is remembered for this key; `other` where nobody asked for it, or its answer is not there yet."""
+        with self.lock:
+            answer: _Answer[T] | None = self._remembered.get(kind, OrderedDict()).get(key)
+        return answer.found[0] if answer is not None and answer.found else other
 
     @contextmanager
     def meanwhile(self, *work: Callable[[], object]) -> Iterator[None]:

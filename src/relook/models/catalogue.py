@@ -16,6 +16,9 @@ from relook.errors import InputError
 TRANSFORMERS = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Files of a transformers checkpoint that are fetched from the hub: never a pickle."""
 
+SEGMENTER_ORDER = ("eomt-ade20k", "oneformer-ade20k", "ade20k", "layout")
+"""What finds regions where nobody names a segmenter, best first: the first that is here."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:

@@ -12,19 +12,18 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import torch
 
 
 class Interpreters:
     """Interpreters of one TFLite network: threads that ask at the same moment get one each, up to as many as torch has threads."""
 
-    def __init__(self, path: Path, *, keep_all: bool = False) -> None:
-        """keep_all: intermediate results can be read too."""
+    def __init__(self, path: Path, *, keep_all: bool = False, threads: int | None = None) -> None:
+        """keep_all: intermediate results can be read too. threads: in place of torch's, which then is not imported."""
         self._path, self._keep_all = path, keep_all
         self.first = self._made()
         self._free: LifoQueue[Any] = LifoQueue()
         self._free.put(self.first)
-        self._missing, self._lock = torch.get_num_threads() - 1, Lock()
+        self._missing, self._lock = (_torch_threads() if threads is None else threads) - 1, Lock()
 
     def answer(self, inputs: np.ndarray, output: int) -> np.ndarray:
         """What the network answers under the index `output`."""
@@ -55,13 +54,19 @@ class Interpreters:
         return network
 
 
+def _torch_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
 def onnx(path: Path) -> Any:
     """An ONNX session on the CPU, with as many threads as torch has."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = _torch_threads()
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -13,6 +13,7 @@ from relook.config import FILES, File, PhotoConfig
 from relook.errors import InputError
 from relook.files import FORMATS, check_there, check_writable, picture_format
 from relook.options import EXISTING, POSITIONAL, REPEATED, Group
+from relook.perceive.ahead import begun
 from relook.present.arguments import parse
 from relook.present.terminal import OUT, drawn
 
@@ -65,10 +66,14 @@ def _one(options: Photo) -> int:
         raise InputError("Expected STRUCTURE, --style and --out (or --from-record), got less; see relook photo --help.")
     picture_format(options.out)
     check_writable(options.out)
-    from relook.transfer.photo import restyle_photo
+    structure, styles, config = options.structure[0], options.style, options.config
+    with begun((structure, *styles), config) as ahead, drawn() as progress:
+        from relook.session import Session
+        from relook.transfer.photo import restyle_photo
 
-    with drawn() as progress:
-        result = restyle_photo(options.structure[0], options.style, options.config, out=options.out, progress=progress)
+        with Session(config.device, config.precision, low_vram=config.low_vram) as session:
+            ahead.give(session)
+            result = restyle_photo(structure, styles, config, out=options.out, session=session, progress=progress)
     return _said(result.record)
 
 

@@ -11,9 +11,8 @@ from relook.io import read_picture
 from relook.progress import SILENT, Progress
 from relook.session import Session
 from relook.transfer.materials import rugs_foreseen
-from relook.transfer.photo import PREVIEW, seen
+from relook.transfer.photo import seen, small_of
 from relook.transfer.resolve import resolve
-from relook.transfer.working import shrunk
 from relook.types import Metadata, View
 
 
@@ -35,7 +34,8 @@ def foresee(
     run = resolve(config, session, [view for view, _ in found], progress)
     layouts = chain(() if structure is None else (config.layout,), (config.style_layout,), repeat("auto"))
     steps = [*zip(found, layouts, strict=False)]
-    steps = [((shrunk(view, PREVIEW), metadata), layout) for (view, metadata), layout in steps] + steps
+    small = [((small_of(view, run.perception.session), metadata), layout) for (view, metadata), layout in steps]
+    steps = small + steps
     with progress.stage("perceiving", len(steps)) as tick:
         for number, (one, layout) in enumerate(steps, start=1):
             view = seen(run, one, layout)

@@ -19,6 +19,7 @@ from relook.correspond.semantic import Correspondence
 from relook.io import check_format, read_depth, read_picture, read_segments, write_image
 from relook.ops.fill import whole_depth
 from relook.perceive.exif import focal_of
+from relook.perceive.whole import stands_for
 from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
@@ -166,11 +167,18 @@ def looked(
 
 def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress) -> None:
     """Write the same at PREVIEW pixels beside `out`, and say so."""
-    small = [(shrunk(view, PREVIEW), metadata) for view, metadata in read]
+    small = [(small_of(view, run.perception.session), metadata) for view, metadata in read]
     image, *_ = _with_look(run, small, progress, Clock())
     path = preview_of(out)
     write_image(path, image)
     log.info("%s is a preview of %s pixels; the full picture follows", path, PREVIEW)
+
+
+def small_of(view: View, session: Session) -> View:
+    """A view at PREVIEW pixels, for a run that looks at it whole as well."""
+    small = shrunk(view, PREVIEW)
+    stands_for(small.image, view.image, session)
+    return small
 
 
 def _named(pictures: Sequence[Picture]) -> dict[str, Picture]:

@@ -7,6 +7,7 @@ No network is asked; segments help where there are some.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relook.io import as_pixels
@@ -18,6 +19,7 @@ from relook.perceive.layout.frame import Frame, find_frames
 from relook.perceive.layout.level import Level, level_view
 from relook.perceive.layout.lines import Lines, find_lines, lines_of
 from relook.perceive.layout.room import as_layout
+from relook.perceive.whole import whole_of
 from relook.session import Session, content_key
 from relook.types import Layout, View
 
@@ -54,7 +56,23 @@ def known_layout(view: View, wanted: str, session: Session, *, focal: float | No
         return view.layout
     labels = None if view.segments is None else view.segments.labels
     key = (content_key(view.image), None if labels is None else content_key(labels), focal)
-    return session.remembered("layout", key, lambda: room_layout(view, lines_of(view.image, session), focal=focal))
+    return session.remembered("layout", key, lambda: _found(view, session, focal))
+
+
+def _found(view: View, session: Session, focal: float | None) -> Layout | None:
+    """`room_layout` with lines and frames that the session remembers, perhaps of the larger picture that this one is made of."""
+    lines, whole = lines_of(view.image, session), whole_of(view.image, session)
+    focal = _focal(view, focal)
+    if len(lines) < FEWEST:
+        return None
+    size = (whole.shape[1], whole.shape[2])
+    share = None if focal is None else round(focal / max(view.size), 6)
+
+    def find() -> list[Frame]:
+        return find_frames(lines_of(whole, session), size, None if share is None else share * max(size))
+
+    frames = session.remembered("frames", (content_key(whole), share), find)
+    return _best(view, lines, frames if size == view.size else [one.resized(size, view.size) for one in frames])
 
 
 def room_layout(view: View, lines: Lines | None = None, *, focal: float | None = None) -> Layout | None:
@@ -66,11 +84,17 @@ def room_layout(view: View, lines: Lines | None = None, *, focal: float | None =
     lines = find_lines(view.image) if lines is None else lines
     if len(lines) < FEWEST:
         return None
-    if focal is None and view.camera is not None:
-        focal = float(view.camera.K[0, 0])
-    found = min(
-        (_fitted(view, lines, frame) for frame in find_frames(lines, view.size, focal)), key=lambda one: one.cost
-    )
+    return _best(view, lines, find_frames(lines, view.size, _focal(view, focal)))
+
+
+def _focal(view: View, focal: float | None) -> float | None:
+    """The focal length in pixels, as far as it is known."""
+    return float(view.camera.K[0, 0]) if focal is None and view.camera is not None else focal
+
+
+def _best(view: View, lines: Lines, frames: Sequence[Frame]) -> Layout:
+    """The layout with the cheapest box in any of the frames."""
+    found = min((_fitted(view, lines, frame) for frame in frames), key=lambda one: one.cost)
     level, frame, evidence, box = found.level, found.frame, found.evidence, found.box
     sure = confidence(level, frame, lines, evidence, box, view.segments is not None)
     return as_layout(level, frame, box, sure, view.size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -57,6 +57,13 @@ class Frame:
     """Which of them each line follows, -1 for none."""
     score: float
     """Share of the lines' weight that follows a direction, less what the prior takes."""
+
+    def resized(self, size: tuple[int, int], other: tuple[int, int]) -> Frame:
+        """The frame of a picture of one size (H, W) in the same picture at another."""
+        y, x = (new / old for old, new in zip(size, other, strict=True))
+        focal = self.K[0, 0] * max(other) / max(size)
+        K = np.array([[focal, 0, self.K[0, 2] * x], [0, focal, self.K[1, 2] * y], [0, 0, 1]])
+        return replace(self, K=K)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from relook.io import as_pixels
+from relook.perceive.whole import whole_of
 from relook.session import Session, content_key
 
 SIDE, ENLARGED = 1024, 2.0
@@ -35,6 +36,11 @@ class Lines:
 
     def __getitem__(self, which: Bool[np.ndarray, " N"]) -> Lines:
         return Lines(self.ends[which], self.side)
+
+    def resized(self, size: tuple[int, int], other: tuple[int, int]) -> Lines:
+        """The lines of a picture of one size (H, W) in the same picture at another."""
+        y, x = (new / old for old, new in zip(size, other, strict=True))
+        return Lines(self.ends * np.array([x, y, x, y]), max(other))
 
     @cached_property
     def middles(self) -> Float[np.ndarray, "N 2"]:
@@ -75,8 +81,12 @@ class Lines:
 
 
 def lines_of(image: Float[Tensor, "3 H W"], session: Session) -> Lines:
-    """`find_lines` of a picture, found once as long as the session remembers it."""
-    return session.remembered("lines", content_key(image), lambda: find_lines(image))
+    """`find_lines` of a picture, or of the larger one that it is made of (`whole_of`), found once as long as the session remembers it."""
+    whole = whole_of(image, session)
+    found = session.remembered("lines", content_key(whole), lambda: find_lines(whole))
+    return (
+        found if whole is image else found.resized((whole.shape[1], whole.shape[2]), (image.shape[1], image.shape[2]))
+    )
 
 
 def find_lines(image: Float[Tensor, "3 H W"]) -> Lines:

@@ -8,6 +8,7 @@ from functools import partial
 from relook.errors import SegmentsError
 from relook.io import read_segments
 from relook.models import perceiver
+from relook.models.catalogue import SEGMENTER_ORDER
 from relook.models.store import is_checkpoint
 from relook.perceive.backends import BackEnd, Table
 from relook.perceive.segment import ade20k, by_layout, embedded, panoptic
@@ -56,7 +57,7 @@ SEGMENTERS: Table[Segmenter] = Table(
         BackEnd("layout", lambda session: by_layout.segments, "floor, ceiling and walls of the view's layout, no network"),
         BackEnd("whole", lambda session: whole, "one region"),
     ),
-    order=("eomt-ade20k", "oneformer-ade20k", "ade20k", "layout"),
+    order=SEGMENTER_ORDER,
     files=(".png",),
     read=lambda path: lambda view: read_segments(path, view.size),
     is_model=partial(is_checkpoint, role="segmenter"),

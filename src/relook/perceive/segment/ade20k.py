@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.io import as_pixels
-from relook.models.runtime import Interpreters
+from relook.models.ade20k import ANSWER, Look, Network, looks
+from relook.models.ade20k import SIDE as SQUARE
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
 from relook.ops.resize import at_most, resized
@@ -26,13 +26,12 @@ from relook.perceive.segment.regions import around, connected_parts, dissolved, 
 from relook.perceive.segment.rugs import rugs_grown
 from relook.perceive.segment.superpixels import SIDE, means_of, superpixels_of
 from relook.perceive.segment.vocabulary import ROOM
+from relook.perceive.whole import whole_of
 from relook.session import Session, content_key
 from relook.types import Segments, View
 
 VOCABULARY: dict[str, Any] = json.loads(Path(__file__).with_name("ade20k.json").read_text(encoding="utf-8"))
 """Class names in the network's order (`classes`), which of them can be counted, and which are often confused (`alike`)."""
-NETWORK_SIDE = 512
-"""Pixels of the network's square."""
 WHOLE_SHAPE = 2.0
 """What the answer for the picture in its own shape counts."""
 SMALLEST = 0.0008
@@ -72,7 +71,7 @@ def seen(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
 
 def _looked(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
     """The network's answer, as `segments` says."""
-    scores = class_chances(image, session)
+    scores = chances_of(image, session)
     present = scores.flatten(1).max(1).values > 0.3
     present[0] = False
     if not bool(present.any()):
@@ -107,64 +106,55 @@ def _share(
     return np.asarray(rug / (rug + floor).clip(FAINT), np.float32)[patches]
 
 
-def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
-    """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture.
+def chances_of(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
+    """`class_chances` of a picture, or of the larger one that it is made of (`whole_of`), found once as long as the session remembers it."""
+    whole = whole_of(image, session)
+    found = session.remembered("chances", content_key(whole), lambda: class_chances(whole, session))
+    size = _coarse((image.shape[1], image.shape[2]))
+    return found if found.shape[1:] == size else _fitted(found, size)
 
-    The whole picture squeezed into the network's square, its mirror image, the picture in its own shape with grey beside it, which is the
-    best single one, and square crops along the longer side.
-    """
-    height, width = image.shape[-2:]
-    side, long = min(height, width), max(height, width)
-    small = (round(128 * height / side), round(128 * width / side))
-    ask = partial(_probabilities, session=session)
-    looks: list[Callable[[], Float[Tensor, "K y x"]]] = [lambda: ask(image, small), lambda: ask(image.flip(-1), small)]
-    starts = []
-    if long > side:
-        looks.append(lambda: _in_its_shape(image, small, ask))
-        starts = np.linspace(0, long - side, min(4, -(-2 * (long - side) // side) + 1)).round().astype(int).tolist()
-    for start in starts:
-        cut = slice(start, start + side)
-        square = image[:, cut] if height > width else image[..., cut]
-        looks.append(partial(ask, square, (128, 128)))
+
+def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
+    """Class probabilities at 128 pixels on the shorter side, averaged over views of the picture (`looks`); that in its own shape is the best
+    single one."""
+    size = _coarse((image.shape[1], image.shape[2]))
+    session.check()
+    seen = looks(as_pixels(image))
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        whole, mirrored, *others = threads.map(lambda look: look(), looks)
-    total, weight = whole + mirrored.flip(-1), torch.full(small, 2.0)
+        answers = list(threads.map(lambda look: _probabilities(look, size, session), seen))
+    whole, mirrored, *others = answers
+    total, weight = whole + mirrored.flip(-1), torch.full(size, 2.0)
     if others:
         total, weight = total + WHOLE_SHAPE * others[0], weight + WHOLE_SHAPE
-    for start, chances in zip(starts, others[1:], strict=True):
-        place = min(round(start * 128 / side), max(small) - 128)
-        cut = slice(place, place + 128)
-        inside = (cut, slice(None)) if height > width else (slice(None), cut)
+    for look, chances in zip(seen[3:], others[1:], strict=True):
+        place = min(round((look.place or 0) * ANSWER / min(image.shape[-2:])), max(size) - ANSWER)
+        cut = slice(place, place + ANSWER)
+        inside = (cut, slice(None)) if image.shape[-2] > image.shape[-1] else (slice(None), cut)
         total[(slice(None), *inside)] += chances
         weight[inside] += 1
     return total / weight
 
 
-def _in_its_shape(
-    image: Float[Tensor, "3 H W"], size: tuple[int, int], ask: Callable[..., Float[Tensor, "K y x"]]
-) -> Float[Tensor, "K h w"]:
-    """Class probabilities of a picture with grey above and below it, or at its sides, instead of squeezed."""
-    height, width = image.shape[-2:]
-    long = max(height, width)
-    top, left = (long - height) // 2, (long - width) // 2
-    square = functional.pad(image, (left, long - width - left, top, long - height - top), value=0.5)
-    scale = NETWORK_SIDE / long
-    rows, columns = (
-        slice(round(start * scale), round((start + length) * scale)) for start, length in ((top, height), (left, width))
-    )
-    answers = ask(square, (NETWORK_SIDE, NETWORK_SIDE))[:, rows, columns]
-    return functional.interpolate(answers[None], size, mode="bilinear", align_corners=False)[0]
+def _coarse(size: tuple[int, int]) -> tuple[int, int]:
+    """The size of a picture with ANSWER pixels on the shorter side."""
+    side = min(size)
+    return round(ANSWER * size[0] / side), round(ANSWER * size[1] / side)
 
 
-def _probabilities(image: Float[Tensor, "3 H W"], size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
-    """Class probabilities of one picture, squeezed into the network's square and stretched back to `size`."""
+def _probabilities(look: Look, size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
+    """Class probabilities of one look: of a crop as the network has them, else of the picture at that size."""
     session.check()
-    network, logits = session.loaded("ade20k", _network)
-    square = cv2.resize(as_pixels(image), (NETWORK_SIDE, NETWORK_SIDE), interpolation=cv2.INTER_AREA)
-    raw = network.answer(square[None], logits["index"])[0].astype(np.float32)
-    scale, zero = logits["quantization"]
-    values = torch.from_numpy((raw - zero) * scale)
-    chances = values.permute(2, 0, 1).softmax(0)
+    answer = torch.from_numpy(session.loaded("ade20k", lambda: Network(locate("ade20k"))).answer(look.square))
+    chances = answer.permute(2, 0, 1).softmax(0)
+    if look.place is not None:
+        return _fitted(chances, (ANSWER, ANSWER))
+    if look.rows.stop - look.rows.start == look.columns.stop - look.columns.start:
+        return _fitted(chances, size)
+    return _fitted(_fitted(chances, (SQUARE, SQUARE))[:, look.rows, look.columns], size)
+
+
+def _fitted(chances: Float[Tensor, "K y x"], size: tuple[int, int]) -> Float[Tensor, "K h w"]:
+    """At another size."""
     return functional.interpolate(chances[None], size, mode="bilinear", align_corners=False)[0]
 
 
@@ -214,15 +204,6 @@ def _sure(
 ) -> Float[Tensor, "y x"]:
     """How sure pixels are: a thing, whichever it is, as sure as it is none of the surfaces."""
     return torch.where(thing, torch.maximum(best, 1 - surfaces), best)
-
-
-def _network() -> tuple[Interpreters, dict[str, Any]]:
-    """The network with its intermediate results kept, and where its class scores lie (its output holds only the best class)."""
-    network = Interpreters(locate("ade20k"), keep_all=True)
-    scores = next(
-        entry for entry in network.first.get_tensor_details() if entry["name"].startswith("logits/semantic/BiasAdd")
-    )
-    return network, scores
 
 
 def without_specks(classes: UInt8[np.ndarray, "H W"], scores: Float[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:

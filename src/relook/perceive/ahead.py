@@ -1,0 +1,90 @@
+"""What a run of the command line begins before torch is there, whose import takes longer: its pictures are decoded and the small network looks at them.
+
+Nothing here imports torch. What is begun for nothing, because the run sees otherwise, is never asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relook.config import PhotoConfig
+from relook.heif import know_heif
+from relook.models.catalogue import SEGMENTER_ORDER
+from relook.models.store import is_here, locate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import UInt8
+
+    from relook.models.ade20k import Network
+    from relook.session import Session
+
+NAME = "ade20k"
+"""Of the network, and of what a session loads under it."""
+
+
+class Begun:
+    """A network that has begun to look, for the session that goes on with it."""
+
+    def __init__(self) -> None:
+        self._network: Network | None = None
+
+    def begin(self, pictures: Sequence[Path], threads: ThreadPoolExecutor) -> None:
+        """Decode pictures and ask the network about them; what cannot be read is left to the run, which says so."""
+        from relook.models.ade20k import Network, looks
+
+        self._network = Network(locate(NAME), _cores())
+        for path in pictures:
+            with suppress(OSError, ValueError, SyntaxError):
+                self._network.foresee([look.square for look in looks(_pixels(path))], threads)
+
+    def give(self, session: Session) -> None:
+        """Let a session have the network."""
+        if self._network is not None:
+            session.loaded(NAME, lambda: self._network)
+
+
+@contextmanager
+def begun(pictures: Sequence[Path], config: PhotoConfig) -> Iterator[Begun]:
+    """What is begun for a run of these pictures, in threads beside it that end with the block; nothing where one core is all there is."""
+    found, number = Begun(), _cores() - 1
+    if number < 1 or not _asks_the_small_network(config):
+        yield found
+        return
+    threads = ThreadPoolExecutor(number)
+    threads.submit(found.begin, pictures, threads)
+    try:
+        yield found
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _asks_the_small_network(config: PhotoConfig) -> bool:
+    """Whether a run of a configuration will look at its pictures with the small network."""
+    if config.segmenter == "auto":
+        better = SEGMENTER_ORDER[: SEGMENTER_ORDER.index(NAME)]
+        return is_here(NAME) and not any(is_here(name) for name in better)
+    return config.segmenter == NAME and is_here(NAME)
+
+
+def _pixels(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """What `relook.io.read_image` reads of plain pictures of 8 bits; of others (16 bits, transparent, other profiles) it may differ."""
+    import numpy
+    from PIL import Image, ImageOps
+
+    know_heif()
+    with Image.open(path) as picture:
+        return numpy.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+
+
+def _cores() -> int:
+    """As many threads as torch will have."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit():
+        return int(limit)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
