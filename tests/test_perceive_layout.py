@@ -318,7 +318,7 @@ def test_a_layout_is_the_views_own_a_file_or_found_once(
     assert known_layout(view, "none", session) is None
     assert known_layout(replace(view, layout=exact), "auto", session) is exact
     asked: list[View] = []
-    monkeypatch.setattr(layouts, "room_layout", lambda view, lines, focal: asked.append(view) or exact)
+    monkeypatch.setattr(layouts, "_found", lambda view, session, focal: asked.append(view) or exact)
     for _ in range(2):
         known_layout(view, "auto", session)
     assert len(asked) == 1
