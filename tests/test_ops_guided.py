@@ -41,6 +41,16 @@ def test_a_blurred_mask_snaps_to_the_edge_of_the_picture() -> None:
     assert sharp[0, 32, 32] - sharp[0, 32, 31] > 0.4 > 0.2 > blurred[0, 32, 32] - blurred[0, 32, 31]
 
 
+def test_at_an_edge_from_black_to_white_single_precision_is_enough() -> None:
+    draw = torch.Generator().manual_seed(0)
+    guide = torch.zeros(1, 60, 90, dtype=torch.float64)
+    guide[:, :, 45:] = 0.99
+    guide = (guide + 0.004 * torch.rand(3, 60, 90, generator=draw, dtype=torch.float64)).float()
+    mask = (torch.arange(90) >= 47).expand(1, 60, 90)
+    found = guided_filter(guide, mask.float(), 0.04, 1e-5)
+    assert (found - guided_filter(guide.double(), mask.double(), 0.04, 1e-5)).abs().max() < 0.02
+
+
 @pytest.mark.parametrize("working_side", [640, 60])
 def test_what_is_left_out_far_from_a_map_is_nothing(working_side: int) -> None:
     """A map that is zero but for a corner is read there alone; less a constant, everywhere: the filter is linear and keeps constants."""
