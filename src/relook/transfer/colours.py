@@ -181,6 +181,11 @@ def as_light(style: Colours, structure: Colours, least: float, most: float) -> C
     return replace(style, cells=Cells(colours.clip([0, -1, -1], 1), style.cells.shares))
 
 
+def in_light(style: Colours, scale: float) -> Colours:
+    """The style's colours in less light: in OKLab k times the light is k^(1/3) times all three; scale: that, from 0 to 1."""
+    return replace(style, cells=Cells(scale * style.cells.colours, style.cells.shares), reach=scale * style.reach)
+
+
 @dataclass(frozen=True)
 class ColourChange:
     """A map of colours as a table over a box of OKLab, with what happens to the detail that the smooth colours leave out."""

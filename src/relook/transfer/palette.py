@@ -31,6 +31,7 @@ from relook.transfer.colours import (
     as_plain,
     colour_change,
     colours_of,
+    in_light,
     mixed,
 )
 from relook.transfer.pairs import STILL, UNMATCHED, WHOLE, Pair, and_whole, classes_of, pairs_of, sampled, surely
@@ -42,9 +43,11 @@ REACH = 0.004
 """Sides of the picture over which what one part of a class is believed goes over into what another is."""
 DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
-RAISED, POLISHED = 1.6, 1.25
-"""Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light), and that of one of polished wood,
-glass or lacquer (POLISH), whose reflections would become haze."""
+RAISED, POLISHED, SURFACE = 1.6, 1.25, 2.5
+"""Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light), that of one of polished wood,
+glass or lacquer (POLISH), whose reflections would become haze, and that of a surface, whose noise and dark corners would become fog."""
+EXPOSED, BRIGHT = 0.8, 0.95
+"""Lightness of the brightest parts of a picture (this quantile) from which on it is lit as usual: a dim room stays as dim beside it."""
 LOWERED = 0.6
 """Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame."""
 LIT = {"curtain": 0.85}
@@ -165,10 +168,11 @@ def _solved(
 ) -> ColourMaps:
     """The maps of all pairs that change and have pixels."""
     maps: dict[int, ColourChange] = {}
+    dim = _dimness(image, style)
     for pair, weight in zip(parted.pairs, parted.weights, strict=True):
         here, base = parted.within(pair, weight)
         if pair.share > 0 and len(here) and pair.id not in maps:
-            maps[pair.id] = _map(pair, image, style, found, base)
+            maps[pair.id] = _map(pair, image, style, found, base, dim)
     return maps
 
 
@@ -199,8 +203,12 @@ def _map(
     style: Float[Tensor, "3 h w"],
     found: Correspondence,
     base: Float[Tensor, "3 N"],
+    dim: float,
 ) -> ColourChange:
-    """What happens to the colours of a pair's region, for smooth colours `base`; what has no counterpart changes with the whole picture."""
+    """What happens to the colours of a pair's region, for smooth colours `base`; what has no counterpart changes with the whole picture.
+
+    dim: how bright what the style shows is in the structure's light, if that was only perceived.
+    """
     polished = False
     if not pair.name:
         old, new = _colours(image), _colours(style, pair.counterpart)
@@ -208,8 +216,11 @@ def _map(
         old = _colours(image, pair.region, found.structure)
         new = _colours(style, pair.counterpart, found.style)
         paint = PAINTS.get(canonical(pair.name))
+        if old.confidence < 1:
+            new = in_light(new, dim)
         if paint and old.confidence < 1:
             new, polished = as_paint(new, old, *paint), canonical(pair.name) != PATTERNED
+            new = as_light(new, old, 0.0, SURFACE)
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH or canonical(pair.name) in LIT
@@ -217,6 +228,14 @@ def _map(
             least = LIT.get(canonical(pair.name), LOWERED if pair.kin else 0.0)
             new = as_light(new, old, least, POLISHED if polished else RAISED)
     return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished)
+
+
+def _dimness(structure: Float[Tensor, "3 H W"], style: Float[Tensor, "3 h w"]) -> float:
+    """How bright what the style shows is in the structure's light: the quotient of their brightest parts where the structure is lit dimly."""
+    one, two = (
+        float(rgb_to_oklab(sampled(image.flatten(1))[..., None])[0].quantile(BRIGHT)) for image in (structure, style)
+    )
+    return min(1.0, one / max(min(two, EXPOSED), 1e-3))
 
 
 def _colours(
