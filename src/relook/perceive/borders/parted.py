@@ -10,6 +10,8 @@ REACH = 0.015
 """How far, in parts of the longer side, either side of a border counts."""
 WEIGHTS, ALIKE = np.array([0.5, 1, 1], np.float32), 8.0
 """What a difference of L*, a* and b* (of 8 bits) counts, and the distance up to which the means of both sides are alike."""
+PANEL = 10.0
+"""That distance, and that of their deviations, for a part and what lies around it as far as it is large."""
 CALM, TEXTURE = 7.0, 1.25
 """Change of Lab (of 8 bits) per pixel up to which there is no edge, in the median along the border; and how many times that of both sides
 themselves an edge between two patterns has at least."""
@@ -34,6 +36,15 @@ def unseen_share(
         return 0.0
     colours = [_means(lab, mask, 2 * reach + 1)[border] for mask in (one, two)]
     return float((np.linalg.norm((colours[0] - colours[1]) * WEIGHTS, axis=-1) < ALIKE).mean())
+
+
+def alike(lab: UInt8[np.ndarray, "y x 3"], part: Bool[np.ndarray, "y x"], other: Bool[np.ndarray, "y x"]) -> bool:
+    """Whether a part has the colours, all over, that another region has around it, whatever edges part them."""
+    near = other & grown(part, max(3, round(part.sum() ** 0.5 / 2)))
+    if not near.any():
+        return False
+    inside, beside = (np.stack([lab[mask].mean(0), lab[mask].std(0)]) for mask in (part, near))
+    return bool((np.linalg.norm((inside - beside) * WEIGHTS, axis=1) < PANEL).all())
 
 
 def reach_of(size: tuple[int, ...]) -> int:

@@ -17,7 +17,7 @@ from torch import Tensor
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
 from relook.ops.slopes import slopes
-from relook.perceive.borders.parted import CALM, reach_of, unseen_share
+from relook.perceive.borders.parted import CALM, alike, reach_of, unseen_share
 from relook.perceive.borders.regions import Kinds, kinds_of
 from relook.perceive.segment.regions import around, connected_parts
 from relook.perceive.segment.superpixels import SIDE, borders_of
@@ -33,6 +33,10 @@ SMALL = 0.25
 UNSEEN = 0.35
 """Share of a part's whole border that must be unseen, and shared with one larger region, which then gets the part; half of it where the thing
 has no confidence at all."""
+SWALLOWED = 0.4
+"""The same for a piece that edges part from the rest of a surface: half of a chair's back that was taken for the wall."""
+FITTED, AMID = frozenset({"cabinet", "shelf", "door", "bed", "sofa"}), 0.9
+"""What a wall's panels are taken for, whose mouldings are edges; such a part is of the wall that has this share of its border and is alike all over."""
 HALF, CLEAR = 0.5, 0.6
 """Share of a part that must be doubted, and that share of the border of a part that is not."""
 
@@ -59,18 +63,21 @@ def unseen_given(
 ) -> Int[np.ndarray, "h w"]:
     """The labels, parts of things given to a larger region from which nothing in the picture parts them.
 
-    Whole parts of doubtful things, and pieces that edges part from the rest of any thing, however sure (`_given`). patches: superpixels;
+    Whole parts of doubtful things, and pieces that edges part from the rest of any thing or surface, however sure (`_given`). patches: superpixels;
     segments: the regions that the labels are of, with their confidence.
     """
     areas, steep = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1), slopes(lab)
     things, parts = _things(segments, kinds), _doubtful(labels, segments, kinds)
-    pieces = _pieces(labels, patches, steep)
+    pieces, surfaces = _pieces(labels, patches, steep), {*kinds.walls, *kinds.ceilings, *kinds.floors}
     for number, place in enumerate(find_objects(pieces + 1)):
         piece = pieces[place] == number
         id = int(labels[place][piece][0])
-        if id in things and piece.sum() < SMALL * areas[id]:
-            parts.append(Part(place, piece, min(UNSEEN, _least(segments.regions[id]))))
-    return _given((lab, steep), labels, parts, set(segments.regions))
+        if (id in things or id in surfaces) and piece.sum() < SMALL * areas[id]:
+            least = min(UNSEEN, _least(segments.regions[id])) if id in things else SWALLOWED
+            parts.append(Part(place, piece, least))
+    labels = _given((lab, steep), labels, parts, set(segments.regions))
+    backdrops = [Part(*part[:2], UNSEEN) for id in kinds.floors for part in connected_parts(labels == id)]
+    return _given((lab, steep), labels, backdrops, kinds.walls)
 
 
 def parts_given(
@@ -100,6 +107,8 @@ class Part(NamedTuple):
     """Of that place."""
     least: float
     """Share of its whole border that must be unseen."""
+    fitted: bool = False
+    """Whether it may be a wall's panel (FITTED)."""
 
 
 def _given(
@@ -116,7 +125,7 @@ def _given(
     (lab, steep), result = seen, labels.copy()
     areas = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1)
     reach = reach_of(labels.shape)
-    for place, part, least in sorted(parts, key=lambda one: int(one.pixels.sum())):
+    for place, part, least, fitted in sorted(parts, key=lambda one: int(one.pixels.sum())):
         if part.sum() < SMALLEST * labels.size:
             continue
         beside, wide = around(result, place, part), _wider(place, reach + 2)
@@ -125,7 +134,9 @@ def _given(
             shared = float((beside == other).mean())
             if shared <= least or areas[other] <= part.sum() or other not in takers:
                 continue
-            if shared * unseen_share(lab[wide], steep[wide], mask, result[wide] == other, reach) > least:
+            unseen = unseen_share(lab[wide], steep[wide], mask, result[wide] == other, reach)
+            panel = fitted and shared > AMID and alike(lab, _only(part, place, labels.shape), result == other)
+            if panel or shared * unseen > least:
                 result[place][part] = other
                 break
     return result
@@ -139,7 +150,7 @@ def _things(segments: Segments, kinds: Kinds) -> set[int]:
 def _doubtful(labels: Int[np.ndarray, "h w"], segments: Segments, kinds: Kinds) -> list[Part]:
     """The parts of all things that may be none, and of ceilings."""
     return [
-        Part(place, part, _least(segments.regions[id]))
+        Part(place, part, _least(segments.regions[id]), canonical(segments.regions[id].name) in FITTED)
         for id in _things(segments, kinds) | set(kinds.ceilings)
         if segments.regions[id].confidence < DOUBTFUL
         for place, part, _ in connected_parts(labels == id)
