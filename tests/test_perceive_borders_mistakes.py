@@ -122,6 +122,36 @@ def test_a_doubtful_thing_that_nothing_parts_from_the_wall_is_wall() -> None:
     assert (doubted("cabinet", WHITE, 0.5) == WALL).all()
 
 
+def moulded(name: str, colour: tuple[float, float, float]) -> np.ndarray:
+    """Labels of a panel of a white wall, of such a colour within a grey moulding, that was taken for such a thing."""
+    labels = np.full(SIZE, WALL)
+    labels[60:120, 100:180] = BED
+    picture = lab((slice(57, 123), slice(97, 183), (0.7, 0.7, 0.7)), (slice(60, 120), slice(100, 180), colour))
+    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=0.5)})
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))[62:118, 102:178]
+
+
+def test_a_panel_amid_a_wall_is_wall_and_a_picture_or_a_wooden_door_is_not() -> None:
+    assert (moulded("cabinet", (0.88, 0.89, 0.9)) == WALL).all()
+    assert (moulded("cabinet", WOOD) == BED).all()
+    assert (moulded("painting", (0.88, 0.89, 0.9)) == BED).all()
+
+
+def swallowed(back: tuple[float, float, float]) -> np.ndarray:
+    """Labels of the middle of a blue sofa's back, of such a colour, that was taken for the white wall."""
+    labels = np.full(SIZE, WALL)
+    labels[60:180, 60:240], labels[60:100, 110:190] = SOFA, WALL
+    picture = lab((slice(60, 180), slice(60, 240), BLUE), (slice(60, 100), slice(110, 190), back))
+    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), SOFA: Region("sofa", confidence=0.8)})
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+
+
+def test_a_part_of_a_back_that_the_wall_swallowed_is_of_the_sofa() -> None:
+    assert (swallowed(BLUE)[68:98, 116:184] == SOFA).all()
+    for other in (WHITE, WOOD):
+        assert (swallowed(other)[68:98, 116:184] == WALL).all()
+
+
 def test_what_is_sure_or_has_a_border_or_is_a_rug_stays() -> None:
     assert (doubted("cabinet", WHITE, 0.7) == BED).all()
     assert (doubted("cabinet", WOOD, 0.5) == BED).all()

@@ -20,7 +20,7 @@ from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
 from relook.transfer.belief import only_planes
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
 from relook.transfer.pairs import UNSEEN
-from relook.transfer.palette import LOWERED, POLISHED, RAISED, palette
+from relook.transfer.palette import LOWERED, POLISHED, RAISED, SURFACE, palette
 from relook.types import Region, Segments, View
 
 NAMES = {1: Region("wall"), 2: Region("sofa")}
@@ -413,18 +413,41 @@ def test_the_shaded_side_of_a_doubtful_cabinet_is_of_it() -> None:
 
 def test_dark_wood_that_was_perceived_becomes_no_white() -> None:
     """Its lightness rises by POLISHED at most, a bed's by RAISED; where labels are certain it becomes as light as the style's."""
-    labels = torch.ones(40, 60, dtype=torch.int64)
     wood, white = (
-        torch.tensor(colour)[:, None, None].expand(3, 40, 60) for colour in ([0.3, 0.12, 0.06], [0.9, 0.9, 0.9])
+        torch.tensor(colour)[:, None, None].repeat(1, 40, 60) for colour in ([0.3, 0.12, 0.06], [0.9, 0.9, 0.9])
     )
+    labels, lit = torch.ones(40, 60, dtype=torch.int64), (slice(None), slice(None), slice(50, None))
+    labels[lit[1:]], wood[lit], white[lit] = 2, 0.9, 0.9
     light = {}
     for name, confidence in (("cabinet", 0.98), ("bed", 0.98), ("cabinet", 1.0)):
-        segments = Segments(labels, {1: Region(name, confidence=confidence)})
+        segments = Segments(labels, {1: Region(name, confidence=confidence), 2: Region("wall")})
         new = restyle(View(wood, segments), View(white, segments))
-        light[name, confidence] = float(rgb_to_oklab(new)[0].mean())
-    own, wanted = (float(rgb_to_oklab(image)[0].mean()) for image in (wood, white))
+        light[name, confidence] = float(rgb_to_oklab(new)[0, :, :40].mean())
+    own, wanted = (float(rgb_to_oklab(image)[0, :, :40].mean()) for image in (wood, white))
     assert own < light["cabinet", 0.98] <= (POLISHED + 0.01) * own < light["bed", 0.98] <= (RAISED + 0.01) * own
     assert light["cabinet", 1.0] == pytest.approx(wanted, abs=0.05)
+
+
+def test_a_dim_room_stays_dim_beside_a_bright_style() -> None:
+    """Walls that are as bright as dark ones take at most SURFACE times their light, and what is stated is followed."""
+    bright = room((0.85, 0.8, 0.7), (0.5, 0.6, 0.45))
+    dim = View(0.1 * bright.image, bright.segments)
+    dark = View(dim.image.clone(), dim.segments)
+    dark.image[:, 40:] = 0.9
+    own, wanted, found, lit, stated = (
+        float(rgb_to_oklab(one)[0, 3:20, :40].mean())
+        for one in (
+            dim.image,
+            bright.image,
+            restyle(perceived(dim), perceived(bright)),
+            restyle(perceived(dark), perceived(bright)),
+            restyle(dim, bright),
+        )
+    )
+    assert found < 1.5 * own
+    assert 2 * own < lit < (SURFACE + 0.05) * own
+    assert lit < stated
+    assert stated == pytest.approx(wanted, abs=0.05)
 
 
 def test_reflections_on_a_polished_table_stay_reflections() -> None:

@@ -35,7 +35,7 @@ UNSEEN = 0.35
 has no confidence at all."""
 SWALLOWED = 0.4
 """The same for a piece that edges part from the rest of a surface: half of a chair's back that was taken for the wall."""
-FITTED, AMID = frozenset({"cabinet", "shelf", "door", "bed", "sofa"}), 0.9
+FITTED, AMID = frozenset({"cabinet", "shelf"}), 0.9
 """What a wall's panels are taken for, whose mouldings are edges; such a part is of the wall that has this share of its border and is alike all over."""
 HALF, CLEAR = 0.5, 0.6
 """Share of a part that must be doubted, and that share of the border of a part that is not."""
@@ -75,9 +75,7 @@ def unseen_given(
         if (id in things or id in surfaces) and piece.sum() < SMALL * areas[id]:
             least = min(UNSEEN, _least(segments.regions[id])) if id in things else SWALLOWED
             parts.append(Part(place, piece, least))
-    labels = _given((lab, steep), labels, parts, set(segments.regions))
-    backdrops = [Part(*part[:2], UNSEEN) for id in kinds.floors for part in connected_parts(labels == id)]
-    return _given((lab, steep), labels, backdrops, kinds.walls)
+    return _given((lab, steep), labels, parts, set(segments.regions))
 
 
 def parts_given(
