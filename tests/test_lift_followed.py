@@ -129,6 +129,17 @@ def test_floors_of_other_colours_are_apart_and_a_colour_is_one_floor_in_the_whol
     assert [found.names[id] for id in (one[2], two[1], three[2])] == ["wall"] * 3
 
 
+def test_frames_that_are_decided_later_go_on_from_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relook.lift.followed.joined.FEW", 2)
+    known = ("", "floor", "wall")
+    link = np.zeros((2, 1), np.int64)
+    frame = patch([GREY])._replace(links=link, shared=np.full(1, 150, np.float32))
+    sure, doubt = votes(["floor"], known), np.array([[0.0, 90, 110]], np.float32)
+    found = joined([frame] * 4, [sure, sure, doubt, doubt], known)
+    assert {found.names[int(region[0])] for region in found.region} == {"floor"}
+    assert found.names[int(joined([frame], [doubt], known).region[0][0])] == "wall"
+
+
 def test_what_hangs_together_is_one_kind_of_seat() -> None:
     known = ("", "armchair", "sofa", "wall")
     frames = [patch([GREY, GREY, BLUE])] * 3

@@ -124,11 +124,14 @@ def shrunk(patches: Int[np.ndarray, "H W"], size: tuple[int, int]) -> Int[np.nda
 
 
 def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]) -> Joined:
-    """The regions of all superpixels, FEW frames at a time. votes: for every name, the first for none."""
+    """The regions of all superpixels, FEW frames at a time, each held by the last one before. votes: for every name, the first for none."""
     said = _by_walk(frames, [one / one.sum(1, keepdims=True).clip(1e-6) for one in votes], names)
     found, region = list(names), list[UInt8[np.ndarray, " _"]]()
     for start in range(0, len(frames), FEW):
-        region += _together(frames[start : start + FEW], said[start : start + FEW], names)
+        last = max(0, start - 1)  # what was decided of it holds those that follow
+        held = [np.eye(len(names), dtype=np.float32)[one] for one in region[last:start]]
+        decided = _together(frames[last : start + FEW], [*held, *said[start : start + FEW]], names)
+        region += decided[start - last :]
     region = [_without_enclosed(frame, one, names) for frame, one in zip(frames, region, strict=True)]
     for number, name in enumerate(names):
         if canonical(name) in LYING:

@@ -18,6 +18,7 @@ from relook.lift.scene.decided import LYING
 from relook.lift.scene.said import Packed, bordered, chances_of, numbered, patches_of
 from relook.lift.scene.strays import without_islands, without_unseen
 from relook.lift.source import ViewSource
+from relook.ops.resize import at_most, resized
 from relook.ops.warp import look_up
 from relook.perceive.segment.vocabulary import canonical
 from relook.progress import SILENT, Progress
@@ -25,6 +26,8 @@ from relook.types import UNLABELLED, Matches, Region, Segments, View
 
 SIDE = 288
 """Longer side in pixels of the frames in which flow is found: labels of networks are no finer."""
+UNSEEN = 512
+"""Longer side in pixels of frames that nobody looks at, in which superpixels are found, at most."""
 KEEP = 0.85
 """What is left, one frame on, of what frames before or after say."""
 DOUBT = 0.05
@@ -84,7 +87,8 @@ def followed_labels(
 ) -> FollowedLabels:
     """The regions that `see` finds in every `every`-th view of a walk and in the last, followed to all of them.
 
-    moving: names of what moves. patches: who finds superpixels. Views need neither cameras nor depth.
+    moving: names of what moves. patches: who finds superpixels, of views that nobody looks at (a network needs its own) in pictures of UNSEEN pixels at most.
+    Views need neither cameras nor depth.
     """
     names: dict[str, int] = {"": UNLABELLED}
     frames, packed, previous = list[_Seen](), list[Packed](), None
@@ -94,7 +98,8 @@ def followed_labels(
             here = keyed(view.image, glance(View(view.image), SIDE))
             looked = number % every == 0 or number == len(source) - 1
             labels, sure = _numbered(see(view), here.small, names) if looked else (None, torch.zeros(here.small.size))
-            packed.append(Packed.of(patches(view.image)))
+            picture = view.image if looked else resized(view.image, at_most(view.size, UNSEEN))
+            packed.append(Packed.of(patches(picture)))
             before = None
             if previous is not None:
                 after, before = motions(previous, here)

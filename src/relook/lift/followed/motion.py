@@ -13,12 +13,15 @@ from torch import Tensor
 from relook.io import as_pixels
 from relook.lift.carry import LEAST
 from relook.ops.geometry import inside, pixel_centres, sample
+from relook.ops.resize import at_most, resized
 from relook.perceive.match.consistency import agreeing
 from relook.perceive.match.dis import dis_flow
 from relook.types import Matches, View
 
 POINTS, CONTRAST = 1500, 0.01
 """SIFT keypoints of a frame at most, and their least contrast: blurred frames have little."""
+KEYS = 640
+"""Longer side in pixels of the picture in which they are found, at most."""
 RATIO, OFF = 0.8, 0.011
 """A match is unambiguous when it is this much nearer than the next best (Lowe 2004); by how much it may be off a homography, in parts of the longer side."""
 FEWEST = 10
@@ -39,8 +42,9 @@ class Keyed:
 def keyed(image: Float[Tensor, "3 H W"], small: View) -> Keyed:
     """A frame with its SIFT keypoints. small: the same picture at the size of the flow."""
     finder = cv2.SIFT.create(POINTS, contrastThreshold=CONTRAST)
-    keys, found = finder.detectAndCompute(cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2GRAY), None)
-    points = np.array([key.pt for key in keys], np.float32).reshape(-1, 2) * (small.size[1] / image.shape[2])
+    picture = resized(image, at_most((image.shape[1], image.shape[2]), KEYS))
+    keys, found = finder.detectAndCompute(cv2.cvtColor(as_pixels(picture), cv2.COLOR_RGB2GRAY), None)
+    points = np.array([key.pt for key in keys], np.float32).reshape(-1, 2) * (small.size[1] / picture.shape[2])
     return Keyed(small, points, np.zeros((0, 128), np.float32) if found is None else found)
 
 
