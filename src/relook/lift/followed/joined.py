@@ -9,15 +9,13 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from relook.correspond.kin import families
 from relook.io import as_pixels
 from relook.lift.carry import LEAST
 from relook.lift.scene.decided import ALIKE, LYING, STANDING, UNHEARD, by_colour, tints_of
-from relook.lift.scene.joint import TIGHTER, jointly
+from relook.lift.scene.joint import TIGHTER, connected, jointly
 from relook.ops.geometry import pixel_centres
 from relook.ops.slopes import slopes
 from relook.perceive.segment.superpixels import borders_of, means_of
@@ -212,8 +210,8 @@ def _given(
     """The regions, parts of the first kind that the second encloses given to it. edge: the row of pixels that such a part does not reach."""
     (one, two), mine = frame.pairs, kinds[0][region]
     within = mine[one] & mine[two]
-    links = coo_array((np.ones(int(within.sum())), (one[within], two[within])), (len(region), len(region)))
-    count, part = connected_components(links, directed=False)
+    part = connected(len(region), one[within], two[within])
+    count = int(part.max()) + 1
     along = np.zeros((count, len(kinds[0])))
     for here, there in ((one[~within], two[~within]), (two[~within], one[~within])):
         np.add.at(along, (part[here], region[there]), frame.length[~within])
@@ -234,9 +232,7 @@ def _one_kind(
         here = torch.isin(region, torch.tensor(kin, dtype=region.dtype))
         if len(kin) < 2 or not bool(here.any()):
             continue
-        one, two = edges[here[edges].all(1)].T.numpy()
-        links = coo_array((np.ones(len(one)), (one, two)), (len(region), len(region)))
-        thing = torch.from_numpy(connected_components(links, directed=False)[1]).long()
+        thing = torch.from_numpy(connected(len(region), *edges[here[edges].all(1)].T.numpy())).long()
         sums = (
             torch.zeros(int(thing.max()) + 1, len(kin))
             .double()

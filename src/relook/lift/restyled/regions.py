@@ -13,9 +13,10 @@ from torch.nn.functional import one_hot
 
 from relook.errors import SegmentsError
 from relook.gaussians import Gaussians
-from relook.lift.restyled.alone import agreed, agreement
+from relook.lift.restyled.alone import agreed, agreement, shaped
 from relook.lift.scene.decided import decided
-from relook.lift.scene.said import bordered, numbered, regions_of
+from relook.lift.scene.said import CERTAIN, bordered, numbered, regions_of
+from relook.lift.scene.upright import up_of
 from relook.ops.align import centre
 from relook.ops.splats import Blend, Blends
 from relook.types import UNLABELLED, Segments, View
@@ -28,7 +29,7 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View], a
     """The region of every Gaussian, as labels of shape (1, N), from the segments of posed views.
 
     One region for each name (floors of other colours are instances of their own), as sure as its pixels are in the mean.
-    alone: the scene is of things before nothing, which are named thing by thing (`agreed`) and as sure as views agree.
+    alone: the scene is of things before nothing, which are named thing by thing (`agreed`, `shaped`) and as sure as views agree, CERTAIN at most.
     """
     names = ("", *dict.fromkeys(name for view in views if view.segments is not None for name in view.segments.names))
     number = {name: place for place, name in enumerate(names)}
@@ -38,16 +39,18 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View], a
         votes += blend.transposed(chances * confidence * blend.seen)
         sure += torch.stack([(chances * confidence).sum((1, 2)), chances.sum((1, 2))])
     if alone:
-        votes = agreed(gaussians, votes, names)
+        up = up_of(gaussians, blends.cameras)
+        names, votes = shaped(gaussians, agreed(gaussians, votes, names), votes, names, up)
     some, few = _thinned(gaussians)
     eyes = torch.stack([centre(camera) for camera in blends.cameras])
     found = decided(few, votes[some], names, eyes)
     labels = _everywhere(gaussians.means, some, found.region)
-    confidence = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
+    confidence = torch.zeros(len(names))
+    confidence[: len(number)] = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
     if alone:
-        called = torch.tensor([number[name] for name in found.names])
-        confidence = torch.maximum(confidence, agreement(called[labels], votes))
-    regions = regions_of(found, {name: float(confidence[place]) for name, place in number.items()})
+        called = torch.tensor([names.index(name) for name in found.names])
+        confidence = torch.maximum(confidence, agreement(called[labels], votes).clamp_max(CERTAIN))
+    regions = regions_of(found, {name: float(confidence[place]) for place, name in enumerate(names)})
     return Segments(labels[None], regions)
 
 

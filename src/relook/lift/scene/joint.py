@@ -63,8 +63,13 @@ def _parts(label: np.ndarray, border: coo_matrix, bound: float) -> tuple[np.ndar
     """Which part every piece is of, pieces that touch by more than a bound and have one label being one; and the label of every part."""
     first, second = border.coords
     same = (label[first] == label[second]) & (border.data > bound)
-    links = coo_matrix((np.ones(int(same.sum())), (first[same], second[same])), border.shape)
-    count, part = connected_components(links, directed=False)
-    names = np.zeros(count, np.int64)
+    part = connected(len(label), first[same], second[same])
+    names = np.zeros(int(part.max()) + 1, np.int64)
     names[part] = label
     return part, names
+
+
+def connected(count: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The number of the part that each of `count` pieces is of, from 0, pieces being one where pairs (the first of each, the second) link them."""
+    links = coo_matrix((np.ones(len(first), bool), (first, second)), (count, count))
+    return np.asarray(connected_components(links, directed=False)[1])
