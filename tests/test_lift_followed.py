@@ -140,6 +140,16 @@ def test_frames_that_are_decided_later_go_on_from_those_before(monkeypatch: pyte
     assert found.names[int(joined([frame], [doubt], known).region[0][0])] == "wall"
 
 
+def test_what_is_said_of_neighbouring_pixels_counts_once() -> None:
+    """Half of a plain floor that is called a wall three times of four is floor: nothing parts it from the sure half; an edge does."""
+    known = ("", "floor", "wall")
+    frame = patch([GREY, GREY])
+    said = np.array([[0.0, 46, 154], [0, 200, 0]], np.float32)
+    for slope, wanted in ((0.0, ["floor", "floor"]), (20.0, ["wall", "floor"])):
+        found = joined([frame._replace(slope=np.full_like(frame.slope, slope))], [said], known)
+        assert [found.names[int(id)] for id in found.region[0]] == wanted
+
+
 def test_what_hangs_together_is_one_kind_of_seat() -> None:
     known = ("", "armchair", "sofa", "wall")
     frames = [patch([GREY, GREY, BLUE])] * 3
