@@ -26,7 +26,7 @@ from relook.types import UNLABELLED, Matches, Region, Segments, View
 
 SIDE = 288
 """Longer side in pixels of the frames in which flow is found: labels of networks are no finer."""
-UNSEEN = 512
+UNSEEN = 576
 """Longer side in pixels of frames that nobody looks at, in which superpixels are found, at most."""
 KEEP = 0.85
 """What is left, one frame on, of what frames before or after say."""
