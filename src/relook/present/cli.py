@@ -21,6 +21,7 @@ from relook.present.arguments import one_of, parse
 from relook.present.audit import audit
 from relook.present.compare import compare
 from relook.present.lift import lift
+from relook.present.loading import loading
 from relook.present.photo import photo
 from relook.present.studio.command import studio
 from relook.present.terminal import ERR, OUT, drawn, speak
@@ -65,8 +66,8 @@ def perceive(words: Sequence[str]) -> int:
     """relook perceive."""
     options = parse(Perceive, "relook perceive", words, SEEN)
     check_writable(options.out, folder=True)
-    from relook.perceive.perceive import perceive_photo
-
+    with loading():
+        from relook.perceive.perceive import perceive_photo
     with drawn() as progress:
         view = perceive_photo(options.photo, options.config, out=options.out, progress=progress)
     seen = ", ".join(view.segments.names if view.segments is not None else ())

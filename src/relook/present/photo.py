@@ -15,6 +15,7 @@ from relook.files import FORMATS, check_there, check_writable, picture_format
 from relook.options import EXISTING, POSITIONAL, REPEATED, Group
 from relook.perceive.ahead import begun
 from relook.present.arguments import parse
+from relook.present.loading import loading
 from relook.present.terminal import OUT, drawn
 
 EXAMPLE = """examples: relook photo room.jpg look.jpg --out new.png --keep window,door --match sofa=armchair
@@ -68,9 +69,9 @@ def _one(options: Photo) -> int:
     check_writable(options.out)
     structure, styles, config = options.structure[0], options.style, options.config
     with begun((structure, *styles), config) as ahead, drawn() as progress:
-        from relook.session import Session
-        from relook.transfer.photo import restyle_photo
-
+        with loading():
+            from relook.session import Session
+            from relook.transfer.photo import restyle_photo
         with Session(config.device, config.precision, low_vram=config.low_vram) as session:
             ahead.give(session)
             result = restyle_photo(structure, styles, config, out=options.out, session=session, progress=progress)
@@ -83,8 +84,8 @@ def _repeated(options: Photo) -> int:
         raise InputError("Expected only --from-record (and --out), got pictures as well; leave them out.")
     if options.out is not None:
         picture_format(options.out)
-    from relook.transfer.photo import repeat_photo
-
+    with loading():
+        from relook.transfer.photo import repeat_photo
     with drawn() as progress:
         result = repeat_photo(options.from_record or "", out=options.out, progress=progress)
     return _said(result.record)
@@ -97,9 +98,9 @@ def _many(options: Photo) -> int:
         raise InputError(f"Expected a folder after --out for what {many} names, got {options.out}; name one.")
     if options.pairs is not None and options.structure:
         raise InputError("Expected STRUCTURE or --pairs, got both; leave one out.")
-    from relook.engine import Engine
-    from relook.transfer.batch import jobs_in, jobs_of, restyle_photos
-
+    with loading():
+        from relook.engine import Engine
+        from relook.transfer.batch import jobs_in, jobs_of, restyle_photos
     if options.pairs is not None:
         jobs = jobs_in(options.pairs, options.style, options.out)
     else:

@@ -11,6 +11,7 @@ from relook.config import FILES, ViewsConfig
 from relook.files import check_there, check_writable
 from relook.options import EXISTING, POSITIONAL
 from relook.present.arguments import parse
+from relook.present.loading import loading
 from relook.present.terminal import OUT, drawn
 
 EXAMPLE = "example: relook views walk.mp4 --style look.jpg --out restyled --every 5 --keep window"
@@ -34,7 +35,8 @@ def views(words: Sequence[str]) -> int:
     options = parse(Views, "relook views", words, EXAMPLE)
     check_there(options.walk)
     check_writable(options.out, folder=True)
-    from relook.lift import restyle_views
+    with loading():
+        from relook.lift import restyle_views
 
     with drawn() as progress:
         result = restyle_views(options.walk, options.style, options.config, out=options.out, progress=progress)

@@ -16,6 +16,7 @@ from relook.config import FILES, MACHINE
 from relook.errors import InputError
 from relook.files import check_writable
 from relook.present.arguments import parse
+from relook.present.loading import loading
 from relook.present.terminal import OUT
 
 EXAMPLE = "example: relook studio, then open http://127.0.0.1:7860/"
@@ -49,7 +50,7 @@ def studio(words: Sequence[str]) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     from relook.present.studio.stubs import without_stubs
 
-    with without_stubs():
+    with loading(), without_stubs():
         from relook.present.studio.server import Server
         from relook.present.studio.work import Studio
 
