@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 TOLERANCE = 1e-4
 """Of the numbers and of the function: the search ends where all corners agree to it."""
 Numbers = list[float]
+Corner = tuple[float, Numbers]
+"""What it costs, and where it is."""
 
 
 def lowest(cost: Callable[[Numbers], float], simplex: Sequence[Numbers], rounds: int) -> tuple[float, Numbers]:
@@ -22,11 +24,11 @@ def lowest(cost: Callable[[Numbers], float], simplex: Sequence[Numbers], rounds:
     return corners[0]
 
 
-def _sorted(corners: list[tuple[float, Numbers]]) -> list[tuple[float, Numbers]]:
+def _sorted(corners: list[Corner]) -> list[Corner]:
     return sorted(corners, key=lambda one: one[0])
 
 
-def _agree(corners: Sequence[tuple[float, Numbers]]) -> bool:
+def _agree(corners: Sequence[Corner]) -> bool:
     """Whether numbers and costs of all corners are those of the best."""
     (best, numbers), others = corners[0], corners[1:]
     return all(
@@ -35,25 +37,25 @@ def _agree(corners: Sequence[tuple[float, Numbers]]) -> bool:
     )
 
 
-def _stepped(cost: Callable[[Numbers], float], corners: list[tuple[float, Numbers]]) -> list[tuple[float, Numbers]]:
+def _stepped(cost: Callable[[Numbers], float], corners: list[Corner]) -> list[Corner]:
     """The corners, the worst one moved, or all of them drawn to the best. corners: sorted."""
     (worst, place), kept = corners[-1], corners[:-1]
     middle = [sum(axis) / len(kept) for axis in zip(*(one for _, one in kept), strict=True)]
-
-    def tried(far: float) -> tuple[float, Numbers]:
-        """The worst corner's mirror image in the middle of the others, so many times as far off."""
-        numbers = [(1 + far) * m - far * p for m, p in zip(middle, place, strict=True)]
-        return cost(numbers), numbers
-
-    mirrored = tried(1.0)
+    mirrored = _tried(cost, middle, place, 1.0)
     if mirrored[0] < corners[0][0]:
-        farther = tried(2.0)
+        farther = _tried(cost, middle, place, 2.0)
         return [*kept, farther if farther[0] < mirrored[0] else mirrored]
     if mirrored[0] < corners[-2][0]:
         return [*kept, mirrored]
-    nearer = tried(0.5) if mirrored[0] < worst else tried(-0.5)
+    nearer = _tried(cost, middle, place, 0.5 if mirrored[0] < worst else -0.5)
     if nearer[0] <= mirrored[0] if mirrored[0] < worst else nearer[0] < worst:
         return [*kept, nearer]
     best = corners[0][1]
     drawn = [[b + 0.5 * (p - b) for b, p in zip(best, one, strict=True)] for _, one in corners[1:]]
     return [corners[0], *((cost(one), one) for one in drawn)]
+
+
+def _tried(cost: Callable[[Numbers], float], middle: Numbers, place: Numbers, far: float) -> Corner:
+    """A corner's mirror image in the middle of the others, so many times as far off."""
+    numbers = [(1 + far) * m - far * p for m, p in zip(middle, place, strict=True)]
+    return cost(numbers), numbers
