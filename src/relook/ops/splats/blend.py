@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -73,12 +74,13 @@ class Blend:
         )
 
     def _scattered(self, work: Any, like: Array) -> Tensor:
-        def band(first: int, last: int) -> Array:
-            out = np.zeros((self.count, like.shape[1]), np.float32)
-            work(first, last, out)
-            return out
+        rows = len(self.matrix.pointer) - 1
+        return torch.from_numpy(sum(in_bands(partial(self._band, work, like.shape[1]), rows)))
 
-        return torch.from_numpy(sum(in_bands(band, len(self.matrix.pointer) - 1)))
+    def _band(self, work: Any, channels: int, first: int, last: int) -> Array:
+        out = np.zeros((self.count, channels), np.float32)
+        work(first, last, out)
+        return out
 
     @staticmethod
     def _checked(values: Tensor, rows: int, what: str) -> Array:
