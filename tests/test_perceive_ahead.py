@@ -200,8 +200,8 @@ def test_a_preview_finds_lines_and_room_once_for_both(monkeypatch: pytest.Monkey
         whole = View(_room((600, 900)))
         small = small_of(whole, session)
         assert max(small.size) == PREVIEW
-        assert whole_of(small.image, session) is whole.image
-        assert whole_of(whole.image, session) is whole.image
+        assert whole_of(small.image, session).image is whole.image
+        assert whole_of(whole.image, session).image is whole.image
         of_small = known_layout(small, "auto", session, focal=300.0)
         of_whole = known_layout(whole, "auto", session, focal=300.0 * 900 / 512)
         assert asked == [(600, 900), (600, 900)]
@@ -226,4 +226,4 @@ def test_a_preview_is_seen_by_the_looks_at_its_picture(
         assert torch.allclose(found, ade20k.chances_of(whole, session), atol=0.2)
         assert answers[0].asked == 7
         stands_for(whole, whole, session)
-        assert whole_of(whole, session) is whole
+        assert whole_of(whole, session).image is whole

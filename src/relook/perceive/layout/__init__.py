@@ -65,13 +65,13 @@ def _found(view: View, session: Session, focal: float | None) -> Layout | None:
     focal = _focal(view, focal)
     if len(lines) < FEWEST:
         return None
-    size = (whole.shape[1], whole.shape[2])
+    size = whole.size
     share = None if focal is None else round(focal / max(view.size), 6)
 
     def find() -> list[Frame]:
-        return find_frames(lines_of(whole, session), size, None if share is None else share * max(size))
+        return find_frames(lines_of(whole.image, session), size, None if share is None else share * max(size))
 
-    frames = session.remembered("frames", (content_key(whole), share), find)
+    frames = session.remembered("frames", (whole.key, share), find)
     return _best(view, lines, frames if size == view.size else [one.resized(size, view.size) for one in frames])
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relook.io import as_pixels
 from relook.perceive.whole import whole_of
-from relook.session import Session, content_key
+from relook.session import Session
 
 SIDE, ENLARGED = 1024, 2.0
 """Longer side in pixels at which lines are looked for, and the most by which a small picture is enlarged: more shows its pixels' own edges."""
@@ -83,10 +83,8 @@ class Lines:
 def lines_of(image: Float[Tensor, "3 H W"], session: Session) -> Lines:
     """`find_lines` of a picture, or of the larger one that it is made of (`whole_of`), found once as long as the session remembers it."""
     whole = whole_of(image, session)
-    found = session.remembered("lines", content_key(whole), lambda: find_lines(whole))
-    return (
-        found if whole is image else found.resized((whole.shape[1], whole.shape[2]), (image.shape[1], image.shape[2]))
-    )
+    found = session.remembered("lines", whole.key, lambda: find_lines(whole.image))
+    return found if whole.image is image else found.resized(whole.size, (image.shape[1], image.shape[2]))
 
 
 def find_lines(image: Float[Tensor, "3 H W"]) -> Lines:

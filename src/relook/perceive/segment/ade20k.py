@@ -109,7 +109,7 @@ def _share(
 def chances_of(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
     """`class_chances` of a picture, or of the larger one that it is made of (`whole_of`), found once as long as the session remembers it."""
     whole = whole_of(image, session)
-    found = session.remembered("chances", content_key(whole), lambda: class_chances(whole, session))
+    found = session.remembered("chances", whole.key, lambda: class_chances(whole.image, session))
     size = _coarse((image.shape[1], image.shape[2]))
     return found if found.shape[1:] == size else _fitted(found, size)
 
