@@ -224,14 +224,14 @@ class ColourChange:
 
 
 def colour_change(
-    structure: Colours, style: Colours, box: tuple[Tensor, Tensor], *, polished: bool = False
+    structure: Colours, style: Colours, box: tuple[Tensor, Tensor], *, polished: bool = False, likely: float = 1.0
 ) -> ColourChange:
     """The map from the colours of a region to those of its counterpart, for colours between two corners.
 
     new = T(z) + k g (z - S(z)), T the entropic map to the style's colours, S that to the structure's own, which says what the blur takes;
     k = T / S of lightness, for chroma never more than S / T (what gets lighter loses its own colour), g by how plain the region is. As much
     of it as it is likely that the colour is the region's. polished: lightness is scaled, mean to mean, as its light and dark are reflections
-    or shading and no pattern of the thing.
+    or shading and no pattern of the thing. likely: that the counterpart is one, which counts as much.
     """
     low, size = box[0], (box[1] - box[0]).clamp_min(0.02)
     axes = [low[i] + size[i] * torch.linspace(0, 1, NODES) for i in range(3)]
@@ -247,9 +247,10 @@ def colour_change(
     raised = wanted[:, :1] / own[:, :1].clamp_min(0.05)
     gain = raised.clamp(*GAINS)
     gain = torch.cat([gain, *[torch.minimum(gain, 1 / raised.clamp_min(1))] * 2], 1)
-    new = wanted + gain * kept * (nodes - own)
+    swing = torch.cat([raised if polished else gain[:, :1], gain[:, 1:]], 1)
+    new = wanted + swing * kept * (nodes - own)
     new[:, 0] = _glowing(nodes[:, 0], new[:, 0].clamp(0, 1), structure.brightest)
-    chance = structure.chance(nodes)[:, None]
+    chance = likely * structure.chance(nodes)[:, None]
     gains = torch.cat([max(LEAST[1], contrast**0.5) * gain[:, :1], CHROMA * gain[:, 1:2]], 1)
     new = torch.cat([mixed(nodes.T, new.T, chance[:, 0]), (1 + chance * (gains - 1)).T])
     table = new.reshape(5, NODES, NODES, NODES)

@@ -48,12 +48,14 @@ RAISED, POLISHED, SURFACE = 1.6, 1.25, 2.5
 glass or lacquer (POLISH), whose reflections would become haze, and that of a surface, whose noise and dark corners would become fog."""
 EXPOSED, BRIGHT = 0.8, 0.95
 """Lightness of the brightest parts of a picture (this quantile) from which on it is lit as usual: a dim room stays as dim beside it."""
-LOWERED = 0.6
-"""Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame."""
+LOWERED, FAR = 0.6, 0.45
+"""Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame, and one that
+would fall farther, to FAR or less, stays as it is: dark wood made as light as that is pink."""
 LIT = {"curtain": 0.85}
 """Factor to which it falls at least where the light behind shines through, which then is scaled as well: a white net becomes no black damask."""
-PATTERNED = "floor"
-"""The surface whose light and dark is more than the light on it: that of others is scaled as of what is polished, not matched to the style's."""
+PATTERNED, DARK = "floor", 0.35
+"""The surface whose light and dark is more than the light on it, unless its mean lightness is below that: that of others is scaled as of what is
+polished, not matched to the style's."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
@@ -209,7 +211,7 @@ def _map(
 
     dim: how bright what the style shows is in the structure's light, if that was only perceived.
     """
-    polished = False
+    polished, likely = False, 1.0
     if not pair.name:
         old, new = _colours(image), _colours(style, pair.counterpart)
     else:
@@ -219,15 +221,19 @@ def _map(
         if old.confidence < 1:
             new = in_light(new, dim)
         if paint and old.confidence < 1:
-            new, polished = as_paint(new, old, *paint), canonical(pair.name) != PATTERNED
+            new = as_paint(new, old, *paint)
+            polished = canonical(pair.name) != PATTERNED or float(old.cells.mean[0]) < DARK
             new = as_light(new, old, 0.0, SURFACE)
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH or canonical(pair.name) in LIT
             old, new = as_main(old) if pair.kin else old, as_plain(new, old)
+            if pair.kin:
+                fall = float(new.cells.mean[0]) / max(float(old.cells.mean[0]), 1e-6)
+                likely = min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR)))
             least = LIT.get(canonical(pair.name), LOWERED if pair.kin else 0.0)
             new = as_light(new, old, least, POLISHED if polished else RAISED)
-    return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished)
+    return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished, likely=likely)
 
 
 def _dimness(structure: Float[Tensor, "3 H W"], style: Float[Tensor, "3 h w"]) -> float:
