@@ -14,8 +14,8 @@ from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.optimize import minimize
 
-from relook.ops.simplex import lowest
 from relook.perceive.layout.lines import Lines
 
 DRAWS = 600
@@ -215,10 +215,14 @@ def _refined(search: Search, numbers: Float[np.ndarray, " 5"]) -> tuple[float, F
     """A frame moved to where most lines follow it, and its cost."""
     steps, cost = np.vstack([np.zeros(5), np.diag([0.08, 0.02, 0.015, 0.004, 0.01])]), 0.0
     for spread, rounds in ((WIDE, 150), (NARROW, 200), (FINE, 250)):
-        corners = numbers + min(1.0, spread / NARROW) * steps
-        cost, found = lowest(partial(search.cost, spread=spread), corners.tolist(), rounds)
-        numbers = np.array(found)
+        options = {"initial_simplex": numbers + min(1.0, spread / NARROW) * steps, "maxiter": rounds}
+        found = minimize(partial(_cost, search, spread), numbers, method="Nelder-Mead", options=options)
+        cost, numbers = float(found.fun), found.x
     return cost, numbers
+
+
+def _cost(search: Search, spread: float, numbers: Float[np.ndarray, " 5"]) -> float:
+    return search.cost(numbers.tolist(), spread)
 
 
 def _ordered(axes: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
