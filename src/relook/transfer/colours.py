@@ -131,13 +131,8 @@ def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float
 def as_plain(style: Colours, structure: Colours) -> Colours:
     """The style's colours, those of its main material alone where the structure's region is of one: a sofa of one cloth, whose light and shade
     would become the red and the blue of a bed's covers, takes the larger of both."""
-    return _of_main(style, of_one(structure))
-
-
-def of_one(region: Colours) -> float:
-    """How sure it is that a region is of one material, from 0 to 1: a door through whose glass a garden is seen is not."""
-    alone = float(region.cells.shares @ material(region.cells.colours, region.cells))
-    return float(np.clip((alone - ONE[0]) / (ONE[1] - ONE[0]), 0, 1))
+    alone = float(structure.cells.shares @ material(structure.cells.colours, structure.cells))
+    return _of_main(style, float(np.clip((alone - ONE[0]) / (ONE[1] - ONE[0]), 0, 1)))
 
 
 def as_main(structure: Colours) -> Colours:

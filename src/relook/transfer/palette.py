@@ -33,7 +33,6 @@ from relook.transfer.colours import (
     colours_of,
     in_light,
     mixed,
-    of_one,
 )
 from relook.transfer.pairs import STILL, UNMATCHED, WHOLE, Pair, and_whole, classes_of, pairs_of, sampled, surely
 from relook.types import Segments, View
@@ -57,8 +56,6 @@ LIT = {"curtain": 0.85}
 PATTERNED, DARK = "floor", 0.35
 """The surface whose light and dark is more than the light on it, unless its mean lightness is below that: that of others is scaled as of what is
 polished, not matched to the style's."""
-GLAZED = "door"
-"""What is often of glass: doors take nothing from one of several materials, which are those of a garden behind it."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
 PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
 """Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
@@ -230,11 +227,10 @@ def _map(
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH or canonical(pair.name) in LIT
-            likely = of_one(new) if canonical(pair.name) == GLAZED else 1.0
             old, new = as_main(old) if pair.kin else old, as_plain(new, old)
             if pair.kin:
                 fall = float(new.cells.mean[0]) / max(float(old.cells.mean[0]), 1e-6)
-                likely *= min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR)))
+                likely = min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR)))
             least = LIT.get(canonical(pair.name), LOWERED if pair.kin else 0.0)
             new = as_light(new, old, least, POLISHED if polished else RAISED)
     return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished, likely=likely)
