@@ -231,7 +231,7 @@ def colour_change(
     new = T(z) + k g (z - S(z)), T the entropic map to the style's colours, S that to the structure's own, which says what the blur takes;
     k = T / S of lightness, for chroma never more than S / T (what gets lighter loses its own colour), g by how plain the region is. As much
     of it as it is likely that the colour is the region's. polished: lightness is scaled, mean to mean, as its light and dark are reflections
-    or shading and no pattern of the thing. likely: that the counterpart is one, which counts as much.
+    or shading and no pattern of the thing; what is darker has as much less chroma. likely: that the counterpart is one, which counts as much.
     """
     low, size = box[0], (box[1] - box[0]).clamp_min(0.02)
     axes = [low[i] + size[i] * torch.linspace(0, 1, NODES) for i in range(3)]
@@ -240,7 +240,8 @@ def colour_change(
     own = entropic_map(structure.cells, structure.cells, BLUR)(nodes)
     if polished:
         wanted[:, 0] = own[:, 0] * float(style.cells.mean[0]) / max(float(structure.cells.mean[0]), 1e-6)
-        wanted[:, 1:] *= _tint_left(own.numpy(), structure.cells)[:, None]
+        shade = (own[:, 0] / max(float(structure.cells.mean[0]), 1e-6)).clamp(0, 1)
+        wanted[:, 1:] *= (shade * _tint_left(own.numpy(), structure.cells))[:, None]
     plain = PLAIN + DOUBT * (1 - structure.confidence)
     contrast = 1 / (1 + (structure.spread / plain) ** 2)
     kept = torch.tensor([1.0 if polished else max(LEAST[0], contrast), CHROMA, CHROMA])

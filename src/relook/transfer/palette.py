@@ -223,7 +223,7 @@ def _map(
         if paint and old.confidence < 1:
             new = as_paint(new, old, *paint)
             polished = canonical(pair.name) != PATTERNED or float(old.cells.mean[0]) < DARK
-            new = as_light(new, old, 0.0, SURFACE)
+            new = in_light(new, min(1.0, SURFACE * float(old.cells.mean[0]) / max(float(new.cells.mean[0]), 1e-6)))
             old = replace(old, doubt=max(DOUBTED, old.doubt))
         elif old.confidence < 1:
             polished = canonical(pair.name) in POLISH or canonical(pair.name) in LIT
