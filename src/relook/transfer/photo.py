@@ -169,8 +169,7 @@ def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadat
     """Write the same at PREVIEW pixels beside `out`, and say so."""
     small = [(small_of(view, run.perception.session), metadata) for view, metadata in read]
     image, *_ = _with_look(run, small, progress, Clock())
-    path = preview_of(out)
-    write_image(path, image)
+    write_image(path := preview_of(out), image)
     log.info("%s is a preview of %s pixels; the full picture follows", path, PREVIEW)
 
 
