@@ -47,7 +47,8 @@ RAISED, POLISHED, SURFACE = 1.6, 1.25, 2.5
 """Factor by which the mean lightness of a perceived thing rises at most (in OKLab: four times the light), that of one of polished wood,
 glass or lacquer (POLISH), whose reflections would become haze, and that of a surface, whose noise and dark corners would become fog."""
 EXPOSED, BRIGHT = 0.8, 0.95
-"""Lightness of the brightest parts of a picture (this quantile) from which on it is lit as usual: a dim room stays as dim beside it."""
+"""Lightness of the brightest parts of a picture (this quantile) from which on it is lit as usual: a dim room stays as dim beside it. Dark things
+alone, which no wall or floor shows to be lit dimly, do not."""
 LOWERED, FAR = 0.6, 0.45
 """Factor to which it falls at least where a thing takes from its kin: a sofa does not become as black as the only chair's thin frame, and one that
 would fall farther, to FAR or less, stays as it is: dark wood made as light as that is pink."""
@@ -170,7 +171,8 @@ def _solved(
 ) -> ColourMaps:
     """The maps of all pairs that change and have pixels."""
     maps: dict[int, ColourChange] = {}
-    dim = _dimness(image, style)
+    room = any(canonical(region.name) in PAINTS for region in found.structure.regions.values())
+    dim = _dimness(image, style) if room else 1.0
     for pair, weight in zip(parted.pairs, parted.weights, strict=True):
         here, base = parted.within(pair, weight)
         if pair.share > 0 and len(here) and pair.id not in maps:
