@@ -240,7 +240,7 @@ def colour_change(
     own = entropic_map(structure.cells, structure.cells, BLUR)(nodes)
     if polished:
         wanted[:, 0] = own[:, 0] * float(style.cells.mean[0]) / max(float(structure.cells.mean[0]), 1e-6)
-        shade = (own[:, 0] / max(float(structure.cells.mean[0]), 1e-6)).clamp(0, 1)
+        shade = (nodes[:, 0] / max(float(structure.cells.mean[0]), 1e-6)).clamp(0, 1)
         wanted[:, 1:] *= (shade * _tint_left(own.numpy(), structure.cells))[:, None]
     plain = PLAIN + DOUBT * (1 - structure.confidence)
     contrast = 1 / (1 + (structure.spread / plain) ** 2)
