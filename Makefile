@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check clean
 
-demo: $(READY)  ## a photograph, a grid of two rooms against the exact answer, a walk, a Gaussian scene: about a minute and a half on two cores
+demo: $(READY)  ## a photograph, a grid of two rooms against the exact answer, a walk, a Gaussian scene: about two minutes on two cores
 	$(BIN)/relook demo --out demo
 
 test: $(READY)  ## everything that needs no GPU and no hub, one worker per core
