@@ -48,7 +48,7 @@ def test_an_option_set_while_undo_is_at_work(
     page.get_by_role("button", name="Most used").click()
     number = page.get_by_label("number input for strength")
     number.wait_for()
-    page.wait_for_function("document.querySelector('#strength input[type=number]').value === '0.7'")
+    assert number.input_value() == "0.7"
     with late(studio, monkeypatch) as begun:
         page.click("#undo")
         until(page, begun.is_set)
