@@ -85,6 +85,12 @@ def test_a_chair_that_a_stray_bit_of_the_sofa_lies_in_stays_a_chair() -> None:
     assert (found[80:170, 60:240] == BED).all()
 
 
+def unseen(picture: np.ndarray, labels: np.ndarray, regions: dict[int, Region]) -> np.ndarray:
+    """The labels once what nothing in the picture parts is one."""
+    segments = Segments(torch.from_numpy(labels), regions)
+    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+
+
 def on_planks(name: str, confidence: float, dark: float = 1.0, groove: float = 1.0) -> np.ndarray:
     """Labels of the upper right of a wall of planks, as dark beside the rest as that, with such a groove around it,
     that was taken for such a thing."""
@@ -96,8 +102,7 @@ def on_planks(name: str, confidence: float, dark: float = 1.0, groove: float = 1
     picture[:82, 148:150] *= groove
     picture[80:82, 148:] *= groove
     picture = cv2.cvtColor((255 * picture).astype(np.uint8), cv2.COLOR_RGB2LAB)
-    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=confidence)})
-    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))[:80, 150:]
+    return unseen(picture, labels, {WALL: Region("wall"), BED: Region(name, confidence=confidence)})[:80, 150:]
 
 
 def test_a_doubtful_thing_or_ceiling_amid_a_walls_planks_is_wall() -> None:
@@ -114,8 +119,7 @@ def doubted(name: str, colour: tuple[float, float, float], confidence: float) ->
     labels = np.full(SIZE, WALL)
     labels[60:100, 100:150] = BED
     picture = lab((slice(60, 100), slice(100, 150), colour))
-    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=confidence)})
-    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))[60:100, 100:150]
+    return unseen(picture, labels, {WALL: Region("wall"), BED: Region(name, confidence=confidence)})[60:100, 100:150]
 
 
 def test_a_doubtful_thing_that_nothing_parts_from_the_wall_is_wall() -> None:
@@ -127,8 +131,7 @@ def moulded(name: str, colour: tuple[float, float, float]) -> np.ndarray:
     labels = np.full(SIZE, WALL)
     labels[60:120, 100:180] = BED
     picture = lab((slice(57, 123), slice(97, 183), (0.7, 0.7, 0.7)), (slice(60, 120), slice(100, 180), colour))
-    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), BED: Region(name, confidence=0.5)})
-    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))[62:118, 102:178]
+    return unseen(picture, labels, {WALL: Region("wall"), BED: Region(name, confidence=0.5)})[62:118, 102:178]
 
 
 def test_a_panel_amid_a_wall_is_wall_and_a_picture_or_a_wooden_door_is_not() -> None:
@@ -142,8 +145,7 @@ def swallowed(back: tuple[float, float, float]) -> np.ndarray:
     labels = np.full(SIZE, WALL)
     labels[60:180, 60:240], labels[60:100, 110:190] = SOFA, WALL
     picture = lab((slice(60, 180), slice(60, 240), BLUE), (slice(60, 100), slice(110, 190), back))
-    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), SOFA: Region("sofa", confidence=0.8)})
-    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+    return unseen(picture, labels, {WALL: Region("wall"), SOFA: Region("sofa", confidence=0.8)})
 
 
 def test_a_part_of_a_back_that_the_wall_swallowed_is_of_the_sofa() -> None:
@@ -173,8 +175,7 @@ def test_the_doubtful_thing_is_wall_in_large_pictures_too() -> None:
 def given(picture: np.ndarray, labels: np.ndarray, sure: float = 0.7) -> np.ndarray:
     """Labels of a doubtful bed beside a sofa that is as sure as that, once what nothing parts is one."""
     regions = {WALL: Region("wall"), FLOOR: Region("floor"), BED: Region("bed", confidence=0.5)}
-    segments = Segments(torch.from_numpy(labels), regions | {SOFA: Region("sofa", confidence=sure)})
-    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+    return unseen(picture, labels, regions | {SOFA: Region("sofa", confidence=sure)})
 
 
 def with_a_piece(piece: tuple[float, float, float]) -> np.ndarray:
@@ -182,8 +183,7 @@ def with_a_piece(piece: tuple[float, float, float]) -> np.ndarray:
     labels = np.full(SIZE, WALL)
     labels[100:180, 60:240], labels[70:100, 100:140] = SOFA, SOFA
     picture = lab((slice(100, 180), slice(60, 240), BLUE), (slice(70, 100), slice(100, 140), piece))
-    segments = Segments(torch.from_numpy(labels), {WALL: Region("wall"), SOFA: Region("sofa", confidence=0.95)})
-    return unseen_given(picture, labels, patches(picture), segments, kinds_of(segments))
+    return unseen(picture, labels, {WALL: Region("wall"), SOFA: Region("sofa", confidence=0.95)})
 
 
 def test_a_piece_of_a_sure_thing_that_only_edges_part_from_it_is_wall() -> None:

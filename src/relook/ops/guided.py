@@ -55,8 +55,11 @@ class Guide:
         size = at_most((picture.shape[-2], picture.shape[-1]), working_side)
         small = _resize(picture, size)
         pixels = max(1, round(radius * max(size)))
-        mean = box(small, pixels)
-        return Guide(picture, small, mean, _inverse_covariance(small, pixels, epsilon).to(small), pixels)
+        exact = small.double()
+        mean = box(exact, pixels)
+        return Guide(
+            picture, small, mean.to(small), _inverse_covariance(exact, mean, pixels, epsilon).to(small), pixels
+        )
 
     def filtered(self, values: Float[Tensor, "y x"]) -> Float[Tensor, "H W"]:
         """One map, of any size, along the picture's edges."""
@@ -102,12 +105,13 @@ def _placed(
     return result
 
 
-def _inverse_covariance(guide: Float[Tensor, "3 H W"], radius: int, epsilon: float) -> Float[Tensor, "3 3 H W"]:
+def _inverse_covariance(
+    guide: Float[Tensor, "3 H W"], mean: Float[Tensor, "3 H W"], radius: int, epsilon: float
+) -> Float[Tensor, "3 3 H W"]:
     """(covariance + epsilon)^-1 of the guide's colours in each window, by cofactors (far faster than a solve per pixel).
 
-    In double precision: at an edge from black to white the determinant, 3 covariance epsilon^2, is below what the products of single precision lose.
+    Both are of double precision: at an edge from black to white the determinant, 3 covariance epsilon^2, is below what the products of single precision lose.
     """
-    guide, mean = guide.double(), box(guide.double(), radius)
     c = {(i, j): box((guide[i] * guide[j])[None], radius)[0] - mean[i] * mean[j] for i in range(3) for j in range(i, 3)}
     for i in range(3):
         c[i, i] = c[i, i] + epsilon

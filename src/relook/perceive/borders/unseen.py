@@ -127,13 +127,13 @@ def _given(
         if part.sum() < SMALLEST * labels.size:
             continue
         beside, wide = around(result, place, part), _wider(place, reach + 2)
-        mask = _only(part, place, labels.shape)[wide]
+        whole = _only(part, place, labels.shape)
         for other in np.unique(beside).tolist():
             shared = float((beside == other).mean())
             if shared <= least or areas[other] <= part.sum() or other not in takers:
                 continue
-            unseen = unseen_share(lab[wide], steep[wide], mask, result[wide] == other, reach)
-            panel = fitted and shared > AMID and alike(lab, _only(part, place, labels.shape), result == other)
+            unseen = unseen_share(lab[wide], steep[wide], whole[wide], result[wide] == other, reach)
+            panel = fitted and shared > AMID and alike(lab, whole, result == other)
             if panel or shared * unseen > least:
                 result[place][part] = other
                 break
