@@ -213,29 +213,33 @@ def _map(
 
     dim: how bright what the style shows is in the structure's light, if that was only perceived.
     """
-    polished, likely = False, 1.0
+    box = base.amin(1), base.amax(1)
     if not pair.name:
-        old, new = _colours(image), _colours(style, pair.counterpart)
-    else:
-        old = _colours(image, pair.region, found.structure)
-        new = _colours(style, pair.counterpart, found.style)
-        paint = PAINTS.get(canonical(pair.name))
-        if old.confidence < 1:
-            new = in_light(new, dim)
-        if paint and old.confidence < 1:
-            new = as_paint(new, old, *paint)
-            polished = canonical(pair.name) != PATTERNED or float(old.cells.mean[0]) < DARK
-            new = in_light(new, min(1.0, SURFACE * float(old.cells.mean[0]) / max(float(new.cells.mean[0]), 1e-6)))
-            old = replace(old, doubt=max(DOUBTED, old.doubt))
-        elif old.confidence < 1:
-            polished = canonical(pair.name) in POLISH or canonical(pair.name) in LIT
-            old, new = as_main(old) if pair.kin else old, as_plain(new, old)
-            if pair.kin:
-                fall = float(new.cells.mean[0]) / max(float(old.cells.mean[0]), 1e-6)
-                likely = min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR)))
-            least = LIT.get(canonical(pair.name), LOWERED if pair.kin else 0.0)
-            new = as_light(new, old, least, POLISHED if polished else RAISED)
-    return colour_change(old, new, (base.amin(1), base.amax(1)), polished=polished, likely=likely)
+        return colour_change(_colours(image), _colours(style, pair.counterpart), box)
+    old, new = _colours(image, pair.region, found.structure), _colours(style, pair.counterpart, found.style)
+    if old.confidence == 1:
+        return colour_change(old, new, box)
+    name, new = canonical(pair.name), in_light(new, dim)
+    return _of_surface(name, old, new, box) if name in PAINTS else _of_thing(name, old, new, box, kin=pair.kin)
+
+
+def _of_surface(name: str, old: Colours, new: Colours, box: tuple[Tensor, Tensor]) -> ColourChange:
+    """The change of a perceived wall, floor or ceiling."""
+    mean, new = float(old.cells.mean[0]), as_paint(new, old, *PAINTS[name])
+    new = in_light(new, min(1.0, SURFACE * mean / max(float(new.cells.mean[0]), 1e-6)))
+    old = replace(old, doubt=max(DOUBTED, old.doubt))
+    return colour_change(old, new, box, polished=name != PATTERNED or mean < DARK)
+
+
+def _of_thing(name: str, old: Colours, new: Colours, box: tuple[Tensor, Tensor], *, kin: bool) -> ColourChange:
+    """The change of anything else that was perceived. kin: whether it takes from another class."""
+    polished, likely, least = name in POLISH or name in LIT, 1.0, LIT.get(name, 0.0)
+    old, new = as_main(old) if kin else old, as_plain(new, old)
+    if kin:
+        fall = float(new.cells.mean[0]) / max(float(old.cells.mean[0]), 1e-6)
+        likely, least = min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR))), LIT.get(name, LOWERED)
+    new = as_light(new, old, least, POLISHED if polished else RAISED)
+    return colour_change(old, new, box, polished=polished, likely=likely)
 
 
 def _dimness(structure: Float[Tensor, "3 H W"], style: Float[Tensor, "3 h w"]) -> float:
