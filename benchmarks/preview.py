@@ -64,7 +64,9 @@ def once(room: str, look: str, out: str) -> None:
 
 def spent(ends: Mapping[str, Moment]) -> dict[str, Moment]:
     """What every stage took, and all of them."""
-    times = [(0.0, 0.0), *(tuple(ends[stage]) for stage in STAGES)]
+    times = [(0.0, 0.0)]
+    for stage in STAGES:  # a draft has no materials
+        times.append(tuple(ends.get(stage, times[-1])))
     stages = {
         name: (after[0] - before[0], after[1] - before[1])
         for name, before, after in zip(STAGES, times, times[1:], strict=False)

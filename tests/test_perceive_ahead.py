@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -21,10 +22,12 @@ from relook.models import ade20k as network
 from relook.models.ade20k import ANSWER, Network, looks
 from relook.perceive import ahead
 from relook.perceive.layout import frame, known_layout, lines
+from relook.perceive.perception import Perception
 from relook.perceive.segment import ade20k
 from relook.perceive.whole import stands_for, whole_of
 from relook.session import Session
-from relook.transfer.photo import PREVIEW, small_of
+from relook.transfer.draft import PREVIEW
+from relook.transfer.working import shrunk
 from relook.types import View
 
 
@@ -198,8 +201,8 @@ def test_a_preview_finds_lines_and_room_once_for_both(monkeypatch: pytest.Monkey
     monkeypatch.setattr("relook.perceive.layout.find_frames", found_frames)
     with Session("cpu") as session:
         whole = View(_room((600, 900)))
-        small = small_of(whole, session)
-        assert max(small.size) == PREVIEW
+        small = shrunk(whole, PREVIEW)
+        stands_for(small.image, whole.image, session)
         assert whole_of(small.image, session).image is whole.image
         assert whole_of(whole.image, session).image is whole.image
         of_small = known_layout(small, "auto", session, focal=300.0)
@@ -214,16 +217,18 @@ def test_a_preview_finds_lines_and_room_once_for_both(monkeypatch: pytest.Monkey
     assert float(of_small.camera.K[1, 2]) == pytest.approx(float(of_whole.camera.K[1, 2]) * 341 / 600, rel=1e-3)
 
 
-def test_a_preview_is_seen_by_the_looks_at_its_picture(
-    answers: list[_Answers], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_glance_is_one_of_the_looks_at_its_picture(answers: list[_Answers], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ade20k, "locate", Path)
     with Session("cpu") as session:
         whole = torch.rand(3, 300, 700, generator=torch.Generator().manual_seed(0))
-        small = small_of(View(whole), session).image
-        found = ade20k.chances_of(small, session)
+        small = shrunk(View(whole), PREVIEW)
+        found = Perception(session, "ade20k").glanced(View(whole), small)
+        assert answers[0].asked == 1
+        assert found.segments is not None
+        assert found.segments.labels.shape == small.image.shape[1:]
+        ade20k.class_chances(whole, session)
         assert answers[0].asked == 7
-        assert torch.allclose(found, ade20k.chances_of(whole, session), atol=0.2)
-        assert answers[0].asked == 7
+        own = replace(small, segments=found.segments)
+        assert Perception(session, "ade20k").glanced(View(whole), own) is own
         stands_for(whole, whole, session)
         assert whole_of(whole, session).image is whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 
 import pytest
@@ -24,3 +25,18 @@ def test_nothing_is_collected_while_torch_is_imported(monkeypatch: pytest.Monkey
         raise ImportError
     assert gc.isenabled()
     assert frozen == [False]
+
+
+def test_torch_is_imported_without_what_only_models_ask_for() -> None:
+    """And whoever asks for it later gets it."""
+    code = """
+import sys
+from relook.present.loading import loading
+with loading(values_only=True):
+    import torch
+name = "torch._meta_registrations"
+assert name not in sys.modules and "torch._decomp.decompositions" not in sys.modules, name
+import torch._meta_registrations as found
+assert len(dir(found)) > 100 and torch._meta_registrations is found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

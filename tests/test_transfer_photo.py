@@ -286,7 +286,7 @@ def test_a_cancelled_run_leaves_nothing(rooms: tuple[Room, Room], tmp_path: Path
 
 
 def test_a_preview_comes_first(rooms: tuple[Room, Room], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relook.transfer.photo.PREVIEW", 26)
+    monkeypatch.setattr("relook.transfer.draft.PREVIEW", 26)
     out, there = tmp_path / "out" / "new.png", []
 
     def listen(step: Step) -> None:

@@ -50,6 +50,20 @@ def looks(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Look]:
     ]
     if long == side:
         return found
+    found.append(in_own_shape(pixels))
+    for start in np.linspace(0, long - side, min(4, -(-2 * (long - side) // side) + 1)).round().astype(int).tolist():
+        cut = slice(start, start + side)
+        crop = pixels[cut] if height > width else pixels[:, cut]
+        found.append(Look(_squeezed(np.ascontiguousarray(crop)), every, every, start))
+    return found
+
+
+def in_own_shape(pixels: UInt8[np.ndarray, "H W 3"]) -> Look:
+    """The picture with grey beside it: the best single look."""
+    height, width = pixels.shape[:2]
+    long, every = max(height, width), slice(0, SIDE)
+    if height == width:
+        return Look(_squeezed(pixels), every, every)
     top, left = (long - height) // 2, (long - width) // 2
     whole = np.full((long, long, 3), GREY, np.uint8)
     whole[top : top + height, left : left + width] = pixels
@@ -57,12 +71,7 @@ def looks(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Look]:
     rows, columns = (
         slice(round(start * scale), round((start + length) * scale)) for start, length in ((top, height), (left, width))
     )
-    found.append(Look(_squeezed(whole), rows, columns))
-    for start in np.linspace(0, long - side, min(4, -(-2 * (long - side) // side) + 1)).round().astype(int).tolist():
-        cut = slice(start, start + side)
-        crop = pixels[cut] if height > width else pixels[:, cut]
-        found.append(Look(_squeezed(np.ascontiguousarray(crop)), every, every, start))
-    return found
+    return Look(_squeezed(whole), rows, columns)
 
 
 def _squeezed(pixels: UInt8[np.ndarray, "H W 3"]) -> Square:
@@ -83,18 +92,21 @@ class Network:
 
     def answer(self, square: Square) -> Float[np.ndarray, "128 128 K"]:
         """Logarithms of the classes' odds. What is foreseen and not begun yet is asked here."""
-        begun = self._foreseen.pop(_key(square), None) if self._foreseen else None
+        begun = self._foreseen.pop(key_of(square), None) if self._foreseen else None
         return self._asked(square) if begun is None or begun.cancel() else begun.result()
 
     def foresee(self, squares: Iterable[Square], threads: ThreadPoolExecutor) -> None:
-        """Begin to answer, in those threads."""
+        """Begin to answer, in those threads, what is not begun yet."""
         for square in squares:
-            self._foreseen[_key(square)] = threads.submit(self._asked, square)
+            key = key_of(square)
+            if key not in self._foreseen:
+                self._foreseen[key] = threads.submit(self._asked, square)
 
     def _asked(self, square: Square) -> Float[np.ndarray, "128 128 K"]:
         raw = self._network.answer(square[None], self._index)[0].astype(np.float32)
         return np.asarray((raw - self._zero) * self._scale, np.float32)
 
 
-def _key(square: Square) -> bytes:
+def key_of(square: Square) -> bytes:
+    """The same for squares that show the same."""
     return sha256(np.ascontiguousarray(square).data).digest()

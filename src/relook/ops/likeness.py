@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.fft import irfft2, next_fast_len, rfft2
 from torch import Tensor
 
 
@@ -43,6 +42,8 @@ def likeness(
 
     known: where each is. least: cells that both must know.
     """
+    from scipy.fft import irfft2, next_fast_len, rfft2
+
     size = [2 * side - 1 for side in known[0].shape]
     shape = [next_fast_len(side, real=True) for side in size]
 

@@ -35,13 +35,16 @@ class Begun:
         self._network: Network | None = None
 
     def begin(self, pictures: Sequence[Path], threads: ThreadPoolExecutor) -> None:
-        """Decode pictures and ask the network about them; what cannot be read is left to the run, which says so."""
-        from relook.models.ade20k import Network, looks
+        """Decode pictures and ask the network about them, first at a glance; what cannot be read is left to the run, which says so."""
+        from relook.models.ade20k import Network, in_own_shape, looks
 
-        self._network = Network(locate(NAME), _cores())
+        self._network, read = Network(locate(NAME), _cores()), []
         for path in pictures:
             with suppress(OSError, ValueError, SyntaxError):
-                self._network.foresee([look.square for look in looks(_pixels(path))], threads)
+                read.append(_pixels(path))
+                self._network.foresee([in_own_shape(read[-1]).square], threads)
+        for pixels in read:
+            self._network.foresee([look.square for look in looks(pixels)], threads)
 
     def give(self, session: Session) -> None:
         """Let a session have the network."""
@@ -64,12 +67,20 @@ def begun(pictures: Sequence[Path], config: PhotoConfig) -> Iterator[Begun]:
         threads.shutdown(wait=False, cancel_futures=True)
 
 
+def asks_small_networks_alone(config: PhotoConfig) -> bool:
+    """Whether a run of a configuration will load nothing of transformers or diffusers: small networks see, or none, and nothing is denoised."""
+    return config.chosen_method == "palette" and not config.label and _sees_little(config)
+
+
+def _sees_little(config: PhotoConfig) -> bool:
+    """Whether regions are those of the small network or, where there is none, of the room."""
+    better = SEGMENTER_ORDER[: SEGMENTER_ORDER.index(NAME)]
+    return config.segmenter == NAME or (config.segmenter == "auto" and not any(is_here(name) for name in better))
+
+
 def _asks_the_small_network(config: PhotoConfig) -> bool:
     """Whether a run of a configuration will look at its pictures with the small network."""
-    if config.segmenter == "auto":
-        better = SEGMENTER_ORDER[: SEGMENTER_ORDER.index(NAME)]
-        return is_here(NAME) and not any(is_here(name) for name in better)
-    return config.segmenter == NAME and is_here(NAME)
+    return is_here(NAME) and _sees_little(config)
 
 
 def _pixels(path: Path) -> UInt8[np.ndarray, "H W 3"]:

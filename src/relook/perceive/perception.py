@@ -16,10 +16,13 @@ from relook.perceive.layout.faces import squared
 from relook.perceive.layout.lines import lines_of
 from relook.perceive.segment import SEGMENTERS, ade20k, segmenter
 from relook.perceive.segment.superpixels import superpixels_of
+from relook.perceive.whole import stands_for
 from relook.session import Session, content_key
 from relook.types import Camera, Segments, View
 
-COARSE = ("ade20k", "layout")
+SMALL = "ade20k"
+"""The small network."""
+COARSE = (SMALL, "layout")
 """Segmenters whose borders are refined."""
 CAMERA = Camera(torch.eye(3), torch.eye(4))
 """Any; its numbers are read apart."""
@@ -55,6 +58,27 @@ class Perception:
         key = (content_of(view), self.segmenter, self.depth_estimator)
         return self.session.remembered("seen", (*key, layout, focal), see)
 
+    def glanced(self, view: View, small: View, focal: float | None = None) -> View:
+        """The small view of a picture with segments, its own or those of a glance: one look of the small network where a network would look, else what
+        the segmenter says of the small picture, its borders as they come.
+
+        What is seen is for a draft; looks, lines and the camera are remembered for the whole picture. focal: in pixels of the small one.
+        """
+        if small.segments is not None:
+            return small
+        name = SEGMENTERS.chosen(self.segmenter)
+        key = (content_of(small), name, focal)
+        return self.session.remembered("glance", key, lambda: self._glance(name, view, small, focal))
+
+    def _glance(self, name: str, view: View, small: View, focal: float | None) -> View:
+        """What a glance sees for a segmenter."""
+        if name == SMALL or (SEGMENTERS.entry(name) is None and SEGMENTERS.is_here(SMALL)):
+            return replace(small, segments=ade20k.glanced(view.image, small.image, self.session))
+        if name == "layout":
+            stands_for(small.image, view.image, self.session)
+            small = replace(small, layout=known_layout(small, "auto", self.session, focal=focal))
+        return replace(small, segments=segmenter(name, self.session)(small))
+
     def regions(self, view: View) -> Segments:
         """The regions of a view alone: its own, those that a network sees, or the room's planes."""
         if view.segments is None and self.by_layout:
@@ -78,7 +102,7 @@ class Perception:
         if asked not in COARSE:
             return view
         view = replace(view, segments=self._refined(view))
-        if asked == "ade20k":
+        if asked == SMALL:
             view = replace(view, segments=rug_whole(view, ade20k.seen(view.image, self.session).rug))
         return view
 

@@ -13,7 +13,7 @@ from relook.config import FILES, File, PhotoConfig
 from relook.errors import InputError
 from relook.files import FORMATS, check_there, check_writable, picture_format
 from relook.options import EXISTING, POSITIONAL, REPEATED, Group
-from relook.perceive.ahead import begun
+from relook.perceive.ahead import asks_small_networks_alone, begun
 from relook.present.arguments import parse
 from relook.present.loading import loading
 from relook.present.terminal import OUT, drawn
@@ -69,7 +69,7 @@ def _one(options: Photo) -> int:
     check_writable(options.out)
     structure, styles, config = options.structure[0], options.style, options.config
     with begun((structure, *styles), config) as ahead, drawn() as progress:
-        with loading():
+        with loading(values_only=asks_small_networks_alone(config)):
             from relook.session import Session
             from relook.transfer.photo import restyle_photo
         with Session(config.device, config.precision, low_vram=config.low_vram) as session:

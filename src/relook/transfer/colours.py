@@ -100,10 +100,9 @@ def _main(found: Cells, doubt: float) -> Float[np.ndarray, " M"]:
     places = _unlit(found.colours)
 
     def near(place: np.ndarray, width: float) -> np.ndarray:
-        return np.exp(((places - place) ** 2).sum(1) / (-2 * width**2))
+        return np.exp(((places - place) ** 2).sum(-1) / (-2 * width**2))
 
-    densest = max(range(len(places)), key=lambda cell: float(found.shares @ near(places[cell], BLUR)))
-    place, width = places[densest], MAIN / doubt
+    place, width = places[int((near(places[:, None], BLUR) @ found.shares).argmax())], MAIN / doubt
     for _ in range(5):
         shares = found.shares * near(place, width)
         shares /= shares.sum()

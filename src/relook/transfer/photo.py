@@ -16,14 +16,15 @@ from torch import Tensor
 
 from relook.config import PhotoConfig
 from relook.correspond.semantic import Correspondence
+from relook.errors import SegmentsError
 from relook.io import check_format, read_depth, read_picture, read_segments, write_image
 from relook.ops.fill import whole_depth
 from relook.perceive.exif import focal_of
-from relook.perceive.whole import stands_for
 from relook.progress import SILENT, Progress
 from relook.record import Clock, check_weights, make_record, read_record
 from relook.session import Session, opened
 from relook.transfer.composite import composite
+from relook.transfer.draft import PREVIEW, drafted
 from relook.transfer.label import labelled
 from relook.transfer.references import Styles, joined, listed
 from relook.transfer.resolve import Run, resolve
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 PACE = {"perceiving": (1.5, 1.0), "matching": (0.0, 0.1), "restyling": (0.2, 0.6), "materials": (0.6, 0.4)}
 """Seconds of a stage on two cores, and those of every megapixel, about: what a user reads of the time left."""
-PREVIEW = 512
-"""Longer side of a preview in pixels."""
 log = logging.getLogger("relook")
 
 
@@ -69,7 +68,7 @@ def understood(
 
     A structure with segments keeps them: what the user named is only looked for in the style.
     """
-    read = _read((structure, *listed(style)), config)
+    read = read_pictures((structure, *listed(style)), config)
     run = resolve(config, session, [view for view, _ in read], progress)
     return run, *_perceived(run, read, progress, known=() if structure.segments is None else structure.segments.names)
 
@@ -97,7 +96,7 @@ def see_again(record: Mapping[str, Any], session: Session | None = None) -> tupl
     """
     pictures, config, preset = _recorded(record)
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
-        read = _read(pictures, config)
+        read = read_pictures(pictures, config)
         run = resolve(config, session, [view for view, _ in read], SILENT, preset)
         check_weights(record, run.weights)
         structure, style = _perceived(run, read, SILENT)
@@ -127,7 +126,7 @@ def _restyled(
     clock = Clock()
     with opened(session, config.device, config.precision, low_vram=config.low_vram) as session:
         with clock.part("read"):
-            read = _read(pictures, config)
+            read = read_pictures(pictures, config)
             metadata = read[0][1]
             if out is not None:
                 check_format(out, metadata, config.quality)
@@ -136,7 +135,7 @@ def _restyled(
             check_weights(recorded, run.weights)
         if config.preview and out is not None:
             with clock.part("preview"):
-                _write_preview(out, run, read, progress)
+                _write_draft(out, run, read, progress)
         image, structure, style = _with_look(run, read, progress, clock)
     record = make_record(_named(pictures), run.config, weights=run.weights, timings=clock.seconds, preset=preset)
     result = Result(image, record, structure, style, metadata)
@@ -165,19 +164,15 @@ def looked(
     return composite(structure.image, new, correspondence.kept)
 
 
-def _write_preview(out: str | Path, run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress) -> None:
-    """Write the same at PREVIEW pixels beside `out`, and say so."""
-    small = [(small_of(view, run.perception.session), metadata) for view, metadata in read]
-    image, *_ = _with_look(run, small, progress, Clock())
-    write_image(path := preview_of(out), image)
+def _write_draft(out: str | Path, run: Run, read: Sequence[tuple[View, Metadata]], progress: Progress) -> None:
+    """Write a draft beside `out`, and say so; none where the user names what a glance does not see."""
+    try:
+        _, new = drafted(run, read, progress)
+    except SegmentsError as error:
+        log.info("there is no preview (%s)", str(error).split(";")[0])
+        return
+    write_image(path := preview_of(out), new.image)
     log.info("%s is a preview of %s pixels; the full picture follows", path, PREVIEW)
-
-
-def small_of(view: View, session: Session) -> View:
-    """A view at PREVIEW pixels, for a run that looks at it whole as well."""
-    small = shrunk(view, PREVIEW)
-    stands_for(small.image, view.image, session)
-    return small
 
 
 def _named(pictures: Sequence[Picture]) -> dict[str, Picture]:
@@ -186,7 +181,7 @@ def _named(pictures: Sequence[Picture]) -> dict[str, Picture]:
     return dict(zip(("structure", *styles), pictures, strict=True))
 
 
-def _read(pictures: Sequence[Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
+def read_pictures(pictures: Sequence[Picture], config: PhotoConfig) -> list[tuple[View, Metadata]]:
     """The pictures, and those that single things take from, with the segments and depth that the user names of the first two, and what else
     their files hold (see `read_picture`).
 

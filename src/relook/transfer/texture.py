@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import label as components
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -180,6 +179,8 @@ def _pieces(style: View, correspondence: Correspondence, faces: Facing) -> _Piec
 
 def _piece(where: Bool[Tensor, "h w"], there: Planes, level: bool, least: float) -> Bool[Tensor, "h w"] | None:
     """The largest connected piece that faces one way: of those that are level, or upright, as wanted, else of all; None if all are small."""
+    from scipy.ndimage import label as components
+
     best, most = None, (False, least * where.numel())
     for axis in range(3):
         pieces, count = components((where & (there.axis == axis)).numpy())

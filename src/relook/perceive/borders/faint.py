@@ -8,7 +8,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.ndimage import label, uniform_filter1d
 
 from relook.perceive.layout.edges import raised, seen_line
 from relook.types import Layout
@@ -102,6 +101,8 @@ def _continued(
     edge: Float[np.ndarray, "2 2"], change: Float[np.ndarray, "2 h w 3"], band: Bool[np.ndarray, "h w"]
 ) -> Int[np.ndarray, "2 2"]:
     """The line's longest piece in the band along which the picture changes as it does in the mean, also beyond the wall."""
+    from scipy.ndimage import label, uniform_filter1d
+
     side, way = max(band.shape), (edge[1] - edge[0]) / max(float(np.hypot(*(edge[1] - edge[0]))), 1e-9)
     points = np.floor(edge[0] + np.arange(-2 * side, 2 * side)[:, None] * way).astype(int)
     points = points[((points >= 0) & (points < band.shape[::-1])).all(1)]

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from relook.ops.fill import filled
 from relook.ops.resize import at_most
@@ -140,6 +138,9 @@ def _least_cut(
     costs: Float[np.ndarray, "h w"],
 ) -> Bool[np.ndarray, "h w"]:
     """Which pixels of the band are ceiling."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
     number = np.full(band.shape, -1)
     number[band] = np.arange(band.sum())
     number[~band & (signed >= 1)] = source = int(band.sum())

@@ -6,9 +6,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from scipy.ndimage import gaussian_filter
-from scipy.special import expit, logit
-from skimage.filters import threshold_otsu
 
 from relook.errors import SegmentsError
 from relook.io import as_pixels
@@ -92,6 +89,8 @@ def _rectangle(
     Colours are those of what the network calls rug at first, then those of what lies in the rectangle. None where none does well, or one that
     lies askew in the room: that fits the visible part of a rug more often than a rug.
     """
+    from scipy.special import expit
+
     H = level_homography(layout)
     pixels = torch.from_numpy(either) & before(H, layout.size)
     if not bool(pixels.any()):
@@ -115,12 +114,17 @@ def _rectangle(
 
 def _odds(share: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     """What speaks for rug, parted from what speaks for floor where the shares themselves fall apart (Otsu 1979)."""
+    from scipy.special import logit
+    from skimage.filters import threshold_otsu
+
     parting = np.clip(threshold_otsu(share), *PARTING)
     return (logit(share.astype(np.float64)) - logit(parting)).clip(-MOST, MOST).astype(np.float32)
 
 
 def _coloured(chance: Float[np.ndarray, " N"], lab: UInt8[np.ndarray, "N 3"]) -> Float[np.ndarray, " N"]:
     """Logarithm of how much oftener rug than floor has a pixel's colour, MOST at most, by histograms weighted with the chances."""
+    from scipy.ndimage import gaussian_filter
+
     shape = 256 // BINS + 1
     cell = np.ravel_multi_index(tuple((lab // BINS).T), shape)
     both = []

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import map_coordinates
 from torch import Tensor
 
 from relook.ops.rectangle import Rectangle
@@ -69,6 +68,8 @@ def _moved(
     lies: Bool[np.ndarray, "h w"],
 ) -> tuple[float, float]:
     """How far both ends of a side (axis across it, sign) move outwards."""
+    from scipy.ndimage import map_coordinates
+
     (axis, sign), shifts = side, np.linspace(-REACH, REACH, STEPS)
     share = (ALONG + 1) / 2
     out = shifts[:, None, None] * (1 - share) + shifts[None, :, None] * share

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import map_coordinates
 
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
@@ -75,6 +74,8 @@ def _borders(ids: Int[np.ndarray, "h w"]) -> Iterator[Border]:
 
 def _moved(border: Border, steep: Float[np.ndarray, "h w"]) -> Border:
     """The border with its ends moved up or down to where the picture is steepest along it."""
+    from scipy.ndimage import map_coordinates
+
     scale = max(steep.shape)
     along = np.linspace(0, 1, 101)
     shifts = np.linspace(-SHIFT, SHIFT, SHIFTS)
@@ -122,6 +123,8 @@ def _on_edge(
     scale: int,
 ) -> Bool[np.ndarray, "h w"]:
     """Pixels where two surfaces meet now, of pieces of that border most of which lie on a clear edge of the picture."""
+    from scipy.ndimage import map_coordinates
+
     meet = (
         (cv2.dilate(wall.astype(np.uint8), SQUARE) > 0)
         & (cv2.dilate(other.astype(np.uint8), SQUARE) > 0)

@@ -9,9 +9,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.ndimage import find_objects
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from relook.io import as_pixels
@@ -66,6 +63,8 @@ def unseen_given(
     Whole parts of doubtful things, and pieces that edges part from the rest of any thing or surface, however sure (`_given`). patches: superpixels;
     segments: the regions that the labels are of, with their confidence.
     """
+    from scipy.ndimage import find_objects
+
     areas, steep = np.bincount(labels.ravel(), minlength=int(labels.max()) + 1), slopes(lab)
     things, parts = _things(segments, kinds), _doubtful(labels, segments, kinds)
     pieces, surfaces = _pieces(labels, patches, steep), {*kinds.walls, *kinds.ceilings, *kinds.floors}
@@ -164,6 +163,9 @@ def _pieces(
     labels: Int[np.ndarray, "h w"], patches: Int[np.ndarray, "h w"], steep: Float[np.ndarray, "h w"]
 ) -> Int[np.ndarray, "h w"]:
     """Regions in pieces that edges part: superpixels of one label joined where their border is calm."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     kinds = int(labels.max()) + 1
     _, flat = np.unique(patches.astype(np.int64) * kinds + labels, return_inverse=True)
     nodes, number = flat.reshape(labels.shape), int(flat.max()) + 1

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from scipy.ndimage import gaussian_filter
 
 from relook.perceive.layout.frame import Frame
 from relook.perceive.layout.level import Level
@@ -70,6 +69,8 @@ def colour_costs(
     level: Level, image: UInt8[np.ndarray, "H W 3"], zones: Int[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "4 h w"]:
     """What each level pixel costs in each zone by its colour, if the zones are about where a map of them says."""
+    from scipy.ndimage import gaussian_filter
+
     lab = cv2.cvtColor(level.warped(image), cv2.COLOR_RGB2LAB).astype(np.int64)
     bins = [lab[..., i] * BINS[i] // 256 for i in range(3)]
     known = level.shown & (zones >= 0)

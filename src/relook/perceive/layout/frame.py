@@ -14,7 +14,6 @@ from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import minimize
 
 from relook.perceive.layout.lines import Lines
 
@@ -213,6 +212,8 @@ def _starts(search: Search, vertical: Float[np.ndarray, " 3"]) -> list[Float[np.
 
 def _refined(search: Search, numbers: Float[np.ndarray, " 5"]) -> tuple[float, Float[np.ndarray, " 5"]]:
     """A frame moved to where most lines follow it, and its cost."""
+    from scipy.optimize import minimize
+
     steps, cost = np.vstack([np.zeros(5), np.diag([0.08, 0.02, 0.015, 0.004, 0.01])]), 0.0
     for spread, rounds in ((WIDE, 150), (NARROW, 200), (FINE, 250)):
         options = {"initial_simplex": numbers + min(1.0, spread / NARROW) * steps, "maxiter": rounds}

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.io import as_pixels
-from relook.models.ade20k import ANSWER, Look, Network, looks
+from relook.models.ade20k import ANSWER, Look, Network, in_own_shape, key_of, looks
 from relook.models.ade20k import SIDE as SQUARE
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
@@ -26,7 +26,6 @@ from relook.perceive.segment.regions import around, connected_parts, dissolved, 
 from relook.perceive.segment.rugs import rugs_grown
 from relook.perceive.segment.superpixels import SIDE, means_of, superpixels_of
 from relook.perceive.segment.vocabulary import ROOM
-from relook.perceive.whole import whole_of
 from relook.session import Session, content_key
 from relook.types import Segments, View
 
@@ -40,10 +39,18 @@ DOUBTFUL, DOUBTFUL_SCORE = 0.02, 0.55
 """So do parts below this fraction whose mean score is below this."""
 COMMON = 0.95
 """What the chance of a wall, floor or ceiling counts beside that of a thing: most pixels of ADE20K are one of them, so networks say so too often."""
+SEEN = 0.3
+"""Chance that a class that is there has somewhere at least."""
+GLANCED = 0.01
+"""Reach, in parts of the longer side, over which borders of what is glanced at follow edges."""
 FAINT = 1e-3
 """Chance of rug or floor below which there is none of either."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
+
+
+LOOKS = 24
+"""Looks that are remembered: those at four pictures."""
 
 
 class Seen(NamedTuple):
@@ -71,8 +78,8 @@ def seen(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
 
 def _looked(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
     """The network's answer, as `segments` says."""
-    scores = chances_of(image, session)
-    present = scores.flatten(1).max(1).values > 0.3
+    scores = class_chances(image, session)
+    present = scores.flatten(1).max(1).values > SEEN
     present[0] = False
     if not bool(present.any()):
         return Seen(whole(View(image)), np.zeros((1, 1), np.float32))
@@ -97,6 +104,22 @@ def _looked(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
     return Seen(found, _share(chances, ids, patches))
 
 
+def glanced(image: Float[Tensor, "3 H W"], small: Float[Tensor, "3 h w"], session: Session) -> Segments:
+    """The regions of a small picture after a single look at the whole one: their borders follow edges nearby, and nothing is asked twice.
+
+    The look is one of those that `segments` takes, and is remembered for it.
+    """
+    scores = _probabilities(in_own_shape(as_pixels(image)), _coarse((small.shape[1], small.shape[2])), session)
+    present = scores.flatten(1).max(1).values > SEEN
+    present[0] = False
+    if not bool(present.any()):
+        return whole(View(small))
+    ids = present.nonzero()[:, 0]
+    mixed = guided_filter(small, decided(scores[ids], ids), GLANCED, 1e-4)
+    sure, best = mixed.max(0)
+    return numbered(ids[best].numpy(), VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), sure.numpy())
+
+
 def _share(
     chances: Float[Tensor, "K y x"], ids: Int[Tensor, " K"], patches: Int[np.ndarray, "y x"]
 ) -> Float[np.ndarray, "y x"]:
@@ -104,14 +127,6 @@ def _share(
     both = torch.stack([chances[ids == VOCABULARY["classes"].index(name)].sum(0) for name in ("rug", "floor")], -1)
     rug, floor = means_of(patches, both.numpy()).T
     return np.asarray(rug / (rug + floor).clip(FAINT), np.float32)[patches]
-
-
-def chances_of(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
-    """`class_chances` of a picture, or of the larger one that it is made of (`whole_of`), found once as long as the session remembers it."""
-    whole = whole_of(image, session)
-    found = session.remembered("chances", whole.key, lambda: class_chances(whole.image, session))
-    size = _coarse((image.shape[1], image.shape[2]))
-    return found if found.shape[1:] == size else _fitted(found, size)
 
 
 def class_chances(image: Float[Tensor, "3 H W"], session: Session) -> Float[Tensor, "K h w"]:
@@ -144,7 +159,9 @@ def _coarse(size: tuple[int, int]) -> tuple[int, int]:
 def _probabilities(look: Look, size: tuple[int, int], session: Session) -> Float[Tensor, "K h w"]:
     """Class probabilities of one look: of a crop as the network has them, else of the picture at that size."""
     session.check()
-    answer = torch.from_numpy(session.loaded("ade20k", lambda: Network(locate("ade20k"))).answer(look.square))
+    network = session.loaded("ade20k", lambda: Network(locate("ade20k")))
+    found = session.remembered("look", key_of(look.square), lambda: network.answer(look.square), LOOKS)
+    answer = torch.from_numpy(found)
     chances = answer.permute(2, 0, 1).softmax(0)
     if look.place is not None:
         return _fitted(chances, (ANSWER, ANSWER))

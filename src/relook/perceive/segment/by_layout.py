@@ -9,9 +9,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import gaussian_filter
-from skimage.color import rgb2lab
-from skimage.segmentation import felzenszwalb
 
 from relook.ops.resize import at_most, resized
 from relook.perceive.layout.planes import CEILING, FLOOR, UNKNOWN, WALLS, above_eye, seen_planes
@@ -57,6 +54,9 @@ def segments(view: View) -> Segments:
     A region is as sure as its planes are, and less where much of them is hidden. A wall is known by what is above the camera, and is as sure
     as the room's directions: how far away it is does not matter here.
     """
+    from skimage.color import rgb2lab
+    from skimage.segmentation import felzenszwalb
+
     if view.layout is None:
         return Segments(torch.full(view.size, UNLABELLED))
     size = at_most(view.size, SIDE)
@@ -136,6 +136,8 @@ def _floor_like(lab: Float[np.ndarray, "*size 3"]) -> Float[np.ndarray, "*size"]
 
 def _main(colours: Float[np.ndarray, "N 3"], weights: Float[np.ndarray, " N"]) -> Float[np.ndarray, " 3"]:
     """The most frequent colour."""
+    from scipy.ndimage import gaussian_filter
+
     bins = np.floor((colours - colours.min(0)) / BINS).astype(int)
     counts = np.zeros(bins.max(0) + 1)
     np.add.at(counts, tuple(bins.T), weights)

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array, csc_array, diags_array
-from scipy.sparse.linalg import splu
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,10 +43,17 @@ def diffused(
     with weights FLOW * length of the border * exp(-slope / STEEP - difference / APART). It is a random walk that starts over (Grady 2006), so
     one colour without an edge inside gets one class. alike: rows of classes that are one where it is asked how good the best is.
     """
+    from scipy.sparse import coo_array, diags_array
+    from scipy.sparse.linalg import splu
+
     own = _enlarged(chances, patches)
     means = means_of(patches, _rows(own))
     worth = np.bincount(patches.ravel()) * _best(means, alike) ** CERTAIN
-    system = diags_array(worth) + _laplacian(image, patches)
+    (one, two), weights = _links(image, patches)
+    ends = (np.r_[one, two], np.r_[two, one])
+    links = coo_array((np.r_[weights, weights], ends), shape=(len(worth), len(worth)))
+    laplacian = (diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()
+    system = diags_array(worth) + laplacian
     return _mixed(own, patches, splu(system.tocsc()).solve(worth[:, None] * means))
 
 
@@ -75,12 +80,12 @@ def _mixed(
     return own + SHARED * (torch.from_numpy(means[patches]).permute(2, 0, 1).to(own) - own)
 
 
-def _laplacian(image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"]) -> csc_array:
-    """Of the graph of superpixels that touch."""
+def _links(
+    image: Float[Tensor, "3 y x"], patches: Int[np.ndarray, "y x"]
+) -> tuple[Int[np.ndarray, "2 B"], Float[np.ndarray, " B"]]:
+    """Superpixels that touch, and what flows between them."""
     lab = cv2.cvtColor(as_pixels(image), cv2.COLOR_RGB2LAB)
     colours = means_of(patches, lab)
     (one, two), length, slope = borders_of(patches, slopes(lab))
     difference = np.linalg.norm((colours[one] - colours[two]) * np.array([0.2, 1, 1]), axis=1)
-    weights = FLOW * length * np.exp(-slope / STEEP - difference / APART)
-    links = coo_array((np.r_[weights, weights], (np.r_[one, two], np.r_[two, one])), shape=(len(colours), len(colours)))
-    return (diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()
+    return np.stack([one, two]), FLOW * length * np.exp(-slope / STEEP - difference / APART)

@@ -15,7 +15,7 @@ from relook.config import PhotoConfig
 from relook.io import read_image
 from relook.present.studio.look import Look
 from relook.present.studio.project import Project
-from relook.transfer.photo import PREVIEW
+from relook.transfer.draft import PREVIEW
 from relook.transfer.strength import weakened
 from relook.transfer.working import shrunk
 from relook.types import Result, View

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from relook.config import PhotoConfig
-from relook.errors import InputError
+from relook.errors import InputError, SegmentsError
 from relook.files import together
 from relook.io import as_pixels, read_image, read_picture, read_segments, write_segments
 from relook.models.catalogue import CATALOGUE
@@ -28,8 +29,9 @@ from relook.present.studio.project import Project
 from relook.present.studio.things import Thing, things_of
 from relook.progress import SILENT, Progress
 from relook.session import Session
-from relook.transfer.foresee import foresee
-from relook.transfer.photo import PREVIEW, restyle_photo
+from relook.transfer.draft import PREVIEW
+from relook.transfer.foresee import draft_photo, foresee
+from relook.transfer.photo import restyle_photo
 from relook.transfer.references import joined
 from relook.transfer.saving import preview_of
 from relook.transfer.working import shrunk
@@ -100,7 +102,8 @@ class Seeing:
             with self._lock:
                 result = self.preview(project, strong(look))
             full = Full(result.image, result.structure)
-            self.previews.keep(key, full)
+            if result.record:  # a draft is not kept
+                self.previews.keep(key, full)
         return as_pixels(full.at(config))
 
     def preview(self, project: Project, look: Look, progress: Progress = SILENT) -> Result:
@@ -110,7 +113,16 @@ class Seeing:
             config = replace(config, materials=False)  # as in a run that sees no more than the room's planes
         structure, *styles = self.small(project, look)
         config = replace(config, device=str(self.session.device), **NO_FILES)
+        if any(view.segments is None for view in (structure, *styles)):
+            with suppress(SegmentsError):  # what is named is not seen at a glance: look carefully
+                return self._draft(project, look, config, progress)
         return restyle_photo(structure, styles, config, session=self.session, progress=progress)
+
+    def _draft(self, project: Project, look: Look, config: PhotoConfig, progress: Progress) -> Result:
+        """A look after a glance at its pictures; it has no record."""
+        structure, *styles = (project.file(name) for name in (look.structure, *look.styles))
+        room, new = draft_photo(structure, styles, config, session=self.session, progress=progress)
+        return Result(new.image, {}, room, room)
 
     @staticmethod
     def _key(project: Project, look: Look) -> str:

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import binary_erosion
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
@@ -183,6 +182,8 @@ def _across(seen: Exemplar) -> float:
 
 def _without_light(seen: Exemplar, rounds: int, over: float) -> tuple[Exemplar, Float[Tensor, " 3"]]:
     """What varies quickly, where it is of the material, and the median of what varies slowly."""
+    from scipy.ndimage import binary_erosion
+
     values, known = seen.values, seen.known
     reach = over / seen.cell
     for _ in range(rounds):
@@ -238,6 +239,8 @@ def _quantile(values: Float[Tensor, " N"], share: float) -> float:
 
 def lines_of(detail: Exemplar) -> float:
     """Log ratio of the mean gradients across to those ahead, of the pattern a little smoothed."""
+    from scipy.ndimage import binary_erosion
+
     grey = cv2.GaussianBlur(detail.values.mean(0).numpy(), (0, 0), 1.5)
     inside = binary_erosion(detail.known.numpy(), iterations=4)
     if inside.sum() < 200:
