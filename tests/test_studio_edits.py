@@ -12,7 +12,7 @@ from relook.config import PhotoConfig
 from relook.errors import GeometryError, SegmentsError
 from relook.models.catalogue import CATALOGUE
 from relook.present.studio.choices import hexadecimal
-from relook.present.studio.corners import corners_of, dragged, handles_of, lines_of
+from relook.present.studio.corners import corners_of, dragged, handles_of, lines_of, taken
 from relook.present.studio.edits import (
     drawn,
     merged,
@@ -106,7 +106,7 @@ def box() -> Layout:
 
 
 def test_lines_of_a_layout_are_where_its_walls_meet(box: Layout) -> None:
-    far = next(one for one in lines_of(box) if one.kind == "floor" and one.wall == 1)
+    far = next(one for one in lines_of(box) if one.kind == "floor" and one.number == 1)
     assert (*far.start, *far.end) == pytest.approx((60, 84, 140, 84))  # 100 x (-2 / 5), 100 x 1.2 / 5 from the middle
     assert sum(one.kind == "upright" for one in lines_of(box)) == 2  # the near corners are out of the picture
     assert {one.grip for one in handles_of(box)} == {"wall", "ceiling", "corner"}
@@ -132,6 +132,25 @@ def test_a_dragged_ceiling_and_corner(box: Layout) -> None:
     for grip, number, to in (("wall", 1, (90.0, 40.0)), ("ceiling", 1, (90.0, 84.0)), ("wall", 7, (90.0, 90.0))):
         with pytest.raises(GeometryError, match="drag"):
             dragged(box, grip, number, to)
+
+
+def test_a_line_moves_parallel_wherever_it_is_taken(box: Layout) -> None:
+    for at in ((90.0, 84.0), (130.0, 86.5), (20.0, 84.0)):  # on it, beside it, and beyond its end
+        new = taken(box, "wall", 1, at, (at[0] + 7, at[1] + 6))  # 100 x 1.2 / 4 below the middle
+        assert new.walls[1].start == pytest.approx((-2, 4))
+        assert new.walls[1].end == pytest.approx((2, 4))
+    assert taken(box, "ceiling", 1, (70.0, 34.0), (70.0, 24.0)).height == pytest.approx(3.0)
+    corner = corners_of(box).index((-2.0, 5.0))
+    for high in (84.0, 50.0):  # at its foot, and above
+        new = taken(box, "corner", corner, (60.0, high), (50.0, high))
+        assert new.walls[1].start == pytest.approx((-2.5, 5.0))
+    with pytest.raises(GeometryError, match="drag one"):
+        taken(box, "wall", 7, (90.0, 84.0), (90.0, 90.0))
+    with pytest.raises(GeometryError, match="drag the line lower"):
+        taken(box, "wall", 1, (90.0, 84.0), (90.0, 50.0))
+    cropped = replace(box, size=(80, 200))  # the foot of the corner is below the picture
+    assert not [one for one in handles_of(cropped) if one.grip == "corner"]
+    assert taken(cropped, "corner", corner, (60.0, 50.0), (50.0, 50.0)).walls[1].start == pytest.approx((-2.5, 5.0))
 
 
 def test_a_brush_adds_to_a_region_and_takes_off_it(room: Segments) -> None:

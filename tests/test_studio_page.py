@@ -15,6 +15,7 @@ from studio_pages import drop, listed, project_of, shot, until
 
 pytest.importorskip("gradio", reason="needs the studio's parts (relook[studio])")
 
+from relook.perceive.layout.files import read_layout
 from relook.present.studio.page import PARTS
 
 pytest_plugins = ("studios",)
@@ -198,25 +199,27 @@ def test_two_browsers_do_not_mix_and_bad_files_are_refused(
 def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) -> None:
     page, before = opened(project=made.name), studio.seeing.layout(made, "structure")
     page.get_by_role("tab", name="Layout").click()
-    grip = page.locator("#room circle[data-grip=ceiling]").nth(1)
     page.wait_for_function("document.querySelector('#room image, #room img')?.getBoundingClientRect().height > 50")
-    grip.hover()  # once it stands still
-    box = grip.bounding_box()
-    page.mouse.down()
-    page.mouse.move(box["x"], box["y"] - 20, steps=3)
-    page.mouse.up()
+    line = page.locator("#room g.ceiling").nth(1)
+    line.hover(force=True)  # once it stands still
+    lift(page, line, 0.3, -20)
     until(page, lambda: made.look.layout)
     higher = studio.seeing.layout(made, "structure").height
     assert higher > before.height
     page.locator("#room-forget:enabled").wait_for()
     shot(page, "layout")
-    page.locator("#room circle[data-grip=ceiling]").nth(1).press("ArrowDown")  # by the keys, too
+    line.press("ArrowDown")  # by the keys, too
     until(page, lambda: studio.seeing.layout(made, "structure").height < higher)
+    lower = studio.seeing.layout(made, "structure").height
+    page.wait_for_function("document.activeElement.matches('#room g.ceiling')")  # drawn anew, it can be moved on
+    page.keyboard.press("ArrowDown")
+    until(page, lambda: studio.seeing.layout(made, "structure").height < lower)
+    assert read_layout(made.file(made.look.layout)).height < lower
     page.click("#room-forget")
     until(page, lambda: not made.look.layout)
     page.get_by_label("The look").last.check()
     page.locator("#room img[alt='The look']").wait_for()
-    page.locator("#room circle[data-grip=ceiling]").first.press("ArrowUp")
+    page.locator("#room g.ceiling").first.press("ArrowUp")
     until(page, lambda: made.look.style_layout)
     assert "--style-layout" in studio.line(made)
     page.locator("#room-undo:enabled").click()
@@ -225,6 +228,23 @@ def test_a_line_of_the_layout_is_dragged(opened: Any, studio: Any, made: Any) ->
     until(page, lambda: made.look.style_layout)
     page.locator("#room-forget:enabled").click()
     until(page, lambda: not made.look.style_layout)
+
+
+def lift(page: Any, line: Any, along: float, by: float) -> None:
+    """Drag a line of the layout up or down by pixels of the page, taken a part of its length along it."""
+    x, y = line.locator("line").first.evaluate(
+        """(one, along) => {
+          const at = name => one[name].baseVal.value, view = one.ownerSVGElement.viewBox.baseVal;
+          const box = one.ownerSVGElement.getBoundingClientRect(), on = (a, b) => at(a) + along * (at(b) - at(a));
+          return [box.left + on('x1', 'x2') * box.width / view.width, box.top + on('y1', 'y2') * box.height / view.height];
+        }""",
+        along,
+    )
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + by, steps=3)
+    assert line.get_attribute("transform")  # it goes along
+    page.mouse.up()
 
 
 def test_a_walk_is_dropped_and_played(opened: Any, studio: Any, pictures: dict[str, Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +14,9 @@ from relook.perceive.layout.edges import raised, seen_line
 from relook.types import Layout, Wall
 
 Grip = Literal["wall", "ceiling", "corner"]
+Kind = Literal["floor", "ceiling", "upright"]
+GRIPS: Mapping[Kind, Grip] = {"floor": "wall", "ceiling": "ceiling", "upright": "corner"}
+"""What is dragged with each kind of line."""
 SAME = 1e-3
 """Metres within which two ends are one corner."""
 LOW, HIGH = 1.8, 12.0
@@ -24,10 +28,16 @@ Pixel = tuple[float, float]
 class Line:
     """A border in the picture."""
 
-    kind: Literal["floor", "ceiling", "upright"]
-    wall: int
+    kind: Kind
+    number: int
+    """Of the wall; of an upright, of the corner."""
     start: Pixel
     end: Pixel
+
+    @property
+    def grip(self) -> Grip:
+        """What is dragged with it."""
+        return GRIPS[self.kind]
 
 
 @dataclass(frozen=True)
@@ -48,20 +58,20 @@ def lines_of(layout: Layout) -> list[Line]:
             ends = _seen(layout, raised(wall.start, height), raised(wall.end, height))
             if ends is not None:
                 found.append(Line(kind, number, *ends))  # type: ignore[arg-type]
-    for corner in corners_of(layout):
+    for number, corner in enumerate(corners_of(layout)):
         ends = _seen(layout, raised(corner, 0.0), raised(corner, layout.height))
         if ends is not None:
-            found.append(Line("upright", -1, *ends))
+            found.append(Line("upright", number, *ends))
     return found
 
 
 def handles_of(layout: Layout) -> list[Handle]:
     """One in the middle of what is seen of every wall's border with floor and ceiling, one at every corner on the floor that is in the picture."""
-    names: dict[str, Grip] = {"floor": "wall", "ceiling": "ceiling"}
     found = [
-        Handle(names[one.kind], one.wall, ((one.start[0] + one.end[0]) / 2, (one.start[1] + one.end[1]) / 2))
-        for one in lines_of(layout) if one.kind in names
-    ]  # fmt: skip
+        Handle(one.grip, one.number, ((one.start[0] + one.end[0]) / 2, (one.start[1] + one.end[1]) / 2))
+        for one in lines_of(layout)
+        if one.kind != "upright"
+    ]
     for number, corner in enumerate(corners_of(layout)):
         ends = _seen(layout, raised(corner, 0.0), raised(corner, 0.02))
         if ends is not None:
@@ -76,6 +86,24 @@ def corners_of(layout: Layout) -> list[tuple[float, float]]:
         if not any(_same(point, other) for other in found):
             found.append(point)
     return found
+
+
+def taken(layout: Layout, grip: Grip, number: int, at: Pixel, to: Pixel) -> Layout:
+    """The layout after a line was taken at one pixel and dragged to another: it moves parallel in the room, as `dragged` says.
+
+    A line may be taken beside it, and a corner at any height: both move as far as the pointer. Raises GeometryError as `dragged`, and for a line that is not shown.
+    """
+    line = next((one for one in lines_of(layout) if (one.grip, one.number) == (grip, number)), None)
+    if line is None:
+        raise GeometryError(f"Expected a line that is shown, got {grip} {number}; drag one.")
+    start, end = np.array(line.start), np.array(line.end)
+    if grip == "corner":
+        base = _pixel(layout, raised(corners_of(layout)[number], 0.0))
+    else:
+        along = float((np.array(at) - start) @ (end - start) / max(float((end - start) @ (end - start)), 1e-9))
+        base = start + min(1.0, max(0.0, along)) * (end - start)
+    goal = base + np.array(to) - np.array(at)
+    return dragged(layout, grip, number, (float(goal[0]), float(goal[1])))
 
 
 def dragged(layout: Layout, grip: Grip, number: int, to: Pixel) -> Layout:
@@ -142,6 +170,15 @@ def _ray(layout: Layout, pixel: Pixel) -> Float[np.ndarray, "3"]:
     inverse = np.linalg.inv(layout.camera.K.double().numpy())
     turn: Float[np.ndarray, "3 3"] = layout.camera.world_to_camera[:3, :3].double().numpy().T
     return turn @ inverse @ np.array([*pixel, 1.0])
+
+
+def _pixel(layout: Layout, point: Float[np.ndarray, "3"]) -> Float[np.ndarray, "2"]:
+    """Where a point of the room's axes is in the picture, or beyond it. Raises GeometryError for one behind the camera."""
+    pose = layout.camera.world_to_camera.double().numpy()
+    seen = layout.camera.K.double().numpy() @ (pose[:3, :3] @ point + pose[:3, 3])
+    if seen[2] <= 0:
+        raise GeometryError("Expected a corner before the camera, got one behind it; drag a line beside it.")
+    return np.asarray(seen[:2] / seen[2])
 
 
 def _seen(layout: Layout, start: Float[np.ndarray, "3"], end: Float[np.ndarray, "3"]) -> tuple[Pixel, Pixel] | None:
