@@ -56,6 +56,7 @@ def test_a_draft_is_by_colours_whatever_the_method(
 ) -> None:
     """No method's denoiser is asked, and pictures are small."""
     monkeypatch.setattr(draft, "PREVIEW", 26)
+    monkeypatch.setattr(draft, "SIDE", 20)
     config = PhotoConfig(
         method="restyle3d", family="dollhouse", segments=rooms[0].segments, style_segments=rooms[1].segments
     )

@@ -15,7 +15,7 @@ from relook.perceive import perception
 from relook.progress import Progress
 from relook.session import Session
 from relook.transfer import materials
-from relook.transfer.draft import PREVIEW
+from relook.transfer.draft import SIDE
 from relook.transfer.foresee import foresee
 from relook.transfer.photo import restyle_photo
 from relook.types import Region, Segments, View
@@ -35,7 +35,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 
 def test_a_run_finds_what_was_seen_ahead(looked_at: list[tuple[int, int]], session: Session, tmp_path: Path) -> None:
-    size = (90, PREVIEW + 60)
+    size = (90, SIDE + 60)
     room, look = (write_room(tmp_path, name, size, seed).image for seed, name in enumerate(("room", "look")))
     config = PhotoConfig(segmenter="whole", preview=True)
     foresee(room, [], config, session)

@@ -50,7 +50,7 @@ def looks(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Look]:
     ]
     if long == side:
         return found
-    found.append(in_own_shape(pixels))
+    found.append(_in_own_shape(pixels))
     for start in np.linspace(0, long - side, min(4, -(-2 * (long - side) // side) + 1)).round().astype(int).tolist():
         cut = slice(start, start + side)
         crop = pixels[cut] if height > width else pixels[:, cut]
@@ -58,12 +58,17 @@ def looks(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Look]:
     return found
 
 
-def in_own_shape(pixels: UInt8[np.ndarray, "H W 3"]) -> Look:
-    """The picture with grey beside it: the best single look."""
+def glances(pixels: UInt8[np.ndarray, "H W 3"]) -> list[Look]:
+    """The best looks at a whole picture, of those that `looks` takes: in its own shape, where it is no square, and squeezed."""
+    every, (height, width) = slice(0, SIDE), pixels.shape[:2]
+    squeezed = Look(_squeezed(pixels), every, every)
+    return [squeezed] if height == width else [_in_own_shape(pixels), squeezed]
+
+
+def _in_own_shape(pixels: UInt8[np.ndarray, "H W 3"]) -> Look:
+    """With grey beside it."""
     height, width = pixels.shape[:2]
-    long, every = max(height, width), slice(0, SIDE)
-    if height == width:
-        return Look(_squeezed(pixels), every, every)
+    long = max(height, width)
     top, left = (long - height) // 2, (long - width) // 2
     whole = np.full((long, long, 3), GREY, np.uint8)
     whole[top : top + height, left : left + width] = pixels

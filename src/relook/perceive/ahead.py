@@ -36,13 +36,13 @@ class Begun:
 
     def begin(self, pictures: Sequence[Path], threads: ThreadPoolExecutor) -> None:
         """Decode pictures and ask the network about them, first at a glance; what cannot be read is left to the run, which says so."""
-        from relook.models.ade20k import Network, in_own_shape, looks
+        from relook.models.ade20k import Network, glances, looks
 
         self._network, read = Network(locate(NAME), _cores()), []
         for path in pictures:
             with suppress(OSError, ValueError, SyntaxError):
                 read.append(_pixels(path))
-                self._network.foresee([in_own_shape(read[-1]).square], threads)
+                self._network.foresee([look.square for look in glances(read[-1])], threads)
         for pixels in read:
             self._network.foresee([look.square for look in looks(pixels)], threads)
 

@@ -59,7 +59,7 @@ class Perception:
         return self.session.remembered("seen", (*key, layout, focal), see)
 
     def glanced(self, view: View, small: View, focal: float | None = None) -> View:
-        """The small view of a picture with segments, its own or those of a glance: one look of the small network where a network would look, else what
+        """The small view of a picture with segments, its own or those of a glance: two looks of the small network where a network would look, else what
         the segmenter says of the small picture, its borders as they come.
 
         What is seen is for a draft; looks, lines and the camera are remembered for the whole picture. focal: in pixels of the small one.

@@ -1,9 +1,9 @@
 """A draft: the look's colours on a small picture, after one glance at each picture, for whoever waits for the full one.
 
-    read -> shrunk -> glanced at (`Perception.glanced`) -> matched -> palette -> draft
+    read -> shrunk -> glanced at (`Perception.glanced`) -> matched -> palette -> its change carried to PREVIEW pixels
 
-It may see less than the full picture: one look of the small network in place of six, borders that follow edges nearby, no materials. The colours are
-those of the same code.
+It may see less than the full picture: two looks of the small network in place of six, soft borders where the picture has no edge, no materials. The
+colours are those of the same code.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from relook.transfer.palette import palette
 from relook.transfer.references import joined
 from relook.transfer.resolve import Run
 from relook.transfer.strength import weakened
-from relook.transfer.working import shrunk
+from relook.transfer.working import carried, shrunk
 from relook.types import Metadata, View
 
-PREVIEW = 512
-"""Longer side of a draft in pixels."""
+PREVIEW, SIDE = 512, 320
+"""Longer side in pixels of a draft, and of the pictures in which it is made; what changes is carried to the former along its edges (`carried`), so that
+no coarse border is ragged."""
 
 
 def drafted(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progress = SILENT) -> tuple[View, View]:
@@ -40,19 +41,21 @@ def drafted(run: Run, pictures: Sequence[tuple[View, Metadata]], progress: Progr
         for view in threads.map(partial(glanced, run), pictures):
             views.append(view)
             tick(len(views))
-    structure, style = views[0], joined(views[1:])
+    structure, style, room = views[0], joined(views[1:]), shrunk(pictures[0][0], PREVIEW)
+    if room.segments is None and structure.segments is not None:
+        room = replace(room, segments=structure.segments.resized(room.size))
     with progress.stage("matching"):
-        found = run.correspondence(structure, style)
+        found, kept = run.correspondence(structure, style), run.correspondence(room, style).kept
     with progress.stage("restyling"):
-        image = with_covers(palette(structure, style, found), structure, run.config.covers)
-        image = composite(structure.image, weakened(image, structure, run.config, 1.0), found.kept)
-    return structure, replace(structure, image=image)
+        image = carried(room.image, structure.image, palette(structure, style, found))
+        image = weakened(with_covers(image, room, run.config.covers), room, run.config, 1.0)
+        return room, replace(room, image=composite(room.image, image, kept))
 
 
 def glanced(run: Run, picture: tuple[View, Metadata]) -> View:
-    """A picture at PREVIEW pixels with what a glance sees of it."""
+    """A picture at SIDE pixels with what a glance sees of it."""
     view, metadata = picture
     if view.pictures:
         return view
-    small = shrunk(view, PREVIEW)
+    small = shrunk(view, SIDE)
     return run.perception.glanced(view, small, focal_of(metadata, small.size))

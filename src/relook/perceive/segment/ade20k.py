@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from relook.io import as_pixels
-from relook.models.ade20k import ANSWER, Look, Network, in_own_shape, key_of, looks
+from relook.models.ade20k import ANSWER, Look, Network, glances, key_of, looks
 from relook.models.ade20k import SIDE as SQUARE
 from relook.models.store import locate
 from relook.ops.guided import guided_filter
@@ -41,8 +41,8 @@ COMMON = 0.95
 """What the chance of a wall, floor or ceiling counts beside that of a thing: most pixels of ADE20K are one of them, so networks say so too often."""
 SEEN = 0.3
 """Chance that a class that is there has somewhere at least."""
-GLANCED = 0.01
-"""Reach, in parts of the longer side, over which borders of what is glanced at follow edges."""
+GLANCED = (0.02, 1e-5)
+"""Guided filter of what is glanced at: its reach in parts of the longer side, and the variance of colour below which the picture counts as flat."""
 FAINT = 1e-3
 """Chance of rug or floor below which there is none of either."""
 JOINED = 0.3
@@ -105,19 +105,21 @@ def _looked(image: Float[Tensor, "3 H W"], session: Session) -> Seen:
 
 
 def glanced(image: Float[Tensor, "3 H W"], small: Float[Tensor, "3 h w"], session: Session) -> Segments:
-    """The regions of a small picture after a single look at the whole one: their borders follow edges nearby, and nothing is asked twice.
+    """The regions of a small picture after the best two looks at the whole one (`glances`): their borders follow edges nearby.
 
-    The look is one of those that `segments` takes, and is remembered for it.
+    The looks are among those that `segments` takes, and are remembered for it.
     """
-    scores = _probabilities(in_own_shape(as_pixels(image)), _coarse((small.shape[1], small.shape[2])), session)
+    size = _coarse((small.shape[1], small.shape[2]))
+    answers = [_probabilities(look, size, session) for look in glances(as_pixels(image))]
+    scores = (WHOLE_SHAPE * answers[0] + answers[-1]) / (WHOLE_SHAPE + 1)
     present = scores.flatten(1).max(1).values > SEEN
     present[0] = False
     if not bool(present.any()):
         return whole(View(small))
     ids = present.nonzero()[:, 0]
-    mixed = guided_filter(small, decided(scores[ids], ids), GLANCED, 1e-4)
-    sure, best = mixed.max(0)
-    return numbered(ids[best].numpy(), VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), sure.numpy())
+    best = guided_filter(small, decided(scores[ids], ids), *GLANCED).max(0).indices
+    own = _fitted(scores[ids], (small.shape[1], small.shape[2])).gather(0, best[None])[0]
+    return numbered(ids[best].numpy(), VOCABULARY["classes"], frozenset(VOCABULARY["countable"]), own.numpy())
 
 
 def _share(
