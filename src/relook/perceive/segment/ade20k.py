@@ -110,7 +110,8 @@ def glanced(image: Float[Tensor, "3 H W"], small: Float[Tensor, "3 h w"], sessio
     The looks are among those that `segments` takes, and are remembered for it.
     """
     size = _coarse((small.shape[1], small.shape[2]))
-    answers = [_probabilities(look, size, session) for look in glances(as_pixels(image))]
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda look: _probabilities(look, size, session), glances(as_pixels(image))))
     scores = (WHOLE_SHAPE * answers[0] + answers[-1]) / (WHOLE_SHAPE + 1)
     present = scores.flatten(1).max(1).values > SEEN
     present[0] = False

@@ -143,7 +143,7 @@ class Rooms:
             return [*self.show(name, which), *refresh(project)]
 
         chosen, everything = [self.shell.name, self.which], [*self.outputs, *outputs]
-        self.picture.submit(polite(drag), chosen, everything, **ORDERED)
+        self.picture.submit(polite(drag), chosen, everything, trigger_mode="multiple", **ORDERED)
         self.forget.click(polite(forget), chosen, everything, **ORDERED)
         self.steps.wire(
             chosen, everything, lambda name, which: [*self.show(name, which), *refresh(self.shell.project(name))]
