@@ -51,7 +51,7 @@ class PhotoConfig(Configuration):
     """Label map of the structure picture: PNG of region ids, with a JSON of names beside it, as `relook perceive` writes it; or a folder with one
     of every picture's name, as `relook lift CAPTURE --out lifted` writes it: things have one label in all frames of a walk."""
     preview: Annotated[bool, USED] = False
-    """First write a picture of at most 512 pixels, OUT.preview.png, in a few seconds; then the full one."""
+    """First write a draft of at most 512 pixels, OUT.preview.png, in a few seconds: the look's colours after a glance at the pictures. Then the full one."""
     method: Annotated[Method, LOOK] = "auto"
     """How to restyle. `auto`: restyle3d if a family is named, else palette, which needs no weights and suits photographs."""
     preset: Annotated[Preset, LOOK] = "relook"

@@ -30,8 +30,8 @@ STYLE = """
 .room .ceiling line { stroke: #7fe3f0; } .room .floor line { stroke: #ffd23d; }
 .room g line.wide { stroke: transparent; stroke-width: 18; filter: none; pointer-events: stroke; }
 .room circle { fill: #0f766e; stroke: #fff; stroke-width: 2; vector-effect: non-scaling-stroke; }
-.room g:focus-visible { outline: none; }
-.room g:hover line:not(.wide), .room g:focus-visible line:not(.wide) { stroke-width: 5; }
+.room g:focus { outline: none !important; }
+.room g:hover line:not(.wide), .room g:focus line:not(.wide) { stroke-width: 6; }
 """
 SCRIPT = """
 let held = null, keys = null, again = '';

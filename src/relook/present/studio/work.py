@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from relook.errors import InputError
 from relook.present.line import line
+from relook.present.loading import loading
 from relook.present.photo import Photo
 from relook.present.studio.ahead import Ahead
 from relook.present.studio.jobs import Job, Jobs
@@ -122,8 +123,9 @@ class Studio:
 
 
 def _seeing(device: str) -> Seeing:
-    from relook.present.studio.seeing import Seeing
-    from relook.session import Session
+    with loading():
+        from relook.present.studio.seeing import Seeing
+        from relook.session import Session
 
     return Seeing(Session(device))
 
