@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,8 @@ from relook.errors import InputError
 from relook.io import write_image
 from relook.lift import restyle_views
 from relook.lift.followed import followed_labels
-from relook.lift.followed.joined import Cut, cut, joined, shrunk
+from relook.lift.followed.cut import Cut, cut, shrunk
+from relook.lift.followed.joined import joined
 from relook.lift.followed.motion import keyed, motions
 from relook.types import Region, Segments, View
 from strolls import frames_done, options, plain, source, stroll, style
@@ -209,3 +212,42 @@ def test_what_frames_without_cameras_cannot_take_is_refused(tmp_path: Path) -> N
     photo = replace(options().photo, method="restyle3d")
     with pytest.raises(InputError, match=r"got method restyle3d; "):
         restyle_views(plain(stroll(2)), style(), options(carry="frames", photo=photo), out=tmp_path / "denoised")
+
+
+GROWS = """
+import resource
+import numpy as np
+import torch
+from relook.lift.followed import followed_labels, joined
+from relook.types import Region, Segments, View
+
+torch.set_num_threads(1)
+joined.FEW, joined.MOST = 16, 200
+NUMBERS = np.arange(12).repeat(8)[:, None] // 2 * 8 + np.arange(16).repeat(8)[None] // 2
+
+class Walk:
+    def __init__(self, frames): self.frames = frames
+    def __len__(self): return self.frames
+    def view(self, number):
+        x = torch.arange(128) + 3.0 * (number % 16)
+        y = torch.arange(96)[:, None] + 0.0 * x
+        return View(torch.stack([(x * 0.21).sin() * (y * 0.3).cos(), (y * 0.17).sin() + 0 * x, (x * 0.1).cos() + 0 * y]) / 2 + 0.5)
+
+def see(view):
+    labels = torch.ones(view.size, dtype=torch.long)
+    labels[48:] = 2
+    return Segments(labels, {1: Region("wall", confidence=0.7), 2: Region("floor", confidence=0.7)})
+
+def peak(frames):
+    followed_labels(Walk(frames), see, 2, patches=lambda image: NUMBERS)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+first = peak(60)
+print(peak(240) - first)
+"""
+
+
+def test_memory_does_not_grow_with_the_walk() -> None:
+    """MiB by which a process is larger at most, in its whole life, for 240 frames than for 60: maps of all of them would be 60."""
+    done = subprocess.run([sys.executable, "-c", GROWS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 12

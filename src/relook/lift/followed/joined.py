@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from relook.correspond.kin import families
-from relook.io import as_pixels
-from relook.lift.carry import LEAST
+from relook.lift.followed.cut import TOUCH, Cut
 from relook.lift.scene.decided import ALIKE, LYING, STANDING, UNHEARD, by_colour, tints_of
 from relook.lift.scene.joint import TIGHTER, connected, jointly
-from relook.ops.geometry import pixel_centres
-from relook.ops.slopes import slopes
-from relook.perceive.segment.superpixels import borders_of, means_of
 from relook.perceive.segment.vocabulary import ROOM, canonical
-from relook.types import Matches
 
-TOUCH, STEEP, APART = 8.0, 3.0, 6.0
-"""What a pixel of border between superpixels of other names costs, in the log of a chance, and what divides that by e: slope along the border, and
-difference of the colours (Lab of 8 bits, lightness counts a fifth)."""
 ALONG = 3.0
 """What a pixel costs that has another name in the frame before."""
 FULL = 300.0
@@ -46,37 +37,6 @@ NONE = 1e3
 """What it costs to be nothing."""
 
 
-class Cut(NamedTuple):
-    """A small frame in superpixels."""
-
-    patches: Int[np.ndarray, "h w"]
-    pixels: Float[np.ndarray, " P"]
-    colours: Float[np.ndarray, "P 3"]
-    """RGB in [0, 1]."""
-    pairs: Int[np.ndarray, "2 B"]
-    """Which touch."""
-    length: Float[np.ndarray, " B"]
-    """Pixels of their border."""
-    slope: Float[np.ndarray, " B"]
-    """Of the picture along it, change of Lab (of 8 bits) per pixel."""
-    apart: Float[np.ndarray, " B"]
-    """Difference of their colours (Lab of 8 bits, lightness counts a fifth)."""
-    links: Int[np.ndarray, "2 E"]
-    """Superpixels of this frame and of the one before that show the same."""
-    shared: Float[np.ndarray, " E"]
-    """In how many pixels."""
-
-    @property
-    def ties(self) -> Float[np.ndarray, " B"]:
-        """What other names for both cost."""
-        return np.asarray(TOUCH * self.length * np.exp(-self.slope / STEEP - self.apart / APART), np.float32)
-
-    def sums(self, values: Float[Tensor, "K h w"]) -> Float[np.ndarray, "P K"]:
-        """Of values over every superpixel."""
-        places = torch.from_numpy(self.patches.astype(np.int64)).flatten()
-        return torch.zeros(len(self.pixels), len(values)).index_add_(0, places, values.flatten(1).T).numpy()
-
-
 class Joined(NamedTuple):
     """The regions of a walk."""
 
@@ -86,50 +46,20 @@ class Joined(NamedTuple):
     """Of every superpixel of every frame."""
 
 
-def cut(
-    image: Float[Tensor, "3 h w"],
-    patches: Int[np.ndarray, "H W"],
-    before: Matches | None = None,
-    last: Cut | None = None,
-) -> Cut:
-    """A small frame in the superpixels of the large one. before: flow to the frame before, last: that frame."""
-    small, pixels = shrunk(patches, (image.shape[1], image.shape[2])), as_pixels(image)
-    lab, count = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), int(patches.max()) + 1
-    sizes, means = np.bincount(small.ravel(), minlength=count).astype(np.float32), np.zeros((count, 6))
-    found = means_of(small, np.concatenate([lab, pixels], 2))
-    means[: len(found)] = found
-    (one, two), *along = borders_of(small, slopes(lab))
-    apart = np.linalg.norm((means[one, :3] - means[two, :3]) * np.array([0.2, 1, 1]), axis=1)
-    length, slope, apart = (np.asarray(of, np.float32) for of in (*along, apart))
-    links, pixels_shared = np.zeros((2, 0), np.int64), np.zeros(0, np.float32)
-    if before is not None and last is not None:
-        links, pixels_shared = _links(small, before, last)
-    colours = (means[:, 3:] / 255).astype(np.float32)
-    return Cut(small, sizes, colours, np.stack([one, two]), length, slope, apart, links, pixels_shared)
-
-
-def shrunk(patches: Int[np.ndarray, "H W"], size: tuple[int, int]) -> Int[np.ndarray, "h w"]:
-    """Superpixels at a smaller size, of which none goes: one without a pixel there takes that of its first."""
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64) for new, old in zip(size, patches.shape, strict=True)
-    )
-    small = patches[rows[:, None], columns].astype(np.int32)
-    numbers, first = np.unique(patches, return_index=True)
-    lost = ~np.isin(numbers, small)
-    y, x = np.divmod(first[lost], patches.shape[1])
-    small[y * size[0] // patches.shape[0], x * size[1] // patches.shape[1]] = numbers[lost]
-    return small
-
-
 def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]) -> Joined:
-    """The regions of all superpixels, FEW frames at a time, each held by the last one before. votes: for every name, the first for none."""
-    said = _by_walk(frames, [one / one.sum(1, keepdims=True).clip(1e-6) for one in votes], names)
+    """The regions of all superpixels, FEW frames at a time, each held by the last one before. votes: for every name, the first for none.
+
+    Frames and votes may be read from a file: no more than FEW of them are in memory.
+    """
+    chances = (one / one.sum(1, keepdims=True).clip(1e-6) for one in votes)
+    said = _Colours.of_walk(frames, votes, names)
     found, region = list(names), list[UInt8[np.ndarray, " _"]]()
     for start in range(0, len(frames), FEW):
         last = max(0, start - 1)  # what was decided of it holds those that follow
         held = [np.eye(len(names), dtype=np.float32)[one] for one in region[last:start]]
-        decided = _together(frames[last : start + FEW], [*held, *said[start : start + FEW]], names)
-        region += decided[start - last :]
+        some = frames[last : start + FEW]
+        here = [said.mixed(frame, old) for frame, old in zip(some[start - last :], chances, strict=False)]
+        region += _together(some, [*held, *here], names)[start - last :]
     region = [_without_enclosed(frame, one, names) for frame, one in zip(frames, region, strict=True)]
     for number, name in enumerate(names):
         if canonical(name) in LYING:
@@ -138,26 +68,67 @@ def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], nam
     return Joined(tuple(found), region)
 
 
+class _Colours(NamedTuple):
+    """What is said of superpixels all over a walk, by their colours."""
+
+    tints: Float[Tensor, "M 3"]
+    votes: Float[Tensor, "M K"]
+    surfaces: Bool[Tensor, " K"]
+    """Which names are of walls, floors, ceilings."""
+
+    @staticmethod
+    def of_walk(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]) -> _Colours:
+        """Of every so many superpixels of a walk, MOST at most."""
+        tints, said, step, passed = [], [], -(-sum(len(one) for one in votes) // MOST), 0
+        for frame, one in zip(frames, votes, strict=True):
+            some = slice(-passed % step, None, step)
+            chances = one[some] / one[some].sum(1, keepdims=True).clip(1e-6)
+            tints.append(tints_of(torch.from_numpy(frame.colours[some])))
+            said.append(torch.from_numpy(chances * frame.pixels[some, None]))
+            passed += len(one)
+        return _Colours(torch.cat(tints), torch.cat(said), torch.tensor([canonical(name) in ROOM for name in names]))
+
+    def mixed(self, frame: Cut, chances: Float[np.ndarray, "P K"]) -> Float[np.ndarray, "P K"]:
+        """The chances of a frame's superpixels, of colours by what is said of the same colour all over the walk: a blue carpet is one also where a
+        frame calls it a wall."""
+        tints = tints_of(torch.from_numpy(frame.colours))
+        walk = (-(torch.cdist(tints, self.tints) / WIDE).square()).exp() @ self.votes
+        walk, mine = walk / walk.sum(1, keepdim=True).clamp_min(1e-6), torch.from_numpy(chances)
+        share = (tints[:, 1:].norm(dim=1, keepdim=True) / CHROMA).clamp(0, 1)
+        share = share * mine[:, self.surfaces].sum(1, keepdim=True)
+        mixed = torch.lerp(mine, walk, DOUBTED * share) * (walk + UNHEARD) ** (TINT * share)
+        return np.asarray((mixed / mixed.sum(1, keepdim=True).clamp_min(1e-6)).numpy())
+
+
 def _by_tint(
     frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], number: int, new: int
 ) -> tuple[list[UInt8[np.ndarray, " _"]], int]:
     """The regions, one that lies on the floor parted by its colours, and how many are new (from `new` on)."""
-    mine, pixels = np.concatenate(region) == number, np.concatenate([frame.pixels for frame in frames])
-    tints = torch.cat([tints_of(torch.from_numpy(frame.colours)) for frame in frames])
-    here = torch.from_numpy((mine & (pixels > 0)).nonzero()[0])
-    if not len(here):
+    tints, area = _some_of(frames, region, number)
+    if not len(area):
         return list(region), 0
-    some = here[:: -(-len(here) // MOST)]
-    area = torch.from_numpy(pixels)[some]
-    parts = by_colour(tints[some], torch.arange(len(some)), area, OTHER, 0.0)
+    parts = by_colour(tints, torch.arange(len(area)), area, OTHER, 0.0)
     count = int(parts.max()) + 1
-    sums = torch.zeros(count, 4).index_add_(
-        0, parts, torch.cat([tints[some], torch.ones(len(some), 1)], 1) * area[:, None]
-    )
+    sums = torch.zeros(count, 4).index_add_(0, parts, torch.cat([tints, torch.ones(len(area), 1)], 1) * area[:, None])
     means, result = sums[:, :3] / sums[:, 3:], []
     for start in range(0, len(frames), FEW):
         result += _parted(frames[start : start + FEW], region[start : start + FEW], number, means, new)
     return result, count - 1
+
+
+def _some_of(
+    frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], number: int
+) -> tuple[Float[Tensor, "M 3"], Float[Tensor, " M"]]:
+    """Tints and pixels of every so many superpixels of a region, MOST at most."""
+    here = [((one == number) & (frame.pixels > 0)).nonzero()[0] for frame, one in zip(frames, region, strict=True)]
+    step, passed, tints, area = -(-sum(map(len, here)) // MOST), 0, [torch.zeros(0, 3)], [torch.zeros(0)]
+    for frame, mine in zip(frames, here, strict=True):
+        if len(mine):
+            some = mine[-passed % step :: step]
+            tints.append(tints_of(torch.from_numpy(frame.colours[some])))
+            area.append(torch.from_numpy(frame.pixels[some]))
+            passed += len(mine)
+    return torch.cat(tints), torch.cat(area)
 
 
 def _parted(
@@ -173,25 +144,6 @@ def _parted(
     part = jointly(pixels[:, None] * (share + UNHEARD).log(), edges[inside], ties[inside], TIGHTER).numpy()
     mixed = np.where((every == number) & (part > 0), new + part - 1, every).astype(np.uint8)
     return np.split(mixed, np.cumsum([len(frame.pixels) for frame in frames])[:-1])
-
-
-def _by_walk(
-    frames: Sequence[Cut], chances: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]
-) -> list[Float[np.ndarray, "_ K"]]:
-    """The chances, of colours by what is said of the same colour all over the walk: a blue carpet is one also where a frame calls it a wall."""
-    pixels, said = np.concatenate([frame.pixels for frame in frames]), np.concatenate(chances)
-    tints = tints_of(torch.from_numpy(np.concatenate([frame.colours for frame in frames])))
-    some = slice(None, None, -(-len(said) // MOST))
-    surfaces = torch.tensor([canonical(name) in ROOM for name in names])
-    votes, result = torch.from_numpy(said[some] * pixels[some, None]), []
-    for here, old in zip(tints.split([len(frame.pixels) for frame in frames]), chances, strict=True):
-        walk = (-(torch.cdist(here, tints[some]) / WIDE).square()).exp() @ votes
-        walk = walk / walk.sum(1, keepdim=True).clamp_min(1e-6)
-        mine = torch.from_numpy(old)
-        share = (here[:, 1:].norm(dim=1, keepdim=True) / CHROMA).clamp(0, 1) * mine[:, surfaces].sum(1, keepdim=True)
-        mixed = torch.lerp(mine, walk, DOUBTED * share) * (walk + UNHEARD) ** (TINT * share)
-        result.append((mixed / mixed.sum(1, keepdim=True).clamp_min(1e-6)).numpy())
-    return result
 
 
 def _without_enclosed(frame: Cut, region: UInt8[np.ndarray, " P"], names: Sequence[str]) -> UInt8[np.ndarray, " P"]:
@@ -269,18 +221,3 @@ def _graph(frames: Sequence[Cut], wider: float | None = None) -> tuple[Int[Tenso
     return torch.from_numpy(np.concatenate(pairs, 1).T.astype(np.int64)), torch.from_numpy(
         np.concatenate(ties)
     ).double()
-
-
-def _links(
-    patches: Int[np.ndarray, "h w"], flow: Matches, other: Cut
-) -> tuple[Int[np.ndarray, "2 E"], Float[np.ndarray, " E"]]:
-    """Superpixels of a frame and of another one that show the same, and in how many pixels. flow: from it to the other."""
-    sure = (flow.confidence > LEAST).numpy()
-    landing = (
-        (pixel_centres((sure.shape[0], sure.shape[1])) + flow.flow.permute(1, 2, 0)).numpy()[sure].astype(np.int64)
-    )
-    height, width = other.patches.shape
-    x, y = landing[:, 0].clip(0, width - 1), landing[:, 1].clip(0, height - 1)
-    keys = patches[sure].astype(np.int64) * len(other.pixels) + other.patches[y, x]
-    found, pixels = np.unique(keys, return_counts=True)
-    return np.stack([found // len(other.pixels), found % len(other.pixels)]), pixels.astype(np.float32)

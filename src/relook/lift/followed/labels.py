@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from relook.lift.carry import LEAST, glance
-from relook.lift.followed.joined import Cut, cut, joined
-from relook.lift.followed.motion import keyed, motions
+from relook.lift.followed.cut import Cut, cut
+from relook.lift.followed.joined import joined
+from relook.lift.followed.kept import Kept
+from relook.lift.followed.motion import Keyed, keyed, motions
 from relook.lift.scene.decided import LYING
-from relook.lift.scene.said import Packed, bordered, chances_of, numbered, patches_of
+from relook.lift.scene.said import bordered, chances_of, numbered, patches_of
 from relook.lift.scene.strays import without_islands, without_unseen
 from relook.lift.source import ViewSource
 from relook.ops.resize import at_most, resized
@@ -34,17 +36,50 @@ DOUBT = 0.05
 """Confidence that is counted for what has less."""
 
 
-class _Seen(NamedTuple):
-    """What is kept of a frame at SIDE."""
+class _Said(NamedTuple):
+    """What a frame says by itself, at SIDE."""
 
-    labels: UInt8[Tensor, "h w"] | None
-    """Numbers of names; None where nobody looked at it."""
-    confidence: Float[Tensor, "h w"]
-    cut: Cut
-    before: Matches | None
-    """Flow to the frame before, in half precision; None for the first."""
-    after: Matches | None
-    """To the frame after; None for the last."""
+    labels: UInt8[np.ndarray, "h w"]
+    """Numbers of names."""
+    confidence: Float[np.ndarray, "h w"]
+    looked: Bool[np.ndarray, ""]
+    """Whether anybody looked at it; else it says nothing."""
+
+    def votes(self, classes: int) -> Float[Tensor, "K h w"]:
+        """For every class; nothing where nobody looked."""
+        if not self.looked:
+            return torch.zeros(classes, *self.confidence.shape)
+        sure = torch.from_numpy(self.confidence).clamp_min(DOUBT)
+        return chances_of(torch.from_numpy(self.labels), classes) * sure
+
+
+class _Moved(NamedTuple):
+    """Flow between a frame and the one before it, in half precision."""
+
+    before: Float[np.ndarray, "2 h w"]
+    """To the frame before."""
+    before_sure: Float[np.ndarray, "h w"]
+    after: Float[np.ndarray, "2 h w"]
+    """From the frame before."""
+    after_sure: Float[np.ndarray, "h w"]
+
+
+class _Walk(NamedTuple):
+    """What is known of all frames of a walk, read again where it is needed."""
+
+    said: Kept[_Said]
+    cuts: Kept[Cut]
+    moved: Kept[_Moved]
+    """Of every frame but the first."""
+    patches: Kept[Int[np.ndarray, "y x"]]
+    """Superpixels of whole frames."""
+
+    @staticmethod
+    def empty() -> _Walk:
+        """Of no frames yet."""
+        return _Walk(
+            Kept(tuple, _Said), Kept(tuple, Cut), Kept(tuple, _Moved), Kept(lambda one: (one,), lambda one: one)
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +87,7 @@ class FollowedLabels:
     """Regions of a walk: one for each class, floors of other colours apart, with one id and one confidence in all frames."""
 
     regions: Mapping[int, Region]
-    patches: Sequence[Packed]
+    patches: Sequence[Int[np.ndarray, "y x"]]
     """Superpixels of every frame."""
     decided: Sequence[UInt8[np.ndarray, " _"]]
     """The region of each."""
@@ -61,12 +96,12 @@ class FollowedLabels:
 
     def rough(self, number: int, size: tuple[int, int]) -> Segments:
         """The regions of a frame at a size, with the borders of its superpixels."""
-        labels = torch.from_numpy(self.decided[number][self.patches[number].unpacked()].astype(np.int64))
+        labels = torch.from_numpy(self.decided[number][self.patches[number]].astype(np.int64))
         return Segments(labels, self.regions).resized(size)
 
     def segments(self, number: int, view: View) -> Segments:
         """The regions of a frame, with borders along its own edges."""
-        patches = self.patches[number].unpacked()
+        patches = self.patches[number]
         labels = torch.from_numpy(self.decided[number][patches])
         chances = chances_of(labels, max(self.regions, default=UNLABELLED) + 1)
         found = bordered(view.image, chances, patches)
@@ -91,81 +126,89 @@ def followed_labels(
     Views need neither cameras nor depth.
     """
     names: dict[str, int] = {"": UNLABELLED}
-    frames, packed, previous = list[_Seen](), list[Packed](), None
+    walk = _Walk.empty()
+    previous: Keyed | None = None
+    last: Cut | None = None
     with progress.stage("seeing the walk", len(source)) as tick:
         for number in range(len(source)):
             view = source.view(number)
             here = keyed(view.image, glance(View(view.image), SIDE))
             looked = number % every == 0 or number == len(source) - 1
-            labels, sure = _numbered(see(view), here.small, names) if looked else (None, torch.zeros(here.small.size))
+            walk.said.add(_numbered(see(view), here.small, names) if looked else _nothing(here.small.size))
             picture = view.image if looked else resized(view.image, at_most(view.size, UNSEEN))
-            packed.append(Packed.of(patches(picture)))
-            before = None
-            if previous is not None:
-                after, before = motions(previous, here)
-                frames[-1] = frames[-1]._replace(after=_half(after))
-            made = cut(here.small.image, packed[-1].unpacked(), before, frames[-1].cut if frames else None)
-            frames.append(_Seen(labels, sure, made, None if before is None else _half(before), None))
+            parts = patches(picture).astype(np.int32)
+            walk.patches.add(parts)
+            before = None if previous is None else _motion(walk, previous, here)
+            last = cut(here.small.image, parts, before, last)
+            walk.cuts.add(last)
             previous = here
             tick(number + 1)
     with progress.stage("deciding"):
-        found = joined([frame.cut for frame in frames], _said(frames, len(names)), tuple(names))
-    sure_of = _sure(frames, names)
+        found = joined(walk.cuts, _votes(walk, len(names)), tuple(names))
+    sure_of = _sure(walk.said, names)
     regions = {
         id: Region(name, found.names[:id].count(name), confidence=sure_of[name])
         for id, name in enumerate(found.names)
         if id != UNLABELLED
     }
     moved = tuple(id for id, name in enumerate(found.names) if name in moving)
-    return FollowedLabels(regions, packed, found.region, moved)
+    return FollowedLabels(regions, walk.patches, found.region, moved)
 
 
-def _numbered(found: Segments, small: View, names: dict[str, int]) -> tuple[UInt8[Tensor, "h w"], Float[Tensor, "h w"]]:
+def _motion(walk: _Walk, previous: Keyed, here: Keyed) -> Matches:
+    """Flow from a frame to the one before, kept with the flow back."""
+    after, before = motions(previous, here)
+    half = (one.half().numpy() for one in (before.flow, before.confidence, after.flow, after.confidence))
+    walk.moved.add(_Moved(*half))
+    return before
+
+
+def _nothing(size: tuple[int, int]) -> _Said:
+    """Of a frame that nobody looked at."""
+    return _Said(np.full(size, UNLABELLED, np.uint8), np.zeros(size, np.float32), np.array(False))
+
+
+def _numbered(found: Segments, small: View, names: dict[str, int]) -> _Said:
     """What is kept of a frame's regions; new names are given the next number."""
     for name in found.names:
         names.setdefault(name, len(names))
     labels, sure = numbered(found.resized(small.size), names)
-    return labels.to(torch.uint8), sure
+    return _Said(labels.to(torch.uint8).numpy(), sure.numpy(), np.array(True))
 
 
-def _said(frames: Sequence[_Seen], classes: int) -> list[Float[np.ndarray, "_ K"]]:
+def _votes(walk: _Walk, classes: int) -> Kept[Float[np.ndarray, "_ K"]]:
     """What is said of every superpixel of every frame: by itself, and by frames before and after as far as flow follows."""
-    forth = _passed(frames, classes, [frame.before for frame in frames])
-    back = _passed(frames[::-1], classes, [frame.after for frame in reversed(frames)])[::-1]
-    said = [frame.cut.sums(_votes(frame, classes)) for frame in frames]
-    return [one + two - mine for one, two, mine in zip(forth, back, said, strict=True)]
+    count = len(walk.cuts)
+    back, both = (Kept[Float[np.ndarray, "_ K"]](lambda one: (one,), lambda one: one) for _ in range(2))
+    for number, votes in _passed(walk, classes, range(count - 1, -1, -1)):
+        back.add(walk.cuts[number].sums(votes))
+    for number, votes in _passed(walk, classes, range(count)):
+        frame = walk.cuts[number]
+        own = frame.sums(walk.said[number].votes(classes))
+        both.add(frame.sums(votes) + back[count - 1 - number] - own)
+    return both
 
 
-def _half(flow: Matches) -> Matches:
-    return Matches(flow.flow.half(), flow.confidence.half(), flow.occluded)
-
-
-def _votes(frame: _Seen, classes: int) -> Float[Tensor, "K h w"]:
-    """What a frame says by itself; nothing where nobody looked at it."""
-    if frame.labels is None:
-        return torch.zeros(classes, *frame.confidence.shape)
-    return chances_of(frame.labels, classes) * frame.confidence.clamp_min(DOUBT)
-
-
-def _passed(frames: Sequence[_Seen], classes: int, flows: Sequence[Matches | None]) -> list[Float[np.ndarray, "_ K"]]:
-    """What frames say of themselves and those that come before them in this order, by superpixels. flows: from every frame to that."""
-    said, last = [], None
-    for frame, flow in zip(frames, flows, strict=True):
-        votes = _votes(frame, classes)
-        if last is not None and flow is not None:
-            known = look_up(last, flow.flow.float(), (flow.confidence * (flow.confidence > LEAST)).float())
+def _passed(walk: _Walk, classes: int, order: range) -> Iterator[tuple[int, Float[Tensor, "K h w"]]]:
+    """What every frame says of itself and those say that come before it in this order."""
+    last = None
+    for number in order:
+        votes = walk.said[number].votes(classes)
+        if last is not None:
+            moved = walk.moved[number - 1] if order.step > 0 else walk.moved[number]
+            flow, sure = (torch.from_numpy(one).float() for one in (moved[:2] if order.step > 0 else moved[2:]))
+            known = look_up(last, flow, sure * (sure > LEAST))
             votes = votes + KEEP * known.values * known.confidence
-        said.append(frame.cut.sums(votes))
+        yield number, votes
         last = votes
-    return said
 
 
-def _sure(frames: Sequence[_Seen], names: Mapping[str, int]) -> dict[str, float]:
+def _sure(frames: Sequence[_Said], names: Mapping[str, int]) -> dict[str, float]:
     """How sure the pixels of every name are in the mean."""
     sums, counts = torch.zeros(2, len(names)).double()
     for frame in frames:
-        if frame.labels is not None:
-            flat = frame.labels.flatten().long()
-            sums += torch.bincount(flat, frame.confidence.flatten().double(), len(names))
+        if frame.looked:
+            flat = torch.from_numpy(frame.labels).flatten().long()
+            sums += torch.bincount(flat, torch.from_numpy(frame.confidence).flatten().double(), len(names))
             counts += torch.bincount(flat, minlength=len(names))
     return dict(zip(names, (sums / counts.clamp_min(1)).tolist(), strict=True))
