@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import weakref
 import zlib
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from tempfile import TemporaryFile
 from typing import Generic, TypeVar, overload
 
@@ -27,11 +28,11 @@ class Kept(Sequence[T], Generic[T]):
 
     def add(self, value: T) -> None:
         """Keep one more."""
-        stream = BytesIO()
-        for array in self._packed(value):
-            np.save(stream, array, allow_pickle=False)
+        arrays = self._packed(value)
+        head = json.dumps([(array.dtype.str, array.shape) for array in arrays]).encode()
+        data = b"".join([len(head).to_bytes(4, "little"), head, *(array.tobytes() for array in arrays)])
         self._file.seek(self._ends[-1])
-        self._file.write(zlib.compress(stream.getvalue(), 1))
+        self._file.write(zlib.compress(data, 1))
         self._ends.append(self._file.tell())
 
     def __len__(self) -> int:
@@ -50,8 +51,10 @@ class Kept(Sequence[T], Generic[T]):
             raise IndexError(number)
         start, end = self._ends[number % len(self)], self._ends[number % len(self) + 1]
         self._file.seek(start)
-        data = zlib.decompress(self._file.read(end - start))
-        stream, arrays = BytesIO(data), list[np.ndarray]()
-        while stream.tell() < len(data):
-            arrays.append(np.load(stream, allow_pickle=False))
+        data = bytearray(zlib.decompress(self._file.read(end - start)))
+        place = 4 + int.from_bytes(data[:4], "little")
+        arrays = list[np.ndarray]()
+        for kind, shape in json.loads(data[4:place]):
+            arrays.append(np.frombuffer(data, kind, math.prod(shape), place).reshape(shape))
+            place += arrays[-1].nbytes
         return self._unpacked(*arrays)
