@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from relook.lift.ahead import ahead
 from relook.lift.carry import LEAST, glance
 from relook.lift.followed.cut import Cut, cut
 from relook.lift.followed.joined import joined
@@ -126,23 +128,17 @@ def followed_labels(
     Views need neither cameras nor depth.
     """
     names: dict[str, int] = {"": UNLABELLED}
-    walk = _Walk.empty()
-    previous: Keyed | None = None
-    last: Cut | None = None
-    with progress.stage("seeing the walk", len(source)) as tick:
-        for number in range(len(source)):
-            view = source.view(number)
-            here = keyed(view.image, glance(View(view.image), SIDE))
-            looked = number % every == 0 or number == len(source) - 1
-            walk.said.add(_numbered(see(view), here.small, names) if looked else _nothing(here.small.size))
-            picture = view.image if looked else resized(view.image, at_most(view.size, UNSEEN))
-            parts = patches(picture).astype(np.int32)
+    walk, count = _Walk.empty(), len(source)
+    last: tuple[Keyed, Cut] | None = None
+    views = ((source.view(number), number % every == 0 or number == count - 1) for number in range(count))
+    with progress.stage("seeing the walk", count) as tick:
+        for seen, here, parts in ahead(partial(_glimpsed, see, patches), views):
+            walk.said.add(_nothing(here.small.size) if seen is None else _numbered(seen, here.small, names))
             walk.patches.add(parts)
-            before = None if previous is None else _motion(walk, previous, here)
-            last = cut(here.small.image, parts, before, last)
-            walk.cuts.add(last)
-            previous = here
-            tick(number + 1)
+            before = None if last is None else _motion(walk, last[0], here)
+            last = here, cut(here.small.image, parts, before, None if last is None else last[1])
+            walk.cuts.add(last[1])
+            tick(len(walk.cuts))
     with progress.stage("deciding"):
         found = joined(walk.cuts, _votes(walk, len(names)), tuple(names))
     sure_of = _sure(walk.said, names)
@@ -153,6 +149,18 @@ def followed_labels(
     }
     moved = tuple(id for id, name in enumerate(found.names) if name in moving)
     return FollowedLabels(regions, walk.patches, found.region, moved)
+
+
+def _glimpsed(
+    see: Callable[[View], Segments],
+    patches: Callable[[Float[Tensor, "3 H W"]], Int[np.ndarray, "y x"]],
+    one: tuple[View, bool],
+) -> tuple[Segments | None, Keyed, Int[np.ndarray, "y x"]]:
+    """What is known of a frame by itself: its regions where it is looked at, its keypoints, its superpixels."""
+    view, looked = one
+    found = see(view) if looked else None
+    picture = view.image if looked else resized(view.image, at_most(view.size, UNSEEN))
+    return found, keyed(view.image, glance(View(view.image), SIDE)), patches(picture).astype(np.int32)
 
 
 def _motion(walk: _Walk, previous: Keyed, here: Keyed) -> Matches:

@@ -16,6 +16,7 @@ from relook.gaussians import Gaussians
 from relook.lift.restyled.alone import agreed, agreement, shaped
 from relook.lift.scene.decided import decided
 from relook.lift.scene.said import CERTAIN, bordered, numbered, regions_of
+from relook.lift.scene.specks import without_specks
 from relook.lift.scene.upright import up_of
 from relook.ops.align import centre
 from relook.ops.splats import Blend, Blends
@@ -44,7 +45,7 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View], a
     some, few = _thinned(gaussians)
     eyes = torch.stack([centre(camera) for camera in blends.cameras])
     found = decided(few, votes[some], names, eyes)
-    labels = _everywhere(gaussians.means, some, found.region)
+    labels = without_specks(gaussians, _everywhere(gaussians.means, some, found.region), found)
     confidence = torch.zeros(len(names))
     confidence[: len(number)] = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
     if alone:

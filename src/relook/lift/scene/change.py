@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 from relook.captures.frames import spread
 from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
+from relook.lift.ahead import ahead
 from relook.lift.followed import FollowedLabels, followed_labels
 from relook.lift.geometry import posed_views
 from relook.lift.look import Look, RestyledFrame
@@ -125,15 +126,19 @@ def _changed(
 ) -> Iterator[RestyledFrame]:
     """Frames in the new look, kept in the history. frames: their numbers, and where each shows what none before it showed."""
     left, first = frames
+
+    def restyled(one: tuple[int, View]) -> tuple[int, View, Look, float]:
+        (number, view), start = one, time.perf_counter()
+        view = replace(view, segments=labels.segments(number, view))
+        return number, view, Look.painted(look.of(number, view), view), time.perf_counter() - start
+
+    views = ((number, walk.view(number)) for number in left)
+    threads = 1 if isinstance(labels, SceneLabels) else None  # a scene's matrices are made anew one at a time
     with progress.stage("frames", len(walk)) as tick:
-        for number in left:
-            start = time.perf_counter()
-            view = walk.view(number)
-            view = replace(view, segments=labels.segments(number, view))
-            new = Look.painted(look.of(number, view), view)
+        for number, view, new, seconds in ahead(restyled, views, threads):
             notes = {
                 "number": number, "key_frame": number in look.keys, "history": [], "painted": 0.0, "moving": 0.0, "candidates": [],
-                "weights": look.weights, "seconds": round(time.perf_counter() - start, 2),
+                "weights": look.weights, "seconds": round(seconds, 2),
             }  # fmt: skip
             age = torch.where(first(number, view), 0.0, 1.0)
             frame = RestyledFrame(number, view, replace(new, age=age).rounded(), notes)

@@ -1,0 +1,60 @@
+"""Specks on a scene's floor: Gaussians that stand askew where depth is rough, and are called what is behind them."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from relook.gaussians import Gaussians
+from relook.lift.scene.decided import LYING, WITHIN, Decided
+from relook.lift.scene.joint import connected
+from relook.lift.scene.neighbours import neighbours
+from relook.lift.scene.pieces import NEAR, REACH
+from relook.perceive.segment.vocabulary import canonical
+from relook.types import UNLABELLED
+
+SMALL = 12.0
+"""Side of the square, in thicknesses of the floor, that is as large as the largest speck: about half a metre in a room."""
+AMID = 0.5
+"""Share of its nearest neighbours that lie on the floor from which on what is low is a part of that, though it touches what stands there."""
+
+
+def without_specks(gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided) -> Int[Tensor, " N"]:
+    """The regions, specks being of the floor's region nearest to them.
+
+    A speck is up to WITHIN of the floor's thicknesses from its plane, and amid the floor by itself (AMID), or a small part of what hangs together
+    there, touches the floor and reaches no higher: what stands on a floor goes on above that.
+    """
+    lies = torch.tensor([canonical(name) in LYING for name in found.names])
+    if found.floor is None or not bool(lies[region].any()):
+        return region
+    height = found.floor.height(gaussians.means).abs() / found.floor.thickness
+    low = (height < 2 * WITHIN).nonzero()[:, 0]
+    if len(low) <= NEAR:
+        return region
+    near, some, flat = height[low] < WITHIN, gaussians[low], lies[region[low]]
+    speck = near & ~flat & (region[low] != UNLABELLED) & _amid(some, near, flat, SMALL * found.floor.thickness)
+    floor = low[flat]
+    if not bool(speck.any()) or not len(floor):
+        return region
+    to = torch.from_numpy(cKDTree(gaussians.means[floor].numpy()).query(some.means[speck].numpy())[1])
+    region = region.clone()
+    region[low[speck]] = region[floor[to]]
+    return region
+
+
+def _amid(some: Gaussians, near: Bool[Tensor, " M"], flat: Bool[Tensor, " M"], side: float) -> Bool[Tensor, " M"]:
+    """Which Gaussians are amid those that are `flat`, or are of a part that touches them, is all `near` the floor, and no larger than that side's square."""
+    distance, second = neighbours(some.means, NEAR)
+    size, first = some.scales.amax(1), torch.arange(len(second))[:, None].expand_as(second)
+    close = distance < REACH * torch.maximum(size[first], size[second])
+    alike = close & ~flat[first] & ~flat[second]
+    part = torch.from_numpy(connected(len(near), first[alike].numpy(), second[alike].numpy())).long()
+    count, area = int(part.max()) + 1, 4 * some.scales.sort(1).values[:, 1:].prod(1)
+    touches, high = torch.zeros(2, count)
+    touches.index_add_(0, part, (close & flat[second]).any(1).float())
+    high.index_add_(0, part, (~near).float())
+    small = torch.zeros(count).index_add_(0, part, area) < side * side
+    return ((touches > 0) & (high == 0) & small)[part] | (flat[second].float().mean(1) > AMID)
