@@ -53,6 +53,9 @@ SURE = 0.6
 NEVER = ("person",)
 """What things before nothing are not, unless they are called nothing else: a network sees people in armchairs and plants of odd shape."""
 
+ANYTHING = ("bed",)
+"""What a network calls things before nothing that it does not know, however sure it is: their shape is asked in any case."""
+
 
 @dataclass(frozen=True)
 class PlainRoom:
@@ -142,7 +145,8 @@ def shaped(
     names: Sequence[str],
     up: Float[Tensor, " 3"],
 ) -> tuple[tuple[str, ...], Float[Tensor, "N L"]]:
-    """Names and votes, a connected thing of which less than SURE of what was `said` names what it may be being what its shape is (`by_shape`).
+    """Names and votes, a connected thing being what its shape is (`by_shape`) of which less than SURE of what was `said` names what it may be, or
+    which is called ANYTHING.
 
     votes: those that `agreed` made of that. up: in the world.
     """
@@ -151,7 +155,9 @@ def shaped(
     areas = 4 * gaussians.scales.sort(1).values[:, 1:].prod(1)
     known, every = (torch.zeros(int(thing.max()) + 1).index_add_(0, thing, one.sum(1)) for one in (votes, said))
     names, votes = tuple(names), votes.clone()
-    for number in ((known < SURE * every).nonzero()[:, 0]).tolist():
+    most = torch.zeros(len(known), votes.shape[1]).index_add_(0, thing, votes).argmax(1)
+    doubtful = torch.tensor([canonical(name) in ANYTHING for name in names])[most] | (known < SURE * every)
+    for number in doubtful.nonzero()[:, 0].tolist():
         mine = thing == number
         name = by_shape(places[mine], normals[mine], areas[mine])
         if name is not None:
