@@ -45,7 +45,7 @@ def scene_regions(gaussians: Gaussians, blends: Blends, views: Sequence[View], a
     some, few = _thinned(gaussians)
     eyes = torch.stack([centre(camera) for camera in blends.cameras])
     found = decided(few, votes[some], names, eyes)
-    labels = without_specks(gaussians, _everywhere(gaussians.means, some, found.region), found)
+    labels = without_specks(gaussians, _everywhere(gaussians.means, some, found.region), found, votes)
     confidence = torch.zeros(len(names))
     confidence[: len(number)] = (sure[0] / sure[1].clamp_min(1)).clamp(0, 1)
     if alone:

@@ -107,7 +107,10 @@ def through_frames(
     left = [number for number in range(len(source)) if history.notes(number) is None]
     if not left:
         return
-    config = replace(config, photo=replace(config.photo, materials=False, style_layout="none"))
+    photo = replace(
+        config.photo, materials=False, style_layout="none", depth_estimator="none"
+    )  # colours ask for neither
+    config = replace(config, photo=photo)
     patches = partial(patches_of, session=session)
     labels = followed_labels(source, seer(config.photo, session), EVERY, config.leave, progress, patches)
     look = _look(source, labels, style, config, session, progress)

@@ -1,14 +1,14 @@
-"""Specks on a scene's floor: Gaussians that stand askew where depth is rough, and are called what is behind them."""
+"""Specks on a scene's floor, where depth is rough: Gaussians that stand askew in it, and those that hang before it in the air in its colours."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import LYING, WITHIN, Decided
+from relook.lift.scene.decided import LYING, WITHIN, Decided, tints_of
 from relook.lift.scene.joint import connected
 from relook.lift.scene.neighbours import neighbours
 from relook.lift.scene.pieces import NEAR, REACH
@@ -19,16 +19,51 @@ SMALL = 12.0
 """Side of the square, in thicknesses of the floor, that is as large as the largest speck: about half a metre in a room."""
 AMID = 0.5
 """Share of its nearest neighbours that lie on the floor from which on what is low is a part of that, though it touches what stands there."""
+LOOSE, SAID = 100, 0.5
+"""Gaussians of a part that hangs in the air by itself, at most, and the share of what is said of one that must be for a floor."""
 
 
-def without_specks(gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided) -> Int[Tensor, " N"]:
-    """The regions, specks being of the floor's region nearest to them.
+def without_specks(
+    gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided, votes: Float[Tensor, "N K"]
+) -> Int[Tensor, " N"]:
+    """The regions, specks being of a floor's. votes: what is said of every Gaussian, for the first K names of what was decided."""
+    lies = torch.tensor([canonical(name) in LYING for name in found.names])
+    if found.floor is None or not bool(lies[region].any()):
+        return region
+    said = votes[:, lies[: votes.shape[1]]].sum(1) > SAID * votes.sum(1)
+    return _without_loose(gaussians, _without_askew(gaussians, region, found), found, said)
 
-    A speck is up to WITHIN of the floor's thicknesses from its plane, and amid the floor by itself (AMID), or a small part of what hangs together
+
+def _without_loose(
+    gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided, said: Bool[Tensor, " N"]
+) -> Int[Tensor, " N"]:
+    """The regions, what hangs in the air (LOOSE) and is `said` to be a floor being of the floor that has its tint: a reading that is too near has the
+    colours of what lies behind it, and no other view knows it."""
+    lies = torch.tensor([canonical(name) in LYING for name in found.names])
+    there = lies & (torch.bincount(region, minlength=len(lies)) > 0)
+    other = said & ~lies[region]
+    if len(gaussians) <= NEAR or not bool(other.any()):
+        return region
+    distance, second = neighbours(gaussians.means, NEAR)
+    size, first = gaussians.scales.amax(1), torch.arange(len(second))[:, None].expand_as(second)
+    close = distance < REACH * torch.maximum(size[first], size[second])
+    part = torch.from_numpy(connected(len(size), first[close].numpy(), second[close].numpy())).long()
+    loose = (other & (torch.bincount(part)[part] <= LOOSE)).nonzero()[:, 0]
+    floors = there.nonzero()[:, 0]
+    region = region.clone()
+    tints = tints_of(gaussians.colours[loose].clamp(0, 1))
+    region[loose] = floors[torch.cdist(tints, found.tints[floors]).argmin(1)]
+    return region
+
+
+def _without_askew(gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided) -> Int[Tensor, " N"]:
+    """The regions, specks in the floor being of the region there that is nearest to them.
+
+    Such a speck is up to WITHIN of the floor's thicknesses from its plane, and amid the floor by itself (AMID), or a small part of what hangs together
     there, touches the floor and reaches no higher: what stands on a floor goes on above that.
     """
     lies = torch.tensor([canonical(name) in LYING for name in found.names])
-    if found.floor is None or not bool(lies[region].any()):
+    if found.floor is None:
         return region
     height = found.floor.height(gaussians.means).abs() / found.floor.thickness
     low = (height < 2 * WITHIN).nonzero()[:, 0]
