@@ -107,10 +107,8 @@ def through_frames(
     left = [number for number in range(len(source)) if history.notes(number) is None]
     if not left:
         return
-    photo = replace(
-        config.photo, materials=False, style_layout="none", depth_estimator="none"
-    )  # colours ask for neither
-    config = replace(config, photo=photo)
+    # colours ask neither for the style's room nor for depth
+    config = replace(config, photo=replace(config.photo, materials=False, style_layout="none", depth_estimator="none"))
     patches = partial(patches_of, session=session)
     labels = followed_labels(source, seer(config.photo, session), EVERY, config.leave, progress, patches)
     look = _look(source, labels, style, config, session, progress)
