@@ -68,7 +68,7 @@ def test_without_a_floor_nothing_is_a_speck() -> None:
     assert torch.equal(without_specks(scene((places, UP)), walls, decided(walls), said(walls)), walls)
 
 
-@pytest.mark.parametrize(("count", "votes", "floor"), [(6, 0.8, True), (6, 0.3, False), (12, 0.8, False)])
+@pytest.mark.parametrize(("count", "votes", "floor"), [(6, 0.8, True), (6, 0.3, False), (18, 0.8, False)])
 def test_what_hangs_in_the_air_and_is_called_a_floor_is_of_the_floor_with_its_tint(
     count: int, votes: float, floor: bool
 ) -> None:
@@ -84,3 +84,20 @@ def test_what_hangs_in_the_air_and_is_called_a_floor_is_of_the_floor_with_its_ti
     chances[len(planks) :] = torch.tensor([0.0, votes, 0, 1 - votes])
     new = without_specks(gaussians, region, known, chances)
     assert {int(one) for one in new[len(planks) :]} == ({4} if floor else {3})
+
+
+@pytest.mark.parametrize(("colour", "floor"), [((0.21, 0.31, 0.6), True), ((0.7, 0.2, 0.2), False)])
+def test_what_is_below_the_floor_in_its_tint_is_of_it(colour: tuple[float, float, float], floor: bool) -> None:
+    """Depth that is too far lies below the floor, whatever its size and whatever it is called; something red there may be something."""
+    planks, below = grid(range(30), range(1), range(30)), grid(range(20), range(-12, -11), range(20))
+    blue, wood = torch.tensor([0.2, 0.3, 0.6]), torch.tensor([0.6, 0.45, 0.3])
+    carpet, own = planks[:, 0] >= 15, torch.tensor(colour)
+    gaussians = scene((planks, UP), (below, UP)).coloured(
+        torch.cat([torch.where(carpet[:, None], blue, wood), own.expand(len(below), 3)])
+    )
+    region = torch.cat([torch.where(carpet, 4, 1), torch.full((len(below),), 2)])
+    known = decided(region)._replace(tints=tints_of(torch.stack([blue, wood, blue, blue, blue])))
+    new = without_specks(
+        gaussians, region, known, said(torch.cat([region[: len(planks)] * 0 + 1, region[len(planks) :]]))
+    )
+    assert {int(one) for one in new[len(planks) :]} == ({4} if floor else {2})

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from relook.gaussians import Gaussians
-from relook.lift.scene.decided import LYING, WITHIN, Decided, tints_of
+from relook.lift.scene.decided import ALIKE, LYING, WITHIN, Decided, tints_of
 from relook.lift.scene.joint import connected
 from relook.lift.scene.neighbours import neighbours
 from relook.lift.scene.pieces import NEAR, REACH
@@ -19,7 +19,7 @@ SMALL = 12.0
 """Side of the square, in thicknesses of the floor, that is as large as the largest speck: about half a metre in a room."""
 AMID = 0.5
 """Share of its nearest neighbours that lie on the floor from which on what is low is a part of that, though it touches what stands there."""
-LOOSE, SAID = 100, 0.5
+LOOSE, SAID = 300, 0.5
 """Gaussians of a part that hangs in the air by itself, at most, and the share of what is said of one that must be for a floor."""
 
 
@@ -37,23 +37,30 @@ def without_specks(
 def _without_loose(
     gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided, said: Bool[Tensor, " N"]
 ) -> Int[Tensor, " N"]:
-    """The regions, what hangs in the air (LOOSE) and is `said` to be a floor being of the floor that has its tint: a reading that is too near has the
-    colours of what lies behind it, and no other view knows it."""
+    """The regions, what hangs in the air (LOOSE) and is `said` to be a floor, and what is below the floor in its tint (ALIKE), being of the floor that has its
+    tint: a reading that is too near or too far has the colours of the floor where that is, and no other view knows it."""
     lies = torch.tensor([canonical(name) in LYING for name in found.names])
-    there = lies & (torch.bincount(region, minlength=len(lies)) > 0)
-    other = said & ~lies[region]
-    if len(gaussians) <= NEAR or not bool(other.any()):
+    floors = (lies & (torch.bincount(region, minlength=len(lies)) > 0)).nonzero()[:, 0]
+    below = _height(gaussians, found) < -WITHIN
+    some = ((said | below) & ~lies[region]).nonzero()[:, 0]
+    if len(gaussians) <= NEAR or not len(some):
         return region
     distance, second = neighbours(gaussians.means, NEAR)
     size, first = gaussians.scales.amax(1), torch.arange(len(second))[:, None].expand_as(second)
     close = distance < REACH * torch.maximum(size[first], size[second])
     part = torch.from_numpy(connected(len(size), first[close].numpy(), second[close].numpy())).long()
-    loose = (other & (torch.bincount(part)[part] <= LOOSE)).nonzero()[:, 0]
-    floors = there.nonzero()[:, 0]
+    off, to = torch.cdist(tints_of(gaussians.colours[some].clamp(0, 1)), found.tints[floors]).min(1)
+    speck = (said[some] & (torch.bincount(part)[part[some]] <= LOOSE)) | (below[some] & (off < ALIKE))
     region = region.clone()
-    tints = tints_of(gaussians.colours[loose].clamp(0, 1))
-    region[loose] = floors[torch.cdist(tints, found.tints[floors]).argmin(1)]
+    region[some[speck]] = floors[to[speck]]
     return region
+
+
+def _height(gaussians: Gaussians, found: Decided) -> Float[Tensor, " N"]:
+    """Above the floor, in its thicknesses."""
+    if found.floor is None:
+        return torch.zeros(len(gaussians))
+    return found.floor.height(gaussians.means) / found.floor.thickness
 
 
 def _without_askew(gaussians: Gaussians, region: Int[Tensor, " N"], found: Decided) -> Int[Tensor, " N"]:
@@ -65,7 +72,7 @@ def _without_askew(gaussians: Gaussians, region: Int[Tensor, " N"], found: Decid
     lies = torch.tensor([canonical(name) in LYING for name in found.names])
     if found.floor is None:
         return region
-    height = found.floor.height(gaussians.means).abs() / found.floor.thickness
+    height = _height(gaussians, found).abs()
     low = (height < 2 * WITHIN).nonzero()[:, 0]
     if len(low) <= NEAR:
         return region
