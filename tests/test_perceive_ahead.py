@@ -19,7 +19,7 @@ from PIL import Image
 from relook.config import PhotoConfig
 from relook.io import as_pixels, read_image
 from relook.models import ade20k as network
-from relook.models.ade20k import ANSWER, Network, looks
+from relook.models.ade20k import ANSWER, Network, glances, looks
 from relook.perceive import ahead
 from relook.perceive.layout import frame, known_layout, lines
 from relook.perceive.perception import Perception
@@ -123,7 +123,9 @@ def _begun(paths: Sequence[Path], config: PhotoConfig) -> list[Any]:
     """What a session has been given."""
     with ahead.begun(paths, config) as found, Session("cpu") as session:
         for _ in range(200):
-            if found._network is not None and len(found._network._foreseen) == 5 * len(paths):
+            if found._network is not None and len(found._network._foreseen) == (2 if config.preview else 5) * len(
+                paths
+            ):
                 break
             Event().wait(0.02)
         found.give(session)
@@ -143,6 +145,11 @@ def test_a_run_begins_where_the_small_network_will_look(
     for look in looks(as_pixels(read_image(path))):
         begun.answer(look.square)
     assert answers[0].asked == 5  # each of them had been foreseen
+    assert not begun._foreseen
+    (begun,) = _begun([path], PhotoConfig(preview=True))
+    assert len(begun._foreseen) == 2  # a glance
+    for look in glances(as_pixels(read_image(path))):
+        begun.answer(look.square)
     assert not begun._foreseen
     (broken,) = _begun([tmp_path / "none.png"], PhotoConfig(segmenter="ade20k"))
     assert not broken._foreseen

@@ -187,7 +187,8 @@ def test_two_browsers_do_not_mix_and_bad_files_are_refused(
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
     other.set_input_files("#structure input[type=file]", bad)
-    other.get_by_text("Error").first.wait_for()
+    other.get_by_text("Expected a readable picture at bad.jpg").first.wait_for()
+    other.locator("#structure img").wait_for(state="detached")  # the zone is free again
     first, second = project_of(one, studio), project_of(other, studio)
     assert first.name != second.name
     assert (bool(first.look.structure), bool(second.look.structure)) == (True, False)

@@ -39,6 +39,7 @@ from relook.present.studio.intake import take_walk  # noqa: E402
 from relook.present.studio.jobs import Job  # noqa: E402
 from relook.present.studio.look import Look  # noqa: E402
 from relook.present.studio.page import Page  # noqa: E402
+from relook.present.studio.previews import Previews  # noqa: E402
 from relook.present.studio.project import Project  # noqa: E402
 from relook.present.studio.signature import keep_signature, signer  # noqa: E402
 from relook.present.studio.work import Studio  # noqa: E402
@@ -235,7 +236,9 @@ def test_strengths_mix_what_is_there(
     monkeypatch.setattr(
         seeing, "restyle_photo", lambda *_, **__: asked.append(project.look) or Result(full, {}, *[View(full)] * 2)
     )
-    for strength in (0.4, 0.7):
+    for strength in (0.4, 0.7, 0.2):
+        if strength == 0.2:  # the studio was begun anew: the full picture's file is there
+            page.studio.seeing.previews = Previews()
         project.decide(project.look.with_options({**project.look.options, "strength": strength}))
         page.studio.refresh(project)
         assert project.live is not None

@@ -101,11 +101,9 @@ class Network:
         return self._asked(square) if begun is None or begun.cancel() else begun.result()
 
     def foresee(self, squares: Iterable[Square], threads: ThreadPoolExecutor) -> None:
-        """Begin to answer, in those threads, what is not begun yet."""
+        """Begin to answer, in those threads."""
         for square in squares:
-            key = key_of(square)
-            if key not in self._foreseen:
-                self._foreseen[key] = threads.submit(self._asked, square)
+            self._foreseen[key_of(square)] = threads.submit(self._asked, square)
 
     def _asked(self, square: Square) -> Float[np.ndarray, "128 128 K"]:
         raw = self._network.answer(square[None], self._index)[0].astype(np.float32)

@@ -34,17 +34,14 @@ class Begun:
     def __init__(self) -> None:
         self._network: Network | None = None
 
-    def begin(self, pictures: Sequence[Path], threads: ThreadPoolExecutor) -> None:
-        """Decode pictures and ask the network about them, first at a glance; what cannot be read is left to the run, which says so."""
+    def begin(self, pictures: Sequence[Path], threads: ThreadPoolExecutor, *, glance: bool) -> None:
+        """Decode pictures and ask the network about them; what cannot be read is left to the run, which says so. glance: for a draft, which nothing else shall delay."""
         from relook.models.ade20k import Network, glances, looks
 
-        self._network, read = Network(locate(NAME), _cores()), []
+        self._network, wanted = Network(locate(NAME), _cores()), glances if glance else looks
         for path in pictures:
             with suppress(OSError, ValueError, SyntaxError):
-                read.append(_pixels(path))
-                self._network.foresee([look.square for look in glances(read[-1])], threads)
-        for pixels in read:
-            self._network.foresee([look.square for look in looks(pixels)], threads)
+                self._network.foresee([look.square for look in wanted(_pixels(path))], threads)
 
     def give(self, session: Session) -> None:
         """Let a session have the network."""
@@ -60,7 +57,7 @@ def begun(pictures: Sequence[Path], config: PhotoConfig) -> Iterator[Begun]:
         yield found
         return
     threads = ThreadPoolExecutor(number)
-    threads.submit(found.begin, pictures, threads)
+    threads.submit(found.begin, pictures, threads, glance=config.preview)
     try:
         yield found
     finally:

@@ -93,7 +93,7 @@ class Choices:
     @property
     def outputs(self) -> list[Any]:
         """What `show` fills."""
-        return [self.things, self.box, self.ties]
+        return [self.things, self.box, self.ties, self.group]
 
     def show(self, project: Project) -> list[Any]:
         """The list of things, and the lines from them to what they take from."""
@@ -101,7 +101,8 @@ class Choices:
         words = {one.name: self._words(project, one) for one in things}
         choices = [(said, name) for name, said in words.items()]
         drawn = self._tied(project, things, words) if things else ""
-        return [gr.update(choices=choices, visible=bool(things)), gr.update(visible=bool(things)), drawn]
+        panel = gr.skip() if things else gr.update(visible=False)  # else that of another project would stay
+        return [gr.update(choices=choices, visible=bool(things)), gr.update(visible=bool(things)), drawn, panel]
 
     def _tied(self, project: Project, things: Sequence[Thing], words: Mapping[str, str]) -> str:
         """The lines as HTML: from things that take from the first style picture; others have a dot."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 from relook.config import PhotoConfig
 from relook.models.catalogue import Checkpoint
@@ -35,7 +36,7 @@ class Seen:
         """Who sees regions here."""
         return SEGMENTERS.chosen(self.config.segmenter)
 
-    @property
+    @cached_property
     def unsure(self) -> Mapping[str, float]:
         """Things of both pictures whose names are doubtful, the largest first -> how sure they are."""
         found: dict[str, tuple[float, float]] = {}
@@ -45,7 +46,7 @@ class Seen:
                     found[name] = share, confidence
         return {name: found[name][1] for name in sorted(found, key=lambda name: -found[name][0])}
 
-    @property
+    @cached_property
     def unnamed(self) -> float:
         """Share of both pictures that is no region."""
         maps = [view.segments.labels for view in (self.room, self.style) if view.segments is not None]

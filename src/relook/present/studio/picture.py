@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from relook.errors import RelookError
 from relook.present.studio.choices import Choices
 from relook.present.studio.export import NAMES, Export
 from relook.present.studio.first import first
@@ -57,6 +59,8 @@ class Picture:
         with gr.Row():
             self.structure = gr.Image(label="Your room", elem_id="structure", min_width=150, **DROP)
             self.style = gr.Image(label="The look", elem_id="style", min_width=150, **DROP)
+        for zone in (self.structure, self.style):  # what is no picture is said by `take`, in one sentence
+            zone.preprocess = path_of  # type: ignore[method-assign, assignment]
         with gr.Accordion("More pictures of the look", open=False, elem_id="more"):
             self.more = gr.File(label="Further ones", file_count="multiple", file_types=["image", ".heic"], height=140)
         with gr.Row():
@@ -155,8 +159,17 @@ class Picture:
             project = self.shell.project(name)
             if path is None:
                 return self.show(project, whole=False)
-            place = project.take_in(path)
             look = project.look
+            try:
+                place = project.take_in(path)
+            except RelookError as error:
+                gr.Warning(str(error).replace(path, Path(path).name), duration=20)
+                reply, before = (
+                    self.show(project, whole=False),
+                    (look.structure, *look.styles[:1], "")[ROLES.index(role)],
+                )
+                reply[ROLES.index(role)] = displayed(project, before) if before else None
+                return reply
             changed = NO_ROOM | {"structure": place} if role == "structure" else {
                 "styles": (place, *look.styles[1:]), **NO_LOOK}  # fmt: skip
             project.decide(replace(look, **changed))
@@ -232,3 +245,8 @@ class Picture:
     def tick(self, name: str) -> list[Any]:
         """What something that has come of a job changes; the timer stops with the job."""
         return self.show(self.shell.project(name), whole=False)
+
+
+def path_of(dropped: Any) -> str | None:
+    """Where a dropped file is, whatever it is: Gradio opens it, and says of what is no picture which of its functions failed."""
+    return None if dropped is None else dropped.path

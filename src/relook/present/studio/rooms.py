@@ -133,18 +133,22 @@ class Rooms:
                     gr.Warning(str(error))  # and the line goes back
                 else:
                     self.studio.seeing.edit_layout(project, side, new)
-                    self.studio.refresh(project)
-            return [*self.show(name, which), *refresh(project)]
+            return self.show(name, which)
 
         def forget(name: str, which: str) -> list[Any]:
+            self.studio.seeing.edit_layout(self.shell.project(name), PICTURES[which], None)
+            return self.show(name, which)
+
+        def renew(name: str) -> list[Any]:
             project = self.shell.project(name)
-            self.studio.seeing.edit_layout(project, PICTURES[which], None)
             self.studio.refresh(project)
-            return [*self.show(name, which), *refresh(project)]
+            return refresh(project)
 
         chosen, everything = [self.shell.name, self.which], [*self.outputs, *outputs]
-        self.picture.submit(polite(drag), chosen, everything, trigger_mode="multiple", **ORDERED)
-        self.forget.click(polite(forget), chosen, everything, **ORDERED)
+        dragged = self.picture.submit(polite(drag), chosen, self.outputs, trigger_mode="multiple", **ORDERED)
+        forgotten = self.forget.click(polite(forget), chosen, self.outputs, **ORDERED)
+        for edited in (dragged, forgotten):  # the lines first, then the picture that follows from them
+            edited.then(polite(renew), [self.shell.name], outputs, **ORDERED)
         self.steps.wire(
             chosen, everything, lambda name, which: [*self.show(name, which), *refresh(self.shell.project(name))]
         )

@@ -97,7 +97,7 @@ class Seeing:
             with self._lock:
                 return as_pixels(self.preview(project, look).image)
         key, structure = self._key(project, look), self.small(project)[0]
-        full = self.previews.of(key, structure)
+        full = self.previews.of(key, structure) or self._made(project, structure)
         if full is None or (config.thing_strengths and full.structure.segments is None):
             with self._lock:
                 result = self.preview(project, strong(look))
@@ -123,6 +123,16 @@ class Seeing:
         structure, *styles = (project.file(name) for name in (look.structure, *look.styles))
         room, new = draft_photo(structure, styles, config, session=self.session, progress=progress)
         return Result(new.image, {}, room, room)
+
+    @staticmethod
+    def _made(project: Project, structure: View) -> Full | None:
+        """The project's look at full strength, of a full picture that was made of it, perhaps days ago; None where there is none."""
+        wanted = strong(project.look)
+        made = [one for one in project.variants if one.look == wanted and project.file(one.out).is_file()]
+        if not made or wanted.options.get("label_edited"):
+            return None
+        image = shrunk(View(read_image(project.file(made[-1].out))), PREVIEW).image
+        return Full(image, structure) if image.shape == structure.image.shape else None
 
     @staticmethod
     def _key(project: Project, look: Look) -> str:
