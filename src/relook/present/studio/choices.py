@@ -10,7 +10,7 @@ import gradio as gr
 
 from relook.present.studio.look import TAKINGS, Choice
 from relook.present.studio.project import Project, take_picture
-from relook.present.studio.shell import LATEST, QUIET, Shell, polite
+from relook.present.studio.shell import LATEST, ORDERED, QUIET, Shell, polite
 from relook.present.studio.shown import thumbnail
 from relook.present.studio.ties import SCRIPT, STYLE, Places, Tie, ties_html
 
@@ -67,13 +67,12 @@ class Choices:
         self.ties.submit(polite(pick), [name], [self.things, self.group, *self.panel], **QUIET)
 
         def choose(asked: str) -> Any:
-            def take(name: str, thing: str, said: Any) -> Any:
-                project = self.shell.project(name)
-                self._choose(project, thing, asked, said)
-                self.studio.refresh(project)
-                return refresh(project)
+            return lambda name, thing, said: self._choose(self.shell.project(name), thing, asked, said)
 
-            return take
+        def renew(name: str) -> Any:
+            project = self.shell.project(name)
+            self.studio.refresh(project)
+            return refresh(project)
 
         events = (
             ("taking", self.taking.input), ("region", self.region.input), ("picture", self.picture.upload), ("material", self.material.input), ("scale", self.scale.blur),
@@ -81,9 +80,10 @@ class Choices:
         )  # fmt: skip
         for asked, event in events:
             values = [name, self.things, getattr(self, asked)]
-            made = event(polite(choose(asked)), values, outputs, trigger_mode="always_last", **self.shell.redrawn)
+            made = event(polite(choose(asked)), values, [], trigger_mode="always_last", **ORDERED)
             # asked anew: meanwhile another thing may have been chosen, whose panel the page shows
-            made.then(polite(self._opened), [name, self.things], [self.group, *self.panel], **QUIET)
+            shown = made.then(polite(self._opened), [name, self.things], [self.group, *self.panel], **QUIET)
+            shown.then(polite(renew), [name], outputs, **self.shell.redrawn)
 
     def drawing(self) -> None:
         """Make the drawing of what takes from what, here in the page."""
