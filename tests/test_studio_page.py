@@ -186,6 +186,9 @@ def test_two_browsers_do_not_mix_and_bad_files_are_refused(
     drop(one, studio, "structure", pictures["structure"])
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
+    begun = project_of(other, studio).name
+    other.click("#new")
+    until(other, lambda: project_of(other, studio).name != begun)  # its zones were made anew
     other.set_input_files("#structure input[type=file]", bad)
     other.get_by_text("Expected a readable picture at bad.jpg").first.wait_for()
     other.locator("#structure img").wait_for(state="detached")  # the zone is free again

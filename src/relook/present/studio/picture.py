@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABCMeta
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -25,6 +26,10 @@ DROP: dict[str, Any] = {
     "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"], "height": 220, "buttons": ["fullscreen"],
 }  # fmt: skip
 """Drop zones keep the file as it is."""
+PATH: dict[str, Any] = {"preprocess": lambda _, dropped: None if dropped is None else dropped.path}
+Zone: Any = ABCMeta.__new__(type(gr.Image), "Image", (gr.Image,), {"__module__": __name__, **PATH})
+"""A drop zone that says where a file is, whatever it is; `take` says of what is no picture that it is none, Gradio which of its functions failed. Made past
+Gradio's metaclass, which would write a stub beside this file."""
 ROLES = ("structure", "style")
 """What they are for, in the order in which replies hold them."""
 NO_ROOM: dict[str, Any] = {"structure": "", "segments": "", "layout": "", "things": {}}
@@ -57,10 +62,8 @@ class Picture:
 
     def _inputs(self) -> None:
         with gr.Row():
-            self.structure = gr.Image(label="Your room", elem_id="structure", min_width=150, **DROP)
-            self.style = gr.Image(label="The look", elem_id="style", min_width=150, **DROP)
-        for zone in (self.structure, self.style):  # what is no picture is said by `take`, in one sentence
-            zone.preprocess = path_of  # type: ignore[method-assign, assignment]
+            self.structure = Zone(label="Your room", elem_id="structure", min_width=150, **DROP)
+            self.style = Zone(label="The look", elem_id="style", min_width=150, **DROP)
         with gr.Accordion("More pictures of the look", open=False, elem_id="more"):
             self.more = gr.File(label="Further ones", file_count="multiple", file_types=["image", ".heic"], height=140)
         with gr.Row():
@@ -245,8 +248,3 @@ class Picture:
     def tick(self, name: str) -> list[Any]:
         """What something that has come of a job changes; the timer stops with the job."""
         return self.show(self.shell.project(name), whole=False)
-
-
-def path_of(dropped: Any) -> str | None:
-    """Where a dropped file is, whatever it is: Gradio opens it, and says of what is no picture which of its functions failed."""
-    return None if dropped is None else dropped.path
