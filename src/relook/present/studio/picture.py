@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABCMeta
 from dataclasses import replace
 from importlib.resources import files
@@ -166,7 +167,8 @@ class Picture:
             try:
                 place = project.take_in(path)
             except RelookError as error:
-                gr.Warning(str(error).replace(path, Path(path).name), duration=20)
+                said = re.sub(r" \([^)]*/[^)]*\)", "", str(error).replace(path, Path(path).name))
+                gr.Warning(said, duration=20)  # without places of the machine
                 reply, before = (
                     self.show(project, whole=False),
                     (look.structure, *look.styles[:1], "")[ROLES.index(role)],
