@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from relook.errors import ShapeError
-from relook.ops.soft import soft_weight, soft_weights, straightness
+from relook.ops.soft import flowing_weights, soft_weight, soft_weights, straightness
 
 
 def halves(height: int = 200, width: int = 300) -> torch.Tensor:
@@ -51,6 +51,37 @@ def test_ragged_borders_are_told_from_straight_ones() -> None:
     near = (line - line.roll(1, 1)).abs() > 0
     assert straightness(line, 3.0)[20:-20][near[20:-20]].median() > 0.95
     assert straightness(comb, 3.0)[20:-20][near[20:-20]].median() < 0.8
+
+
+@pytest.mark.parametrize("size", [(200, 300), (1000, 1500)])
+def test_what_was_perceived_fades_where_the_picture_has_no_edge_and_ends_at_the_next(size: tuple[int, int]) -> None:
+    """A bed whose mask reaches over the plain wall behind it, and ends short of a dark picture."""
+    left, none = torch.arange(size[1]) < 0.6 * size[1], torch.zeros(size, dtype=torch.bool)
+    masks = torch.stack([left, ~left])[:, None].expand(-1, *size)
+    edge = int(0.8 * size[1])
+    image = torch.where(torch.arange(size[1]) < edge, 0.9, 0.3).expand(3, *size)
+    hard, found = soft_weights(image, masks), flowing_weights(image, masks, none)
+    assert torch.allclose(found.sum(0), torch.ones(size), atol=1e-4)
+    row = size[0] // 2
+    assert float(found[0, row].diff().abs()[: edge - 3].max()) < 0.2 * float(
+        hard[0, row].diff().abs()[: edge - 3].max()
+    )
+    assert float(found[1, row, edge + 3 :].min()) > 0.99
+    assert float(found[0, row, 0]) > 0.99
+    assert float(found[1, row, 0]) == 0  # far away it is none at all, so that what stays is left bit for bit
+
+
+def test_what_is_known_does_not_flow() -> None:
+    masks = halves()
+    image = torch.full((3, 200, 300), 0.9)
+    assert torch.equal(
+        flowing_weights(image, masks, torch.ones(200, 300, dtype=torch.bool)), soft_weights(image, masks)
+    )
+    half = torch.zeros(200, 300, dtype=torch.bool)
+    half[:100] = True
+    found = flowing_weights(image, masks, half)
+    assert torch.allclose(found[:, :90], soft_weights(image, masks)[:, :90], atol=0.03)
+    assert not torch.allclose(found[:, 110:], soft_weights(image, masks)[:, 110:], atol=0.2)
 
 
 def test_masks_of_another_size_are_refused() -> None:

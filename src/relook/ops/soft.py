@@ -11,6 +11,8 @@ from torch import Tensor
 
 from relook.errors import ShapeError
 from relook.ops.guided import Guide, box
+from relook.ops.resize import at_most, resized
+from relook.ops.smoother import fast_global_smoother
 
 RADIUS, EDGE = 0.008, 3e-5
 """Reach of the picture's edges in parts of the longer side, and the variance of colour above which one counts as a border."""
@@ -24,6 +26,12 @@ STEEP = 0.3
 """Rise of a guided weight per pixel from which on it follows an edge of the picture; a step rises by a half."""
 FAINT, CLEAR = 0.03, 0.06
 """How far the colours on both sides of a border are apart, up to which it has no edge to follow (what rises there is noise), and from which on."""
+FLOW, STOP = 0.06, 0.01
+"""How far weights flow where the picture has no edge, in parts of the longer side, and the step of OKLab between pixels that stops them."""
+KNOWN, LEFT = 1e6, 0.02
+"""What a region that is known for certain counts beside one that was perceived, and the weight up to which flowing ones are none."""
+SHARP = 0.003, 1e-5
+"""Reach and epsilon of the guided filter that brings flowing weights to the full size."""
 ANTIALIASED = 0.6
 """Standard deviation in pixels of a clean border."""
 
@@ -43,6 +51,30 @@ def soft_weights(image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K h w"]) ->
         return masks.to(image.dtype)
     guide = Guide.of(image, RADIUS, EDGE, WORKING_SIDE)
     found = torch.stack([_soft(guide, mask.to(image.dtype)) for mask in masks])
+    return found / found.sum(0).clamp_min(1e-6)
+
+
+def flowing_weights(
+    image: Float[Tensor, "3 H W"], masks: Bool[Tensor, "K H W"], known: Bool[Tensor, "H W"]
+) -> Float[Tensor, "K H W"]:
+    """`soft_weights` of masks that were perceived: where the picture has no edge at their border, they go over into each other.
+
+    Borders that a network drew through a plain wall would be seen; a change that fades over FLOW of the picture is not, and one that reaches the
+    next edge ends there (`fast_global_smoother`). known: where the masks are certain, and stay. Found with at most WORKING_SIDE pixels
+    on the longer side.
+    """
+    if len(masks) == 1 or bool(known.all()):
+        return soft_weights(image, masks)
+    full = (image.shape[1], image.shape[2])
+    size = at_most(full, WORKING_SIDE)
+    small, trust = resized(image, size), 1 + KNOWN * resized(known[None].to(image.dtype), size)[0]
+    first = (
+        soft_weights(image, masks) if size == full else soft_weights(small, resized(masks.to(image.dtype), size) > 0.5)
+    )
+    found = (fast_global_smoother(small, first, FLOW, STOP, trust) - LEFT).clamp_min(0)
+    if size != full:
+        guide = Guide.of(image, *SHARP, WORKING_SIDE)
+        found = torch.stack([guide.filtered(one).clamp(0, 1) for one in found])
     return found / found.sum(0).clamp_min(1e-6)
 
 

@@ -116,13 +116,15 @@ def _unlit(colours: Float[np.ndarray, "N 3"]) -> Float[np.ndarray, "N 3"]:
     return MIDDLE * np.column_stack([LIGHT * logs, tints])
 
 
-def as_paint(style: Colours, structure: Colours, chroma: float, lightness: float) -> Colours:
-    """The style's colours as light and pale as paint: a mean chroma of at most `chroma`, a mean lightness of at least `lightness`, or as the
-    structure already is. White for white keeps its lightness, the more the surer both are white: how bright it is says how it is lit."""
+def as_paint(style: Colours, structure: Colours, tint: float, lightness: float) -> Colours:
+    """The style's colours as light and pale as paint: a mean tint (chroma by lightness) of at most `tint`, a mean lightness of at least
+    `lightness`, or as the structure already is. White for white keeps its lightness, the more the surer both are white: how bright it is says
+    how it is lit."""
     mean, own = style.cells.mean, structure.cells.mean
-    pale = min(1.0, max(chroma, float(np.hypot(*own[1:]))) / max(float(np.hypot(*mean[1:])), 1e-6))
     white = float(np.clip((min(own[0], mean[0]) - WHITE[0]) / (WHITE[1] - WHITE[0]), 0, 1))
     lift = white * float(own[0] - mean[0]) + (1 - white) * max(0.0, min(lightness, float(own[0])) - float(mean[0]))
+    most = max(tint, float(np.hypot(*own[1:])) / max(float(own[0]), 1e-6)) * float(mean[0] + lift)
+    pale = min(1.0, most / max(float(np.hypot(*mean[1:])), 1e-6))
     colours = np.column_stack([(style.cells.colours[:, 0] + lift).clip(0, 1), pale * style.cells.colours[:, 1:]])
     return replace(style, cells=Cells(colours, style.cells.shares), reach=pale * style.reach)
 
@@ -173,11 +175,13 @@ def _tinted(colours: Float[np.ndarray, "N 3"]) -> tuple[Float[np.ndarray, " N"],
 
 def as_light(style: Colours, structure: Colours, least: float, most: float) -> Colours:
     """The style's colours, their lightness scaled so that its mean is at least `least` and at most `most` times the structure's: shading of
-    dark wood is no shading of white, and the pattern of a pale cover none of black."""
+    dark wood is no shading of white, and the pattern of a pale cover none of black. What gets lighter loses chroma by the square of that, as in
+    `mixed`: no crimson is pink."""
     own, mean = float(structure.cells.mean[0]), max(float(style.cells.mean[0]), 1e-6)
     scale = min(max(1.0, least * own / mean), most * own / mean)
-    colours = style.cells.colours * np.array([scale, 1.0, 1.0])
-    return replace(style, cells=Cells(colours.clip([0, -1, -1], 1), style.cells.shares))
+    pale = min(1.0, scale**-2)
+    colours = style.cells.colours * np.array([scale, pale, pale])
+    return replace(style, cells=Cells(colours.clip([0, -1, -1], 1), style.cells.shares), reach=pale * style.reach)
 
 
 def in_light(style: Colours, scale: float) -> Colours:

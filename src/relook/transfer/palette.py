@@ -19,7 +19,7 @@ from relook.correspond.semantic import Correspondence
 from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
-from relook.ops.soft import soft_weights
+from relook.ops.soft import flowing_weights
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.belief import beliefs, beliefs_within, only_planes
 from relook.transfer.colours import (
@@ -58,8 +58,11 @@ PATTERNED, DARK = "floor", 0.35
 """The surface whose light and dark is more than the light on it, unless its mean lightness is below that: that of others is scaled as of what is
 polished, not matched to the style's."""
 POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
-PAINTS = {"wall": (0.05, 0.6), "ceiling": (0.025, 0.75), "floor": (0.075, 0.3)}
-"""Most chroma and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes no wood, tiles no oak."""
+PAINTS = {"wall": (0.055, 0.6), "ceiling": (0.028, 0.75), "floor": (0.105, 0.3)}
+"""Most tint (chroma by lightness) and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes
+no wood, tiles no oak."""
+LACQUER = (0.05, 0.6)
+"""The same for furniture that takes from other furniture: white cabinets become no peach beside a table of oak."""
 
 
 ColourMaps = Mapping[int, ColourChange]
@@ -160,7 +163,8 @@ def _parted(image: Float[Tensor, "3 H W"], found: Correspondence) -> _Parted:
     if planes:
         pairs, weights = and_whole(pairs, image, found)
     else:
-        weights = soft_weights(image, torch.stack([pair.region for pair in pairs]))
+        known = found.structure.among([id for id, one in found.structure.regions.items() if one.confidence == 1])
+        weights = flowing_weights(image, torch.stack([pair.region for pair in pairs]), known)
     smooth = {kind: guided_filter(image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
     reach = max(1, round(REACH * max(found.kept.shape)))
     return _Parted(lab, smooth, pairs, weights, None if planes else beliefs(found.structure), reach)
@@ -238,6 +242,7 @@ def _of_thing(name: str, old: Colours, new: Colours, box: tuple[Tensor, Tensor],
     if kin:
         fall = float(new.cells.mean[0]) / max(float(old.cells.mean[0]), 1e-6)
         likely, least = min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR))), LIT.get(name, LOWERED)
+        new = as_paint(new, old, *LACQUER) if name in POLISH else new
     new = as_light(new, old, least, POLISHED if polished else RAISED)
     return colour_change(old, new, box, polished=polished, likely=likely)
 
