@@ -26,7 +26,7 @@ STEEP = 0.3
 """Rise of a guided weight per pixel from which on it follows an edge of the picture; a step rises by a half."""
 FAINT, CLEAR = 0.03, 0.06
 """How far the colours on both sides of a border are apart, up to which it has no edge to follow (what rises there is noise), and from which on."""
-FLOW, STOP = 0.06, 0.01
+FLOW, STOP = 0.06, 0.006
 """How far weights flow where the picture has no edge, in parts of the longer side, and the step of OKLab between pixels that stops them."""
 KNOWN, LEFT = 1e6, 0.02
 """What a region that is known for certain counts beside one that was perceived, and the weight up to which flowing ones are none."""
