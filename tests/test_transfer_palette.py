@@ -364,6 +364,33 @@ def test_a_pale_sofa_does_not_become_as_black_as_the_only_chair() -> None:
     assert light["sofa", 0.06] < LOWERED * old - 0.2
 
 
+def beside(name: str, own: tuple[float, ...], other: str, theirs: tuple[float, ...]) -> Tensor:
+    """OKLab (L, a, b) of a thing of one colour that was perceived, restyled by another of one colour; both given in OKLab."""
+    views = [
+        View(
+            oklab_to_rgb(torch.tensor(colour)[:, None, None]).expand(3, 40, 60),
+            Segments(torch.ones(40, 60, dtype=torch.int64), {1: Region(one, confidence=0.98)}),
+        )
+        for one, colour in ((name, own), (other, theirs))
+    ]
+    found = with_kin(match_segments(*(view.segments for view in views)))
+    return rgb_to_oklab(palette(*views, found)).mean((1, 2))
+
+
+def test_paint_has_no_more_tint_the_darker_it_is() -> None:
+    """A pale grey carpet beside dark oak takes its tint as pale as a lighter floor would: chroma by lightness counts, not chroma."""
+    for light in (0.48, 0.6):
+        new = beside("floor", (0.75, 0.0, 0.005), "floor", (light, 0.2 * light * 0.5, 0.2 * light * 0.85))
+        assert 0.06 < float(new[1:].norm() / new[0]) < 0.115
+
+
+def test_a_net_that_must_stay_lighter_than_crimson_is_not_pink() -> None:
+    """The light behind it shines through (LIT); crimson's own chroma at that lightness would be pink."""
+    new = beside("curtain", (0.9, 0.0, 0.005), "curtain", (0.45, 0.15, 0.03))
+    assert float(new[0]) > 0.7
+    assert 0.02 < float(new[1:].norm()) < 0.08
+
+
 def of_two(name: str, left: tuple[float, ...], right: tuple[float, ...], confidence: float = 0.9) -> View:
     """A thing whose left two thirds have one colour, and its right third another."""
     image = torch.tensor(left)[:, None, None].expand(3, 40, 60).clone()

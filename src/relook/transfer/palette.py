@@ -61,8 +61,6 @@ POLISH = frozenset({"table", "desk", "cabinet", "shelf", "door"})
 PAINTS = {"wall": (0.055, 0.6), "ceiling": (0.028, 0.75), "floor": (0.105, 0.3)}
 """Most tint (chroma by lightness) and least lightness that a surface takes if it was only perceived, and is paler and lighter: a white wall becomes
 no wood, tiles no oak."""
-LACQUER = (0.05, 0.6)
-"""The same for furniture that takes from other furniture: white cabinets become no peach beside a table of oak."""
 
 
 ColourMaps = Mapping[int, ColourChange]
@@ -242,7 +240,6 @@ def _of_thing(name: str, old: Colours, new: Colours, box: tuple[Tensor, Tensor],
     if kin:
         fall = float(new.cells.mean[0]) / max(float(old.cells.mean[0]), 1e-6)
         likely, least = min(1.0, max(0.0, (fall - FAR) / (LOWERED - FAR))), LIT.get(name, LOWERED)
-        new = as_paint(new, old, *LACQUER) if name in POLISH else new
     new = as_light(new, old, least, POLISHED if polished else RAISED)
     return colour_change(old, new, box, polished=polished, likely=likely)
 
