@@ -312,16 +312,20 @@ def test_the_photographs_are_small_and_ours_to_ship() -> None:
     assert "CC0" in (PHOTOGRAPHS / "LICENSE.md").read_text()
 
 
-def test_the_demo_makes_a_walk(tmp_path: Path) -> None:
-    """Again over an earlier one too; the sheet shows before, after and the answer."""
+def test_the_demo_makes_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again over an earlier one too; the sheet shows before, after and the answer. Frames with depth need no network that estimates it."""
     from PIL import Image
 
+    from relook.perceive import first_use
     from relook.present import demo
 
+    asked: list[str] = []
+    monkeypatch.setattr(first_use, "_fetched", lambda names, session, progress: asked.extend(names) or [])
     demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2, seed=1))
     first = (tmp_path / "walk" / "frames" / "000001.png").read_bytes()
     demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2))
     assert (tmp_path / "walk" / "frames" / "000001.png").read_bytes() != first
+    assert asked == []
     with Image.open(tmp_path / "walk.png") as sheet:
         assert sheet.height > 3 * 128
 

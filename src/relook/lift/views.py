@@ -60,7 +60,8 @@ def restyle_views(
             if photo.segments is not None:
                 source = with_maps(source, photo.segments)
             first = source.view(0)
-            first_use(config.photo, session, View(first.image, first.segments), progress=progress)
+            seen = style if isinstance(style, View) else View(first.image, first.segments)  # a picture has no depth
+            first_use(config.photo, session, first, seen, progress=progress)
             views, config = _matched(source, replace(config, carry=_carry(source, config)), session, config.carry)
             refiner = view_refiner(config, session) if carrying_of(config).fill == "refiner" else None
             store, asked = WalkStore(Path(out)), replace(config, photo=photo)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.console import RenderableType
 
+    from relook.session import Session
+
 COLUMNS = ("reinhard", "statistics", "palette", "cross-image-attention/relook", "eye-for-an-eye/relook", "relook")
 PHOTOGRAPHS = files("relook.present") / "photographs"
 """Two rooms that look like photographs, rendered by tools/rooms."""
@@ -47,6 +49,7 @@ def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[Renderabl
     from relook.evaluate.photo import PhotoSuite
     from relook.evaluate.run import run
     from relook.evaluate.sources.dollhouse import Dollhouse
+    from relook.session import Session
 
     rows = {name: ROWS[name] for name in ("copy", *COLUMNS, "exact")}
     lead = (
@@ -54,18 +57,19 @@ def run_demo(config: DemoConfig, progress: Progress = SILENT) -> tuple[Renderabl
     )
     options = Config(out=config.out, pairs=config.pairs, seed=config.seed, steps=config.steps)
     source = Dollhouse(config.seed, config.pairs)
-    sheets = [(CAPTION, _photograph(config.out, progress))] if config.photograph else []
-    suite = PhotoSuite("relook demo", options, lead=lead, rows=rows, source=source, columns=COLUMNS, sheets=sheets)
-    table = run(suite, progress)
-    files = [config.out / "report.html"]
-    if config.frames:
-        files.append(_walk(config, progress))
-    if config.scene:
-        files += restyled_room(config.out, config.seed, progress=progress)
+    with Session() as session:  # one for all: what is loaded stays, and what cannot be fetched is asked for once
+        sheets = [(CAPTION, _photograph(config.out, session, progress))] if config.photograph else []
+        suite = PhotoSuite("relook demo", options, lead=lead, rows=rows, source=source, columns=COLUMNS, sheets=sheets)
+        table = run(suite, progress)
+        files = [config.out / "report.html"]
+        if config.frames:
+            files.append(_walk(config, session, progress))
+        if config.scene:
+            files += restyled_room(config.out, config.seed, session=session, progress=progress)
     return table, files
 
 
-def _photograph(out: Path, progress: Progress = SILENT) -> Image:
+def _photograph(out: Path, session: Session | None = None, progress: Progress = SILENT) -> Image:
     """The room that comes with Relook in the look of the other (photo/new.png); the three side by side (photo.jpg)."""
     from relook.files import replacing
     from relook.io.sheet import contact_sheet
@@ -73,14 +77,16 @@ def _photograph(out: Path, progress: Progress = SILENT) -> Image:
 
     with as_file(PHOTOGRAPHS) as folder:
         structure, style = folder / "structure.jpg", folder / "style.jpg"
-        output = restyle_photo(structure, style, out=out / "photo" / "new.png", progress=progress).image
+        output = restyle_photo(
+            structure, style, out=out / "photo" / "new.png", session=session, progress=progress
+        ).image
         sheet = contact_sheet([[structure, style, output]], ["structure", "style", "output"], side=640)
     with replacing(out / "photo.jpg") as temporary:
         sheet.save(temporary, format="JPEG", quality=90)
     return sheet
 
 
-def _walk(config: DemoConfig, progress: Progress = SILENT) -> Path:
+def _walk(config: DemoConfig, session: Session | None = None, progress: Progress = SILENT) -> Path:
     """A restyled walk (walk/report.html, returned), and its frames as they were, restyled, and as the exact answer (walk.png)."""
     from shutil import rmtree
 
@@ -96,7 +102,7 @@ def _walk(config: DemoConfig, progress: Progress = SILENT) -> Path:
     walk = draw_walk(config.seed, 0, config.frames, 128, stride=0.8)
     photo = PhotoConfig(family="dollhouse", steps=config.steps, prompt=walk.prompt)
     views, out = [frame.view() for frame in walk.old], config.out / "walk"
-    result = restyle_views(views, walk.style, ViewsConfig(photo=photo), out=out, progress=progress)
+    result = restyle_views(views, walk.style, ViewsConfig(photo=photo), out=out, session=session, progress=progress)
     restyled = [read_image(path) for path in result.frames]
     lines = [[frame.image for frame in walk.old], restyled, [frame.image for frame in walk.new]]
     with replacing(config.out / "walk.png") as temporary:

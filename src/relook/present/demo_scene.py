@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from relook.evaluate.scene.rooms import Room
     from relook.gaussians import Gaussians
     from relook.io.sheet import Picture
+    from relook.session import Session
     from relook.types import Camera
 
 ROOM = 1
@@ -30,6 +31,7 @@ def restyled_room(
     frames: int = FRAMES,
     size: int = SIZE,
     pictures: int = PICTURES,
+    session: Session | None = None,
     progress: Progress = SILENT,
 ) -> tuple[Path, Path]:
     """A capture of a drawn room is fitted (scene/before.ply), restyled (scene/after.ply) and filmed (scene.mp4); scene.png shows both scenes
@@ -45,11 +47,12 @@ def restyled_room(
     with progress.stage("drawing a room"):
         room = draw_room(seed, ROOM, frames, 4, size)
     before, after = out / "scene" / "before.ply", out / "scene" / "after.ply"
-    found = fit(room.views, SceneConfig(size=size, held_out=0, geometry="exact"), progress=progress)
+    found = fit(room.views, SceneConfig(size=size, held_out=0, geometry="exact"), session, progress)
     write_scene(before, found)
     # the embedded segmenter knows drawn rooms; the exact answer changes windows and lamps too
     photo = PhotoConfig(segmenter="embedded", restyle=("all",))
-    restyle_scene(before, room.walk.style, after, RestyleConfig(photo=photo, size=size), progress=progress)
+    options = RestyleConfig(photo=photo, size=size)
+    restyle_scene(before, room.walk.style, after, options, session=session, progress=progress)
     new = read_gaussians(after)
     _film(new, found.cameras, size, pictures, out / "scene.mp4", progress)
     _sheet(room, found.gaussians, new, out / "scene.png")
