@@ -57,13 +57,13 @@ def test_a_step_flows_as_far_as_the_reach_and_no_farther() -> None:
 
 def test_edges_stop_the_flow_and_noise_does_not() -> None:
     step = (torch.arange(200) >= 100).float().expand(1, 60, 200)
-    noise = 0.008 * torch.randn(3, 60, 200, generator=torch.Generator().manual_seed(1))
+    noise = 0.012 * torch.randn(3, 60, 200, generator=torch.Generator().manual_seed(1))
     plain = (0.7 + noise).clamp(0, 1)
     edged = torch.where(torch.arange(200) >= 103, 0.5, plain)
     found = fast_global_smoother(edged, step, 0.06, 0.01)[0, 30]
     assert float(found[105]) - float(found[100]) > 0.6  # what was a step three pixels before it is at the edge
     assert float(found.diff()[90:100].max()) < 0.1
-    assert float(fast_global_smoother(plain, step, 0.06, 0.01)[0].diff(dim=-1).abs().max()) < 0.15
+    assert float(fast_global_smoother(plain, step, 0.06, 0.01)[0].diff(dim=-1).abs().max()) < 0.11
 
 
 def test_maps_that_add_up_to_one_still_do_and_what_is_trusted_stays() -> None:

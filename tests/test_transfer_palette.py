@@ -377,6 +377,18 @@ def beside(name: str, own: tuple[float, ...], other: str, theirs: tuple[float, .
     return rgb_to_oklab(palette(*views, found)).mean((1, 2))
 
 
+def test_a_border_that_a_network_drew_through_one_plain_colour_is_no_step() -> None:
+    """A sofa's mask that reaches over the wall behind it; where the user drew it, it is one."""
+    plain = room((0.8, 0.8, 0.78), (0.8, 0.8, 0.78), size=(96, 128))
+    style = room((0.85, 0.85, 0.8), (0.4, 0.45, 0.6), size=(40, 56))
+    step = {
+        sure: float(rgb_to_oklab(restyle(view(plain), view(style)))[0].diff(dim=0).abs().max())
+        for sure, view in ((True, lambda one: one), (False, perceived))
+    }
+    assert step[True] > 0.05
+    assert step[False] < 0.25 * step[True]
+
+
 def test_paint_has_no_more_tint_the_darker_it_is() -> None:
     """A pale grey carpet beside dark oak takes its tint as pale as a lighter floor would: chroma by lightness counts, not chroma."""
     for light in (0.48, 0.6):
