@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from types import ModuleType
 
 SHAPES = "_meta_registrations"
@@ -34,7 +35,7 @@ def loading(*, values_only: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _without_shapes() -> Iterator[None]:
-    """While the block imports torch, an empty module stands for SHAPES."""
+    """While the block imports torch, an empty module stands for SHAPES. What that would have imported for torch's generators of numbers is."""
     name = f"torch.{SHAPES}"
     sys.modules[name] = ModuleType(name)
     try:
@@ -43,3 +44,4 @@ def _without_shapes() -> Iterator[None]:
         del sys.modules[name]
         if "torch" in sys.modules:
             vars(sys.modules["torch"]).pop(SHAPES, None)
+            import_module("torch._prims.rng_prims")  # without it torch.Generator() raises an error
