@@ -68,9 +68,7 @@ def flowing_weights(
     full = (image.shape[1], image.shape[2])
     size = at_most(full, WORKING_SIDE)
     small, trust = resized(image, size), 1 + KNOWN * resized(known[None].to(image.dtype), size)[0]
-    first = (
-        soft_weights(image, masks) if size == full else soft_weights(small, resized(masks.to(image.dtype), size) > 0.5)
-    )
+    first = soft_weights(small, resized(masks.to(image.dtype), size) > 0.5)
     found = (fast_global_smoother(small, first, FLOW, STOP, trust) - LEFT).clamp_min(0)
     if size != full:
         guide = Guide.of(image, *SHARP, WORKING_SIDE)

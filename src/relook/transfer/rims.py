@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from relook.ops.fill import filled
 from relook.perceive.segment.regions import connected_parts
 from relook.transfer.colours import Colours
 
@@ -30,7 +31,7 @@ def rims_given(
 
     classes: of every pixel; lab: OKLab; colours: of the classes that are asked.
     """
-    beside, outside = _beside(classes, still), (~still).numpy().astype(np.uint8)
+    beside, outside = filled(classes, still), (~still).numpy().astype(np.uint8)
     near = torch.from_numpy(cv2.dilate(outside, _square(WIDTH * max(still.shape)))) > 0
     alike = torch.zeros_like(still)
     for id, own in colours.items():
@@ -42,15 +43,6 @@ def rims_given(
     for place, part, area in connected_parts(alike.numpy()):
         taken[place] |= part & bool((part & touching[place]).sum() >= OPEN * area / (WIDTH * max(still.shape)))
     return torch.where(torch.from_numpy(taken), beside, classes)
-
-
-def _beside(classes: Int[Tensor, "H W"], still: Bool[Tensor, "H W"]) -> Int[Tensor, "H W"]:
-    """The classes, where something stays those of about the nearest pixel outside (Borgefors 1986, 5 x 5): rims are narrow."""
-    stays = still.numpy()
-    _, nearest = cv2.distanceTransformWithLabels(stays.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    owner = np.zeros(int(nearest.max()) + 1, np.int64)
-    owner[nearest[~stays]] = classes.numpy()[~stays]
-    return torch.from_numpy(owner[nearest])
 
 
 def _square(radius: float) -> UInt8[np.ndarray, "n n"]:

@@ -47,8 +47,6 @@ FAINT = 1e-3
 """Chance of rug or floor below which there is none of either."""
 JOINED = 0.3
 """Share of its border that a part must have in common with one of an alike class to join it."""
-
-
 LOOKS = 24
 """Looks that are remembered: those at four pictures."""
 
