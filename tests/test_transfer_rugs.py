@@ -126,6 +126,26 @@ def test_a_rug_lies_where_it_is(rooms: tuple[Room, Room]) -> None:
         assert value == pytest.approx(exact, abs=0.04)
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_floor_beside_a_rug_that_was_taken_for_it_is_no_side_of_it(rooms: tuple[Room, Room], side: int) -> None:
+    """A sunlit strip of floor 12 cm wide is called rug; the design's mirrored copy says where the rug ends."""
+    one = rooms[1]
+    assert one.view.segments is not None
+    assert one.view.layout is not None
+    rug, floor = (one.view.segments.mask(name) for name in ("rug", "floor"))
+    middle, x, z = (torch.tensor(line) for line in ([one.middle[0], -0.016, one.middle[1]], [1.0, 0, 0], [0, 0, 1.0]))
+    place = places(homography(one.view.layout.camera, middle, x, z), floor).place
+    beside = (side * place[0] > one.half[0] - 0.02) & (side * place[0] < one.half[0] + 0.12)
+    strip = floor.masked_scatter(floor, beside & (place[1].abs() < one.half[1]))
+    image = one.view.image.clone()
+    image[:, strip] = from_linear(3 * COLOURS[1][:, None] * to_linear(image[:, strip]).mean(0)).clamp(0, 1)
+    found = rug_of(replace(one.view, image=image), rug | strip, floor & ~strip)
+    assert found is not None
+    assert found.whole
+    assert found.outline.half[0] == pytest.approx(one.half[0], abs=0.03)
+    assert found.outline.rectangle.middle[0] == pytest.approx(one.middle[0], abs=0.02)
+
+
 def test_a_design_is_seen_straight_on_without_light(rooms: tuple[Room, Room]) -> None:
     whole = found_in(rooms[1]).design.whole
     rows, columns = whole.known.shape

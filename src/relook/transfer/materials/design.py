@@ -9,19 +9,20 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from relook.ops.exemplar import Exemplar
 from relook.ops.fill import filled
 from relook.ops.flat import places, straight_on
-from relook.ops.likeness import likeness
+from relook.ops.likeness import Likeness, likeness
 from relook.ops.srgb import to_linear
 from relook.transfer.materials.outline import SEEN, Outline
 from relook.transfer.materials.surface import Surface
 
 DARK = 0.004
 """Light below counts as this."""
-COARSE = 0.02
-"""Metres of a cell in which mirrored copies are compared."""
+COARSE, FINER = 0.02, 4
+"""Metres of a cell in which mirrored copies are compared, and how many smaller ones along a side it is the mean of."""
 RIM = 0.008
 """Metres at the sides that are left out: what lies there is half floor."""
 ALIKE = 0.4
@@ -32,6 +33,9 @@ SHARED = 0.15
 """Share of what is known that both copies must show."""
 MOVES = 0.08
 """Metres by which the middle moves where both sides are seen."""
+OFF, CLEARLY = 0.03, 0.15
+"""Metres off the middle from which on, of a symmetric rug of which both sides are seen, one side is of the floor beside it; and how much more the
+mirrored design must be like it there."""
 LONGER, SHORTER = 1.0, 0.35
 """How much longer or shorter, as parts of what is seen, a rug is of which a side is hidden."""
 NEAR, FINEST, WIDEST = 0.2, 0.0025, 1200
@@ -101,55 +105,57 @@ def design_of(image: Float[Tensor, "3 H W"], surface: Surface, outline: Outline)
 def _centred(light: Float[Tensor, "3 H W"], surface: Surface, outline: Outline) -> Outline:
     """The outline with its middle where the mirrored design is most like the design; sides that are hidden follow."""
     for axis in (0, 1):
-        a, b = outline.half
-        reach = [one * (1 + LONGER) for one in (a, b)]
-        size = round(2 * reach[1] / COARSE), round(2 * reach[0] / COARSE)
-        flat = straight_on(light, _eroded(surface.mask), outline.H, (-reach[0], -reach[1]), size, COARSE)
-        values, known = _levelled(flat.values, flat.known), flat.known
-        if not bool(known.any()):
+        reach = [one * (1 + LONGER) for one in outline.half]
+        rows, columns = (round(2 * one / COARSE) for one in reversed(reach))
+        size, cell = (FINER * rows, FINER * columns), COARSE / FINER
+        flat = straight_on(light, _eroded(surface.mask), outline.H, (-reach[0], -reach[1]), size, cell)
+        values, known = _pooled(flat, (rows, columns))
+        values = _levelled(values, known)
+        if not bool(known.any()) or float(values[:, known].std()) < PLAIN:
             return outline
-        if float(values[:, known].std()) < PLAIN:
-            return outline
-        half, (low, high) = (a, b)[axis], (outline.seen[2 * axis] >= SEEN, outline.seen[2 * axis + 1] >= SEEN)
-        least, most = -MOVES, MOVES
-        if low != high:
-            away = (half * SHORTER, half * LONGER)
-            least, most = (-away[1], away[0]) if high else (-away[0], away[1])
-        steps = tuple(round(2 * one / COARSE) for one in (least, most))
-        still = (-round(MOVES / COARSE), round(MOVES / COARSE))
         turned = 2 - axis
-        found = likeness(
-            values, values.flip(turned), (known, known.flip(turned - 1)), max(64.0, SHARED * float(known.sum()))
-        )
-        row, column, like = found.best(*((still, steps) if axis == 0 else (steps, still)))
-        if like < ALIKE:
-            continue
-        middle = (column, row)[axis] * COARSE / 2
-        start, end = -half, half
-        if low and not high:
-            end = 2 * middle + half
-        elif high and not low:
-            start = 2 * middle - half
-        elif low and high:
-            continue  # both edges are seen, which is more exact
-        else:
-            longest = half + abs(middle)
-            start, end = middle - longest, middle + longest
-        sides = [-a, a, -b, b]
-        sides[2 * axis : 2 * axis + 2] = [start, end]
-        outline = outline.with_sides(surface, (sides[0], sides[1], sides[2], sides[3]))
+        both = known, known.flip(turned - 1)
+        found = likeness(values, values.flip(turned), both, max(64.0, SHARED * float(known.sum())))
+        first, second = outline.seen[2 * axis : 2 * axis + 2]
+        half = outline.half[axis]
+        ends = _ends(found, axis, half, (first >= SEEN, second >= SEEN))
+        if ends != (-half, half):
+            (left, right), (near, far) = ((-one, one) if at != axis else ends for at, one in enumerate(outline.half))
+            outline = outline.with_sides(surface, (left, right, near, far))
     return outline
+
+
+def _ends(found: Likeness, axis: int, half: float, seen: tuple[bool, bool]) -> tuple[float, float]:
+    """Where a design begins and ends along an axis from its middle so far, by how like it is to its mirrored copy at every shift."""
+    low, high = seen
+    least, most = -MOVES, MOVES
+    if low != high:
+        away = (half * SHORTER, half * LONGER)
+        least, most = (-away[1], away[0]) if high else (-away[0], away[1])
+    along, still = (
+        (round(2 * least / COARSE), round(2 * most / COARSE)),
+        (-round(MOVES / COARSE), round(MOVES / COARSE)),
+    )
+    row, column, like = found.best(*((still, along) if axis == 0 else (along, still)))
+    middle = (column, row)[axis] * COARSE / 2
+    if like < ALIKE:
+        return -half, half
+    if low and high:  # both edges are seen, which is more exact, unless one of them clearly is no edge of the design
+        centred = found.best(*((still, (0, 0)) if axis == 0 else ((0, 0), still)))[2]
+        if abs(middle) <= OFF or like < centred + CLEARLY:
+            return -half, half
+        low, high = middle < 0, middle > 0
+    if low or high:
+        return (-half, 2 * middle + half) if low else (2 * middle - half, half)
+    longest = half + abs(middle)
+    return middle - longest, middle + longest
 
 
 def _like(flat: Exemplar, flip: tuple[int, ...]) -> bool:
     """Whether the design is like its copy, turned round those axes, where it is."""
     factor = max(1, round(COARSE / flat.cell))
     size = max(4, flat.known.shape[0] // factor), max(4, flat.known.shape[1] // factor)
-    values, known = (
-        torch.nn.functional.adaptive_avg_pool2d(one[None], size)[0]
-        for one in (flat.values[:3], flat.known[None].float())
-    )
-    whole = known[0] > 0.99
+    values, whole = _pooled(flat, size)
     if int(whole.sum()) < 64:
         return False
     other = tuple(axis - 1 for axis in flip)
@@ -158,6 +164,12 @@ def _like(flat: Exemplar, flip: tuple[int, ...]) -> bool:
         return True
     found = likeness(values, values.flip(flip), (whole, whole.flip(other)), max(64.0, SHARED * float(whole.sum())))
     return found.best((-1, 1), (-1, 1))[2] >= ALIKE
+
+
+def _pooled(flat: Exemplar, size: tuple[int, int]) -> tuple[Float[Tensor, "3 h w"], Bool[Tensor, "h w"]]:
+    """The first three values in so many cells, and where all of a cell is known."""
+    values, known = (adaptive_avg_pool2d(one[None], size)[0] for one in (flat.values[:3], flat.known[None].float()))
+    return values, known[0] > 0.99
 
 
 def _levelled(values: Float[Tensor, "C h w"], known: Bool[Tensor, "h w"]) -> Float[Tensor, "C h w"]:
