@@ -16,7 +16,7 @@ from relook.correspond.kin import with_kin
 from relook.correspond.semantic import match_segments
 from relook.correspond.stays import stays
 from relook.errors import ShapeError
-from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab
+from relook.ops.oklab import oklab_to_rgb, rgb_to_oklab, tint_of
 from relook.transfer.belief import only_planes
 from relook.transfer.colours import DIRECTIONS, colour_change, colours_of, mixed
 from relook.transfer.pairs import UNSEEN
@@ -271,7 +271,7 @@ def test_no_colour_is_made_that_the_style_does_not_contain(seed: int, confidence
         for m, w in zip(middles, widths, strict=True)
     )
     change = colour_change(colours_of(old, confidence), colours_of(new, confidence), (old.amin(1), old.amax(1)))
-    found = change.applied(old, old + 0.02 * torch.from_numpy(draw.normal(size=(3, 400))).float())
+    found = change.applied(old, old + 0.02 * torch.from_numpy(draw.normal(size=(3, 400))).float())[0]
     along = torch.from_numpy(DIRECTIONS)
     allowed = torch.maximum((along @ new[1:]).amax(1, keepdim=True), along @ old[1:])
     assert (along @ found[1:] <= allowed + 1e-4).all()
@@ -437,6 +437,19 @@ def test_a_bed_that_takes_a_sofas_cloth_keeps_its_wood() -> None:
         moved[name] = (rgb_to_oklab(new) - rgb_to_oklab(bed.image)).norm(dim=0)
     assert moved["sofa"][:, 45:].mean() < 0.03 < moved["sofa"][:, 5:35].mean()
     assert moved["bed"][:, 45:].mean() > 0.1
+
+
+def test_a_headboard_takes_a_sofas_cloth_or_does_not() -> None:
+    """Grey under a lamp, dark away from it, above white covers; from kin its lit half took all and its dark half nothing."""
+    image = torch.full((3, 150, 240), 0.85)
+    image[:, :50, 100:] = torch.linspace(0.55, 0.2, 140)
+    image[:, :50, :100] = 0.55
+    bed = View(image, Segments(torch.ones(150, 240, dtype=torch.int64), {1: Region("bed", confidence=0.9)}))
+    style = of_two("sofa", (0.6, 0.45, 0.35), (0.6, 0.45, 0.35))
+    new = palette(bed, style, with_kin(match_segments(bed.segments, style.segments)))
+    tints = tint_of(rgb_to_oklab(new)[:, 25].T, 0.1).norm(dim=-1)
+    assert tints[:5].mean() > 0.08
+    assert tints[-5:].mean() > 0.5 * tints[:5].mean()
 
 
 def test_the_shaded_side_of_a_doubtful_cabinet_is_of_it() -> None:

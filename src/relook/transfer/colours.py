@@ -193,8 +193,8 @@ def in_light(style: Colours, scale: float) -> Colours:
 class ColourChange:
     """A map of colours as a table over a box of OKLab, with what happens to the detail that the smooth colours leave out."""
 
-    table: Float[Tensor, "5 n n n"]
-    """New lightness and chroma (L, a, b); gain of the detail of lightness and of chroma."""
+    table: Float[Tensor, "6 n n n"]
+    """New lightness and chroma (L, a, b); gain of the detail of lightness and of chroma; that the colour is the region's."""
     low: Float[Tensor, " 3"]
     """The box's corner."""
     size: Float[Tensor, " 3"]
@@ -204,8 +204,10 @@ class ColourChange:
     centre: Float[Tensor, " 2"]
     """The chroma from which that is measured."""
 
-    def applied(self, pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, "3 N"]) -> Float[Tensor, "3 N"]:
-        """New OKLab pixels; `smooth` are the same without fine detail."""
+    def applied(
+        self, pixels: Float[Tensor, "3 N"], smooth: Float[Tensor, "3 N"]
+    ) -> tuple[Float[Tensor, "3 N"], Float[Tensor, " N"]]:
+        """New OKLab pixels, and the chance that each is the region's and takes them; `smooth` are the same without fine detail."""
         place = ((smooth - self.low[:, None]) / self.size[:, None] * 2 - 1).flip(0).T
         new = functional.grid_sample(
             self.table[None], place[None, None, None], mode="bilinear", padding_mode="border", align_corners=True
@@ -213,7 +215,7 @@ class ColourChange:
         detail = pixels - smooth
         light = (new[0] + new[3] * detail[0]).clamp(0, 1)
         chroma = self._bounded(new[1:3] + new[4] * detail[1:], pixels[1:])
-        return torch.cat([light[None], chroma])
+        return torch.cat([light[None], chroma]), new[5]
 
     def _bounded(self, chroma: Float[Tensor, "2 N"], own: Float[Tensor, "2 N"]) -> Float[Tensor, "2 N"]:
         """Chroma drawn towards the centre until it is nowhere beyond both the style's reach and the pixel's own."""
@@ -256,8 +258,7 @@ def colour_change(
     new[:, 0] = _glowing(nodes[:, 0], new[:, 0].clamp(0, 1), structure.brightest)
     chance = likely * structure.chance(nodes)[:, None]
     gains = torch.cat([max(LEAST[1], contrast**0.5) * gain[:, :1], CHROMA * gain[:, 1:2]], 1)
-    new = torch.cat([mixed(nodes.T, new.T, chance[:, 0]), (1 + chance * (gains - 1)).T])
-    table = new.reshape(5, NODES, NODES, NODES)
+    table = torch.cat([new, gains, chance], 1).T.reshape(6, NODES, NODES, NODES)
     return ColourChange(table, low, size, style.reach, torch.from_numpy(style.cells.mean[1:]).float())
 
 

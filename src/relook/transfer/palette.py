@@ -19,6 +19,7 @@ from relook.correspond.semantic import Correspondence
 from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
+from relook.ops.smoother import fast_global_smoother
 from relook.ops.soft import flowing_weights
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.belief import beliefs, beliefs_within, only_planes
@@ -41,6 +42,8 @@ FAINT = 0.004
 """Weight up to which a region has no part in a pixel."""
 REACH = 0.004
 """Sides of the picture over which what one part of a class is believed goes over into what another is."""
+PIECES = (0.15, 0.01)
+"""Reach and step of what flows between the pixels of a thing that takes from its kin: a headboard takes it or does not."""
 DOUBTED = 0.2
 """How much what has other colours in a perceived surface is doubted at least: networks are sure of ceilings that lamps hang before."""
 RAISED, POLISHED, SURFACE = 1.6, 1.25, 2.5
@@ -80,6 +83,8 @@ class _Parted:
     """Of the pairs in every pixel."""
     beliefs: Float[Tensor, "H W"] | None = None
     """How much of its pair's change each pixel takes; None: all of it."""
+    image: Float[Tensor, "3 H W"] | None = None
+    """The picture; None: points that have no place in one."""
     reach: int = 0
     """Pixels over which beliefs within a pair's region go over into each other, and beyond its border."""
 
@@ -165,7 +170,7 @@ def _parted(image: Float[Tensor, "3 H W"], found: Correspondence) -> _Parted:
         weights = flowing_weights(image, torch.stack([pair.region for pair in pairs]), known)
     smooth = {kind: guided_filter(image, lab, *kind) for kind in {pair.smooth for pair in pairs}}
     reach = max(1, round(REACH * max(found.kept.shape)))
-    return _Parted(lab, smooth, pairs, weights, None if planes else beliefs(found.structure), reach)
+    return _Parted(lab, smooth, pairs, weights, None if planes else beliefs(found.structure), image, reach)
 
 
 def _solved(
@@ -189,10 +194,22 @@ def _change(parted: _Parted, maps: ColourMaps) -> Float[Tensor, "3 H W"]:
         here, base = parted.within(pair, weight)
         if pair.share > 0 and len(here):
             colours, share = (maps[pair.id], pair.share) if pair.id in maps else (maps[WHOLE], UNMATCHED)
-            moved = colours.applied(lab[:, here], base)
-            moved = mixed(lab[:, here], moved, parted.share(pair, here, share)) - lab[:, here]
+            moved, chance = colours.applied(lab[:, here], base)
+            if pair.kin and parted.image is not None:
+                chance = _whole_pieces(chance, here, weight, parted.image)
+            moved = mixed(lab[:, here], moved, chance * parted.share(pair, here, share)) - lab[:, here]
             change.index_add_(1, here, weight.flatten()[here] * moved)
     return change.view_as(parted.lab)
+
+
+def _whole_pieces(
+    chance: Float[Tensor, " N"], here: Int[Tensor, " N"], weight: Float[Tensor, "H W"], image: Float[Tensor, "3 H W"]
+) -> Float[Tensor, " N"]:
+    """Chances of the pixels of a pair, where no edge of the picture parts them about as large: their weighted mean over what flows there."""
+    share, ours = torch.zeros_like(weight).flatten(), weight.flatten()[here]
+    share[here] = ours * chance
+    both = fast_global_smoother(image, torch.stack([share.view_as(weight), weight]), *PIECES).flatten(1)[:, here]
+    return (both[0] / both[1].clamp_min(1e-6)).clamp(0, 1)
 
 
 def _check(view: View, segments: Segments) -> None:
