@@ -105,6 +105,33 @@ def test_a_floor_has_the_styles_planks_in_their_size_and_direction(rooms: Rooms)
     assert float(off) < 0.06
 
 
+@pytest.mark.parametrize("reaches", [False, True])
+def test_planks_go_on_a_ceiling_that_is_the_rooms(reaches: bool) -> None:
+    """A network's ceiling that reaches down a wall would show planks there: it takes the colours alone."""
+    views = []
+    for seed, kind, pattern in ((13, "bedroom", "plain"), (11, "bedroom", "stripes")):
+        furnished, style = sample_layout(seed, kind), dressed(6, "plain", 2)
+        ceiling = replace(
+            style.materials["ceiling"], pattern=pattern, frequency=2, first=(0.7, 0.4, 0.2), second=(0.3, 0.15, 0.05)
+        )
+        style = replace(style, materials={**style.materials, "ceiling": ceiling})
+        view = render(furnished, style, (SIDE, SIDE)).view()
+        views.append(replace(view, layout=exact_layout(furnished, view)))
+    segments = views[0].segments
+    assert segments is not None
+    regions = {id: replace(one, confidence=0.9) for id, one in segments.regions.items()}
+    labels = segments.labels.clone()
+    if reaches:
+        grown_by = torch.nn.functional.max_pool2d(segments.mask("ceiling").float()[None], 61, 1, 30)[0] > 0
+        labels[grown_by & segments.mask("wall")] = labels[segments.mask("ceiling")][0]
+    structure = replace(views[0], segments=Segments(labels, regions))
+    assert views[1].segments is not None
+    found = match_segments(structure.segments, views[1].segments)
+    image = with_materials(structure.image, structure, views[1], found)
+    changed = (image - structure.image)[:, structure.segments.mask("ceiling")].abs().mean()
+    assert bool(changed > 0.01) is not reaches
+
+
 def test_a_pattern_is_grown_once_in_a_session(rooms: Rooms, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     grows: list[int] = []
     monkeypatch.setattr(cover, "grown", lambda *values: (grows.append(1), grown(*values))[1])

@@ -17,6 +17,7 @@ from relook.correspond.semantic import Correspondence
 from relook.covers import Cover
 from relook.errors import InputError, SegmentsError
 from relook.ops.srgb import to_linear
+from relook.perceive.layout.planes import CEILING, seen_planes
 from relook.perceive.perception import content_of
 from relook.perceive.segment.regions import ids_named
 from relook.perceive.segment.vocabulary import canonical
@@ -37,6 +38,8 @@ STRONG = 0.1
 CERTAIN = 1.0
 """Confidence of regions that are known. A structure's wall below it keeps its own pattern: networks take lamps and pictures for wall, and they
 would be papered. A style's floor below it must show more of its material."""
+SAME = 0.9
+"""Share of a perceived ceiling and the room's, of all that is either, that they have in common."""
 RUGS = 8
 """Rugs that are remembered: those of both pictures, small and whole."""
 COARSELY = 0.01
@@ -67,10 +70,13 @@ def with_materials(
         own = own_material(structure, here)
         if own is not None and own.lines * material.lines < -(DIRECTED**2):
             material = turned(material)
-        if name == "ceiling" and not _planked(material):
-            if own is None or not _planked(own):
+        if name == "ceiling":
+            if not _is_rooms(structure, here):
                 continue
-            material = plain(material)
+            if not _planked(material):
+                if own is None or not _planked(own):
+                    continue
+                material = plain(material)
         image = covered(image, structure.image, [here], material, strength, session=session)
     if "wall" not in taken:
         image = _with_walls(image, structure, style, correspondence, strength)
@@ -123,6 +129,17 @@ def _with_walls(
     walls = found.structure.among(ids)
     surfaces = surfaces_of(structure, "wall", cut_out(structure.image, walls, torch.zeros_like(walls)))
     return covered(image, structure.image, surfaces, pattern, strength) if surfaces else image
+
+
+def _is_rooms(structure: View, here: Surface) -> bool:
+    """Whether a ceiling's region is certain, or that of the room by its lines: planks on a network's error would be seen by everybody."""
+    layout, segments = structure.layout, structure.segments
+    if layout is None or segments is None:
+        return False
+    if all(segments.regions[id].confidence >= CERTAIN for id in ids_named(segments, "ceiling")):
+        return True
+    planes = seen_planes(layout).ids == CEILING
+    return float((here.mask & planes).sum()) >= SAME * float((here.mask | planes).sum())
 
 
 def _is_wall(segments: Segments, id: int) -> bool:
