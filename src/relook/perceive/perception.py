@@ -10,6 +10,7 @@ import torch
 
 from relook.perceive.borders import refined_segments
 from relook.perceive.borders.rugs import rug_whole
+from relook.perceive.borders.standing import legs_given
 from relook.perceive.depth import estimator
 from relook.perceive.layout import known_layout
 from relook.perceive.layout.faces import squared
@@ -104,7 +105,7 @@ class Perception:
         view = replace(view, segments=self._refined(view))
         if asked == SMALL:
             view = replace(view, segments=rug_whole(view, ade20k.seen(view.image, self.session).rug))
-        return view
+        return replace(view, segments=legs_given(view))
 
     def _beside(self, name: str, view: View) -> tuple[Callable[[], object], ...]:
         """What is found in a view while a network looks at it, where its coarse regions ask for it."""

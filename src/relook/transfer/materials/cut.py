@@ -13,20 +13,15 @@ from torch import Tensor
 from relook.io import as_pixels
 from relook.ops.resize import at_most, resized
 from relook.perceive.borders.cut import cut
-from relook.perceive.borders.surface import FOREIGN, foreign
+from relook.perceive.borders.standing import FEWEST, SIDE, SMALL, enlarged, shrunk, standing_on
+from relook.perceive.borders.surface import foreign
 from relook.perceive.segment.regions import connected_parts
 from relook.perceive.segment.superpixels import SIDE as PATCHED
 from relook.perceive.segment.superpixels import superpixels, superpixels_of
 from relook.session import Session
 
-SIDE, FINE = 512, PATCHED
-"""Longer side at which is looked, and for what stands before a rug: that of patches."""
-DOUBTFUL = 1.15
-"""Distance of colour from which on what touches something foreign belongs to it."""
-FEWEST = 200
-"""Pixels; fewer have no colours of their own."""
-SMALL = 0.002
-"""Share of the rug below which what differs is part of the design."""
+FINE = PATCHED
+"""Longer side at which is looked for what stands before a rug: that of patches."""
 LEAST = 0.5
 """Share of a rug that must be like it for colours to say anything."""
 ROUNDS = 3
@@ -50,7 +45,7 @@ def parted(
     """Of a rug's pixels the rug itself, and what stands on it: parts whose colours are not the rug's. Neither has those of the bare floor's colours."""
     size = at_most((rug.shape[0], rug.shape[1]), SIDE)
     lab = cv2.cvtColor(as_pixels(resized(image, size)), cv2.COLOR_RGB2LAB)
-    here, bare = (_shrunk(mask, size) for mask in (rug, floor))
+    here, bare = (shrunk(mask, size) for mask in (rug, floor))
     nothing = torch.zeros_like(rug)
     if here.sum() < FEWEST:
         return rug, nothing
@@ -59,11 +54,11 @@ def parted(
         own = here & cut(lab, here, np.zeros_like(here), ~(here | bare), ROUNDS)
         if own.sum() < LEAST * here.sum():
             own = here
-    standing = _standing(lab, own)
+    standing = standing_on(lab, own)
     lost = (here & ~own) | standing
     if lost.sum() > (1 - LEAST) * here.sum():
         return rug, nothing
-    return rug & ~_enlarged(lost, rug), rug & _enlarged(standing, rug)
+    return rug & ~enlarged(lost, rug), rug & enlarged(standing, rug)
 
 
 def standing_out(
@@ -78,7 +73,7 @@ def standing_out(
     outside: pixels of its region that are surely not on it. session: remembers the picture's patches.
     """
     size = at_most((rug.shape[0], rug.shape[1]), FINE)
-    here, beyond = _shrunk(rug, size), _shrunk(rug & outside, size)
+    here, beyond = shrunk(rug, size), shrunk(rug & outside, size)
     seeds = np.zeros_like(here)
     for place, part, area in connected_parts(beyond):
         if area > SMALL * here.sum():
@@ -93,14 +88,14 @@ def standing_out(
     within = np.bincount(patches[hull & here], minlength=len(inside)) > WITHIN * inside
     lab = cv2.cvtColor(as_pixels(small), cv2.COLOR_RGB2LAB)
     standing = _whole(lab, here & (within[patches] | seeds), here, SMALL * here.sum())
-    return rug & _enlarged(standing, rug) if standing.sum() < (1 - LEAST) * here.sum() else torch.zeros_like(rug)
+    return rug & enlarged(standing, rug) if standing.sum() < (1 - LEAST) * here.sum() else torch.zeros_like(rug)
 
 
 def goes_on(image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], other: Bool[Tensor, "H W"]) -> float:
     """Share of what borders on a rug, among other pixels, that has the rug's colours: where it is large the rug's region ends too early."""
     size = at_most((rug.shape[0], rug.shape[1]), SIDE)
     lab = cv2.cvtColor(as_pixels(resized(image, size)), cv2.COLOR_RGB2LAB)
-    here, beside = (_shrunk(mask, size) for mask in (rug, other))
+    here, beside = (shrunk(mask, size) for mask in (rug, other))
     ring = cv2.dilate(here.astype(np.uint8), np.ones((2 * BESIDE + 1,) * 2, np.uint8)) > 0
     ring &= cv2.dilate(here.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
     if here.sum() < FEWEST or not (ring & beside).any():
@@ -108,16 +103,6 @@ def goes_on(image: Float[Tensor, "3 H W"], rug: Bool[Tensor, "H W"], other: Bool
     far = foreign(lab, here | ring)
     alike = far < 2 * np.median(far[here])
     return float((alike & ring & beside).sum() / ring.sum())
-
-
-def _standing(lab: np.ndarray, rug: np.ndarray) -> np.ndarray:
-    """Parts of a rug's region that are not of its colours all over."""
-    far = cv2.GaussianBlur(np.where(rug, foreign(lab, rug), 0).astype(np.float32), (0, 0), 0.7)
-    lost = np.zeros_like(rug)
-    for place, part, area in connected_parts(rug & (far > DOUBTFUL)):
-        if area > SMALL * rug.sum() and (far[place][part] > FOREIGN).sum() > SMALL * rug.sum() / 2:
-            lost[place][part] = True
-    return lost
 
 
 def _whole(lab: np.ndarray, standing: np.ndarray, rug: np.ndarray, least: float) -> np.ndarray:
@@ -144,12 +129,3 @@ def _hulls(mask: np.ndarray, least: float) -> np.ndarray:
             points = np.stack([columns + place[1].start, rows + place[0].start], 1).astype(np.int32)
             cv2.fillConvexPoly(result, cv2.convexHull(points), 1)
     return result > 0
-
-
-def _enlarged(mask: np.ndarray, like: Bool[Tensor, "H W"]) -> Bool[Tensor, "H W"]:
-    size = (like.shape[1], like.shape[0])
-    return torch.from_numpy(cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR) > 0)
-
-
-def _shrunk(mask: Bool[Tensor, "H W"], size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(mask.numpy().astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0
