@@ -39,12 +39,12 @@ def legs_given(view: View) -> Segments:
     size, rugs = at_most(view.size, SIDE), ids_named(segments, "rug")
     things = [id for id in kinds_of(segments).things if id not in rugs]
     labels = segments.resized(size).labels.numpy()
-    result, lab = segments.labels.clone(), None
+    rugs = [id for id in rugs if (labels == id).sum() >= FEWEST]
+    if not rugs:
+        return segments
+    result, lab = segments.labels.clone(), cv2.cvtColor(as_pixels(resized(view.image.cpu(), size)), cv2.COLOR_RGB2LAB)
     for id in rugs:
         rug = labels == id
-        if rug.sum() < FEWEST:
-            continue
-        lab = cv2.cvtColor(as_pixels(resized(view.image.cpu(), size)), cv2.COLOR_RGB2LAB) if lab is None else lab
         for place, part, _ in connected_parts(standing_on(lab, rug)):
             ring = around(labels, place, part)
             touched = ring[np.isin(ring, things)]
