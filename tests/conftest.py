@@ -15,11 +15,14 @@ import pytest
 import torch
 from hypothesis import settings
 
+from checking import checked
+
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="relook-tests-")  # no model of the user's own plays along
 os.environ["HF_HUB_OFFLINE"] = "1"  # and nothing is fetched
 MODELS = os.environ.pop("RELOOK_MODELS", None)  # for the tests that ask for them (`shared`)
 SHARED = Path(os.environ.get("RELOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
+jaxtyping.jaxtyped = checked  # before Relook is imported
 THREADS = int(os.environ["OMP_NUM_THREADS"])
 torch.set_num_threads(THREADS)
 settings.register_profile("relook", max_examples=20, deadline=None, derandomize=True)
