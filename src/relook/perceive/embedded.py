@@ -13,6 +13,9 @@ from relook.models.perceiver import SIDE, Perceived, Perceiver
 from relook.ops.resize import resized, scaled
 from relook.session import Session, content_key
 
+REMEMBERED = 24
+"""Pictures whose answers a session keeps, of 2 MB each: those of a short walk, whose frames are asked about again and again."""
+
 
 def network(session: Session, folder: Path | None = None) -> Perceiver:
     """The shipped network (or another of its kind) on the session's device. Raises MissingModelError where it is not installed."""
@@ -21,9 +24,9 @@ def network(session: Session, folder: Path | None = None) -> Perceiver:
 
 
 def perceived(image: Float[Tensor, "3 H W"], session: Session) -> Perceived:
-    """The network's answers for one picture (B = 1) on the CPU, at about SIDE x SIDE pixels; the last few pictures are remembered."""
+    """The network's answers for one picture (B = 1) on the CPU, at about SIDE x SIDE pixels; the last REMEMBERED pictures are remembered."""
     small = at_working_size(image)
-    return session.remembered("perceiver", content_key(small), lambda: _alone(small, session))
+    return session.remembered("perceiver", content_key(small), lambda: _alone(small, session), REMEMBERED)
 
 
 def _alone(image: Float[Tensor, "3 h w"], session: Session) -> Perceived:
