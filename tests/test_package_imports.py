@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,12 @@ RANK = {package: rank for rank, packages in enumerate(ORDER) for package in pack
 ALLOWED_FOR_DOLLHOUSE = {"dollhouse", "types", "errors", "ops"}
 
 
+@cache
+def imports(source: str) -> list[ast.Import | ast.ImportFrom]:
+    """What a source imports, at any depth (also inside functions); read once for all tests."""
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def package_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
@@ -56,12 +63,12 @@ def package_of(path: Path) -> str:
 def packages_imported(source: str) -> set[str]:
     """Packages that a module's source imports, at any depth (also inside functions)."""
     names = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in imports(source):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "relook":
+        elif node.module == "relook":
             names |= {f"relook.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        elif node.level == 0 and node.module:
             names.add(node.module)
     return {name.split(".")[1] for name in names if name.startswith("relook.")} & (
         set(RANK) | {"dollhouse", "training"}
@@ -85,7 +92,7 @@ def test_imports_go_one_way(path: Path) -> None:
     assert package in {*RANK, "dollhouse", "training"}, f"{package} is no package of the design"
     source = path.read_text()
     assert not offences(package, packages_imported(source))
-    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.level]
+    assert not [node for node in imports(source) if isinstance(node, ast.ImportFrom) and node.level]
 
 
 @pytest.mark.parametrize(
@@ -111,10 +118,10 @@ def sources() -> dict[str, str]:
 def modules_imported(source: str, modules: Collection[str]) -> set[str]:
     """The modules that a source imports, at any depth (also inside functions)."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in imports(source):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             inside = {f"{node.module}.{alias.name}": node.module for alias in node.names}
             names |= {module if module in modules else package for module, package in inside.items()}
     return names & set(modules)
@@ -124,8 +131,8 @@ def hidden(modules: Mapping[str, str]) -> set[str]:
     """Names that a package takes from elsewhere although a module inside it has that name: importing the module would replace them."""
     found = set()
     for package, source in modules.items():
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.ImportFrom) and node.module:
+        for node in imports(source):
+            if isinstance(node, ast.ImportFrom) and node.module and node.col_offset == 0:  # at the module's level
                 names = {f"{package}.{alias.asname or alias.name}" for alias in node.names}
                 found |= {
                     name

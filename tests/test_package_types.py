@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import pytest
 import torch
@@ -60,6 +60,17 @@ def told(many: Many, unknown: NotThere) -> Iterator[int]:  # noqa: F821
     yield from many
 
 
+C = TypeVar("C", bound="Later")
+
+
+def made_of(kind: type[C], called: Literal["Later"] = "Later") -> C:
+    return kind() if called == "Later" else 3  # type: ignore[return-value]
+
+
+class Later:
+    """A class that its function names before it is there."""
+
+
 @dataclass
 class View:
     """A dataclass."""
@@ -103,6 +114,9 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], bool]] = 
     (told, (Many(1, 2), "whatever"), {}, True),
     (told, (Many("a"), "whatever"), {}, False),
     (told, ([1, 2], "whatever"), {}, False),
+    (made_of, (Later,), {}, True),
+    (made_of, (int,), {}, False),
+    (made_of, (Later(),), {}, False),
     (views, (T(3, 2, 4), T(2, 4)), {}, True),
     (views, (T(3, 2, 4),), {"depth": T(4, 4)}, False),
     (views, (T(2, 4),), {}, False),
