@@ -87,6 +87,7 @@ def _on_pool(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int
                     result, failures = future.result(), 0
                     yield open_tasks.pop(running[future]), result
             except BrokenProcessPool as error:
+                _terminate(pool)  # one that began while the pool broke would be waited for without end
                 failures += 1
                 if failures == ATTEMPTS:
                     raise _killed(workers) from error
@@ -106,11 +107,16 @@ def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
     try:
         yield pool
     except BaseException:
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()
+        _terminate(pool)
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def _terminate(pool: ProcessPoolExecutor) -> None:
+    """End all workers, whatever they do."""
+    for process in list((getattr(pool, "_processes", None) or {}).values()):
+        process.terminate()
 
 
 def _begin(threads: int) -> None:
