@@ -321,10 +321,11 @@ def test_the_demo_makes_a_walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     asked: list[str] = []
     monkeypatch.setattr(first_use, "_fetched", lambda names, session, progress: asked.extend(names) or [])
-    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2, seed=1))
-    first = (tmp_path / "walk" / "frames" / "000001.png").read_bytes()
-    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=2))
-    assert (tmp_path / "walk" / "frames" / "000001.png").read_bytes() != first
+    demo._walk(DemoConfig(out=tmp_path, frames=1, steps=1, seed=1))
+    first = (tmp_path / "walk" / "frames" / "000000.png").read_bytes()
+    demo._walk(DemoConfig(out=tmp_path, frames=2, steps=1))
+    assert (tmp_path / "walk" / "frames" / "000000.png").read_bytes() != first
+    assert (tmp_path / "walk" / "frames" / "000001.png").is_file()
     assert asked == []
     with Image.open(tmp_path / "walk.png") as sheet:
         assert sheet.height > 3 * 128
