@@ -18,7 +18,7 @@ from relook.lift.followed.cut import Cut, cut
 from relook.lift.followed.joined import joined
 from relook.lift.followed.kept import Kept
 from relook.lift.followed.motion import Keyed, keyed, motions
-from relook.lift.scene.decided import LYING
+from relook.lift.scene.decided import DOUBTED, LYING
 from relook.lift.scene.said import bordered, chances_of, numbered, patches_of
 from relook.lift.scene.strays import without_islands, without_unseen
 from relook.lift.source import ViewSource
@@ -85,6 +85,47 @@ class _Walk(NamedTuple):
 
 
 @dataclass(frozen=True)
+class _Decision:
+    """What regions are decided from."""
+
+    walk: _Walk
+    votes: Sequence[Float[np.ndarray, "_ K"]]
+    sure: Mapping[str, float]
+    """How sure every name is, in the order of the votes; the first is none."""
+    moving: tuple[str, ...]
+
+    def made(self, raised: Sequence[Bool[np.ndarray, " _"]] | None = None) -> FollowedLabels:
+        """The regions. raised: which superpixels of every frame stand above the floor, as far as that is known."""
+        lies = np.array([canonical(name) in LYING for name in self.sure])
+        votes = self.votes if raised is None else _Refuted(self.votes, raised, lies)
+        found = joined(self.walk.cuts, votes, tuple(self.sure))
+        regions = {
+            id: Region(name, found.names[:id].count(name), confidence=self.sure[name])
+            for id, name in enumerate(found.names)
+            if id != UNLABELLED
+        }
+        moved = tuple(id for id, name in enumerate(found.names) if name in self.moving)
+        return FollowedLabels(regions, self.walk.patches, found.region, moved, self)
+
+
+@dataclass(frozen=True)
+class _Refuted(Sequence[np.ndarray]):
+    """Votes, those for what lies on a floor taken from what stands above it."""
+
+    votes: Sequence[np.ndarray]
+    raised: Sequence[np.ndarray]
+    lies: Bool[np.ndarray, " K"]
+
+    def __len__(self) -> int:
+        return len(self.votes)
+
+    def __getitem__(self, number: int) -> np.ndarray:  # type: ignore[override]
+        if number >= len(self):
+            raise IndexError(number)
+        return np.where(self.raised[number][:, None] & self.lies, DOUBTED * self.votes[number], self.votes[number])
+
+
+@dataclass(frozen=True)
 class FollowedLabels:
     """Regions of a walk: one for each class, floors of other colours apart, with one id and one confidence in all frames."""
 
@@ -95,6 +136,17 @@ class FollowedLabels:
     """The region of each."""
     moving: tuple[int, ...]
     """Ids of what moves."""
+    decision: _Decision
+    """What they were decided from."""
+
+    def step(self, number: int) -> tuple[Float[np.ndarray, "2 h w"], Float[np.ndarray, "h w"]]:
+        """Flow from a frame, not the first, to the one before, in pixels of a small picture, and how sure it is."""
+        found = self.decision.walk.moved[number - 1]
+        return found.before, found.before_sure
+
+    def refuted(self, raised: Sequence[Bool[np.ndarray, " _"]]) -> FollowedLabels:
+        """The regions, decided anew. raised: which superpixels of every frame stand above the floor."""
+        return self.decision.made(raised) if any(one.any() for one in raised) else self
 
     def rough(self, number: int, size: tuple[int, int]) -> Segments:
         """The regions of a frame at a size, with the borders of its superpixels."""
@@ -140,15 +192,8 @@ def followed_labels(
             walk.cuts.add(last[1])
             tick(len(walk.cuts))
     with progress.stage("deciding"):
-        found = joined(walk.cuts, _votes(walk, len(names)), tuple(names))
-    sure_of = _sure(walk.said, names)
-    regions = {
-        id: Region(name, found.names[:id].count(name), confidence=sure_of[name])
-        for id, name in enumerate(found.names)
-        if id != UNLABELLED
-    }
-    moved = tuple(id for id, name in enumerate(found.names) if name in moving)
-    return FollowedLabels(regions, walk.patches, found.region, moved)
+        said = _Decision(walk, _votes(walk, len(names)), _sure(walk.said, names), tuple(moving))
+        return said.made()
 
 
 def _glimpsed(

@@ -21,7 +21,7 @@ from relook.captures.frames import spread
 from relook.config import PhotoConfig, ViewsConfig
 from relook.correspond.semantic import Correspondence
 from relook.lift.ahead import ahead
-from relook.lift.followed import FollowedLabels, followed_labels
+from relook.lift.followed import FollowedLabels, OnFloor, followed_floor, followed_labels, raised
 from relook.lift.geometry import posed_views
 from relook.lift.look import Look, RestyledFrame
 from relook.lift.scene.covers import Floors, GroundCover
@@ -99,7 +99,8 @@ def through_frames(
     progress: Progress = SILENT,
     history: History | None = None,
 ) -> Iterator[RestyledFrame]:
-    """The same for a walk of which no cameras are known: regions are followed from frame to frame, and floors keep their own material.
+    """The same for a walk of which no cameras are known: regions are followed from frame to frame, and floors keep their own material where the
+    pictures do not hold their plane in place.
 
     By method palette alone. Takes and gives what `relook.lift.propagation.propagate` does.
     """
@@ -107,13 +108,19 @@ def through_frames(
     left = [number for number in range(len(source)) if history.notes(number) is None]
     if not left:
         return
-    # colours ask neither for the style's room nor for depth
-    config = replace(config, photo=replace(config.photo, materials=False, style_layout="none", depth_estimator="none"))
+    # colours do not ask for depth, nor, where no floor is known, for the style's room
+    photo = replace(config.photo, depth_estimator="none")
     patches = partial(patches_of, session=session)
-    labels = followed_labels(source, seer(config.photo, session), EVERY, config.leave, progress, patches)
-    look = _look(source, labels, style, config, session, progress)
+    labels = followed_labels(source, seer(photo, session), EVERY, config.leave, progress, patches)
+    floor = followed_floor(source, labels, progress) if photo.materials else None
+    if floor is None:
+        photo = replace(photo, materials=False, style_layout="none")
+    else:
+        labels = labels.refuted(raised(source, floor, labels.patches))
+    walk = source if floor is None else OnFloor(source, floor)
+    look = _look(walk, labels, style, replace(config, photo=photo), session, progress)
     yield from _changed(
-        source, labels, look, (left, lambda _, view: torch.ones(view.size, dtype=torch.bool)), progress, history
+        walk, labels, look, (left, lambda _, view: torch.ones(view.size, dtype=torch.bool)), progress, history
     )
 
 
@@ -200,14 +207,21 @@ def _look(
     paints = [cover.thing for cover in run.config.covers if cover.colour is not None]
     lights = {thing: main_light(picture.image, shown(picture, thing), MAIN) for thing in paints}
     covers: list[GroundCover] = []
-    if isinstance(labels, SceneLabels):
-        points = labels.blends.gaussians.means[lying(labels.decided)]
-        shrunk = max(walk.view(0).size) / max(frames[0].size)
-        floors = Floors(points, ground_of(labels, labels.measured), frames, shrunk)
+    floors = _floors(walk, labels, frames)
+    if floors is not None:
         covers += floors.stated(run, picture)
         if run.materials and "floor" not in [canonical(cover.thing) for cover in run.config.covers]:
             covers += floors.styled(seen, correspondence)
     return _WalkLook(run, seen, correspondence, colour_maps(picture, seen, correspondence), lights, covers)
+
+
+def _floors(walk: ViewSource, labels: SceneLabels | FollowedLabels, frames: Sequence[View]) -> Floors | None:
+    """What is known of a walk's floor; None where its plane is not."""
+    shrunk = max(walk.view(0).size) / max(frames[0].size)
+    if isinstance(labels, SceneLabels):
+        points = labels.blends.gaussians.means[lying(labels.decided)]
+        return Floors(points, ground_of(labels, labels.measured), frames, shrunk)
+    return Floors(walk.floor.points, walk.floor.plane, frames, shrunk) if isinstance(walk, OnFloor) else None
 
 
 def _small(walk: ViewSource, labels: SceneLabels | FollowedLabels, number: int) -> View:
