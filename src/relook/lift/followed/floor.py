@@ -149,7 +149,7 @@ def _among(matches: FloorMatches, part: Sequence[int]) -> FloorMatches:
 def _layouts(source: ViewSource, labels: FollowedLabels, order: Sequence[int]) -> Iterator[tuple[int, Layout]]:
     """Of frames that show much of the floor, the layouts whose directions are known, the surest first, in pictures of SIDE at most."""
     found = []
-    for number in order[: 2 * LOOKED : 2]:
+    for number in order[:: 1 + (len(order) >= 2 * LOOKED)][:LOOKED]:
         view = source.view(number)
         image = resized(view.image, at_most(view.size, SIDE))
         layout = room_layout(View(image, labels.rough(number, (image.shape[1], image.shape[2]))))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_matrix, identity
+from scipy.sparse import coo_matrix, csc_matrix, identity
 from scipy.sparse.linalg import spsolve
 
 ROUNDS, ENOUGH = 30, 1e-5
@@ -154,7 +154,7 @@ def _seen(
 
 def _normal(
     poses: Poses, matches: FloorMatches, known: Known, off: Float[np.ndarray, "M 2"]
-) -> tuple[coo_matrix, Float[np.ndarray, " _"]]:
+) -> tuple[csc_matrix, Float[np.ndarray, " _"]]:
     """The normal equations of a step: their matrix and the slope of the cost."""
     weight = np.sqrt(1 / (1 + (off**2).sum(1) / SCALE**2))[:, None]
     places, count, size = 2 * np.arange(len(off))[:, None] + np.arange(2), 2 * len(off), 6 * len(poses.turns) + 1
@@ -173,4 +173,4 @@ def _normal(
     where = np.concatenate([*rows, *(count + one for one in more[0])]), np.concatenate([*columns, *more[1]])
     away = np.concatenate([(weight * off).ravel(), known.off(poses)])
     slopes = coo_matrix((np.concatenate([*values, *more[2]]), where), shape=(len(away), size)).tocsc()
-    return slopes.T @ slopes, np.asarray(slopes.T @ away)
+    return (slopes.T @ slopes).tocsc(), np.asarray(slopes.T @ away)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from relook.io import as_pixels
@@ -75,8 +74,9 @@ class Shared:
     @property
     def matches(self) -> FloorMatches:
         """All of them."""
-        none = FloorMatches(*np.zeros((2, 0), np.int64), *np.zeros((2, 0, 2)))
-        return FloorMatches(*(np.concatenate(part) for part in zip(none, *self._found, strict=True)))
+        number, point = np.zeros(0, np.int64), np.zeros((0, 2))
+        found = [FloorMatches(number, number, point, point), *self._found]
+        return FloorMatches._make(np.concatenate(part) for part in zip(*found, strict=True))
 
     def _compared(self, one: int, two: int, guess: Float[np.ndarray, "3 3"]) -> None:
         """Keep what two frames share, if it is enough to say how the floor moves."""
@@ -88,11 +88,13 @@ class Shared:
         if good is None or int(good.sum()) < FEWEST:
             return
         self.steps[one, two] = H
-        numbers = (np.full(int(good.sum()), number) for number in (one, two))
-        self._found.append(FloorMatches(*numbers, here[good].astype(float), there[good].astype(float)))
+        first, second = (np.full(int(good.sum()), number) for number in (one, two))
+        self._found.append(FloorMatches(first, second, here[good].astype(float), there[good].astype(float)))
 
 
-def tracked(one: Ground, two: Ground, guess: Float[np.ndarray, "3 3"]) -> Sequence[Float[np.ndarray, "M 2"]]:
+def tracked(
+    one: Ground, two: Ground, guess: Float[np.ndarray, "3 3"]
+) -> tuple[Float[np.ndarray, "M 2"], Float[np.ndarray, "M 2"]]:
     """Corners of one frame's floor and where another shows them, in pixels whose centres are at a half. guess: a homography there.
 
     Lucas and Kanade's search, there and back, in the second frame as the first would show it.
@@ -103,16 +105,25 @@ def tracked(one: Ground, two: Ground, guess: Float[np.ndarray, "3 3"]) -> Sequen
         cv2.warpPerspective(picture, onto, size, flags=kind | cv2.WARP_INVERSE_MAP)
         for picture, kind in ((two.grey, cv2.INTER_LINEAR), (two.mask, cv2.INTER_NEAREST))
     )
+    none = np.zeros((0, 2), np.float32)
     start = cv2.goodFeaturesToTrack(one.grey, CORNERS, CLEAR, APART, mask=one.mask & mask, blockSize=5)
     if start is None:
-        return np.zeros((2, 0, 2), np.float32)
-    found, sure, _ = cv2.calcOpticalFlowPyrLK(one.grey, seen, start, None, winSize=(15, 15), maxLevel=2)
-    home, known, _ = cv2.calcOpticalFlowPyrLK(seen, one.grey, found, None, winSize=(15, 15), maxLevel=2)
+        return none, none
+    found, sure = _followed(one.grey, seen, start)
+    home, known = _followed(seen, one.grey, found)
     off, away = (np.linalg.norm((start - end)[:, 0], axis=1) for end in (home, found))
-    good = (sure[:, 0] > 0) & (known[:, 0] > 0) & (off < BACK) & (away < FAR)
+    good = sure & known & (off < BACK) & (away < FAR)
     if not good.any():
-        return np.zeros((2, 0, 2), np.float32)
+        return none, none
     return start[good, 0] + 0.5, cv2.perspectiveTransform(found[good], onto)[:, 0] + 0.5
+
+
+def _followed(
+    one: np.ndarray, two: np.ndarray, start: Float[np.ndarray, "M 1 2"]
+) -> tuple[Float[np.ndarray, "M 1 2"], Bool[np.ndarray, " M"]]:
+    """Where corners of one picture are in another, and whether they were found."""
+    found, sure, _ = cv2.calcOpticalFlowPyrLK(one, two, start, start.copy(), winSize=(15, 15), maxLevel=2)
+    return np.asarray(found, np.float32), np.asarray(sure)[:, 0] > 0
 
 
 def _whole(H: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
