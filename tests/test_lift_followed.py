@@ -133,6 +133,34 @@ def test_floors_of_other_colours_are_apart_and_a_colour_is_one_floor_in_the_whol
     assert [found.names[id] for id in (one[2], two[1], three[2])] == ["wall"] * 3
 
 
+BLACK, WHITE, DIM = (0.1, 0.1, 0.1), (0.9, 0.9, 0.9), (0.3, 0.3, 0.3)
+
+
+@pytest.mark.parametrize(("colours", "dark"), [([WHITE, BLACK, WHITE], True), ([DIM, BLACK, DIM], False)])
+def test_a_black_cabinet_among_light_walls_is_a_part_by_itself(
+    colours: list[tuple[float, float, float]], dark: bool
+) -> None:
+    known = ("", "wall")
+    frames = [patch(colours), patch(colours[::-1])]
+    found = joined(frames, [votes(["wall"] * 3, known)] * 2, known)
+    assert found.names.count("wall") == 1 + dark
+    assert found.dark == ((2,) if dark else ())
+    for region in found.region:
+        assert [int(one) for one in region] == [1, 2 if dark else 1, 1]
+
+
+def test_what_is_too_dark_for_a_wall_stays_as_it_is() -> None:
+    image = torch.full((3, *SIZE), 0.9)
+    image[:, 20:80, 40:90] = 0.08
+    names = {1: Region("wall", confidence=0.8)}
+    found = followed_labels(
+        source([View(image)] * 3), lambda view: Segments(torch.ones(SIZE, dtype=torch.int64), names)
+    ).segments(1, View(image))
+    assert found.regions[int(found.labels[5, 5])].confidence > 0.7
+    assert found.regions[int(found.labels[50, 60])].confidence <= 0.3
+    assert found.regions[int(found.labels[50, 60])].name == "wall"
+
+
 def test_frames_that_are_decided_later_go_on_from_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relook.lift.followed.joined.FEW", 2)
     known = ("", "floor", "wall")

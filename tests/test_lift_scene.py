@@ -27,6 +27,7 @@ from relook.lift.scene.floor import floor_plane
 from relook.lift.scene.joint import TIGHTER, jointly
 from relook.lift.scene.labels import scene_labels
 from relook.lift.scene.pieces import pieces, surface
+from relook.lift.scene.said import regions_of
 from relook.lift.scene.strays import without_strays, without_unseen
 from relook.perceive.match import exact
 from relook.session import Session
@@ -141,6 +142,17 @@ def test_two_floors_of_other_colours_are_two_regions_and_a_wrong_name_on_the_flo
         [[1], [3]],
         [[3], [1]],
     )
+
+
+@pytest.mark.parametrize(("light", "parts"), [(0.9, 2), (0.2, 1)])
+def test_a_black_cabinet_among_light_walls_is_a_doubtful_part_by_itself(light: float, parts: int) -> None:
+    torch.manual_seed(0)
+    wall = patch([torch.full((3,), light), torch.full((3,), 0.1)], torch.tensor([1.0, 0, 0]))
+    found = decided(wall, torch.tensor([0.0, 5]).repeat(400, 1), ("", "wall"), torch.tensor([[0.0, 50, 0]]))
+    assert found.names == ("", *["wall"] * parts)
+    assert found.region[:200].unique().tolist() == [1]
+    assert found.region[200:].unique().tolist() == [parts]
+    assert [one.confidence <= 0.3 for one in regions_of(found, {"wall": 0.8}).values()] == [False, True][:parts]
 
 
 def test_what_is_level_below_the_cameras_is_no_wall_and_what_stands_is_no_floor() -> None:

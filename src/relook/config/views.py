@@ -44,7 +44,7 @@ class ViewsConfig(Configuration):
     plain pictures (`colmap`, `matches`, `mapanything`, ...). `auto`: the best that the input and this machine allow."""
     carry: Annotated[Carry, WALK] = "auto"
     """How the look is carried: `scene`, what changes is decided once in a scene of all frames and applied to each, which needs cameras
-    and depth (of plain frames COLMAP finds them); `frames`, the same without cameras: regions are followed in the pictures, floors keep their own material; `relook`, fetched from where it was painted; `auto`, for method palette the scene where there are cameras and depth and `frames` where there are pictures alone, else `relook`; `paper`, splatted from the previous frame and two random ones;
+    and depth (of plain frames COLMAP finds them); `frames`, the same without cameras: regions are followed in the pictures, and floors take the material of the style where the pictures hold them in place; `relook`, fetched from where it was painted; `auto`, for method palette the scene where there are cameras and depth and `frames` where there are pictures alone, else `relook`; `paper`, splatted from the previous frame and two random ones;
     `released`, as ReStyle3D's code does: the previous frame splatted, then all of the frame painted anew by the view refiner in 100 steps."""
     key_views: Annotated[int, Interval(ge=1, le=64), WALK] = 4
     """How many frames are restyled from the style picture where the scene carries what a denoising method changes: those that together show most."""

@@ -40,6 +40,8 @@ STEADY = 0.8
 """Pixels of SIDE by which the points of a frame are off, in the median, where it is held in place."""
 WHOLE = 0.85
 """Share of what a walk shows of its floor that must be held in place: else no pattern lies on it."""
+MOST = 60_000
+"""Matches by which all frames are held, at most."""
 POINTS, BEYOND = 400, 9.0
 """Points of the floor that each frame gives, and how far from its camera they are at most, in heights of the camera."""
 
@@ -95,10 +97,11 @@ def followed_floor(source: ViewSource, labels: FollowedLabels, progress: Progres
     if len(layouts) < ENOUGH and not any(one.directions >= SURE for one in layouts.values()):
         return None
     poses, known = _first(shared.steps, part, layouts)
-    found, off = solved(poses, _among(shared.matches, part), known)
+    matches = _among(shared.matches, part)
+    found, off = solved(poses, matches, known)
     if known.tilt(found) > TILTED:
         return None
-    return _held(source, labels, (part, found), _off_in(off, _among(shared.matches, part), len(part)), area)
+    return _held(source, labels, (part, found), _off_in(off, matches, len(part)), area)
 
 
 def _shown(labels: FollowedLabels, one: tuple[int, View]) -> Ground:
@@ -143,7 +146,9 @@ def _among(matches: FloorMatches, part: Sequence[int]) -> FloorMatches:
     """Those of frames of a part, which are counted as they come in it."""
     inside = np.isin(matches.first, part)
     first, second = (np.searchsorted(part, one[inside]) for one in (matches.first, matches.second))
-    return FloorMatches(first, second, matches.here[inside], matches.there[inside])
+    here, there = (points[inside].astype(float) for points in (matches.here, matches.there))
+    some = slice(None, None, 1 + len(first) // MOST)
+    return FloorMatches(first[some], second[some], here[some], there[some])
 
 
 def _layouts(source: ViewSource, labels: FollowedLabels, order: Sequence[int]) -> Iterator[tuple[int, Layout]]:
@@ -155,6 +160,8 @@ def _layouts(source: ViewSource, labels: FollowedLabels, order: Sequence[int]) -
         layout = room_layout(View(image, labels.rough(number, (image.shape[1], image.shape[2]))))
         if layout is not None and layout.directions >= LIKELY:
             found.append((number, layout))
+        if sum(layout.directions >= SURE for _, layout in found) >= ENOUGH - 1:
+            break
     yield from sorted(found, key=lambda one: -one[1].directions)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relook.correspond.kin import families
 from relook.lift.followed.cut import TOUCH, Cut
-from relook.lift.scene.decided import ALIKE, LYING, STANDING, UNHEARD, by_colour, tints_of
+from relook.lift.scene.decided import ALIKE, LIGHT, LYING, STANDING, UNHEARD, by_colour, gloom_of, tints_of
 from relook.lift.scene.joint import TIGHTER, connected, jointly
 from relook.perceive.segment.vocabulary import ROOM, canonical
 
@@ -31,6 +31,8 @@ OTHER = 0.2
 """Difference of tints from which on two floors are not one."""
 WIDER = 24.0
 """The same difference of colours between parts of one floor: sunlight is no border."""
+SHADED = 0.04
+"""Lightness (OKLab) over which a wall goes over into what is too dark to be one."""
 ENCLOSED, SMALL = 0.7, 0.1
 """Share of its border along floors from which a part of a wall is one, and the other way round; and the share of a frame that it may be."""
 NONE = 1e3
@@ -44,6 +46,8 @@ class Joined(NamedTuple):
     """Of the regions, the first for none; a name stands once for every part that changes by itself."""
     region: list[UInt8[np.ndarray, " _"]]
     """Of every superpixel of every frame."""
+    dark: tuple[int, ...] = ()
+    """Parts of walls that are too dark to be any."""
 
 
 def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]) -> Joined:
@@ -65,7 +69,14 @@ def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], nam
         if canonical(name) in LYING:
             region, parts = _by_tint(frames, region, number, len(found))
             found += [name] * parts
-    return Joined(tuple(found), region)
+    dark = []
+    for number, name in enumerate(names):
+        gloom = _gloom(frames, region, number) if canonical(name) == "wall" else None
+        if gloom is not None:
+            region = _without_dark(frames, region, (number, len(found)), gloom)
+            dark.append(len(found))
+            found.append(name)
+    return Joined(tuple(found), region, tuple(dark))
 
 
 class _Colours(NamedTuple):
@@ -114,6 +125,31 @@ def _by_tint(
     for start in range(0, len(frames), FEW):
         result += _parted(frames[start : start + FEW], region[start : start + FEW], number, means, new)
     return result, count - 1
+
+
+def _gloom(frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], number: int) -> float | None:
+    """Below which lightness what is called a wall is none (`gloom_of`)."""
+    tints, area = _some_of(frames, region, number)
+    return gloom_of(tints[:, 0] / LIGHT, area)
+
+
+def _without_dark(
+    frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], numbers: tuple[int, int], gloom: float
+) -> list[UInt8[np.ndarray, " _"]]:
+    """The regions, what is darker than that of a wall (the first number) given the second, jointly."""
+    result = list[UInt8[np.ndarray, " _"]]()
+    for start in range(0, len(frames), FEW):
+        some, every = frames[start : start + FEW], np.concatenate(region[start : start + FEW])
+        edges, ties = _graph(some)
+        inside = torch.from_numpy((every == numbers[0])[edges].all(1))
+        light = torch.cat([tints_of(torch.from_numpy(frame.colours))[:, 0] / LIGHT for frame in some])
+        pixels = torch.from_numpy(np.concatenate([frame.pixels for frame in some]))
+        dark = ((gloom - light) / SHADED).sigmoid()
+        chances = (pixels / (1 + pixels / FULL))[:, None] * (torch.stack([1 - dark, dark], 1) + UNHEARD).log()
+        part = jointly(chances, edges[inside], ties[inside], TIGHTER).numpy()
+        mixed = np.where((every == numbers[0]) & (part > 0), numbers[1], every).astype(np.uint8)
+        result += np.split(mixed, np.cumsum([len(frame.pixels) for frame in some])[:-1])
+    return result
 
 
 def _some_of(

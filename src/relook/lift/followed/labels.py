@@ -19,7 +19,7 @@ from relook.lift.followed.joined import joined
 from relook.lift.followed.kept import Kept
 from relook.lift.followed.motion import Keyed, keyed, motions
 from relook.lift.scene.decided import DOUBTED, LYING
-from relook.lift.scene.said import bordered, chances_of, numbered, patches_of
+from relook.lift.scene.said import HARDLY, bordered, chances_of, numbered, patches_of
 from relook.lift.scene.strays import without_islands, without_unseen
 from relook.lift.source import ViewSource
 from relook.ops.resize import at_most, resized
@@ -100,7 +100,9 @@ class _Decision:
         votes = self.votes if raised is None else _Refuted(self.votes, raised, lies)
         found = joined(self.walk.cuts, votes, tuple(self.sure))
         regions = {
-            id: Region(name, found.names[:id].count(name), confidence=self.sure[name])
+            id: Region(
+                name, found.names[:id].count(name), confidence=min(self.sure[name], HARDLY if id in found.dark else 1.0)
+            )
             for id, name in enumerate(found.names)
             if id != UNLABELLED
         }

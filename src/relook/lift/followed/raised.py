@@ -34,19 +34,23 @@ def raised(
     source: ViewSource, floor: FollowedFloor, patches: Sequence[Int[np.ndarray, "y x"]]
 ) -> list[Bool[np.ndarray, " _"]]:
     """Which superpixels of every frame stand above the floor; none of a frame that is not held in place. patches: those of every frame."""
-    size = source.view(0).size
+    size, most, found = source.view(0).size, max(GAPS), list[Bool[np.ndarray, " _"]]()
     small = at_most(size, SIDE)
-    sums = [np.zeros((2, *small), np.float32) for _ in range(len(source))]
-    last = deque[UInt8[np.ndarray, "h w 3"]](maxlen=max(GAPS) + 1)
+    sums = dict[int, Float[np.ndarray, "2 h w"]]()
+    last = deque[UInt8[np.ndarray, "h w 3"]](maxlen=most + 1)
     cameras = {number: camera.resized(size, small) for number, camera in floor.cameras.items()}
-    for number in range(len(source)):
-        last.append(as_pixels(resized(source.view(number).image, small)))
-        for other in (number - gap for gap in GAPS):
-            if number in cameras and other in cameras:
-                for one, two in ((number, other), (other, number)):
-                    pictures = last[one - number - 1], last[two - number - 1]
-                    sums[one] += _evidence(*pictures, cameras[one], cameras[two])
-    return [_above(one, shrunk(patches[number], small), number in cameras) for number, one in enumerate(sums)]
+    for number in range(len(source) + most):
+        if number < len(source):
+            last.append(as_pixels(resized(source.view(number).image, small)))
+            sums[number] = np.zeros((2, *small), np.float32)
+            for other in (number - gap for gap in GAPS):
+                if number in cameras and other in cameras:
+                    for one, two in ((number, other), (other, number)):
+                        pictures = last[one - number - 1], last[two - number - 1]
+                        sums[one] += _evidence(*pictures, cameras[one], cameras[two])
+        if (done := number - most) in sums:  # no later frame is compared with it
+            found.append(_above(sums.pop(done), shrunk(patches[done], small), done in cameras))
+    return found
 
 
 def _evidence(

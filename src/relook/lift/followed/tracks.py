@@ -17,6 +17,8 @@ GAPS = (1, 2, 4, 8)
 """Frames between two that are compared: far ones hold what near ones would let drift."""
 CORNERS, APART, CLEAR = 200, 6, 0.01
 """Corners of a frame at most, pixels between two at least, and how clear each is beside the clearest."""
+KEPT = 60
+"""Corners of two frames that are kept, at most: a floor is held by few."""
 FEWEST = 15
 """Corners that two frames share, at least."""
 BACK, FAR = 0.4, 12.0
@@ -74,7 +76,7 @@ class Shared:
     @property
     def matches(self) -> FloorMatches:
         """All of them."""
-        number, point = np.zeros(0, np.int64), np.zeros((0, 2))
+        number, point = np.zeros(0, np.int32), np.zeros((0, 2), np.float32)
         found = [FloorMatches(number, number, point, point), *self._found]
         return FloorMatches._make(np.concatenate(part) for part in zip(*found, strict=True))
 
@@ -88,8 +90,9 @@ class Shared:
         if good is None or int(good.sum()) < FEWEST:
             return
         self.steps[one, two] = H
-        first, second = (np.full(int(good.sum()), number) for number in (one, two))
-        self._found.append(FloorMatches(first, second, here[good].astype(float), there[good].astype(float)))
+        here, there = (points[good][:: -(-int(good.sum()) // KEPT)].astype(np.float32) for points in (here, there))
+        first, second = (np.full(len(here), number, np.int32) for number in (one, two))
+        self._found.append(FloorMatches(first, second, here, there))
 
 
 def tracked(

@@ -6,6 +6,7 @@ changed in key frames (`relook.lift.scene.keyed`); applied to the frames.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +55,7 @@ from relook.transfer.strength import weakened
 from relook.transfer.working import shrunk
 from relook.types import Segments, View
 
+log = logging.getLogger("relook")
 EVERY = 2
 """Of frames without cameras, every so many are looked at by a network."""
 SHEET = 16
@@ -116,7 +118,11 @@ def through_frames(
     if floor is None:
         photo = replace(photo, materials=False, style_layout="none")
     else:
-        labels = labels.refuted(raised(source, floor, labels.patches))
+        log.info(
+            "the floor is held in place to %.2f pixels in %d of %d frames", floor.off, len(floor.cameras), len(source)
+        )
+        if source.view(0).segments is None:
+            labels = labels.refuted(raised(source, floor, labels.patches))
     walk = source if floor is None else OnFloor(source, floor)
     look = _look(walk, labels, style, replace(config, photo=photo), session, progress)
     yield from _changed(

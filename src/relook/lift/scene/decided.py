@@ -43,6 +43,9 @@ BELIEVED = 0.15
 LEAST, WHOLE = 0.08, 0.04
 """Share of a floor's area below which a colour is no floor of its own, and a share that one of its pieces must have: dark rims are none."""
 
+LIGHTER, BRIGHT, GLOOM, CORNER = 0.85, 0.6, 0.58, 0.02
+"""Share of walls that are darker than the light ones, lightness (OKLab) of these from which on what is darker than GLOOM of it is no wall beside them (a
+black cabinet that is called one: 0.58 is a fifth of the light), if that is more than a CORNER of them."""
 UNHEARD = 0.02
 """Chance of what a piece is never called."""
 TOUCH, SAME = 1.4, 0.1
@@ -60,6 +63,8 @@ class Decided(NamedTuple):
     floor: Plane | None
     tints: Float[Tensor, "R 3"]
     """Mean of the R regions (see `tints_of`)."""
+    dark: tuple[int, ...] = ()
+    """Parts of walls that are too dark to be any."""
 
 
 def decided(
@@ -103,10 +108,38 @@ def decided(
         parts = by_colour(tints[here], piece[here], area[here])
         region[here] = torch.where(parts > 0, len(found) - 1 + parts, number)
         found += [names[number]] * int(parts.max() if len(parts) else 0)
+    dark = []
+    for number in [number for number, name in enumerate(names) if canonical(name) == "wall"]:
+        if bool((gloomy := _gloomy(region == number, tints[:, 0] / LIGHT, area, piece)).any()):
+            region[gloomy] = len(found)
+            dark.append(len(found))
+            found.append(names[number])
     sums = torch.zeros(len(found), 4).index_add_(
         0, region, torch.cat([tints, torch.ones_like(tints[:, :1])], 1) * area[:, None]
     )
-    return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9))
+    return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9), tuple(dark))
+
+
+def gloom_of(light: Float[Tensor, " n"], area: Float[Tensor, " n"]) -> float | None:
+    """The lightness below which what is called a wall is none; None where it is all about as light, or dark. light: OKLab."""
+    order = light.argsort()
+    share = area[order].cumsum(0)
+    if not len(light) or float(share[-1]) == 0:
+        return None
+    bright = float(light[order][int(torch.searchsorted(share, LIGHTER * share[-1]).clamp_max(len(light) - 1))])
+    dark = float(area[light < GLOOM * bright].sum() / share[-1])
+    return GLOOM * bright if bright > BRIGHT and dark > CORNER else None
+
+
+def _gloomy(
+    wall: Bool[Tensor, " N"], light: Float[Tensor, " N"], area: Float[Tensor, " N"], piece: Int[Tensor, " N"]
+) -> Bool[Tensor, " N"]:
+    """Which of what is called a wall is too dark to be one, by its piece."""
+    gloom = gloom_of(light[wall], area[wall])
+    if gloom is None:
+        return torch.zeros_like(wall)
+    sums = _sums((wall * area)[:, None] * torch.stack([light, torch.ones_like(light)], 1), piece)
+    return wall & (sums[:, 0] < gloom * sums[:, 1])[piece]
 
 
 def _things(

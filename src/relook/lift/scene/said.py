@@ -31,6 +31,8 @@ LEAST = 0.1
 """Chance that a region must have somewhere in a view to be in it."""
 HOLE, FAR = 5, 0.9
 """Pixels across of a hole in a sensor's depth that is no pin hole, and a share of its readings."""
+HARDLY = 0.3
+"""Confidence of what is called a wall and is far darker than walls: it stays as it is."""
 CERTAIN = 0.95
 """Confidence of what lies on a plane that was found: below 1, which is kept for what was stated or drawn."""
 
@@ -77,7 +79,8 @@ def regions_of(found: Decided, sure: Mapping[str, float]) -> dict[int, Region]:
     for id, name in enumerate(found.names):
         if id != UNLABELLED:
             least = CERTAIN if found.floor is not None and canonical(name) in LYING else 0.0
-            regions[id] = Region(name, found.names[:id].count(name), confidence=max(least, sure[name]))
+            most = HARDLY if id in found.dark else 1.0
+            regions[id] = Region(name, found.names[:id].count(name), confidence=min(most, max(least, sure[name])))
     return regions
 
 
