@@ -136,13 +136,17 @@ def test_floors_of_other_colours_are_apart_and_a_colour_is_one_floor_in_the_whol
 BLACK, WHITE, DIM = (0.1, 0.1, 0.1), (0.9, 0.9, 0.9), (0.3, 0.3, 0.3)
 
 
-@pytest.mark.parametrize(("colours", "dark"), [([WHITE, BLACK, WHITE], True), ([DIM, BLACK, DIM], False)])
+@pytest.mark.parametrize(
+    ("colours", "dark"), [([WHITE, BLACK, WHITE], True), ([DIM, BLACK, DIM], False), ([WHITE, BLUE, WHITE], False)]
+)
 def test_a_black_cabinet_among_light_walls_is_a_part_by_itself(
     colours: list[tuple[float, float, float]], dark: bool
 ) -> None:
     known = ("", "wall")
     frames = [patch(colours), patch(colours[::-1])]
-    found = joined(frames, [votes(["wall"] * 3, known)] * 2, known)
+    said = [votes(["wall"] * 3, known)] * 2
+    found = joined(frames, said, known, known)
+    assert joined(frames, said, known).names == known  # drawn walls are walls
     assert found.names.count("wall") == 1 + dark
     assert found.dark == ((2,) if dark else ())
     for region in found.region:

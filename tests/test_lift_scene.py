@@ -148,7 +148,9 @@ def test_two_floors_of_other_colours_are_two_regions_and_a_wrong_name_on_the_flo
 def test_a_black_cabinet_among_light_walls_is_a_doubtful_part_by_itself(light: float, parts: int) -> None:
     torch.manual_seed(0)
     wall = patch([torch.full((3,), light), torch.full((3,), 0.1)], torch.tensor([1.0, 0, 0]))
-    found = decided(wall, torch.tensor([0.0, 5]).repeat(400, 1), ("", "wall"), torch.tensor([[0.0, 50, 0]]))
+    said = (wall, torch.tensor([0.0, 5]).repeat(400, 1), ("", "wall"), torch.tensor([[0.0, 50, 0]]))
+    assert decided(*said).names == ("", "wall")  # drawn walls are walls
+    found = decided(*said, doubted=["wall"])
     assert found.names == ("", *["wall"] * parts)
     assert found.region[:200].unique().tolist() == [1]
     assert found.region[200:].unique().tolist() == [parts]

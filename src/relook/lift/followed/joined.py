@@ -12,7 +12,7 @@ from torch import Tensor
 
 from relook.correspond.kin import families
 from relook.lift.followed.cut import TOUCH, Cut
-from relook.lift.scene.decided import ALIKE, LIGHT, LYING, STANDING, UNHEARD, by_colour, gloom_of, tints_of
+from relook.lift.scene.decided import ALIKE, LYING, STANDING, UNHEARD, by_colour, gloom_of, gloomy, tints_of
 from relook.lift.scene.joint import TIGHTER, connected, jointly
 from relook.perceive.segment.vocabulary import ROOM, canonical
 
@@ -31,8 +31,6 @@ OTHER = 0.2
 """Difference of tints from which on two floors are not one."""
 WIDER = 24.0
 """The same difference of colours between parts of one floor: sunlight is no border."""
-SHADED = 0.04
-"""Lightness (OKLab) over which a wall goes over into what is too dark to be one."""
 ENCLOSED, SMALL = 0.7, 0.1
 """Share of its border along floors from which a part of a wall is one, and the other way round; and the share of a frame that it may be."""
 NONE = 1e3
@@ -50,10 +48,16 @@ class Joined(NamedTuple):
     """Parts of walls that are too dark to be any."""
 
 
-def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], names: Sequence[str]) -> Joined:
+def joined(
+    frames: Sequence[Cut],
+    votes: Sequence[Float[np.ndarray, "_ K"]],
+    names: Sequence[str],
+    doubted: Sequence[str] = (),
+) -> Joined:
     """The regions of all superpixels, FEW frames at a time, each held by the last one before. votes: for every name, the first for none.
 
-    Frames and votes may be read from a file: no more than FEW of them are in memory.
+    Frames and votes may be read from a file: no more than FEW of them are in memory. doubted: names that were only perceived; of walls
+    among them what is far darker is a part of its own.
     """
     chances = (one / one.sum(1, keepdims=True).clip(1e-6) for one in votes)
     said = _Colours.of_walk(frames, votes, names)
@@ -71,7 +75,7 @@ def joined(frames: Sequence[Cut], votes: Sequence[Float[np.ndarray, "_ K"]], nam
             found += [name] * parts
     dark = []
     for number, name in enumerate(names):
-        gloom = _gloom(frames, region, number) if canonical(name) == "wall" else None
+        gloom = _gloom(frames, region, number) if canonical(name) == "wall" and name in doubted else None
         if gloom is not None:
             region = _without_dark(frames, region, (number, len(found)), gloom)
             dark.append(len(found))
@@ -130,7 +134,7 @@ def _by_tint(
 def _gloom(frames: Sequence[Cut], region: Sequence[UInt8[np.ndarray, " _"]], number: int) -> float | None:
     """Below which lightness what is called a wall is none (`gloom_of`)."""
     tints, area = _some_of(frames, region, number)
-    return gloom_of(tints[:, 0] / LIGHT, area)
+    return gloom_of(tints, area)
 
 
 def _without_dark(
@@ -142,9 +146,8 @@ def _without_dark(
         some, every = frames[start : start + FEW], np.concatenate(region[start : start + FEW])
         edges, ties = _graph(some)
         inside = torch.from_numpy((every == numbers[0])[edges].all(1))
-        light = torch.cat([tints_of(torch.from_numpy(frame.colours))[:, 0] / LIGHT for frame in some])
+        dark = gloomy(torch.cat([tints_of(torch.from_numpy(frame.colours)) for frame in some]), gloom)
         pixels = torch.from_numpy(np.concatenate([frame.pixels for frame in some]))
-        dark = ((gloom - light) / SHADED).sigmoid()
         chances = (pixels / (1 + pixels / FULL))[:, None] * (torch.stack([1 - dark, dark], 1) + UNHEARD).log()
         part = jointly(chances, edges[inside], ties[inside], TIGHTER).numpy()
         mixed = np.where((every == numbers[0]) & (part > 0), numbers[1], every).astype(np.uint8)

@@ -98,7 +98,8 @@ class _Decision:
         """The regions. raised: which superpixels of every frame stand above the floor, as far as that is known."""
         lies = np.array([canonical(name) in LYING for name in self.sure])
         votes = self.votes if raised is None else _Refuted(self.votes, raised, lies)
-        found = joined(self.walk.cuts, votes, tuple(self.sure))
+        doubted = [name for name, one in self.sure.items() if one < 1]
+        found = joined(self.walk.cuts, votes, tuple(self.sure), doubted)
         regions = {
             id: Region(
                 name, found.names[:id].count(name), confidence=min(self.sure[name], HARDLY if id in found.dark else 1.0)

@@ -46,6 +46,8 @@ LEAST, WHOLE = 0.08, 0.04
 LIGHTER, BRIGHT, GLOOM, CORNER = 0.85, 0.6, 0.58, 0.02
 """Share of walls that are darker than the light ones, lightness (OKLab) of these from which on what is darker than GLOOM of it is no wall beside them (a
 black cabinet that is called one: 0.58 is a fifth of the light), if that is more than a CORNER of them."""
+SHADED, GREY, TINTED = 0.04, 0.12, 0.015
+"""Lightness over which walls go over into it, the tint (a, b over L) that such a thing has at most, a carpet is bluer, and over how much that goes over."""
 UNHEARD = 0.02
 """Chance of what a piece is never called."""
 TOUCH, SAME = 1.4, 0.1
@@ -73,12 +75,14 @@ def decided(
     names: Sequence[str],
     eyes: Float[Tensor, "V 3"],
     measured: bool = True,
+    doubted: Sequence[str] = (),
 ) -> Decided:
     """Regions from what frames say: `votes`, pixels times confidence, for every name (the first is none).
 
     What lies in the floor's plane is a floor or a rug, as it and its piece are called most, what does not is neither. Things are decided by
     small pieces, jointly. Floors of other colours (a carpet beside planks) are regions of their own. measured: whether depth was measured or drawn;
-    estimated depth bends tables into floors and floors into walls, so that there floors and rugs are decided as things are.
+    estimated depth bends tables into floors and floors into walls, so that there floors and rugs are decided as things are. doubted: names that were only
+    perceived; of walls among them what is far darker is a part of its own.
     """
     area, graph = gaussians.scales[:, 0].square(), surface(gaussians)
     own, piece, tints = _shares(votes), pieces(graph), tints_of(gaussians.colours.clamp(0, 1))
@@ -109,9 +113,9 @@ def decided(
         region[here] = torch.where(parts > 0, len(found) - 1 + parts, number)
         found += [names[number]] * int(parts.max() if len(parts) else 0)
     dark = []
-    for number in [number for number, name in enumerate(names) if canonical(name) == "wall"]:
-        if bool((gloomy := _gloomy(region == number, tints[:, 0] / LIGHT, area, piece)).any()):
-            region[gloomy] = len(found)
+    for number in [number for number, name in enumerate(names) if canonical(name) == "wall" and name in doubted]:
+        if bool((dim := _too_dark(region == number, tints, area, piece)).any()):
+            region[dim] = len(found)
             dark.append(len(found))
             found.append(names[number])
     sums = torch.zeros(len(found), 4).index_add_(
@@ -120,26 +124,32 @@ def decided(
     return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9), tuple(dark))
 
 
-def gloom_of(light: Float[Tensor, " n"], area: Float[Tensor, " n"]) -> float | None:
-    """The lightness below which what is called a wall is none; None where it is all about as light, or dark. light: OKLab."""
+def gloom_of(tints: Float[Tensor, "n 3"], area: Float[Tensor, " n"]) -> float | None:
+    """The lightness below which what is called a wall, and is grey, is none; None where it is all about as light, or dark. tints: of `tints_of`."""
+    light = tints[:, 0] / LIGHT
     order = light.argsort()
     share = area[order].cumsum(0)
     if not len(light) or float(share[-1]) == 0:
         return None
     bright = float(light[order][int(torch.searchsorted(share, LIGHTER * share[-1]).clamp_max(len(light) - 1))])
-    dark = float(area[light < GLOOM * bright].sum() / share[-1])
+    dark = float(area[gloomy(tints, GLOOM * bright) > 0.5].sum() / share[-1])
     return GLOOM * bright if bright > BRIGHT and dark > CORNER else None
 
 
-def _gloomy(
-    wall: Bool[Tensor, " N"], light: Float[Tensor, " N"], area: Float[Tensor, " N"], piece: Int[Tensor, " N"]
+def gloomy(tints: Float[Tensor, "n 3"], gloom: float) -> Float[Tensor, " n"]:
+    """How much colours are darker than that, and grey: the chance that they are of no wall."""
+    return ((gloom - tints[:, 0] / LIGHT) / SHADED).sigmoid() * ((GREY - tints[:, 1:].norm(dim=1)) / TINTED).sigmoid()
+
+
+def _too_dark(
+    wall: Bool[Tensor, " N"], tints: Float[Tensor, "N 3"], area: Float[Tensor, " N"], piece: Int[Tensor, " N"]
 ) -> Bool[Tensor, " N"]:
     """Which of what is called a wall is too dark to be one, by its piece."""
-    gloom = gloom_of(light[wall], area[wall])
+    gloom = gloom_of(tints[wall], area[wall])
     if gloom is None:
         return torch.zeros_like(wall)
-    sums = _sums((wall * area)[:, None] * torch.stack([light, torch.ones_like(light)], 1), piece)
-    return wall & (sums[:, 0] < gloom * sums[:, 1])[piece]
+    sums = _sums((wall * area)[:, None] * torch.cat([tints, torch.ones_like(tints[:, :1])], 1), piece)
+    return wall & (gloomy(sums[:, :3] / sums[:, 3:].clamp_min(1e-9), gloom) > 0.5)[piece]
 
 
 def _things(

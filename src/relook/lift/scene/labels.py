@@ -227,13 +227,14 @@ def scene_labels(
     moved = tuple(names[name] for name in moving if name in names)
     votes, eyes = _votes(blends, frames, chosen, len(names)), torch.stack([centre(camera) for camera in cameras])
     votes[:, list(moved)] = 0.0
-    scene = decided(gaussians, votes, tuple(names), eyes, measured)
+    sure = _sure(frames, names)
+    scene = decided(gaussians, votes, tuple(names), eyes, measured, [name for name, one in sure.items() if one < 1])
     rugs = None if scene.floor is None else rugs_on(scene.floor, frames, *numbers_of(names))
     scene = scene if rugs is None else with_rugs(scene, gaussians, rugs)
     for number, (view, here) in moves.items():
         moves_here = here if view.camera is None else _moving(view, here, blends[_place(frames, number)], gaussians)
         frames[number] = replace(frames[number], moves=moves_here)
-    return SceneLabels(_regions(frames, names, scene), frames, blends, scene, moved, measured, rugs)
+    return SceneLabels(regions_of(scene, sure), frames, blends, scene, moved, measured, rugs)
 
 
 def _rim(mask: Bool[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
@@ -290,11 +291,10 @@ def _votes(blends: Blends, frames: Sequence[_Small], chosen: Sequence[int], clas
     return total
 
 
-def _regions(frames: Sequence[_Small], names: Mapping[str, int], found: Decided) -> dict[int, Region]:
-    """The regions, each as sure as the pixels of its name are in the mean of the walk."""
+def _sure(frames: Sequence[_Small], names: Mapping[str, int]) -> dict[str, float]:
+    """How sure the pixels of every name are in the mean of the walk."""
     sums, counts = torch.zeros(2, len(names)).double()
     for frame in frames:
         sums += torch.bincount(frame.labels.flatten().long(), frame.confidence.flatten().double(), len(names))
         counts += torch.bincount(frame.labels.flatten().long(), minlength=len(names))
-    sure = (sums / counts.clamp_min(1)).tolist()
-    return regions_of(found, {name: sure[number] for name, number in names.items()})
+    return dict(zip(names, (sums / counts.clamp_min(1)).tolist(), strict=True))
