@@ -106,22 +106,36 @@ def decided(
     small = pieces(graph, FINE)
     flat = lying * ((own + OWN) * _shares(_sums(votes, small))[small] + DOUBTED)
     region = torch.where(votes.sum(1) > 0, torch.where(on, flat.argmax(1), region), 0)
-    found = list(names)
-    for number in lying.nonzero()[:, 0].tolist():
+    region, found, dark = _parted(region, (tints, piece, area), names, doubted)
+    sums = torch.zeros(len(found), 4).index_add_(
+        0, region, torch.cat([tints, torch.ones_like(tints[:, :1])], 1) * area[:, None]
+    )
+    return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9), tuple(dark))
+
+
+def _parted(
+    region: Int[Tensor, " N"],
+    surfels: tuple[Float[Tensor, "N 3"], Int[Tensor, " N"], Float[Tensor, " N"]],
+    names: Sequence[str],
+    doubted: Sequence[str],
+) -> tuple[Int[Tensor, " N"], list[str], list[int]]:
+    """The regions, floors of other colours and what is too dark for walls apart: new names at the end, and which of them are such parts of walls.
+
+    surfels: their tints, pieces and areas.
+    """
+    tints, piece, area = surfels
+    found, dark = list(names), list[int]()
+    for number in [number for number, name in enumerate(names) if canonical(name) in LYING]:
         here = (region == number).nonzero()[:, 0]
         parts = by_colour(tints[here], piece[here], area[here])
         region[here] = torch.where(parts > 0, len(found) - 1 + parts, number)
         found += [names[number]] * int(parts.max() if len(parts) else 0)
-    dark = []
     for number in [number for number, name in enumerate(names) if canonical(name) == "wall" and name in doubted]:
         if bool((dim := _too_dark(region == number, tints, area, piece)).any()):
             region[dim] = len(found)
             dark.append(len(found))
             found.append(names[number])
-    sums = torch.zeros(len(found), 4).index_add_(
-        0, region, torch.cat([tints, torch.ones_like(tints[:, :1])], 1) * area[:, None]
-    )
-    return Decided(region, tuple(found), floor, sums[:, :3] / sums[:, 3:].clamp_min(1e-9), tuple(dark))
+    return region, found, dark
 
 
 def gloom_of(tints: Float[Tensor, "n 3"], area: Float[Tensor, " n"]) -> float | None:
