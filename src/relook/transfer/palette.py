@@ -206,8 +206,8 @@ def _whole_pieces(
     chance: Float[Tensor, " N"], here: Int[Tensor, " N"], weight: Float[Tensor, "H W"], image: Float[Tensor, "3 H W"]
 ) -> Float[Tensor, " N"]:
     """Chances of the pixels of a pair, where no edge of the picture parts them about as large: their weighted mean over what flows there."""
-    share, ours = torch.zeros_like(weight).flatten(), weight.flatten()[here]
-    share[here] = ours * chance
+    share, own = torch.zeros_like(weight).flatten(), weight.flatten()[here]
+    share[here] = own * chance
     both = fast_global_smoother(image, torch.stack([share.view_as(weight), weight]), *PIECES).flatten(1)[:, here]
     return (both[0] / both[1].clamp_min(1e-6)).clamp(0, 1)
 
