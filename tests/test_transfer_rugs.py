@@ -24,6 +24,7 @@ from relook.ops.srgb import from_linear, to_linear
 from relook.session import Session
 from relook.transfer import materials
 from relook.transfer.materials import with_materials
+from relook.transfer.materials.design import design_of
 from relook.transfer.materials.rug import Rug, rug_of
 from relook.types import View
 
@@ -144,6 +145,14 @@ def test_floor_beside_a_rug_that_was_taken_for_it_is_no_side_of_it(rooms: tuple[
     assert found.whole
     assert found.outline.half[0] == pytest.approx(one.half[0], abs=0.03)
     assert found.outline.rectangle.middle[0] == pytest.approx(one.middle[0], abs=0.02)
+
+
+def test_a_rug_of_which_only_a_border_is_seen_has_no_design(rooms: tuple[Room, Room]) -> None:
+    """A line two pixels wide ended with an error of torch's."""
+    whole = found_in(rooms[1])
+    line = torch.zeros_like(whole.surface.mask)
+    line[int(whole.surface.mask.nonzero()[:, 0].float().mean()) :][:2] = True
+    assert design_of(rooms[1].view.image, whole.surface._replace(mask=whole.surface.mask & line), whole.outline) is None
 
 
 def test_a_design_is_seen_straight_on_without_light(rooms: tuple[Room, Room]) -> None:

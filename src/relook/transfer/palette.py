@@ -234,7 +234,10 @@ def _map(
     """
     box = base.amin(1), base.amax(1)
     if not pair.name:
-        return colour_change(_colours(image), _colours(style, pair.counterpart), box)
+        old, new = _colours(image), _colours(style, pair.counterpart)
+        if not only_planes(found.structure):
+            return colour_change(old, new, box)
+        return colour_change(old, as_light(in_light(new, dim), old, 0.0, RAISED), box, polished=True)
     old, new = _colours(image, pair.region, found.structure), _colours(style, pair.counterpart, found.style)
     if old.confidence == 1:
         return colour_change(old, new, box)

@@ -73,8 +73,8 @@ class Design:
         return float(self.detail.known.float().mean())
 
 
-def design_of(image: Float[Tensor, "3 H W"], surface: Surface, outline: Outline) -> Design:
-    """The design of a rug, and its outline with the middle where the design is symmetric."""
+def design_of(image: Float[Tensor, "3 H W"], surface: Surface, outline: Outline) -> Design | None:
+    """The design of a rug, and its outline with the middle where the design is symmetric; None where none of it is seen away from its border."""
     light = to_linear(image).clamp_min(DARK).log()
     outline = _centred(light, surface, outline)
     found = places(outline.H, surface.mask)
@@ -84,6 +84,8 @@ def design_of(image: Float[Tensor, "3 H W"], surface: Surface, outline: Outline)
     sharpness[surface.mask] = -found.long.clamp_min(1e-6).log()
     size = max(8, round(2 * b / cell)), max(8, round(2 * a / cell))
     flat = straight_on(torch.cat([light, sharpness[None]]), _eroded(surface.mask), outline.H, (-a, -b), size, cell)
+    if not bool(flat.known.any()):
+        return None
     flips = [flip for flip in FLIPS if not flip or _like(flat, flip)]
     values, sharp = flat.values[:3], flat.values[3]
     values = values - _slope(values, flat.known, flips)

@@ -77,7 +77,7 @@ class Rug:
 def rug_of(
     view: View, rug: Bool[Tensor, "H W"], floor: Bool[Tensor, "H W"], session: Session | None = None
 ) -> Rug | None:
-    """The rug that a region of a view shows; None where the floor's plane is not known, or no rectangle is like the region.
+    """The rug that a region of a view shows; None where the floor's plane is not known, no rectangle is like the region, or none of it is seen away from its border.
 
     session: remembers the picture's patches, and may end this between two steps.
     """
@@ -97,6 +97,8 @@ def rug_of(
         surface, standing = surface._replace(mask=own & ~out), standing | out
         outline = outline_of(surface, floor) or outline
     design = design_of(view.image, surface, outline)
+    if design is None:
+        return None
     short = goes_on(view.image, surface.mask, ~(rug | floor))
     return Rug(surface, design.outline, design, floor & surface.plane, short, standing)
 
