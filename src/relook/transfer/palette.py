@@ -19,8 +19,9 @@ from relook.correspond.semantic import Correspondence
 from relook.errors import ShapeError
 from relook.ops.guided import guided_filter
 from relook.ops.oklab import oklab_to_displayable, rgb_to_oklab
+from relook.ops.resize import at_most, resized
 from relook.ops.smoother import fast_global_smoother
-from relook.ops.soft import flowing_weights
+from relook.ops.soft import WORKING_SIDE, flowing_weights
 from relook.perceive.segment.vocabulary import canonical
 from relook.transfer.belief import beliefs, beliefs_within, only_planes
 from relook.transfer.colours import (
@@ -205,11 +206,16 @@ def _change(parted: _Parted, maps: ColourMaps) -> Float[Tensor, "3 H W"]:
 def _whole_pieces(
     chance: Float[Tensor, " N"], here: Int[Tensor, " N"], weight: Float[Tensor, "H W"], image: Float[Tensor, "3 H W"]
 ) -> Float[Tensor, " N"]:
-    """Chances of the pixels of a pair, where no edge of the picture parts them about as large: their weighted mean over what flows there."""
-    share, own = torch.zeros_like(weight).flatten(), weight.flatten()[here]
-    share[here] = own * chance
-    both = fast_global_smoother(image, torch.stack([share.view_as(weight), weight]), *PIECES).flatten(1)[:, here]
-    return (both[0] / both[1].clamp_min(1e-6)).clamp(0, 1)
+    """Chances of the pixels of a pair, where no edge of the picture parts them about as large: their weighted mean over what flows there.
+
+    Found with at most WORKING_SIDE pixels on the longer side.
+    """
+    full, share = (weight.shape[0], weight.shape[1]), torch.zeros_like(weight).flatten()
+    share[here] = weight.flatten()[here] * chance
+    size = at_most(full, WORKING_SIDE)
+    both = resized(torch.stack([share.view_as(weight), weight]), size)
+    both = fast_global_smoother(resized(image, size), both, *PIECES)
+    return resized((both[:1] / both[1:].clamp_min(1e-6)).clamp(0, 1), full).flatten()[here]
 
 
 def _check(view: View, segments: Segments) -> None:
