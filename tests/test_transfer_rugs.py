@@ -127,24 +127,35 @@ def test_a_rug_lies_where_it_is(rooms: tuple[Room, Room]) -> None:
         assert value == pytest.approx(exact, abs=0.04)
 
 
-@pytest.mark.parametrize("side", [-1, 1])
-def test_floor_beside_a_rug_that_was_taken_for_it_is_no_side_of_it(rooms: tuple[Room, Room], side: int) -> None:
-    """A sunlit strip of floor 12 cm wide is called rug; the design's mirrored copy says where the rug ends."""
-    one = rooms[1]
+def with_strip(one: Room, axis: int, side: int, colour: Float[Tensor, " 3"]) -> Rug:
+    """The rug of a room where 12 cm of floor beside one of its sides, sunlit in a colour, are called rug."""
     assert one.view.segments is not None
     assert one.view.layout is not None
     rug, floor = (one.view.segments.mask(name) for name in ("rug", "floor"))
     middle, x, z = (torch.tensor(line) for line in ([one.middle[0], -0.016, one.middle[1]], [1.0, 0, 0], [0, 0, 1.0]))
     place = places(homography(one.view.layout.camera, middle, x, z), floor).place
-    beside = (side * place[0] > one.half[0] - 0.02) & (side * place[0] < one.half[0] + 0.12)
-    strip = floor.masked_scatter(floor, beside & (place[1].abs() < one.half[1]))
+    beyond, along = side * place[axis] - one.half[axis], place[1 - axis].abs() < one.half[1 - axis]
+    strip = floor.masked_scatter(floor, (beyond > -0.02) & (beyond < 0.12) & along)
     image = one.view.image.clone()
-    image[:, strip] = from_linear(3 * COLOURS[1][:, None] * to_linear(image[:, strip]).mean(0)).clamp(0, 1)
+    image[:, strip] = from_linear(3 * colour[:, None] * to_linear(image[:, strip]).mean(0)).clamp(0, 1)
     found = rug_of(replace(one.view, image=image), rug | strip, floor & ~strip)
     assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_floor_beside_a_rug_that_was_taken_for_it_is_no_side_of_it(rooms: tuple[Room, Room], side: int) -> None:
+    """The design's mirrored copy says where the rug ends."""
+    found = with_strip(rooms[1], 0, side, COLOURS[1])
     assert found.whole
-    assert found.outline.half[0] == pytest.approx(one.half[0], abs=0.03)
-    assert found.outline.rectangle.middle[0] == pytest.approx(one.middle[0], abs=0.02)
+    assert found.outline.half[0] == pytest.approx(rooms[1].half[0], abs=0.03)
+    assert found.outline.rectangle.middle[0] == pytest.approx(rooms[1].middle[0], abs=0.02)
+
+
+def test_a_side_that_is_seen_stays_where_the_mirrored_copy_hardly_says_otherwise(rooms: tuple[Room, Room]) -> None:
+    """A bright strip at the near side makes the copy a little more like the rug 8 cm off across."""
+    found = with_strip(rooms[1], 1, -1, torch.tensor([0.6, 0.35, 0.2]))
+    assert found.outline.half[0] == pytest.approx(rooms[1].half[0], abs=0.03)
 
 
 def test_a_rug_of_which_only_a_border_is_seen_has_no_design(rooms: tuple[Room, Room]) -> None:
