@@ -302,6 +302,19 @@ def test_black_things_stay_black_where_only_planes_were_seen() -> None:
     assert new < RAISED * old + 0.02
 
 
+def test_a_perceived_black_thing_without_counterpart_stays_black() -> None:
+    """What it follows of the whole picture's change scales its shade; drawn, it becomes lighter."""
+    structure = room((0.45, 0.45, 0.44), (0.03, 0.03, 0.03))
+    style = room((0.8, 0.75, 0.65), (0.8, 0.75, 0.65), size=(40, 56))
+    style = replace(style, segments=Segments(torch.ones(40, 56, dtype=torch.int64), {1: Region("wall")}))
+    light = {
+        sure: float(rgb_to_oklab(restyle(one, style))[0, 34:].mean())
+        for sure, one in ((True, structure), (False, perceived(structure)))
+    }
+    old = float(rgb_to_oklab(structure.image)[0, 34:].mean())
+    assert light[False] < 1.25 * old < light[True]
+
+
 def test_where_only_planes_were_seen_things_follow_the_whole_picture_part_of_the_way() -> None:
     """An unknown part changes as all of the picture would, a sure wall as the style's wall says."""
     labels = (STRUCTURE.segments.labels == 1).long()

@@ -234,14 +234,15 @@ def _map(
     base: Float[Tensor, "3 N"],
     dim: float,
 ) -> ColourChange:
-    """What happens to the colours of a pair's region, for smooth colours `base`; what has no counterpart changes with the whole picture.
+    """What happens to the colours of a pair's region, for smooth colours `base`; what has no counterpart changes with the whole picture, whose
+    shades are scaled, not matched, where it was only perceived: black things stay black.
 
     dim: how bright what the style shows is in the structure's light, if that was only perceived.
     """
     box = base.amin(1), base.amax(1)
     if not pair.name:
         old, new = _colours(image), _colours(style, pair.counterpart)
-        if not only_planes(found.structure):
+        if all(region.confidence == 1 for region in found.structure.regions.values()):
             return colour_change(old, new, box)
         return colour_change(old, as_light(in_light(new, dim), old, 0.0, RAISED), box, polished=True)
     old, new = _colours(image, pair.region, found.structure), _colours(style, pair.counterpart, found.style)

@@ -197,15 +197,11 @@ def _pose(
     poses: Poses, frame: int, H: Float[np.ndarray, "3 3"]
 ) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
     """Turn and shift of a camera to which the floor moves by H from a frame's."""
-    x, y = poses.middle
-    K = np.array([[poses.focal, 0, x], [0, poses.focal, y], [0, 0, 1]])
-    found = np.linalg.inv(K) @ H @ poses.homography(frame)
+    found = np.linalg.inv(poses.K) @ H @ poses.homography(frame)
     found = found / np.sqrt(np.linalg.norm(found[:, 0]) * np.linalg.norm(found[:, 1]))
-    if (
-        np.cross(found[:, 1], found[:, 0]) @ found[:, 2] < 0
-    ):  # a camera is above the floor: its down axis and its shift agree
+    down = np.cross(found[:, 1], found[:, 0])  # the same for -found
+    if down @ found[:, 2] < 0:  # a camera is above the floor: its down axis and its shift agree
         found = -found
-    down = np.cross(found[:, 1], found[:, 0])
     left, _, right = np.linalg.svd(np.stack([found[:, 0], down, found[:, 1]], 1))
     return left @ right, found[:, 2]
 
@@ -231,10 +227,9 @@ def _held(
     small = (round(2 * poses.middle[1]), round(2 * poses.middle[0]))
     size, cameras, points = source.view(0).size, {}, []
     for place in steady:
-        (x, y), pose = poses.middle, np.eye(4)
+        pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = poses.turns[place], poses.shifts[place]
-        K = torch.tensor([[poses.focal, 0, x], [0, poses.focal, y], [0, 0, 1]], dtype=torch.float32)
-        camera = Camera(K, torch.from_numpy(pose).float())
+        camera = Camera(torch.from_numpy(poses.K).float(), torch.from_numpy(pose).float())
         cameras[part[place]] = camera.resized(small, size)
         points.append(
             _points(torch.from_numpy(poses.homography(place)).float(), _mask(labels.rough(part[place], small)))

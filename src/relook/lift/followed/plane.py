@@ -47,15 +47,19 @@ class Poses:
     """Of the picture, in pixels."""
 
     @property
+    def K(self) -> Float[np.ndarray, "3 3"]:
+        """Of all, as `Camera.K`."""
+        x, y = self.middle
+        return np.array([[self.focal, 0, x], [0, self.focal, y], [0, 0, 1]])
+
+    @property
     def heights(self) -> Float[np.ndarray, " F"]:
         """Of the cameras over the floor."""
         return np.asarray(np.einsum("fi,fi->f", self.turns[:, :, 1], self.shifts))
 
     def homography(self, frame: int) -> Float[np.ndarray, "3 3"]:
         """(x, y, 1) ~ H (u, v, 1) for the place (u, 0, v) of the floor."""
-        x, y = self.middle
-        K = np.array([[self.focal, 0, x], [0, self.focal, y], [0, 0, 1]])
-        return np.asarray(K @ np.stack([self.turns[frame][:, 0], self.turns[frame][:, 2], self.shifts[frame]], 1))
+        return np.asarray(self.K @ np.stack([self.turns[frame][:, 0], self.turns[frame][:, 2], self.shifts[frame]], 1))
 
     def moved(self, step: Float[np.ndarray, " _"]) -> Poses:
         """After a step: turns and shifts of every frame, and the log of the focal length."""

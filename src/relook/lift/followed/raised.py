@@ -13,7 +13,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from relook.io import as_pixels
 from relook.lift.followed.cut import shrunk
 from relook.lift.followed.floor import FollowedFloor
+from relook.lift.followed.tracks import as_opencv_counts
 from relook.lift.source import ViewSource
+from relook.ops.flat import homography
 from relook.ops.resize import at_most, resized
 from relook.perceive.match.dis import dis_flow
 from relook.types import Camera
@@ -59,8 +61,7 @@ def _evidence(
     """For every pixel how far it moved along the way of what is HEIGHT above the floor, times the length of that way, and its square."""
     size = here.shape[1::-1]
     H = _floor(other, 0.0) @ np.linalg.inv(_floor(camera, 0.0))
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    onto = np.linalg.inv(half) @ H @ half
+    onto = as_opencv_counts(H)
     seen = cv2.warpPerspective(there, onto, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     shown = cv2.warpPerspective(
         np.ones(here.shape[:2], np.uint8), onto, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
@@ -77,8 +78,8 @@ def _evidence(
 
 def _floor(camera: Camera, height: float) -> Float[np.ndarray, "3 3"]:
     """The homography of a plane so high above the floor."""
-    K, pose = camera.K.double().numpy(), camera.world_to_camera.double().numpy()
-    return np.asarray(K @ np.stack([pose[:3, 0], pose[:3, 2], pose[:3, 3] - height * pose[:3, 1]], 1))
+    across, down, along = torch.eye(3)
+    return np.asarray(homography(camera, -height * down, across, along).double().numpy())
 
 
 def _above(sums: Float[np.ndarray, "2 h w"], patches: Int[np.ndarray, "h w"], held: bool) -> Bool[np.ndarray, " P"]:

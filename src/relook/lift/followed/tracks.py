@@ -103,7 +103,7 @@ def tracked(
     Lucas and Kanade's search, there and back, in the second frame as the first would show it.
     """
     size = one.grey.shape[::-1]
-    onto = _whole(guess)
+    onto = as_opencv_counts(guess)
     seen, mask = (
         cv2.warpPerspective(picture, onto, size, flags=kind | cv2.WARP_INVERSE_MAP)
         for picture, kind in ((two.grey, cv2.INTER_LINEAR), (two.mask, cv2.INTER_NEAREST))
@@ -129,7 +129,7 @@ def _followed(
     return np.asarray(found, np.float32), np.asarray(sure)[:, 0] > 0
 
 
-def _whole(H: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
-    """The same homography as OpenCV counts pixels, whose centres are whole numbers there."""
+def as_opencv_counts(H: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """A homography of pixels whose centres are at a half, for OpenCV, where they are whole numbers."""
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     return np.asarray(np.linalg.inv(half) @ H @ half)
